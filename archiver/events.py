@@ -1,0 +1,44 @@
+"""What happened, told to whoever listens.
+
+Flows report progress through a `Listener`; the command line draws it, tests record it, `silent` ignores it.
+Nothing in the program depends on an event being heard.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+__all__ = ["Advanced", "Event", "Listener", "Said", "Stage", "silent"]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stretch of work begins; `total` bytes or things are expected, None when nobody knows."""
+
+    name: str
+    total: int | None = None
+    unit: str = "items"
+
+
+@dataclass(frozen=True)
+class Advanced:
+    """Work went on by `amount` units of the current stage."""
+
+    amount: int = 1
+
+
+@dataclass(frozen=True)
+class Said:
+    """One line for a person, `severity` being "info", "warning" or "error"."""
+
+    text: str
+    severity: str = "info"
+
+
+Event = Stage | Advanced | Said
+Listener = Callable[[Event], None]
+
+
+def silent(event: Event) -> None:  # noqa: ARG001 - the listener that does not listen
+    """Ignore the event."""

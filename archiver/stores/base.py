@@ -1,0 +1,141 @@
+"""The five verbs of a store, and what each promises.
+
+    put   stores bytes under a key that has none yet, locked in the same request, and reads the result back
+    read  gives the bytes of one version
+    stat  says what the store knows of one version: size, lock, checksum
+    list  enumerates versions and delete markers
+    hold  raises the lock of one version; never lowers it
+
+Keys are relative to the destination's prefix, `/` between components. A store has no overwrite and no delete. What a
+key means is decided by the signed log, so several versions of a key may exist; `list` shows them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+__all__ = ["Body", "Destination", "Lock", "Receipt", "Stat", "Store", "Version"]
+
+Body = bytes | Path
+"""What is put: bytes, or the path of a finished spool file."""
+
+
+@dataclass(frozen=True)
+class Lock:
+    """The lock of a version. `None` means that the store does not say: unknown, never "not locked".
+
+    `mode` is "COMPLIANCE", "GOVERNANCE" or "NONE" (the store says that there is none); `retain_until` a UTC instant in
+    whole seconds, None with mode NONE or unknown.
+    """
+
+    mode: str | None
+    retain_until: datetime | None
+    legal_hold: bool | None
+
+
+@dataclass(frozen=True)
+class Version:
+    """One version of a key, or one delete marker over it. A store without versions has `version` None."""
+
+    key: str
+    version: str | None
+    size: int
+    modified: datetime
+    is_latest: bool = True
+    is_delete_marker: bool = False
+    etag: str | None = None
+    owner: str | None = None
+
+
+@dataclass(frozen=True)
+class Stat:
+    """What the store answers about one version. `sha256` (hex) only where the store itself keeps a checksum."""
+
+    key: str
+    version: str | None
+    size: int
+    etag: str | None
+    sha256: str | None
+    lock: Lock
+    request_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What a store reported, read back after the write; the words of the published format, section 4.5.
+
+    `basis` says how the SHA-256 was confirmed: "store" (the store keeps and echoes it), "signed-payload" (the store
+    checked the signed payload hash of the put), "read-back" (the bytes were read again and hashed).
+    """
+
+    store: str
+    endpoint: str | None
+    bucket: str
+    key: str
+    version: str | None
+    etag: str | None
+    size: int
+    sha256: str | None
+    basis: str
+    mode: str | None
+    retain_until: datetime | None
+    legal_hold: bool | None
+    request_id: str | None
+    read_back_at: datetime
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Who a store is, for people and for receipts.
+
+    `kind` "folder" or "s3"; `enforces_locks` False where a lock is recorded but nothing stops an administrator;
+    `versioned` False where a key has at most one version; `location` as the person wrote it.
+    """
+
+    kind: str
+    location: str
+    endpoint: str | None
+    bucket: str
+    prefix: str
+    enforces_locks: bool
+    versioned: bool
+
+
+class Store(Protocol):
+    """A place to keep evidence in. Every verb raises `WorldError` when the place does not answer."""
+
+    @property
+    def destination(self) -> Destination:
+        """Say who this store is, without a request."""
+        ...
+
+    def put(self, key: str, body: Body, *, sha256: str, lock: Lock, condition: bool = True) -> Receipt:
+        """Store `body` under `key` with `lock` in one durable step, then read size and lock back.
+
+        The bytes must have this SHA-256 (hex), else `EvidenceError("spool-changed")` and nothing is stored.
+        With `condition` a key that exists raises `KeyExistsError`, whatever its bytes: the caller decides by reading.
+        Without it, a versioned store adds a version; a folder still refuses, as it cannot keep two.
+        A lock that came back weaker than asked for raises `LockError("lock-not-applied")`; the object stays.
+        """
+        ...
+
+    def read(self, key: str, version: str | None = None) -> AbstractContextManager[BinaryIO]:
+        """Open one version (None: the current one) for reading. Raises `NotStoredError`. Closed by the caller."""
+        ...
+
+    def stat(self, key: str, version: str | None = None) -> Stat:
+        """Describe one version from the store's own answer. Raises `NotStoredError`."""
+        ...
+
+    def list(self, prefix: str = "") -> Iterator[Version]:
+        """Yield every version and delete marker of keys that begin with `prefix`: keys in byte order, newest first."""
+        ...
+
+    def hold(self, key: str, version: str | None, lock: Lock) -> Receipt:
+        """Raise the lock of one version to at least `lock` and read it back; a lock is never lowered."""
+        ...

@@ -1,0 +1,27 @@
+"""What every test may ask for: real inputs where present, a fixed clock, counted randomness."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Real inputs from outside the project; a test that wants them is skipped where they are not."""
+    folder = Path(os.environ.get("ARCHIVER_TEST_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip("the real inputs are not beside this checkout; set ARCHIVER_TEST_DATA to their folder")
+    return folder
+
+
+@pytest.fixture
+def clock() -> Callable[[], datetime]:
+    """2026-11-23T12:00:00Z, always."""
+    return lambda: datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
