@@ -40,5 +40,5 @@ Event = Stage | Advanced | Said
 Listener = Callable[[Event], None]
 
 
-def silent(event: Event) -> None:  # noqa: ARG001 - the listener that does not listen
+def silent(event: Event) -> None:
     """Ignore the event."""

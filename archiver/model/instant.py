@@ -1,0 +1,44 @@
+"""Instants in the one spelling that is hashed and signed: RFC 3339, UTC, whole seconds, `Z` (FORMAT.md, Encoding).
+
+>>> format_instant(datetime(2027, 1, 1, 12, tzinfo=UTC))
+'2027-01-01T12:00:00Z'
+
+Rounding goes up for locks, so that a lock is never a fraction short, and down everywhere else.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from archiver.errors import EvidenceError
+
+__all__ = ["compact_instant", "format_instant", "parse_instant", "round_up"]
+
+_INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
+
+
+def format_instant(moment: datetime) -> str:
+    """Spell an aware instant, rounded down to the second."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def compact_instant(moment: datetime) -> str:
+    """Spell an aware instant as it stands in ids: `YYYYMMDDTHHMMSSZ`."""
+    return moment.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+
+
+def round_up(moment: datetime) -> datetime:
+    """Return the first whole second that is not before `moment`, for locks."""
+    whole = moment.astimezone(UTC).replace(microsecond=0)
+    return whole if whole == moment else whole + timedelta(seconds=1)
+
+
+def parse_instant(text: str) -> datetime:
+    """Read an instant; anything that `format_instant` would not write is refused."""
+    if _INSTANT.fullmatch(text):
+        try:
+            return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+        except ValueError:
+            pass  # such as the 30th of February: refused below with everything else
+    raise EvidenceError("not-an-instant", f"time: expected YYYY-MM-DDTHH:MM:SSZ, found {text[:40]!r}")

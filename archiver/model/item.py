@@ -1,0 +1,126 @@
+"""What an item is called: canonical JSON of its source, its path and the containers it was found in (FORMAT.md, Item).
+
+>>> Item("mail", "a%FF/b.eml").text()
+'{"path":"a%FF/b.eml","source":"mail"}'
+
+Names are opaque: not resolved, not normalised. Bytes that are `%`, a control character or not part of well-formed
+UTF-8 are written `%XX` in upper case, and nothing else is, so every byte string has exactly one spelling.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import cast
+
+from archiver.errors import EvidenceError
+from archiver.proof import canonical
+
+__all__ = ["ITEMS_PATH", "Item", "escape_path", "items_item", "unescape_path"]
+
+ITEMS_PATH = "items"
+_TO_ESCAPE = re.compile("[%\x00-\x1f\x7f\udc80-\udcff]")
+_MEMBER = re.compile(r"gzip|zstd|select:[0-9a-f]{16}|[a-z][a-z0-9]{0,15}:(?:0|[1-9][0-9]{0,15}):.*", re.DOTALL)
+_LIMIT = 1 << 20  # characters of an item text: 16 times the longest path a kernel hands out
+
+
+def escape_path(raw: bytes) -> str:
+    """Spell a path's bytes as text."""
+    return _TO_ESCAPE.sub(_escape, raw.decode("utf-8", "surrogateescape"))
+
+
+def unescape_path(text: str) -> bytes:
+    """Return the bytes that a spelling stands for; a spelling that `escape_path` would not write is refused."""
+    try:
+        raw = re.sub(rb"%([0-9A-F]{2})", lambda found: bytes.fromhex(found[1].decode()), text.encode("utf-8"))
+    except UnicodeEncodeError:
+        raw = b""  # a lone surrogate has no bytes, so the comparison below refuses it
+    if escape_path(raw) != text:
+        raise EvidenceError("item-malformed", f"path: expected its canonical spelling, found {text[:120]!r}")
+    return raw
+
+
+@dataclass(frozen=True)
+class Item:
+    """One object of a source. `members` lead from the outermost container inwards; `version` is the store's own."""
+
+    source: str
+    path: str
+    members: tuple[str, ...] = ()
+    version: str | None = None
+
+    def text(self) -> str:
+        """Return the canonical JSON that rows carry and leaves hash."""
+        value: dict[str, canonical.JSON] = {"path": self.path, "source": self.source}
+        if self.members:
+            value["members"] = list(self.members)
+        if self.version is not None:
+            value["version"] = self.version
+        return canonical.encode(value).decode()
+
+    def inside(self, member: str) -> Item:
+        """Return the item found inside this one."""
+        return Item(self.source, self.path, (*self.members, member), self.version)
+
+    def relative_bytes(self) -> bytes:
+        """Return the path's bytes as the source had them."""
+        return unescape_path(self.path)
+
+    @staticmethod
+    def parse(text: str) -> Item:
+        """Read an item text; anything but its own canonical form is refused with `EvidenceError("item-malformed")`."""
+        value = canonical.decode(text.encode("utf-8", "surrogatepass"), limit=_LIMIT)
+        item = Item.from_json(value)
+        if item.text() != text:
+            raise _malformed(text)
+        return item
+
+    @staticmethod
+    def from_json(value: canonical.JSON) -> Item:
+        """Read the `item` member of an items line."""
+        if not isinstance(value, dict) or not {"path", "source"} <= value.keys() <= _NAMES:
+            raise _malformed(value)
+        path, source, members, version = (value.get(name) for name in ("path", "source", "members", "version"))
+        if not isinstance(path, str) or not isinstance(source, str) or not isinstance(version, str | None):
+            raise _malformed(value)
+        if "version" in value and version is None:
+            raise _malformed(value)
+        if not _is_path(path) or not _are_members(members, given="members" in value):
+            raise _malformed(value)
+        return Item(source, path, tuple(cast("list[str]", members or ())), version)
+
+
+def items_item(snapshot: str) -> Item:
+    """Return the item under which a snapshot's own list of items is kept."""
+    return Item("", ITEMS_PATH, (), snapshot)
+
+
+_NAMES = {"path", "source", "members", "version"}
+
+
+def _escape(found: re.Match[str]) -> str:
+    return f"%{ord(found[0]) & 0xFF:02X}"
+
+
+def _is_path(path: str) -> bool:
+    parts = path.split("/")
+    if any(part in ("", ".", "..") for part in parts):
+        return False
+    unescape_path(path)
+    return True
+
+
+def _are_members(members: canonical.JSON, *, given: bool) -> bool:
+    if not given:
+        return members is None
+    if not isinstance(members, list) or not members:
+        return False
+    for member in members:
+        if not isinstance(member, str) or not _MEMBER.fullmatch(member):
+            return False
+        unescape_path(member)
+    return True
+
+
+def _malformed(value: object) -> EvidenceError:
+    return EvidenceError("item-malformed", f"item: expected its canonical form, found {str(value)[:120]!r}")

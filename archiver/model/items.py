@@ -1,0 +1,203 @@
+"""The lines of the `items` table: one per item of a snapshot, canonical JSON and a newline (FORMAT.md, Items).
+
+A line says what was found, what became of it and in which rows its bytes are. The rows of the table, one after the
+other, are a JSONL file.
+
+>>> ItemLine.parse(line.encode()) == line  # doctest: +SKIP
+True
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final, TypeGuard
+
+from archiver.errors import EvidenceError
+from archiver.model import instant, layout
+from archiver.model.item import Item
+from archiver.proof import canonical
+
+__all__ = ["BASES", "CONTENT_STATUSES", "KINDS", "STATUSES", "ItemLine", "Part"]
+
+KINDS: Final = ("file", "directory", "symlink", "fifo", "socket", "device", "object", "message", "inner")
+STATUSES: Final = (
+    "captured",
+    "unchanged",
+    "changed_during_read",
+    "failed",
+    "excluded",
+    "recorded",
+    "damaged",
+    "absent",
+)
+CONTENT_STATUSES: Final = frozenset({"captured", "unchanged", "changed_during_read", "damaged"})
+"""Statuses of items whose bytes are in the archive."""
+BASES: Final = ("read", "stat", "etag")
+MAX_LINE: Final = 8 << 20  # bytes; ten thousand holes and 64 KiB of attributes, many times over
+_MAX_COUNT: Final = 1 << 53
+_HEX64 = re.compile(r"[0-9a-f]{64}")
+_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,38})")
+_REASON = re.compile(r"[a-z][a-z0-9-]{0,62}")
+_MEMBERS: Final = {
+    "item", "kind", "table", "status", "reason", "detail", "errno", "basis", "size", "sha256", "parts", "observed_at",
+    "file",
+}  # fmt: skip
+_FILE_STRINGS: Final = {"dev", "ino", "atime_ns", "mtime_ns", "ctime_ns", "btime_ns"}
+_FILE_NUMBERS: Final = {"nlink", "mode", "uid", "gid"}
+_FILE: Final = _FILE_STRINGS | _FILE_NUMBERS | {"owner", "group", "link_target", "holes", "xattrs"}
+
+Json = dict[str, canonical.JSON]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A range of rows of a batch. `of` names the item that the rows carry when it is not the line's own."""
+
+    batch: str
+    first: int
+    count: int
+    of: Item | None = None
+
+    def to_json(self) -> Json:
+        """Return the member of a line."""
+        value: Json = {"batch": self.batch, "count": self.count, "first": self.first}
+        if self.of is not None:
+            value["of"] = canonical.decode(self.of.text().encode(), limit=MAX_LINE)
+        return value
+
+    @staticmethod
+    def from_json(value: canonical.JSON) -> Part:
+        """Read the member of a line."""
+        if not isinstance(value, dict) or not {"batch", "first", "count"} <= value.keys() <= {
+            "batch",
+            "first",
+            "count",
+            "of",
+        }:
+            raise _malformed("parts", value)
+        batch, first, count = value["batch"], value["first"], value["count"]
+        if not isinstance(batch, str) or not _is_count(first) or not _is_count(count) or count == 0:
+            raise _malformed("parts", value)
+        layout.parse_batch_id(batch)
+        return Part(batch, first, count, Item.from_json(value["of"]) if "of" in value else None)
+
+
+@dataclass(frozen=True)
+class ItemLine:
+    """One item as a snapshot saw it. `file` holds what the file system said, None for what is no file."""
+
+    item: Item
+    kind: str
+    table: str | None
+    status: str
+    observed_at: str
+    reason: str | None = None
+    detail: str | None = None
+    errno: int | None = None
+    basis: str | None = None
+    size: int | None = None
+    sha256: str | None = None
+    parts: tuple[Part, ...] = ()
+    file: Json | None = None
+
+    def encode(self) -> bytes:
+        """Return the line, newline included."""
+        return canonical.encode(self.to_json()) + b"\n"
+
+    def to_json(self) -> Json:
+        """Return the members of the line."""
+        return {
+            "basis": self.basis,
+            "detail": self.detail,
+            "errno": self.errno,
+            "file": self.file,
+            "item": canonical.decode(self.item.text().encode(), limit=MAX_LINE),
+            "kind": self.kind,
+            "observed_at": self.observed_at,
+            "parts": [part.to_json() for part in self.parts],
+            "reason": self.reason,
+            "sha256": self.sha256,
+            "size": self.size,
+            "status": self.status,
+            "table": self.table,
+        }
+
+    @staticmethod
+    def parse(raw: bytes) -> ItemLine:
+        """Read a line strictly; raises `EvidenceError("item-malformed")`."""
+        if not raw.endswith(b"\n"):
+            raise _malformed("line", "no newline at its end")
+        value = canonical.decode(raw[:-1], limit=MAX_LINE)
+        if not isinstance(value, dict) or value.keys() != _MEMBERS:
+            raise _malformed("line", sorted(value) if isinstance(value, dict) else value)
+        _check_words(value)
+        _check_file(value["file"])
+        parts = value["parts"]
+        if not isinstance(parts, list):
+            raise _malformed("parts", parts)
+        line = ItemLine(
+            item=Item.from_json(value["item"]),
+            parts=tuple(Part.from_json(part) for part in parts),
+            **{name: value[name] for name in _MEMBERS - {"item", "parts"}},  # type: ignore[arg-type] # checked above
+        )
+        _check_content(line)
+        return line
+
+
+def _check_words(value: Json) -> None:
+    instant.parse_instant(str(value["observed_at"]))
+    checks = {
+        "kind": value["kind"] in KINDS,
+        "status": value["status"] in STATUSES,
+        "table": value["table"] in ("documents", "model_logs", None),
+        "basis": value["basis"] in (*BASES, None),
+        "reason": value["reason"] is None or _matches(_REASON, value["reason"]),
+        "detail": isinstance(value["detail"], str | None),
+        "errno": value["errno"] is None or _is_count(value["errno"]),
+        "size": value["size"] is None or _is_count(value["size"]),
+        "sha256": value["sha256"] is None or _matches(_HEX64, value["sha256"]),
+    }
+    for name, good in checks.items():
+        if not good:
+            raise _malformed(name, value[name])
+
+
+def _check_content(line: ItemLine) -> None:
+    """Content has rows, a size and a digest; what has no content has no rows."""
+    if line.status in CONTENT_STATUSES:
+        if not line.parts or line.size is None or line.sha256 is None or line.table is None:
+            raise _malformed(f"content of a {line.status} item", line.item.text())
+    elif line.parts:
+        raise _malformed(f"no rows for a {line.status} item", line.item.text())
+
+
+def _check_file(value: canonical.JSON) -> None:
+    if value is None:
+        return
+    if not isinstance(value, dict) or value.keys() != _FILE:
+        raise _malformed("file", value)
+    strings = all(value[name] is None or _matches(_DECIMAL, value[name]) for name in _FILE_STRINGS)
+    numbers = all(_is_count(value[name]) for name in _FILE_NUMBERS)
+    names = all(isinstance(value[name], str | None) for name in ("owner", "group", "link_target"))
+    holes, xattrs = value["holes"], value["xattrs"]
+    ranges = isinstance(holes, list) and all(_is_range(hole) for hole in holes)
+    attributes = isinstance(xattrs, dict) and all(isinstance(attribute, str) for attribute in xattrs.values())
+    if not (strings and numbers and names and ranges and attributes):
+        raise _malformed("file", value)
+
+
+def _is_range(value: canonical.JSON) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(_is_count(number) for number in value)  # noqa: PLR2004 - offset, length
+
+
+def _is_count(value: canonical.JSON) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MAX_COUNT
+
+
+def _matches(pattern: re.Pattern[str], value: canonical.JSON) -> bool:
+    return isinstance(value, str) and pattern.fullmatch(value) is not None
+
+
+def _malformed(name: str, found: object) -> EvidenceError:
+    return EvidenceError("item-malformed", f"items line, {name}: found {str(found)[:160]}")

@@ -1,0 +1,62 @@
+"""The leaf hash of a record, and the salts that keep its neighbours private (FORMAT.md, Leaf).
+
+    leaf   = SHA-256( 0x00 || SHA-256(item) || u64be offset || u64be length || salt_r || SHA-256(raw) )
+    salt_r = bytes 16r .. 16r+15 of SHAKE-256(salt), r the row's number in the batch
+
+Because the leaf holds raw's own hash, bytes can be withheld later and the proof still holds. Because of the salt, a
+proof of one record says nothing about the next.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+__all__ = ["DOCUMENT_ROW", "LOG_ROW", "SALT_BYTES", "Salts", "is_continued", "item_digest", "leaf", "leaf_of_digest"]
+
+DOCUMENT_ROW: Final = 8_388_608
+LOG_ROW: Final = 67_108_864
+SALT_BYTES: Final = 32
+_ROW_SALT: Final = 16
+_FIRST_ROWS: Final = 1024
+
+
+class Salts:
+    """Row salts of one batch; SHAKE-256 is extended by doubling, so reading rows in order costs linear time."""
+
+    def __init__(self, salt: bytes) -> None:
+        """Keep the 32 random bytes of the batch."""
+        if len(salt) != SALT_BYTES:
+            raise ValueError(f"salt: expected {SALT_BYTES} bytes, found {len(salt)}")
+        self._shake = hashlib.shake_256(salt)
+        self._stream = b""
+
+    def row(self, number: int) -> bytes:
+        """Return the 16 bytes of row `number`."""
+        start = number * _ROW_SALT
+        if start + _ROW_SALT > len(self._stream):
+            rows = max(_FIRST_ROWS, 2 * (number + 1))
+            self._stream = self._shake.digest(rows * _ROW_SALT)
+        return self._stream[start : start + _ROW_SALT]
+
+
+def item_digest(item_text: str) -> bytes:
+    """Return SHA-256 of an item text."""
+    return hashlib.sha256(item_text.encode()).digest()
+
+
+def leaf_of_digest(item: bytes, offset: int, length: int, row_salt: bytes, raw_sha256: bytes) -> bytes:
+    """Return the leaf hash from the digests of item and raw, so also of a row whose bytes are withheld."""
+    return hashlib.sha256(
+        b"\x00" + item + offset.to_bytes(8, "big") + length.to_bytes(8, "big") + row_salt + raw_sha256
+    ).digest()
+
+
+def leaf(item: bytes, offset: int, row_salt: bytes, raw: bytes) -> bytes:
+    """Return the leaf hash of a record; `item` is the digest of its item text."""
+    return leaf_of_digest(item, offset, len(raw), row_salt, hashlib.sha256(raw).digest())
+
+
+def is_continued(length: int, table: str) -> bool:
+    """Say whether a row of this length is continued by its item's next row (rows of exactly the cutting length are)."""
+    return length == (DOCUMENT_ROW if table == "documents" else LOG_ROW)

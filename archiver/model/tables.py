@@ -1,0 +1,109 @@
+"""The three tables as Arrow schemas, version by version (FORMAT.md, Tables).
+
+Evidence columns come first and are the same in every table: `record`, `item`, `offset`, `raw`, `withheld`. Everything
+behind them is an index: the operator's reading of raw, nullable, rebuildable. A batch has exactly these columns, in
+this order, with names that are unique ignoring case, so that no two Parquet readers see two truths.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pyarrow as pa
+
+from archiver.model.dialect import DERIVED_FIELDS
+
+__all__ = ["EVIDENCE", "TABLES", "VERSIONS", "WITHHELD", "index_names", "schema_of", "table_document"]
+
+WITHHELD: Final = pa.struct(
+    [pa.field("length", pa.uint64(), nullable=False), pa.field("sha256", pa.binary(32), nullable=False)]
+)
+_MICROSECONDS: Final = pa.timestamp("us", tz="UTC")
+_TYPES: Final[dict[str, pa.DataType]] = {
+    "string": pa.string(),
+    "string_list": pa.list_(pa.field("element", pa.string())),
+    "int64": pa.int64(),
+    "float64": pa.float64(),
+    "bool": pa.bool_(),
+    "timestamp_ns": pa.timestamp("ns", tz="UTC"),
+}
+
+EVIDENCE: Final = (
+    pa.field("record", pa.uint64(), nullable=False),
+    pa.field("item", pa.dictionary(pa.int32(), pa.string()), nullable=False),
+    pa.field("offset", pa.uint64(), nullable=False),
+    pa.field("raw", pa.large_binary()),
+    pa.field("withheld", WITHHELD),
+)
+
+_ITEMS: Final = (
+    pa.field("item_text", pa.string()),
+    pa.field("status", pa.string()),
+    pa.field("kind", pa.string()),
+    pa.field("size", pa.uint64()),
+    pa.field("sha256", pa.string()),
+    pa.field("mime", pa.string()),
+    pa.field("modified", _MICROSECONDS),
+    pa.field("changed", _MICROSECONDS),
+    pa.field("accessed", _MICROSECONDS),
+    pa.field("born", _MICROSECONDS),
+    pa.field("owner", pa.string()),
+    pa.field("custodian", pa.string()),
+)
+
+_DOCUMENTS: Final = (
+    pa.field("path", pa.string()),
+    pa.field("name", pa.string()),
+    pa.field("size", pa.uint64()),
+    pa.field("sha256", pa.string()),
+    pa.field("mime", pa.string()),
+    pa.field("modified", _MICROSECONDS),
+    pa.field("custodian", pa.string()),
+    pa.field("matters", _TYPES["string_list"]),
+    pa.field("collected_at", _MICROSECONDS),
+)
+
+
+def _model_logs() -> tuple[pa.Field, ...]:
+    derived = [pa.field(name, _TYPES[kind]) for name, kind in DERIVED_FIELDS]
+    place = 1 + [field.name for field in derived].index("content_status")
+    return (*derived[:place], pa.field("source_offset", pa.uint64()), *derived[place:])
+
+
+VERSIONS: Final[dict[tuple[str, int], pa.Schema]] = {
+    ("items", 1): pa.schema([*EVIDENCE, *_ITEMS]),
+    ("documents", 1): pa.schema([*EVIDENCE, *_DOCUMENTS]),
+    ("model_logs", 1): pa.schema([*EVIDENCE, *_model_logs()]),
+}
+"""Every published table version. A version never changes; a change is a new version."""
+
+TABLES: Final[dict[str, int]] = {"items": 1, "documents": 1, "model_logs": 1}
+"""The version that is written today."""
+
+
+def schema_of(table: str, version: int | None = None) -> pa.Schema:
+    """Return the published schema of a table, today's version unless one is named."""
+    return VERSIONS[table, TABLES[table] if version is None else version]
+
+
+def index_names(table: str, version: int | None = None) -> list[str]:
+    """Return the names of the index columns, in order."""
+    return list(schema_of(table, version).names[len(EVIDENCE) :])
+
+
+def table_document(table: str, version: int) -> dict[str, object]:
+    """Describe a table version as it is published under `schemas/tables/`."""
+    evidence = {field.name for field in EVIDENCE}
+    return {
+        "table": table,
+        "version": version,
+        "columns": [
+            {
+                "name": field.name,
+                "type": str(field.type),
+                "nullable": field.nullable,
+                "role": "evidence" if field.name in evidence else "index",
+            }
+            for field in schema_of(table, version)
+        ],
+    }

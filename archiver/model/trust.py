@@ -1,0 +1,170 @@
+"""The trust file: what an auditor brings, and the only thing that is trusted (FORMAT.md, Trust file).
+
+Public keys, the log's name and key, the authorities and the holds that the auditor expects. It is handed over outside
+the archive and its SHA-256 is read out on the telephone, eight digits at a time:
+
+>>> groups("00ff" * 16)[:20]
+'00ff00ff 00ff00ff 00'
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from archiver.errors import ArchiverError, EvidenceError
+from archiver.model.statement import ArchiveId, ArchiveName, Count, Instant, MatterId, Sha256
+from archiver.proof import keys, note
+
+__all__ = ["LogTrust", "Seen", "StatementKey", "TrustFile", "TrustedHold", "groups", "parse_trust"]
+
+MAX_TRUST_FILE = 1 << 20  # a thousand keys fit many times over
+
+
+class _Words(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+
+class LogKey(_Words):
+    """A log key and the sizes of the log that it signs."""
+
+    vkey: str
+    from_size: Count
+    to_size: Count | None
+
+
+class Seen(_Words):
+    """A checkpoint that the auditor has seen; the log may only have grown since."""
+
+    size: Count
+    root: Sha256
+
+
+class LogTrust(_Words):
+    """A log that the auditor expects, by its origin."""
+
+    origin: str
+    keys: Annotated[list[LogKey], Field(min_length=1)]
+    seen: Seen | None
+
+
+class Revoked(_Words):
+    """From when a key is not to be believed, and why."""
+
+    since: Instant
+    reason: str
+
+
+class StatementKey(_Words):
+    """A key that signs statements, and for what."""
+
+    keyid: Sha256
+    pem: str
+    roles: Annotated[list[Literal["statement", "approver"]], Field(min_length=1)]
+    valid_from: Instant | None
+    valid_until: Instant | None
+    revoked: Revoked | None
+
+
+class TimestampAuthority(_Words):
+    """A timestamp authority by its roots."""
+
+    id: str
+    roots: Annotated[list[str], Field(min_length=1)]
+
+
+class TimestampTrust(_Words):
+    """How many timestamps are demanded, how late they may be, and from whom."""
+
+    required: Count
+    max_delay_s: Count
+    tsas: list[TimestampAuthority]
+
+
+class TrustedHold(_Words):
+    """The auditor's own minimum for a matter."""
+
+    matter: MatterId
+    until: Instant
+    mode: Literal["COMPLIANCE"]
+    legal_hold: bool
+
+
+class TrustFile(_Words):
+    """The whole file; unknown members are refused."""
+
+    version: Literal[1]
+    archive: ArchiveName
+    archive_id: ArchiveId
+    logs: Annotated[list[LogTrust], Field(min_length=1)]
+    statement_keys: Annotated[list[StatementKey], Field(min_length=1)]
+    timestamps: TimestampTrust
+    holds: list[TrustedHold]
+    max_silence_hours: Annotated[int, Field(ge=1)] | None
+    witnesses: list[str]
+
+    def encode(self) -> bytes:
+        """Write it for people: indented, members in the published order, one newline at the end."""
+        return (json.dumps(self.model_dump(mode="json"), indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def parse_trust(data: bytes, *, name: str = "trust file") -> TrustFile:
+    """Read a trust file strictly.
+
+    Raises `EvidenceError` with code `trust-unreadable`, or `trust-key-refused` for a key that nobody should use.
+    """
+    if len(data) > MAX_TRUST_FILE:
+        raise EvidenceError("trust-unreadable", f"{name}: expected at most {MAX_TRUST_FILE} bytes, found {len(data)}")
+    try:
+        trust = TrustFile.model_validate(json.loads(data.decode("utf-8"), object_pairs_hook=_no_duplicates))
+    except (ValidationError, ValueError, RecursionError) as problem:
+        raise EvidenceError("trust-unreadable", f"{name}: {_first_line(problem)}", hint=_HINT) from problem
+    _check_keys(trust, name)
+    return trust
+
+
+def groups(sha256: str) -> str:
+    """Spell a digest in groups of eight, to be read out."""
+    return " ".join(sha256[place : place + 8] for place in range(0, len(sha256), 8))
+
+
+def digest_of(data: bytes) -> str:
+    """Return the SHA-256 of a trust file's bytes, as it is read out."""
+    return hashlib.sha256(data).hexdigest()
+
+
+_HINT = "ask the operator for the trust file again and compare its SHA-256 over the telephone"
+
+
+def _check_keys(trust: TrustFile, name: str) -> None:
+    try:
+        for key in trust.statement_keys:
+            found = keys.keyid(keys.load_public_pem(key.pem))
+            if found != key.keyid:
+                raise EvidenceError("trust-key-refused", f"keyid: expected {found}, found {key.keyid}")
+        for log in trust.logs:
+            for log_key in log.keys:
+                vkey = note.parse_vkey(log_key.vkey)
+                if vkey.name != log.origin:
+                    raise EvidenceError("trust-key-refused", f"vkey: expected the name {log.origin}, found {vkey.name}")
+        for witness in trust.witnesses:
+            note.parse_vkey(witness)
+    except ArchiverError as problem:
+        raise EvidenceError("trust-key-refused", f"{name}: {problem.message}", hint=_HINT) from problem
+
+
+def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member is given twice")
+    return members
+
+
+def _first_line(problem: Exception) -> str:
+    if isinstance(problem, ValidationError):
+        first = problem.errors(include_url=False)[0]
+        return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+    return str(problem) or type(problem).__name__
