@@ -1,0 +1,243 @@
+"""Dialect files: strict JSON in, a `Dialect` out.
+
+A dialect is one file `schemas/dialects/<id>.json`, described by `schemas/dialect.schema.json`, which is generated from
+the models here. Unknown members, columns that `model_logs` does not have, a type that does not fit the column, repeated
+names and paths that are no paths are refused with the file's name. Adding a dialect is adding a file.
+
+>>> sorted(load_dialects())[0]
+'json.generic'
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from archiver.errors import UsageError
+from archiver.model.dialect import (
+    CONTENT_STATUSES,
+    DERIVED_FIELDS,
+    Candidate,
+    Column,
+    Condition,
+    ContentRule,
+    Dialect,
+    Kind,
+    TimeCandidate,
+    ValueType,
+)
+from archiver.model.json_path import parse_path
+from archiver.model.published import schemas_folder
+
+__all__ = ["json_schema", "load_dialects", "parse_dialect"]
+
+_FITTING: Final = {
+    "string": {ValueType.STRING, ValueType.IDENTIFIER},
+    "int64": {ValueType.INT64},
+    "float64": {ValueType.FLOAT64},
+    "bool": {ValueType.BOOL},
+    "string_list": {ValueType.STRING_LIST},
+}
+_OWN: Final = ("dialect", "parse_status", "parse_error", "content_status")
+_COLUMNS: Final = {
+    name: kind for name, kind in DERIVED_FIELDS if name not in _OWN and not name.startswith("event_time")
+}
+
+# What the fast reader compares as text must look the same escaped and plain.
+PlainText = Annotated[str, Field(pattern=r'^[^"\\\x00-\x1f\x7f]*$', max_length=200)]
+PathText = Annotated[str, Field(pattern=r"^\$", max_length=500)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ConditionFile(_Strict):
+    """A test on one value of a record: that it is there and not null, and of a kind, or one of some strings."""
+
+    path: PathText
+    is_: Literal["present", "object", "array", "string", "number", "bool"] | None = Field(None, alias="is")
+    one_of: Annotated[tuple[PlainText, ...], Field(strict=False, min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _one_question(self) -> ConditionFile:
+        if (self.is_ is None) == (self.one_of is None):
+            raise ValueError('a condition has either "is" or "one_of"')
+        return self
+
+    def value(self) -> Condition:
+        """Return the condition inside."""
+        kind = None if self.is_ in (None, "present") else Kind(str(self.is_))
+        path = parse_path(self.path)
+        if path.has_every:
+            raise ValueError(f"condition {path}: expected one value, found [*]")
+        return Condition(path, kind, self.one_of)
+
+
+Conditions = Annotated[tuple[ConditionFile, ...], Field(strict=False)]
+
+
+class CandidateFile(_Strict):
+    """A path that counts only where every condition holds."""
+
+    path: PathText
+    when: Conditions = ()
+
+    def value(self) -> Candidate:
+        """Return the candidate inside."""
+        return Candidate(parse_path(self.path), tuple(condition.value() for condition in self.when))
+
+
+class TimeFile(CandidateFile):
+    """A path of the event's time, and the unit it is written in."""
+
+    unit: Literal["s", "ms", "us", "ns", "rfc3339", "any"]
+    naive: Literal["utc"] | None = None
+
+
+class ColumnFile(_Strict):
+    """Where a column's value stands: of the paths the first that is present wins."""
+
+    type: Literal["string", "identifier", "int64", "float64", "bool", "string_list"]
+    path: PathText | None = None
+    paths: Annotated[tuple[PathText | CandidateFile, ...], Field(strict=False, min_length=1)] | None = None
+    mismatch: Literal["reason", "absent"] = "reason"
+    map: dict[PlainText, PlainText] | None = None
+
+    @model_validator(mode="after")
+    def _one_spelling(self) -> ColumnFile:
+        if (self.path is None) == (self.paths is None):
+            raise ValueError('a column has either "path" or "paths"')
+        if self.map is not None and self.type != "string":
+            raise ValueError('"map" is for columns of type string')
+        return self
+
+    def value(self, name: str) -> Column:
+        """Return the column inside."""
+        given = self.paths if self.paths is not None else (self.path or "",)
+        candidates = tuple(Candidate(parse_path(one)) if isinstance(one, str) else one.value() for one in given)
+        mapping = None if self.map is None else tuple(self.map.items())
+        for candidate in candidates:
+            if candidate.path.has_every and self.type != "string_list":
+                raise ValueError(f"column {name}: expected one value, found {candidate.path}")
+        return Column(name, ValueType(self.type), candidates, self.mismatch == "absent", mapping)
+
+
+class ContentFile(_Strict):
+    """The content's status where every condition holds; without a rule that holds it is unknown."""
+
+    when: Conditions
+    is_: Literal[CONTENT_STATUSES] = Field(alias="is")  # type: ignore[valid-type]
+
+
+class RecogniseFile(_Strict):
+    """A record is of this dialect when all conditions of one list hold; the highest priority wins."""
+
+    priority: int = Field(ge=0, le=1000)
+    any: Annotated[tuple[Conditions, ...], Field(strict=False)]
+
+
+class ColumnsFile(_Strict):
+    """The columns; each name but event_time is one of model_logs."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+
+    event_time: Annotated[tuple[TimeFile, ...], Field(strict=False)] = ()
+    __pydantic_extra__: dict[str, ColumnFile] = Field(init=False)
+
+
+class DialectFile(_Strict):
+    """A log dialect: which JSON paths become which columns of the table model_logs."""
+
+    dialect: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")]
+    version: int = Field(ge=1)
+    title: PlainText
+    notes: str = ""
+    records: Literal["json", "opaque"] = "json"
+    recognise: RecogniseFile | None = None
+    content_status: Annotated[tuple[ContentFile, ...], Field(strict=False)] = ()
+    columns: ColumnsFile = ColumnsFile()
+
+    def value(self) -> Dialect:
+        """Return the dialect inside; raises ValueError for what the models cannot say."""
+        recognise = self.recognise or RecogniseFile(priority=0, any=())
+        columns = self.columns.__pydantic_extra__ or {}
+        return Dialect(
+            id=self.dialect,
+            version=self.version,
+            title=self.title,
+            is_json=self.records == "json",
+            priority=recognise.priority,
+            recognise=tuple(tuple(condition.value() for condition in group) for group in recognise.any),
+            content=tuple(
+                ContentRule(tuple(condition.value() for condition in rule.when), rule.is_)
+                for rule in self.content_status
+            ),
+            event_time=tuple(_time(time) for time in self.columns.event_time),
+            columns=tuple(_column(name, column) for name, column in columns.items()),
+        )
+
+
+def _time(file: TimeFile) -> TimeCandidate:
+    candidate = file.value()
+    if candidate.path.has_every:
+        raise ValueError(f"event_time: expected one value, found {candidate.path}")
+    return TimeCandidate(candidate, file.unit, file.naive == "utc")
+
+
+def _column(name: str, file: ColumnFile) -> Column:
+    if name not in _COLUMNS:
+        raise ValueError(f"columns: expected a derived column of model_logs, found {name!r}")
+    column = file.value(name)
+    if column.type not in _FITTING[_COLUMNS[name]]:
+        raise ValueError(f"column {name}: expected a type for {_COLUMNS[name]}, found {column.type}")
+    return column
+
+
+def parse_dialect(text: bytes, name: str = "dialect") -> Dialect:
+    """Return the dialect that a file describes; `name` is for messages. Raises UsageError `dialect-file`."""
+    try:
+        return DialectFile.model_validate(json.loads(text, object_pairs_hook=_members)).value()
+    except UsageError as error:
+        raise _refusal(name, error.message) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise _refusal(name, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    except ValueError as error:
+        raise _refusal(name, str(error)) from error
+
+
+def _refusal(name: str, what: str) -> UsageError:
+    hint = "compare the file with schemas/dialect.schema.json and with a dialect that is there"
+    return UsageError("dialect-file", f"{name}: {what}", hint=hint)
+
+
+def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("expected every name once in an object, found one twice")
+    return members
+
+
+@cache
+def load_dialects() -> dict[str, Dialect]:
+    """Return every published dialect by its id; the files are read once."""
+    folder = schemas_folder() / "dialects"
+    files = sorted((file for file in folder.iterdir() if file.name.endswith(".json")), key=lambda file: file.name)
+    dialects = {file.name: parse_dialect(file.read_bytes(), file.name) for file in files}
+    for name, dialect in dialects.items():
+        if name != f"{dialect.id}.json":
+            raise _refusal(name, f"expected a dialect named like its file, found {dialect.id}")
+    return {dialect.id: dialect for dialect in dialects.values()}
+
+
+def json_schema() -> dict[str, object]:
+    """Return the JSON Schema of a dialect file, as it is published."""
+    schema = DialectFile.model_json_schema(by_alias=True)
+    columns = schema["$defs"]["ColumnsFile"]
+    columns["properties"] |= {name: {"$ref": "#/$defs/ColumnFile"} for name in _COLUMNS}
+    columns["additionalProperties"] = False
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": "urn:archiver:dialect:v1", **schema}

@@ -1,0 +1,84 @@
+"""Walking a path through a parsed record, and saying what a condition holds.
+
+Three answers: a value, absent (also: null, or a step that does not fit), or ambiguous, because an object on the way
+repeats the name that the path wants and JSON readers disagree which of the two counts.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from archiver.model.dialect import Condition, Kind
+from archiver.model.json_path import Every, Path, Step, spell
+from archiver.model.strict_json import Ambiguous, Number, Value
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["ABSENT", "AmbiguousPath", "holds", "kind_of", "look_up", "same_text"]
+
+ABSENT: Final = None
+"""Null and absent are one: neither is a value."""
+
+
+class AmbiguousPath(Exception):  # noqa: N818 - a verdict on a record, not a failure of the program
+    """A name on the way is repeated; the first argument is the path up to it."""
+
+
+def look_up(record: Value, path: Path) -> Value:
+    """Return the value at a path, or ABSENT; for a `[*]` path the list of the present members' values."""
+    return _walk(record, path.steps, 0)
+
+
+def _walk(node: Value, steps: Sequence[Step], at: int) -> Value:
+    for place in range(at, len(steps)):
+        step = steps[place]
+        if isinstance(step, Every):
+            return _every(node, steps, place)
+        node = _member(node, steps, place) if isinstance(step, str) else _element(node, step)
+        if node is None:
+            return ABSENT
+    return node
+
+
+def _every(node: Value, steps: Sequence[Step], place: int) -> Value:
+    if not isinstance(node, list):
+        return ABSENT
+    found = [_walk(member, steps, place + 1) for member in node]
+    return [value for value in found if value is not None] or ABSENT
+
+
+def _member(node: Value, steps: Sequence[Step], place: int) -> Value:
+    step = steps[place]
+    if not isinstance(node, dict) or not isinstance(step, str):
+        return ABSENT
+    if isinstance(node, Ambiguous) and step in node.repeated:
+        raise AmbiguousPath(spell(tuple(steps[: place + 1])))
+    return node.get(step)
+
+
+def _element(node: Value, index: int) -> Value:
+    return node[index] if isinstance(node, list) and index < len(node) else ABSENT
+
+
+def kind_of(value: Value) -> Kind | None:
+    """Return what a value is; None for null."""
+    if isinstance(value, bool):
+        return Kind.BOOL
+    kinds = ((str, Kind.STRING), (Number, Kind.NUMBER), (dict, Kind.OBJECT), (list, Kind.ARRAY))
+    return next((kind for type_, kind in kinds if isinstance(value, type_)), None)
+
+
+def same_text(value: Value, texts: Sequence[str]) -> bool:
+    """Say whether a value is one of some strings."""
+    return isinstance(value, str) and value in texts
+
+
+def holds(record: Value, condition: Condition) -> bool:
+    """Say whether a condition holds of a record; raises AmbiguousPath."""
+    value = look_up(record, condition.path)
+    if value is None:
+        return False
+    if condition.one_of is not None:
+        return same_text(value, condition.one_of)
+    return condition.kind is None or kind_of(value) is condition.kind

@@ -1,0 +1,95 @@
+"""Paths into a JSON document, as log dialects write them.
+
+A path is `$` and then steps: a name (`.model`), any other name in brackets (`["service.name"]`), an index (`[0]`) or,
+once, every member of an array (`[*]`). A path prints as it was written, and two spellings of one path are two paths.
+
+>>> parse_path('$.response.choices[*].finish_reason').steps
+('response', 'choices', Every.MEMBER, 'finish_reason')
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+from archiver.errors import UsageError
+
+__all__ = ["Every", "Path", "Step", "parse_path", "spell"]
+
+_STEP = re.compile(
+    r"\.(?P<name>[A-Za-z_@][A-Za-z0-9_@-]*)"
+    r'|\["(?P<quoted>[^"\\*\x00-\x1f]+)"\]'
+    r"|\[(?P<index>0|[1-9][0-9]{0,2}|\*)\]"
+)
+
+
+class Every(Enum):
+    """The step that stands for all members of an array."""
+
+    MEMBER = "*"
+
+
+Step = str | int | Every
+
+
+@dataclass(frozen=True)
+class Path:
+    """A path as written, and its steps."""
+
+    text: str
+    steps: tuple[Step, ...]
+
+    def __str__(self) -> str:
+        """Return the path as it was written."""
+        return self.text
+
+    @property
+    def has_every(self) -> bool:
+        """Say whether the path names many values."""
+        return Every.MEMBER in self.steps
+
+    def parents(self) -> tuple[tuple[Step, ...], ...]:
+        """Return the steps of every object whose member the path goes through."""
+        return tuple(self.steps[:i] for i, step in enumerate(self.steps) if isinstance(step, str))
+
+
+def parse_path(text: str) -> Path:
+    """Parse a path; raises UsageError `dialect-path`."""
+    steps: list[Step] = []
+    at = 1
+    while text.startswith("$") and (match := _STEP.match(text, at)):
+        steps.append(_step(match))
+        at = match.end()
+    if at != len(text) or not steps or steps.count(Every.MEMBER) > 1:
+        raise UsageError(
+            "dialect-path",
+            f'path {text!r}: expected $ and steps such as .name, ["any name"], [0] or once [*], found something else',
+            hint='write for example $.response.usage.prompt_tokens or $["service.name"]',
+        )
+    return Path(text, tuple(steps))
+
+
+def _step(match: re.Match[str]) -> Step:
+    if match["index"] == "*":
+        return Every.MEMBER
+    if match["index"] is not None:
+        return int(match["index"])
+    return match["name"] or match["quoted"]
+
+
+def spell(steps: tuple[Step, ...]) -> str:
+    """Return the usual spelling of some steps, for messages.
+
+    >>> spell(("response", "usage"))
+    '$.response.usage'
+    """
+    return "$" + "".join(_spell(step) for step in steps)
+
+
+def _spell(step: Step) -> str:
+    if isinstance(step, Every):
+        return "[*]"
+    if isinstance(step, int):
+        return f"[{step}]"
+    return f".{step}" if _STEP.fullmatch("." + step) else f'["{step}"]'

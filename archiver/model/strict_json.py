@@ -1,0 +1,92 @@
+"""One log record as strict JSON (RFC 8259), with nothing rounded and nothing forgotten.
+
+Numbers stay the text they were written as (`Number`), and an object that repeats a name says which (`Ambiguous`).
+NaN, trailing commas, raw control characters, a byte order mark and text after the value are refused; so is nesting
+deeper than 256, which RFC 8259 section 9 allows: every reader has such a limit, and ours must be the same everywhere.
+A lone surrogate escape is valid JSON and is kept as Python keeps it; whoever wants it as text must refuse it.
+
+>>> parse(b'{"a":1.50}')
+{'a': Number(text='1.50')}
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from dataclasses import dataclass
+
+__all__ = ["MAX_NESTING", "Ambiguous", "NotJson", "Number", "Value", "parse"]
+
+MAX_NESTING = 256
+
+_WHITESPACE = " \t\r\n"
+_BRACKETS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|([\[{])|([\]}])', re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Number:
+    """A JSON number, as written."""
+
+    text: str
+
+
+class Ambiguous(dict[str, "Value"]):
+    """An object that repeats names; `repeated` holds them."""
+
+    repeated: frozenset[str] = frozenset()
+
+
+Value = dict[str, "Value"] | list["Value"] | str | Number | bool | None
+
+
+class NotJson(Exception):  # noqa: N818 - a verdict on a record, not a failure of the program
+    """A record is not strict JSON; the first argument is the reason as `parse_error` shows it."""
+
+
+def parse(body: bytes) -> Value:
+    """Return the one value that the bytes hold; raises NotJson with a reason that is the same on every Python."""
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise NotJson(f"invalid-utf-8 at byte {error.start}") from None
+    if not text.strip(_WHITESPACE):
+        raise NotJson("blank")
+    if text.startswith("\ufeff"):
+        raise NotJson("byte-order-mark")
+    if text.count("{") + text.count("[") > MAX_NESTING and _depth(text) > MAX_NESTING:
+        raise NotJson(f"nested-deeper-than {MAX_NESTING}")
+    try:
+        value: Value = _DECODER.decode(text)
+    except ValueError:  # the message differs between versions of Python, the verdict does not
+        raise NotJson("not-json") from None
+    return value
+
+
+def _depth(text: str) -> int:
+    deepest = depth = 0
+    for match in _BRACKETS.finditer(text):
+        if match[1]:
+            depth += 1
+            deepest = max(deepest, depth)
+        elif match[2]:
+            depth -= 1
+    return deepest
+
+
+def _object(pairs: list[tuple[str, Value]]) -> Value:
+    members = dict(pairs)
+    if len(members) == len(pairs):
+        return members
+    ambiguous = Ambiguous(members)
+    ambiguous.repeated = frozenset(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+    return ambiguous
+
+
+def _no_constant(text: str) -> Value:
+    raise ValueError(text)
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_object, parse_float=Number, parse_int=Number, parse_constant=_no_constant
+)
