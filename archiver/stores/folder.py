@@ -1,0 +1,223 @@
+"""A store in a folder: objects are put once, locks are recorded and not enforced.
+
+Laws: an object appears under its key whole, durable and read-only, or not at all, and never in place of another; its
+lock is written down before it appears, so that a crash leaves at most a lock without object; what stands in the folder
+is read without following a link, and listed whatever it is; reading creates nothing. Whoever may write to the folder
+can change it: that is seen by verifying, it is not prevented.
+
+>>> store = FolderStore(Path("archive"), location="./archive", clock=clock)
+>>> store.put("README.txt", b"hello", sha256=sha256(b"hello").hexdigest(), lock=lock).basis
+'read-back'
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from archiver.errors import KeyExistsError, NotStoredError, WorldError
+from archiver.stores.base import Body, Destination, Lock, Receipt, Stat, Version
+from archiver.stores.bodies import BLOCK, blocks, open_body, spool_changed
+from archiver.stores.disk import ToldFile, printable, told
+from archiver.stores.keys import check_key, path_of
+from archiver.stores.lockbook import LockBook
+from archiver.stores.locks import demand, wanted_lock
+from archiver.stores.scratch import Scratch, scratch, sweep
+from archiver.stores.tree import NotRegularError, grow, look, make_root, open_regular, open_root, walk
+
+__all__ = ["FolderStore"]
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_SECOND: Final = 253402300799  # the end of the year 9999
+
+
+class FolderStore:
+    """A store below one folder, which is made at the first put."""
+
+    def __init__(self, root: Path, *, location: str, clock: Callable[[], datetime]) -> None:
+        """Name the folder; `location` is how the person wrote it. Nothing is touched."""
+        self._root = root
+        self._clock = clock
+        self._book = LockBook()
+        self._durable: set[tuple[bytes, ...]] = set()
+        self._swept = False
+        self._location = location
+
+    @property
+    def destination(self) -> Destination:
+        """Say who this store is; its bucket is the folder's absolute path."""
+        return Destination(
+            kind="folder",
+            location=self._location,
+            endpoint=None,
+            bucket=os.fsencode(self._root).decode("utf-8", "backslashreplace"),
+            prefix="",
+            enforces_locks=False,
+            versioned=False,
+        )
+
+    @property
+    def unreadable_lock_lines(self) -> int:
+        """Number of lines of the lock file that cannot be read, as far as it was read."""
+        return self._book.unreadable
+
+    def clock_offset_s(self) -> int | None:
+        """Return None: a folder has no clock of its own."""
+        return None
+
+    def put(self, key: str, body: Body, *, sha256: str, lock: Lock, condition: bool = True) -> Receipt:  # noqa: ARG002
+        """Store `body` once, with or without `condition`: a folder keeps one version of a key."""
+        parts, wanted = _parts(check_key(key)), wanted_lock(lock)
+        with told(self._location, key):
+            make_root(self._root)
+            with open_root(self._root) as root:
+                self._sweep(root)
+                _refuse_existing(root, parts, key)
+                with scratch(root) as fresh:
+                    _copy(body, fresh, key, sha256)
+                    # a crash before here leaves a hidden file, which the next writer sweeps away
+                    self._link(root, parts, key, fresh, wanted)
+        return self._read_back(key, sha256, wanted)
+
+    @contextmanager
+    def read(self, key: str, version: str | None = None) -> Iterator[BinaryIO]:
+        """Open the object for reading."""
+        parts = self._stored_parts(key, version)
+        with told(self._location, key), open_root(self._root) as root:
+            handle = open_regular(root, parts)
+        with io.BufferedReader(ToldFile(handle, self._location, key), BLOCK) as stream:
+            yield stream
+
+    def stat(self, key: str, version: str | None = None) -> Stat:
+        """Say size and recorded lock; a folder keeps no checksum."""
+        parts = self._stored_parts(key, version)
+        with told(self._location, key), open_root(self._root) as root:
+            size, lock = look(root, parts).st_size, self._book.lock_of(root, key)
+        return Stat(key=key, version=None, size=size, etag=None, sha256=None, lock=lock)
+
+    def list(self, prefix: str = "") -> Iterator[Version]:
+        """Yield all that stands below the root, also links and what strangers left; a missing root holds nothing."""
+        if "/" in prefix and path_of(prefix.rpartition("/")[0]) is None:
+            return
+        with told(self._location):
+            try:
+                with open_root(self._root) as root:
+                    yield from (_version(*found) for found in walk(root, prefix.encode("utf-8", "surrogateescape")))
+            except FileNotFoundError:
+                return
+
+    def hold(self, key: str, version: str | None, lock: Lock) -> Receipt:
+        """Raise the recorded lock of an object. The receipt's SHA-256 is None: its bytes were not read."""
+        size, wanted = self.stat(check_key(key), version).size, wanted_lock(lock)
+        with told(self._location, key), open_root(self._root) as root, self._book.held(root) as raise_lock:
+            raise_lock(key, wanted)
+        return self._receipt(key, size, None, wanted)
+
+    def _sweep(self, root: int) -> None:
+        if not self._swept:
+            sweep(root)
+            self._swept = True
+
+    def _link(self, root: int, parts: tuple[bytes, ...], key: str, fresh: Scratch, wanted: Lock) -> None:
+        with grow(root, parts[:-1], self._durable) as folder, self._book.held(root) as raise_lock:
+            _refuse_existing(root, parts, key)
+            raise_lock(key, wanted)
+            # a crash here leaves a lock without object; the same put again finds it and goes on
+            try:
+                fresh.link_to(folder, parts[-1])
+            except FileExistsError as error:  # somebody who does not know the lock file was faster
+                raise _exists(key) from error
+            # a crash here leaves the whole object and a second link to it in the hidden folder
+
+    def _read_back(self, key: str, sha256: str, wanted: Lock) -> Receipt:
+        digest, size = hashlib.sha256(), 0
+        with self.read(key) as stream:
+            for block in blocks(stream):
+                digest.update(block)
+                size += len(block)
+        if digest.hexdigest() != sha256:
+            raise WorldError(
+                "read-back-differs",
+                f"{self._location}: {key}: expected SHA-256 {sha256}, read back {digest.hexdigest()}",
+                hint="the disk does not keep what it is given; replace it before going on",
+            )
+        return self._receipt(key, size, sha256, wanted)
+
+    def _receipt(self, key: str, size: int, sha256: str | None, wanted: Lock) -> Receipt:
+        with told(self._location, key), open_root(self._root) as root:
+            lock = self._book.lock_of(root, key)
+        demand(lock, wanted=wanted, subject=f"{self._location}: {key}")
+        return Receipt(
+            store="folder",
+            endpoint=None,
+            bucket=self.destination.bucket,
+            key=key,
+            version=None,
+            etag=None,
+            size=size,
+            sha256=sha256,
+            basis="read-back",
+            mode=lock.mode,
+            retain_until=lock.retain_until,
+            legal_hold=lock.legal_hold,
+            request_id=None,
+            read_back_at=self._clock(),
+        )
+
+    def _stored_parts(self, key: str, version: str | None) -> tuple[bytes, ...]:
+        parts = path_of(key)
+        if parts is None or version is not None:
+            what = "a key of a folder" if parts is None else f"version {version}"
+            raise NotStoredError("not-stored", f"{self._location}: {printable(key)}: expected {what}, found none")
+        return parts
+
+
+def _parts(key: str) -> tuple[bytes, ...]:
+    return tuple(key.encode().split(b"/"))
+
+
+def _copy(body: Body, fresh: Scratch, key: str, sha256: str) -> None:
+    """Copy, hash what is copied, and make it durable."""
+    digest = hashlib.sha256()
+    with open_body(body) as stream:
+        for block in blocks(stream):
+            digest.update(block)
+            view = memoryview(block)
+            while view:
+                view = view[os.write(fresh.file, view) :]
+    if digest.hexdigest() != sha256:
+        raise spool_changed(key, sha256, digest.hexdigest())
+    fresh.finish()
+
+
+def _refuse_existing(root: int, parts: tuple[bytes, ...], key: str) -> None:
+    try:
+        look(root, parts)
+    except FileNotFoundError:
+        return
+    except NotRegularError as error:
+        if error.errno == errno.ENOTDIR:
+            return  # a folder on the way is none: making it will say so
+        raise _exists(key) from error
+    raise _exists(key)
+
+
+def _exists(key: str) -> KeyExistsError:
+    return KeyExistsError("key-exists", f"{key}: expected no object of this key, found one")
+
+
+def _version(path: bytes, size: int, mtime_ns: int) -> Version:
+    seconds = min(max(mtime_ns // 1_000_000_000, 0), _LAST_SECOND)
+    return Version(
+        key=path.decode("utf-8", "surrogateescape"),
+        version=None,
+        size=size,
+        modified=_EPOCH + timedelta(seconds=seconds),
+    )

@@ -1,0 +1,148 @@
+r"""The lock file of a folder store: `.locks.jsonl` at its root, the record of which key is held until when.
+
+Laws: canonical JSON lines, appended under flock and flushed before the object is linked; the highest values over a
+key's lines count; a last line without its end is repaired by beginning a new one; a line that cannot be read changes
+nothing and is counted. No file, or one that may not be read, means unknown; no line means that there is no lock.
+
+>>> line_of("a", Lock("COMPLIANCE", datetime(2027, 1, 1, tzinfo=UTC), True))
+b'{"key":"a","legal_hold":true,"mode":"COMPLIANCE","retain_until":"2027-01-01T00:00:00Z"}\n'
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Lock as Mutex
+from typing import Final
+
+from archiver.errors import EvidenceError
+from archiver.model.instant import format_instant, parse_instant
+from archiver.stores.base import Lock
+from archiver.stores.locks import UNKNOWN, UNLOCKED, highest
+
+__all__ = ["LOCKS", "LockBook", "line_of", "parse_line"]
+
+LOCKS: Final = ".locks.jsonl"
+_LONGEST_LINE: Final = 8192  # a key has at most 900 bytes, six each when escaped, and the rest is short
+_MEMBERS: Final = {"key", "legal_hold", "mode", "retain_until"}
+_READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_APPEND: Final = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+
+Raise = Callable[[str, Lock], None]
+
+
+def line_of(key: str, lock: Lock) -> bytes:
+    """Return a lock line. Keys are ASCII, so that sorted and compact JSON is RFC 8785."""
+    until = None if lock.retain_until is None else format_instant(lock.retain_until)
+    members = {"key": key, "legal_hold": bool(lock.legal_hold), "mode": lock.mode or "NONE", "retain_until": until}
+    return json.dumps(members, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+
+
+def parse_line(line: bytes) -> tuple[str, Lock] | None:
+    """Read a lock line, None when it is not exactly what `line_of` writes."""
+    try:
+        members = json.loads(line)
+        if not isinstance(members, dict) or members.keys() != _MEMBERS:
+            return None
+        until = members["retain_until"]
+        lock = Lock(
+            mode=members["mode"],
+            retain_until=None if until is None else parse_instant(until),
+            legal_hold=members["legal_hold"],
+        )
+        known = members["mode"] in ("NONE", "GOVERNANCE", "COMPLIANCE") and isinstance(members["key"], str)
+        return (members["key"], lock) if known and line_of(members["key"], lock) == line else None
+    except (ValueError, TypeError, RecursionError, EvidenceError):
+        return None
+
+
+class LockBook:
+    """What the lock file says, kept in memory and read on from where it ended, as other processes write to it too."""
+
+    def __init__(self) -> None:
+        """Begin with nothing read."""
+        self._mutex = Mutex()
+        self._forget((-1, -1))
+
+    @property
+    def unreadable(self) -> int:
+        """Number of lines met that cannot be read, an unfinished last one included."""
+        return self._unreadable + self._torn
+
+    def lock_of(self, root: int, key: str) -> Lock:
+        """Return the lock of a key as of now."""
+        try:
+            handle = os.open(LOCKS, _READ, dir_fd=root)
+        except (FileNotFoundError, PermissionError):
+            return UNKNOWN
+        try:
+            self._read_on(handle)
+        finally:
+            os.close(handle)
+        return self._locks.get(key, UNLOCKED)
+
+    @contextmanager
+    def held(self, root: int) -> Iterator[Raise]:
+        """Keep all other writers of this folder out; yields the function that raises a key's lock durably."""
+        handle = os.open(LOCKS, _APPEND, 0o644, dir_fd=root)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)  # given back when the handle is closed, also by a kill
+            if os.fstat(handle).st_size == 0:
+                os.fsync(root)  # the file's own name, before anything relies on it
+            self._read_on(handle)
+            yield lambda key, lock: self._raise(handle, key, lock)
+        finally:
+            os.close(handle)
+
+    def _raise(self, handle: int, key: str, lock: Lock) -> None:
+        present = self._locks.get(key)
+        line = line_of(key, highest(present or UNLOCKED, lock))
+        if present is not None and line == line_of(key, present):
+            return
+        size = os.fstat(handle).st_size
+        torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
+        _write_all(handle, b"\n" + line if torn else line)
+        os.fsync(handle)
+        self._read_on(handle)
+
+    def _read_on(self, handle: int) -> None:
+        facts = os.fstat(handle)
+        with self._mutex:
+            if self._identity != (facts.st_dev, facts.st_ino) or facts.st_size < self._offset:
+                self._forget((facts.st_dev, facts.st_ino))
+            if facts.st_size == self._offset:
+                return
+            with os.fdopen(os.dup(handle), "rb") as stream:
+                stream.seek(self._offset)
+                self._torn = False
+                while line := stream.readline(_LONGEST_LINE):
+                    self._take(line)
+
+    def _take(self, line: bytes) -> None:
+        """Count one line. One without its end is taken too, and read again when it has grown."""
+        whole = line.endswith(b"\n") or len(line) == _LONGEST_LINE
+        found = parse_line(line if whole else line + b"\n")
+        if found is not None:
+            self._locks[found[0]] = highest(self._locks.get(found[0], found[1]), found[1])
+        if whole:
+            self._offset += len(line)
+            self._unreadable += found is None and line != b"\n"
+        else:
+            self._torn = found is None
+
+    def _forget(self, identity: tuple[int, int]) -> None:
+        self._identity = identity
+        self._locks: dict[str, Lock] = {}
+        self._offset = 0
+        self._unreadable = 0
+        self._torn = False
+
+
+def _write_all(handle: int, data: bytes) -> None:
+    """Write everything; a full disk leaves a line without its end, which the next writer repairs."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(handle, view) :]

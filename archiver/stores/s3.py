@@ -1,0 +1,329 @@
+"""A store in an S3 bucket with Object Lock.
+
+Laws, each of which has a store behind it that needs it:
+1. One `put_object` carries bytes, lock, SHA-256 and MD5, its payload signed: multipart uploads drop lock headers on
+   some stores, trailing checksums are refused by others, and some check only one of the two digests.
+2. What the store keeps is read back by version id and compared: a lock that is missing, weaker or earlier is an error.
+3. `If-None-Match: *` is sent and not relied on: some stores ignore it where versions are kept, and a retried put may
+   leave several versions. What a key means is decided by the log.
+4. A version is never removed and a lock never lowered; no request of this module could do either.
+
+>>> with store.read("README.txt") as stream:
+...     stream.read(4)
+b'This'
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import partial
+from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NotRequired, TypedDict
+
+from botocore.exceptions import ClientError
+
+from archiver.errors import ArchiverError, LockError, WorldError
+from archiver.stores.base import Body, Destination, Lock, Receipt, Stat, Version
+from archiver.stores.bodies import BLOCK, blocks, open_body, spool_changed
+from archiver.stores.keys import check_key
+from archiver.stores.locks import demand, highest, shortfalls, wanted_lock
+from archiver.stores.s3_errors import CONFLICTS, DAMAGED, REFUSALS, Refusal, Subject, asked, code_of, s3_error
+from archiver.stores.s3_listing import in_order, keep_order
+from archiver.stores.s3_lock import bucket_without_lock, lock_of
+from archiver.stores.s3_stream import ObjectStream
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+    from mypy_boto3_s3.type_defs import (
+        GetObjectOutputTypeDef,
+        GetObjectRequestTypeDef,
+        HeadObjectOutputTypeDef,
+        PutObjectOutputTypeDef,
+        PutObjectRequestTypeDef,
+    )
+
+__all__ = ["LARGEST", "S3Store"]
+
+LARGEST: Final = 5 * 1024**3  # what one PutObject may carry; multipart would lose the lock on some stores
+_PAUSES: Final = (0.2, 0.5, 1.0, 2.0, 4.0)  # while another conditional put of the same key is under way (409)
+
+
+class S3Store:
+    """A store below one prefix of one bucket."""
+
+    def __init__(
+        self,
+        client: S3Client,
+        *,
+        bucket: str,
+        prefix: str,
+        location: str,
+        clock: Callable[[], datetime],
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """Keep a client made by `archiver.stores.s3_client.connect`; `prefix` has no slash at its ends, or is empty."""
+        self._client, self._bucket, self._prefix = client, bucket, f"{prefix}/" if prefix else ""
+        self._location, self._clock, self._sleep = location, clock, sleep
+        self._endpoint = client.meta.endpoint_url
+        keep_order(client)
+
+    @property
+    def destination(self) -> Destination:
+        """Say who this store is."""
+        return Destination(
+            kind="s3",
+            location=self._location,
+            endpoint=self._endpoint,
+            bucket=self._bucket,
+            prefix=self._prefix.removesuffix("/"),
+            enforces_locks=True,
+            versioned=True,
+        )
+
+    def clock_offset_s(self) -> int | None:
+        """Return by how many seconds the store's clock is ahead of ours (behind: negative), None if it does not say.
+
+        The store's Date header also stands on refusals, so that a missing permission does not matter here.
+        """
+        before = self._clock()
+        try:
+            headers = self._client.head_bucket(Bucket=self._bucket)["ResponseMetadata"]["HTTPHeaders"]
+        except ClientError as error:
+            headers = error.response["ResponseMetadata"]["HTTPHeaders"]
+        except REFUSALS as error:
+            raise s3_error(error, self._subject("", "HeadBucket")) from error
+        middle = before + (self._clock() - before) / 2
+        date = _instant(headers.get("date"))
+        return None if date is None else round((date - middle).total_seconds())
+
+    def put(self, key: str, body: Body, *, sha256: str, lock: Lock, condition: bool = True) -> Receipt:
+        """Store `body` as a new version of `key`, locked, and read it back."""
+        request, wanted = self._request(check_key(key), body, sha256), wanted_lock(lock)
+        if wanted.retain_until is not None:
+            request["ObjectLockMode"] = "COMPLIANCE" if wanted.mode == "COMPLIANCE" else "GOVERNANCE"
+            request["ObjectLockRetainUntilDate"] = wanted.retain_until
+        if wanted.legal_hold:
+            request["ObjectLockLegalHoldStatus"] = "ON"
+        if condition:
+            request["IfNoneMatch"] = "*"
+        answer = self._send(request, body, key, sha256)
+        # a crash here leaves a locked version without receipt: the next run finds it under its key and adopts it
+        return self._read_back(key, answer, wanted, sha256, request["ContentLength"])
+
+    @contextmanager
+    def read(self, key: str, version: str | None = None) -> Iterator[BinaryIO]:
+        """Open one version for reading, forward only."""
+        stream = ObjectStream(partial(self._open, key, version), self._subject(key, "GetObject"), sleep=self._sleep)
+        with io.BufferedReader(stream, BLOCK) as buffered:
+            yield buffered
+
+    def stat(self, key: str, version: str | None = None) -> Stat:
+        """Say what the store answers about one version."""
+        head = self._head(key, version)
+        found = head.get("VersionId") or version
+        return Stat(
+            key=key,
+            version=found,
+            size=head["ContentLength"],
+            etag=head.get("ETag", "").strip('"') or None,
+            sha256=_whole_object_sha256(head),
+            lock=lock_of(self._client, self._subject(key, "GetObjectRetention"), head, found),
+            request_id=head["ResponseMetadata"].get("RequestId"),
+        )
+
+    def list(self, prefix: str = "") -> Iterator[Version]:
+        """Yield versions and delete markers in the order of the store's listing."""
+        pages = self._client.get_paginator("list_object_versions").paginate(
+            Bucket=self._bucket, Prefix=self._prefix + prefix
+        )
+        with asked(self._subject(prefix, "ListObjectVersions")):
+            for page in pages:
+                yield from in_order(page, self._prefix)
+
+    def hold(self, key: str, version: str | None, lock: Lock) -> Receipt:
+        """Raise the lock of one version. The receipt's SHA-256 is what the store itself keeps, if it does."""
+        wanted, present = wanted_lock(lock), self.stat(key, version)
+        if shortfalls(present.lock, wanted=wanted):
+            self._raise(key, present.version, wanted=wanted, present=present.lock)
+            # a crash here leaves one of the two raised; the same call goes on from there
+            present = self.stat(key, present.version)
+        demand(present.lock, wanted=wanted, subject=str(self._subject(key, "PutObjectRetention")))
+        return self._receipt(present, present.sha256, "store", present.request_id)
+
+    def _request(self, key: str, body: Body, sha256: str) -> PutObjectRequestTypeDef:
+        size, found, md5 = _measure(body)
+        if found != sha256:
+            raise spool_changed(key, sha256, found)
+        if size > LARGEST:
+            raise WorldError(
+                "object-too-large",
+                f"{key}: expected at most {LARGEST} bytes, which is what one locked put may carry, found {size}",
+                hint="lower limits.batch_raw_bytes in the policy",
+            )
+        return {
+            "Bucket": self._bucket,
+            "Key": self._prefix + key,
+            "ContentLength": size,
+            "ContentMD5": md5,
+            "ChecksumAlgorithm": "SHA256",
+            "ChecksumSHA256": base64.b64encode(bytes.fromhex(sha256)).decode(),
+            "Metadata": {"sha256": sha256},  # for people: a claim that nobody checks
+        }
+
+    def _send(self, request: PutObjectRequestTypeDef, body: Body, key: str, sha256: str) -> PutObjectOutputTypeDef:
+        pauses = iter(_PAUSES)
+        while True:
+            try:
+                with open_body(body) as stream:
+                    sent = request.copy()
+                    sent["Body"] = stream
+                    return self._client.put_object(**sent)
+            except REFUSALS as error:
+                pause = next(pauses, None) if code_of(error) in CONFLICTS else None
+                if pause is None:
+                    raise self._refusal(error, request, body, key, sha256) from error
+                self._sleep(pause)
+
+    def _refusal(
+        self, error: Refusal, request: PutObjectRequestTypeDef, body: Body, key: str, sha256: str
+    ) -> ArchiverError:
+        """Say what a refused put means: the spool, a bucket without Object Lock, or the store itself."""
+        subject = self._subject(key, "PutObject")
+        if code_of(error) in DAMAGED:
+            found = _measure(body)[1]
+            return s3_error(error, subject) if found == sha256 else spool_changed(key, sha256, found)
+        locked = "ObjectLockMode" in request or "ObjectLockLegalHoldStatus" in request
+        if code_of(error) == "InvalidRequest" and locked and bucket_without_lock(self._client, self._bucket):
+            return LockError(
+                "store-no-object-lock",
+                f"{subject}: expected a bucket with Object Lock, found one without",
+                hint="have the bucket's owner make one with Object Lock on; nothing was stored",
+            )
+        return s3_error(error, subject)
+
+    def _read_back(self, key: str, answer: PutObjectOutputTypeDef, wanted: Lock, sha256: str, size: int) -> Receipt:
+        found = self.stat(key, answer.get("VersionId"))
+        subject = str(self._subject(key, "HeadObject"))
+        if found.size != size or found.sha256 not in (None, sha256):
+            raise WorldError(
+                "read-back-differs",
+                f"{subject}: expected {size} bytes with SHA-256 {sha256}, found {found.size} with {found.sha256}",
+                hint="the store does not keep what it is given; do not use it",
+            )
+        demand(found.lock, wanted=wanted, subject=subject)
+        basis = "store" if found.sha256 else "signed-payload"
+        return self._receipt(found, sha256, basis, answer["ResponseMetadata"].get("RequestId"))
+
+    def _receipt(self, found: Stat, sha256: str | None, basis: str, request_id: str | None) -> Receipt:
+        return Receipt(
+            store="s3",
+            endpoint=self._endpoint,
+            bucket=self._bucket,
+            key=found.key,
+            version=found.version,
+            etag=found.etag,
+            size=found.size,
+            sha256=sha256,
+            basis=basis,
+            mode=found.lock.mode,
+            retain_until=found.lock.retain_until,
+            legal_hold=found.lock.legal_hold,
+            request_id=request_id,
+            read_back_at=self._clock(),
+        )
+
+    def _raise(self, key: str, version: str | None, *, wanted: Lock, present: Lock) -> None:
+        """Send what is missing. No bypass is ever asked for, so the store refuses whatever would lower a lock."""
+        target = highest(present, wanted)
+        name = _name(self._bucket, self._prefix + key, version)
+        dated = Lock(mode=wanted.mode, retain_until=wanted.retain_until, legal_hold=None)
+        if target.retain_until is not None and shortfalls(present, wanted=dated):
+            mode: Literal["COMPLIANCE", "GOVERNANCE"] = "COMPLIANCE" if target.mode == "COMPLIANCE" else "GOVERNANCE"
+            with asked(self._subject(key, "PutObjectRetention")):
+                self._client.put_object_retention(
+                    **name, Retention={"Mode": mode, "RetainUntilDate": target.retain_until}
+                )
+        if wanted.legal_hold and not present.legal_hold:
+            with asked(self._subject(key, "PutObjectLegalHold")):
+                self._client.put_object_legal_hold(**name, LegalHold={"Status": "ON"})
+
+    def _head(self, key: str, version: str | None) -> HeadObjectOutputTypeDef:
+        try:
+            return self._client.head_object(**_name(self._bucket, self._prefix + key, version), ChecksumMode="ENABLED")
+        except ClientError as error:
+            self._explain(key, version)
+            raise s3_error(error, self._subject(key, "HeadObject")) from error
+        except REFUSALS as error:
+            raise s3_error(error, self._subject(key, "HeadObject")) from error
+
+    def _explain(self, key: str, version: str | None) -> None:
+        """Ask for the reason of a refused HEAD, which carries none: a missing bucket also says just 404."""
+        with asked(self._subject(key, "GetObject")):
+            answer = self._client.get_object(**_name(self._bucket, self._prefix + key, version), Range="bytes=0-0")
+            answer["Body"].close()
+
+    def _open(
+        self, key: str, asked_for: str | None, offset: int, *, version: str | None, etag: str | None
+    ) -> GetObjectOutputTypeDef:
+        request: GetObjectRequestTypeDef = {"Bucket": self._bucket, "Key": self._prefix + key}
+        if version or asked_for:
+            request["VersionId"] = version or asked_for or ""
+        if offset:
+            request["Range"] = f"bytes={offset}-"
+        if etag is not None:
+            request["IfMatch"] = etag
+        with asked(self._subject(key, "GetObject")):
+            return self._client.get_object(**request)
+
+    def _subject(self, key: str, operation: str) -> Subject:
+        return Subject(self._endpoint, self._bucket, self._prefix + key, operation)
+
+
+class _Name(TypedDict):
+    """What names one version, for every operation alike."""
+
+    Bucket: str
+    Key: str
+    VersionId: NotRequired[str]
+
+
+def _name(bucket: str, key: str, version: str | None) -> _Name:
+    return {"Bucket": bucket, "Key": key} if version is None else {"Bucket": bucket, "Key": key, "VersionId": version}
+
+
+def _measure(body: Body) -> tuple[int, str, str]:
+    """Return size, SHA-256 (hex) and MD5 (base64, as the header wants it) of what is to be put."""
+    sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
+    with open_body(body) as stream:
+        for block in blocks(stream):
+            sha256.update(block)
+            md5.update(block)
+            size += len(block)
+    return size, sha256.hexdigest(), base64.b64encode(md5.digest()).decode()
+
+
+def _whole_object_sha256(head: HeadObjectOutputTypeDef) -> str | None:
+    """Return the SHA-256 that the store keeps; that of a multipart object is one of parts (`…-3`) and is no digest."""
+    try:
+        digest = base64.b64decode(head.get("ChecksumSHA256", ""), validate=True)
+    except ValueError:
+        return None
+    return (
+        digest.hex()
+        if len(digest) == hashlib.sha256().digest_size and head.get("ChecksumType") != "COMPOSITE"
+        else None
+    )
+
+
+def _instant(date: str | None) -> datetime | None:
+    """Read a Date header."""
+    try:
+        return None if date is None else parsedate_to_datetime(date).astimezone(UTC)
+    except ValueError:
+        return None

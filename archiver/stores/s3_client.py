@@ -1,0 +1,50 @@
+"""The one way in which this program speaks S3.
+
+Laws: settings that were proven over http and https on every store tried: checksums are computed by the caller and none
+is added as a trailer (`when_required`), the payload is signed, also over https; each request has a time limit, and is
+tried a bounded number of times with growing pauses. Credentials come from where the AWS tools find theirs.
+
+>>> client = connect(endpoint="https://s3.example", region=None, profile=None)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+import boto3
+from botocore.config import Config
+
+from archiver.stores.s3_errors import Subject, asked
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+__all__ = ["connect"]
+
+_CONNECT_TIMEOUT_S: Final = 10
+_READ_TIMEOUT_S: Final = 60  # a put that is tried again may leave two versions where conditions are ignored: be patient
+_ATTEMPTS: Final = 5
+_CONNECTIONS: Final = 16
+
+
+def connect(*, endpoint: str | None, region: str | None, profile: str | None) -> S3Client:
+    """Return a client; no request is sent. Raises `WorldError("store-credentials")` for an unknown profile."""
+    with asked(Subject(endpoint or "AWS", "", "", "connect")):
+        session = boto3.Session(profile_name=profile, region_name=region)
+        return session.client("s3", endpoint_url=endpoint, config=_config(endpoint))
+
+
+def _config(endpoint: str | None) -> Config:
+    host = urlsplit(endpoint or "").hostname or "amazonaws.com"
+    own = not host.endswith((".amazonaws.com", ".amazonaws.com.cn")) and host != "amazonaws.com"
+    return Config(
+        connect_timeout=_CONNECT_TIMEOUT_S,
+        read_timeout=_READ_TIMEOUT_S,
+        retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
+        max_pool_connections=_CONNECTIONS,
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        # a store of one's own rarely has a DNS name and a certificate per bucket
+        s3={"payload_signing_enabled": True, "addressing_style": "path" if own else "auto"},
+    )

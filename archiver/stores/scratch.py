@@ -1,0 +1,101 @@
+"""Finished files out of unfinished ones: the hidden `.tmp` folder of a folder store.
+
+Laws: an object is written here, flushed and made read-only before it gets its name; a name is given by link(2), which
+never replaces anything; whatever happens, the file here goes away: by its writer, or by the next one when that was
+killed. A file being written is flocked, so that nobody sweeps away what is in use.
+
+>>> with scratch(root) as handle:
+...     os.write(handle.file, b"abc"); handle.finish(); handle.link_to(folder, b"name")
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["SCRATCH", "Scratch", "scratch", "sweep"]
+
+SCRATCH: Final = ".tmp"
+_FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@dataclass(frozen=True)
+class Scratch:
+    """A file being written: the handle of the hidden folder, the file's name there, its own handle."""
+
+    folder: int
+    name: str
+    file: int
+
+    def finish(self) -> None:
+        """Make what was written read-only and durable, and drop it from the cache: reading back asks the disk."""
+        os.fchmod(self.file, 0o444)
+        os.fsync(self.file)
+        os.posix_fadvise(self.file, 0, 0, os.POSIX_FADV_DONTNEED)
+
+    def link_to(self, folder: int, name: bytes) -> None:
+        """Give the finished file its name, durably; raises `FileExistsError` when something has it."""
+        os.link(self.name, name, src_dir_fd=self.folder, dst_dir_fd=folder, follow_symlinks=False)
+        os.fsync(folder)
+
+
+@contextmanager
+def scratch(root: int) -> Iterator[Scratch]:
+    """Open a new hidden file; it is gone at the end, its contents only if it was not linked."""
+    folder = _open_folder(root)
+    try:
+        name, file = _new_file(folder)
+        try:
+            yield Scratch(folder, name, file)
+        finally:
+            os.unlink(name, dir_fd=folder)
+            os.close(file)
+    finally:
+        os.close(folder)
+
+
+def sweep(root: int) -> None:
+    """Remove what killed writers left in the hidden folder; files in use stay."""
+    folder = _open_folder(root)
+    try:
+        for name in os.listdir(folder):  # noqa: PTH208 - by its handle
+            _sweep_one(folder, name)
+    finally:
+        os.close(folder)
+
+
+def _open_folder(root: int) -> int:
+    with suppress(FileExistsError):
+        os.mkdir(SCRATCH, 0o700, dir_fd=root)
+    return os.open(SCRATCH, _FOLDER, dir_fd=root)
+
+
+def _new_file(folder: int) -> tuple[str, int]:
+    """Create and flock a file; one that a sweeper took in between has no links left and is given up."""
+    while True:
+        name = secrets.token_hex(16)  # no part of any evidence
+        file = os.open(name, _NEW, 0o600, dir_fd=folder)
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if os.fstat(file).st_nlink:
+            return name, file
+        os.close(file)
+
+
+def _sweep_one(folder: int, name: str) -> None:
+    try:
+        file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    except OSError:
+        return  # gone, a link or a folder: nothing that was left here by this program
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.unlink(name, dir_fd=folder)
+    except (BlockingIOError, FileNotFoundError, IsADirectoryError):
+        pass  # in use, or another sweeper was faster
+    finally:
+        os.close(file)

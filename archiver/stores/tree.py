@@ -1,0 +1,168 @@
+"""Opening, walking and growing a folder without ever following a symbolic link.
+
+Laws: the root is trusted, nothing below it is; every component is opened by itself, relative to the folder that holds
+it; nothing is created by reading; a new folder is durable before anything is put into it. Errors leave as `OSError`.
+
+>>> with open_root(Path("archive")) as root:
+...     [path for path, size, mtime_ns in walk(root, b"log/")]
+[b'log/entries/000000000000']
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+__all__ = ["NotRegularError", "grow", "look", "make_root", "open_below", "open_regular", "open_root", "walk"]
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_Parts = tuple[bytes, ...]
+_Found = tuple[bytes, int, int]
+
+
+class NotRegularError(OSError):
+    """What stands here is no regular file, or a link stands in the way to it."""
+
+
+@contextmanager
+def open_root(root: Path) -> Iterator[int]:
+    """Open the root of a store; the person who named it may have used a link."""
+    handle = os.open(root, _FOLDER)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def open_below(root: int, parts: _Parts) -> Iterator[int]:
+    """Open a folder below the root, component by component."""
+    handle = os.dup(root)
+    try:
+        for part in parts:
+            below = os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=handle)
+            os.close(handle)
+            handle = below
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def look(root: int, parts: _Parts) -> os.stat_result:
+    """Return what stands at a path, a link not followed; raises `NotRegularError` for anything but a file."""
+    try:
+        with open_below(root, parts[:-1]) as folder:
+            facts = os.stat(parts[-1], dir_fd=folder, follow_symlinks=False)
+    except (NotADirectoryError, FileNotFoundError) as error:
+        raise _passed(error) from error
+    if not stat.S_ISREG(facts.st_mode):
+        raise NotRegularError(errno.EINVAL, "not a regular file")
+    return facts
+
+
+def open_regular(root: int, parts: _Parts) -> int:
+    """Open a regular file for reading; never blocks on a FIFO, never touches a device."""
+    look(root, parts)
+    with open_below(root, parts[:-1]) as folder:
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        handle = os.open(parts[-1], flags, dir_fd=folder)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise NotRegularError(errno.EINVAL, "not a regular file")
+    return handle
+
+
+def walk(root: int, prefix: bytes) -> Iterator[_Found]:
+    """Yield path, size and modification time (ns) of all that is no folder and begins with `prefix`, in byte order.
+
+    Names that begin with `.` at the root are passed over. One folder per level is kept in memory, no handle is.
+    """
+    start = tuple(prefix.split(b"/")[:-1])
+    stack = [(start, iter(_entries(root, start)))]
+    while stack:
+        parts, entries = stack[-1]
+        entry = next(entries, None)
+        if entry is None:
+            stack.pop()
+            continue
+        path = b"/".join((*parts, entry[0]))
+        if not path.startswith(prefix):
+            continue
+        if path.endswith(b"/"):
+            below = (*parts, entry[0][:-1])
+            stack.append((below, iter(_entries(root, below))))
+        else:
+            yield path, entry[1], entry[2]
+
+
+def make_root(root: Path) -> None:
+    """Make the root and what is missing above it, each durable in its parent."""
+    if root.is_dir():
+        return
+    make_root(root.parent)
+    root.mkdir(exist_ok=True)
+    with open_root(root.parent) as parent:
+        os.fsync(parent)
+
+
+@contextmanager
+def grow(root: int, parts: _Parts, durable: set[_Parts]) -> Iterator[int]:
+    """Open a folder below the root, made where missing.
+
+    A folder that this process meets for the first time is flushed to its parent even when it was there before:
+    whoever made it may have died before doing so. `durable` remembers them.
+    """
+    handle = os.dup(root)
+    try:
+        for depth, part in enumerate(parts, start=1):
+            below = _open_or_make(handle, part)
+            if parts[:depth] not in durable:
+                os.fsync(handle)
+                durable.add(parts[:depth])
+            os.close(handle)
+            handle = below
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _open_or_make(folder: int, name: bytes) -> int:
+    try:
+        return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+    except FileNotFoundError:
+        pass
+    with suppress(FileExistsError):  # another writer was faster
+        os.mkdir(name, 0o755, dir_fd=folder)
+    return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+
+
+def _entries(root: int, parts: _Parts) -> list[_Found]:
+    """Return what stands in one folder; a folder's name ends with `/`, which makes name order the order of keys."""
+    found: list[_Found] = []
+    try:
+        with open_below(root, parts) as folder, os.scandir(folder) as listing:
+            for entry in listing:
+                name = os.fsencode(entry.name)
+                if parts or not name.startswith(b"."):
+                    found.extend(_facts(name, entry))
+    except (FileNotFoundError, NotADirectoryError):
+        return []  # gone since its parent was listed, or never a folder
+    return sorted(found)
+
+
+def _facts(name: bytes, entry: os.DirEntry[str]) -> Iterator[_Found]:
+    try:
+        facts = entry.stat(follow_symlinks=False)
+    except FileNotFoundError:
+        return  # gone since it was listed
+    tail = b"/" if stat.S_ISDIR(facts.st_mode) else b""
+    yield name + tail, facts.st_size, facts.st_mtime_ns
+
+
+def _passed(error: OSError) -> OSError:
+    """Tell a link or a file in the way from a missing path."""
+    return error if error.errno == errno.ENOENT else NotRegularError(error.errno, "a link or a file stands in the way")
