@@ -1,0 +1,110 @@
+"""What a source finds, and the ways in which it fails.
+
+The laws:
+
+1. Whatever has a name is reported: a `Found` with facts, or with the `Problem` that kept them away. Nothing is skipped.
+2. Names are bytes, relative to the source's location, `/` between components; they are never decoded or normalised.
+3. Facts are what the file system said, in its own units: nanoseconds since 1970 as integers of any size.
+4. `FileFacts.to_json` is the `file` member of a line of the `items` table, section 4.3 of the format.
+
+>>> Problem("vanished", "a/b: no such file", 2).reason
+'vanished'
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+
+from archiver.errors import WorldError
+from archiver.model.item import escape_path
+
+__all__ = ["FileFacts", "Found", "Json", "Problem", "ReadProblem", "SourceUnavailable"]
+
+Json = str | int | None | list[list[int]] | dict[str, str]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why something could not be looked at or read: a stable code, words for people, and the system's error number.
+
+    `vanished`, `permission-denied`, `replaced` (it is another kind of thing now), `io-error`, `unreadable` (any other).
+    """
+
+    reason: str
+    detail: str
+    errno: int | None = None
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What the file system says about one name. `size` stands beside `file` in the item, not in it.
+
+    `mode` is the whole st_mode, type bits included. `holes` are known only of a regular file that was opened.
+    """
+
+    dev: int
+    ino: int
+    nlink: int
+    mode: int
+    uid: int
+    gid: int
+    owner: str | None
+    group: str | None
+    atime_ns: int
+    mtime_ns: int
+    ctime_ns: int
+    btime_ns: int | None
+    size: int
+    link_target: bytes | None = None
+    holes: tuple[tuple[int, int], ...] = ()
+    xattrs: tuple[tuple[bytes, bytes], ...] = ()
+
+    def to_json(self) -> dict[str, Json]:
+        """Return the `file` member of an item's line, ready to be encoded as canonical JSON."""
+        return {
+            "dev": str(self.dev),
+            "ino": str(self.ino),
+            "nlink": self.nlink,
+            "mode": self.mode,
+            "uid": self.uid,
+            "gid": self.gid,
+            "owner": self.owner,
+            "group": self.group,
+            "atime_ns": str(self.atime_ns),
+            "mtime_ns": str(self.mtime_ns),
+            "ctime_ns": str(self.ctime_ns),
+            "btime_ns": None if self.btime_ns is None else str(self.btime_ns),
+            "link_target": None if self.link_target is None else escape_path(self.link_target),
+            "holes": [[offset, length] for offset, length in self.holes],
+            "xattrs": {escape_path(name): base64.b64encode(value).decode() for name, value in self.xattrs},
+        }
+
+
+@dataclass(frozen=True)
+class Found:
+    """One name of a source. `kind` is "file", "directory", "symlink", "fifo", "socket" or "device".
+
+    `error` says what could not be learnt: with `facts` None not even the kind is known, and "file" stands for it, so
+    that it counts as an item that failed; on a directory with facts, that its names could not be listed. `size` is of
+    files alone.
+    """
+
+    path: bytes
+    kind: str
+    facts: FileFacts | None
+    size: int | None
+    error: Problem | None = None
+
+
+class SourceUnavailable(WorldError):  # noqa: N818 - the noun of the report: what is wrong is the source
+    """A location is missing or cannot be listed at all; nothing is known about its items."""
+
+
+class ReadProblem(WorldError):  # noqa: N818 - it carries a Problem
+    """One item could not be opened or read to its end; the run goes on with the others."""
+
+    def __init__(self, problem: Problem) -> None:
+        """Keep the problem for the item's line."""
+        super().__init__(problem.reason, problem.detail)
+        self.problem = problem

@@ -1,0 +1,198 @@
+"""Opening what the walk found, and nothing else.
+
+The laws:
+
+1. The location itself is as the operator wrote it and may be a link; below it, every component is opened relative to
+   its parent's descriptor and no link is followed, whatever was swapped in since the walk.
+2. Only a regular file is read. Another kind is not opened if a look at the name tells, and an open that raced does not
+   block (O_NONBLOCK) and is closed again once fstat tells.
+3. A read goes on until the system says that it is the end; the size is not believed (files under /proc have none).
+4. Reading leaves atime alone where the system allows it. Every failure is a `ReadProblem` with the error number.
+
+    with open_file(Path("evidence"), b"logs/a.jsonl") as opened:
+        for block in opened.blocks():
+            ...
+        intact = unchanged_since(opened.first, opened.stat_now())
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from archiver.sources.base import FileFacts, Problem, ReadProblem, SourceUnavailable
+from archiver.sources.facts import facts_of, problem_of
+from archiver.sources.rows import BLOCK
+
+__all__ = ["Anchor", "Opened", "anchored", "enter", "open_file", "open_quietly"]
+
+O_NOATIME: int = getattr(os, "O_NOATIME", 0)  # Linux
+O_PATH: int = getattr(os, "O_PATH", os.O_RDONLY)  # Linux: needs no right to read, only to pass
+_PASS = O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """A location held by a descriptor: of the folder, or, if the location is no folder, of its parent.
+
+    `real` is then the name in that parent, links resolved, and `path` the item's path, the name as it was written.
+    """
+
+    descriptor: int
+    path: bytes | None
+    real: bytes | None
+
+
+@contextmanager
+def anchored(location: Path) -> Iterator[Anchor]:
+    """Hold a location open; `SourceUnavailable` if it is not there or may not be passed."""
+    try:
+        real = Path(os.path.realpath(location, strict=True))  # Path.resolve has no OSError for a circle of links
+        folder = stat.S_ISDIR(real.lstat().st_mode)
+        descriptor = os.open(real if folder else real.parent, _PASS)
+    except OSError as error:
+        raise unavailable(location, error) from error
+    try:
+        if folder:
+            yield Anchor(descriptor, None, None)
+        else:
+            yield Anchor(descriptor, os.fsencode(location.name), os.fsencode(real.name))
+    finally:
+        os.close(descriptor)
+
+
+def unavailable(location: Path, error: OSError) -> SourceUnavailable:
+    """Return the error for a location that nothing can be learnt of."""
+    problem = problem_of(error, os.fsencode(location))
+    return SourceUnavailable(
+        "source-unavailable",
+        f"source location: expected a folder or file that can be read, found {problem.detail}",
+        hint="check that the share is mounted and that this user may read it",
+    )
+
+
+class Opened:
+    """A regular file, open for one reading. `first` holds its facts before the first byte was read."""
+
+    def __init__(self, descriptor: int, path: bytes) -> None:
+        """Look at the file before it is read; the descriptor stays the caller's."""
+        self._descriptor = descriptor
+        self._path = path
+        self.first: FileFacts = self.stat_now()
+
+    def read(self, size: int) -> bytes:
+        """Return up to `size` bytes, none only at the end."""
+        try:
+            return os.read(self._descriptor, size)
+        except OSError as error:
+            raise ReadProblem(problem_of(error, self._path)) from error
+
+    def blocks(self, size: int = BLOCK) -> Iterator[bytes]:
+        """Yield what is left of the file, block by block."""
+        while block := self.read(size):
+            yield block
+
+    def rewind(self) -> None:
+        """Go back to the first byte, for the one reread of a file that changed."""
+        try:
+            os.lseek(self._descriptor, 0, os.SEEK_SET)
+        except OSError as error:
+            raise ReadProblem(problem_of(error, self._path)) from error
+
+    def stat_now(self) -> FileFacts:
+        """Look at the open file again; compare with `first` to learn whether it changed while it was read."""
+        try:
+            return facts_of(self._descriptor)
+        except OSError as error:
+            raise ReadProblem(problem_of(error, self._path)) from error
+
+
+@contextmanager
+def open_file(location: Path, path: bytes) -> Iterator[Opened]:
+    """Open the regular file at `path` of a location, as `walk` reported it."""
+    with anchored(location) as anchor:
+        descriptor = _open_item(anchor, path)
+    try:
+        yield Opened(descriptor, path)
+    finally:
+        os.close(descriptor)
+
+
+def _open_item(anchor: Anchor, path: bytes) -> int:
+    """Return a descriptor of the item's file; `ReadProblem` for anything else."""
+    try:
+        if anchor.real is not None and path == anchor.path:
+            return _open_regular(anchor.descriptor, anchor.real, path)
+        *parents, name = _components(path)
+        directory = enter(anchor.descriptor, parents)
+        try:
+            return _open_regular(directory, name, path)
+        finally:
+            os.close(directory)
+    except OSError as error:
+        raise ReadProblem(problem_of(error, path)) from error
+
+
+def _components(path: bytes) -> list[bytes]:
+    """Return the names along a path; one that could lead elsewhere is refused."""
+    names = path.split(b"/")
+    if any(name in {b"", b".", b".."} or b"\0" in name for name in names):
+        raise ReadProblem(Problem("unreadable", f"{path!r}: not a path below its location"))
+    return names
+
+
+def enter(descriptor: int, names: list[bytes]) -> int:
+    """Return a new descriptor of the folder reached through `names`, no link followed; the caller closes it."""
+    here = os.dup(descriptor)
+    for name in names:
+        try:
+            below = os.open(name, _PASS, dir_fd=here)
+        finally:
+            os.close(here)
+        here = below
+    return here
+
+
+def _open_regular(directory: int, name: bytes, path: bytes) -> int:
+    """Open `name` for reading if it is a regular file, before the open and after it (law 2)."""
+    _demand_regular(os.stat(name, dir_fd=directory, follow_symlinks=False), path)
+    try:
+        descriptor = open_quietly(name, _READ | os.O_NONBLOCK, directory)
+    except BlockingIOError:  # a lease (a file server's oplock) has to be broken first, which takes a blocking open
+        descriptor = _open_leased(directory, name, path)
+    try:
+        _demand_regular(os.fstat(descriptor), path)
+        os.set_blocking(descriptor, True)
+    except (OSError, ReadProblem):
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _open_leased(directory: int, name: bytes, path: bytes) -> int:
+    """Open a regular file and wait for its lease; what is opened is the very inode that was looked at."""
+    pinned = os.open(name, O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory)
+    try:
+        _demand_regular(os.fstat(pinned), path)
+        return os.open(f"/proc/self/fd/{pinned}", os.O_RDONLY | os.O_CLOEXEC)
+    finally:
+        os.close(pinned)
+
+
+def _demand_regular(status: os.stat_result, path: bytes) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        text = path.decode("utf-8", "backslashreplace")
+        raise ReadProblem(Problem("replaced", f"{text}: expected a regular file, found another kind of thing"))
+
+
+def open_quietly(name: bytes | str, flags: int, directory: int) -> int:
+    """Open without touching atime where that is allowed (to the owner and to root)."""
+    try:
+        return os.open(name, flags | O_NOATIME, dir_fd=directory)
+    except PermissionError:
+        return os.open(name, flags, dir_fd=directory)

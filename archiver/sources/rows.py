@@ -1,0 +1,104 @@
+r"""Cutting the bytes of an item into records.
+
+The laws, section 4.2 of the format:
+
+1. A log record ends with byte 0x0A, which belongs to it, or at the end of the item. A CR alone never ends one.
+2. A document is cut in rows of exactly 8 MiB; a log record longer than 64 MiB in rows of exactly 64 MiB.
+3. A row of exactly that length is always continued by the item's next row, an empty one if nothing is left.
+4. An item of no bytes is one empty row. Joining an item's rows gives its bytes, always.
+
+The cuts depend on the bytes alone, never on the blocks they arrive in, so whoever continues an item after `n` rows
+reads it again and drops the first `n`. Memory is bounded by two rows of the longest kind.
+
+>>> [row for rows in log_rows([b"one\r\nt", b"wo\n\nend"]) for row in rows]
+[b'one\r\n', b'two\n', b'\n', b'end']
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator
+
+__all__ = ["BLOCK", "DOCUMENT_ROW", "LOG_ROW", "document_rows", "is_continued", "log_rows"]
+
+BLOCK = 4 * 1024 * 1024
+"""How many bytes to read at a time: enough to be fast, little enough to hold several."""
+
+DOCUMENT_ROW = 8_388_608
+LOG_ROW = 67_108_864
+
+_CONTINUED = {"documents": DOCUMENT_ROW, "model_logs": LOG_ROW}
+
+
+def is_continued(length: int, table: str) -> bool:
+    """Say whether a row of this length is only the beginning of what the item's next row goes on with."""
+    return length == _CONTINUED.get(table)
+
+
+def document_rows(blocks: Iterable[bytes], *, limit: int = DOCUMENT_ROW) -> Iterator[list[bytes]]:
+    """Cut a document into rows of exactly `limit` bytes and a shorter, perhaps empty, last one."""
+    pending = bytearray()
+    for block in blocks:
+        if not pending and len(block) == limit:  # no copy where the reader reads in rows
+            yield [block]
+            continue
+        pending += block
+        if rows := _cut(pending, limit):
+            yield rows
+    yield [bytes(pending)]
+
+
+def log_rows(blocks: Iterable[bytes], *, limit: int = LOG_ROW) -> Iterator[list[bytes]]:
+    """Cut a log into its records, in groups of about one block; records of `limit` bytes and more are cut (law 3).
+
+    `limit` is at least 2. `BytesIO.readlines` splits on 0x0A alone, at about 10 GB/s for lines of 1 KiB: seven times as
+    fast as `bytes.split` with the terminators put back.
+    """
+    pending = bytearray()  # the beginning of a record whose end has not been seen
+    due = True  # the item still owes a row: nothing came yet, or a cut record waits for its continuation
+    for block in _capped(blocks, min(BLOCK, limit - 1)):  # so that a line inside one block needs no cut
+        rows = io.BytesIO(block).readlines()
+        tail = b"" if rows[-1].endswith(b"\n") else rows.pop()
+        if rows and due:
+            rows[:1] = _finished(pending, rows[0], limit)
+        if rows:
+            due = bool(tail)
+        if tail:
+            due = True
+            pending += tail
+            rows += _cut(pending, limit)
+        if rows:
+            yield rows
+    if due:
+        yield [bytes(pending)]
+
+
+def _finished(pending: bytearray, end: bytes, limit: int) -> list[bytes]:
+    """Return the rows of the record that began in earlier blocks and ends with `end`; nothing stays pending."""
+    if not pending and len(end) < limit:
+        return [end]
+    pending += end
+    rows = [*_cut(pending, limit), bytes(pending)]
+    pending.clear()
+    return rows
+
+
+def _cut(pending: bytearray, limit: int) -> list[bytes]:
+    """Take the rows of exactly `limit` bytes off the front of `pending`."""
+    rows = []
+    while len(pending) >= limit:
+        with memoryview(pending)[:limit] as view:
+            rows.append(bytes(view))
+        del pending[:limit]
+    return rows
+
+
+def _capped(blocks: Iterable[bytes], size: int) -> Iterator[bytes]:
+    """Pass blocks on in pieces of at most `size` bytes; empty ones fall away."""
+    for block in blocks:
+        if len(block) <= size:
+            if block:
+                yield block
+            continue
+        for start in range(0, len(block), size):
+            yield block[start : start + size]
