@@ -7,7 +7,8 @@
     hold  raises the lock of one version; never lowers it
 
 Keys are relative to the destination's prefix, `/` between components. A store has no overwrite and no delete. What a
-key means is decided by the signed log, so several versions of a key may exist; `list` shows them all.
+key means is decided by the signed log, so several versions of a key may exist; `list` shows them all. What is listed may
+be anything a stranger left: names that are not UTF-8 have surrogate escapes, and links are listed but not read.
 """
 
 from __future__ import annotations
@@ -70,7 +71,9 @@ class Receipt:
     """What a store reported, read back after the write; the words of the published format, section 4.5.
 
     `basis` says how the SHA-256 was confirmed: "store" (the store keeps and echoes it), "signed-payload" (the store
-    checked the signed payload hash of the put), "read-back" (the bytes were read again and hashed).
+    checked the signed payload hash of the put), "read-back" (the bytes were read again and hashed). A receipt of
+    `hold` has the SHA-256 that the store keeps, else None: its basis only says where the lock was read. `key` is relative
+    to the prefix, as everywhere; `bucket` of a folder is its absolute path.
     """
 
     store: str
@@ -125,7 +128,10 @@ class Store(Protocol):
         ...
 
     def read(self, key: str, version: str | None = None) -> AbstractContextManager[BinaryIO]:
-        """Open one version (None: the current one) for reading. Raises `NotStoredError`. Closed by the caller."""
+        """Open one version (None: the current one) for reading, forward only; closed at the end of the `with`.
+
+        Raises `NotStoredError`; a stream that breaks off raises `WorldError` while it is read, never ends early.
+        """
         ...
 
     def stat(self, key: str, version: str | None = None) -> Stat:

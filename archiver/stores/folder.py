@@ -118,7 +118,7 @@ class FolderStore:
         size, wanted = self.stat(check_key(key), version).size, wanted_lock(lock)
         with told(self._location, key), open_root(self._root) as root, self._book.held(root) as raise_lock:
             raise_lock(key, wanted)
-        return self._receipt(key, size, None, wanted)
+        return self._receipt(key, size, None, wanted, basis="store")
 
     def _sweep(self, root: int) -> None:
         if not self._swept:
@@ -150,7 +150,7 @@ class FolderStore:
             )
         return self._receipt(key, size, sha256, wanted)
 
-    def _receipt(self, key: str, size: int, sha256: str | None, wanted: Lock) -> Receipt:
+    def _receipt(self, key: str, size: int, sha256: str | None, wanted: Lock, *, basis: str = "read-back") -> Receipt:
         with told(self._location, key), open_root(self._root) as root:
             lock = self._book.lock_of(root, key)
         demand(lock, wanted=wanted, subject=f"{self._location}: {key}")
@@ -163,7 +163,7 @@ class FolderStore:
             etag=None,
             size=size,
             sha256=sha256,
-            basis="read-back",
+            basis=basis,
             mode=lock.mode,
             retain_until=lock.retain_until,
             legal_hold=lock.legal_hold,

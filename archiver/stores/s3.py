@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NotRequired, TypedDi
 
 from botocore.exceptions import ClientError
 
-from archiver.errors import ArchiverError, LockError, WorldError
+from archiver.errors import ArchiverError, LockError, NotStoredError, WorldError
 from archiver.stores.base import Body, Destination, Lock, Receipt, Stat, Version
 from archiver.stores.bodies import BLOCK, blocks, open_body, spool_changed
 from archiver.stores.keys import check_key
@@ -264,22 +264,30 @@ class S3Store:
 
     def _explain(self, key: str, version: str | None) -> None:
         """Ask for the reason of a refused HEAD, which carries none: a missing bucket also says just 404."""
-        with asked(self._subject(key, "GetObject")):
-            answer = self._client.get_object(**_name(self._bucket, self._prefix + key, version), Range="bytes=0-0")
-            answer["Body"].close()
+        self._get(key, version, span="bytes=0-0")["Body"].close()
 
     def _open(
         self, key: str, asked_for: str | None, offset: int, *, version: str | None, etag: str | None
     ) -> GetObjectOutputTypeDef:
+        return self._get(key, version or asked_for, span=f"bytes={offset}-" if offset else None, etag=etag)
+
+    def _get(
+        self, key: str, version: str | None, *, span: str | None = None, etag: str | None = None
+    ) -> GetObjectOutputTypeDef:
         request: GetObjectRequestTypeDef = {"Bucket": self._bucket, "Key": self._prefix + key}
-        if version or asked_for:
-            request["VersionId"] = version or asked_for or ""
-        if offset:
-            request["Range"] = f"bytes={offset}-"
+        if version is not None:
+            request["VersionId"] = version
+        if span is not None:
+            request["Range"] = span
         if etag is not None:
             request["IfMatch"] = etag
-        with asked(self._subject(key, "GetObject")):
+        subject = self._subject(key, "GetObject")
+        try:
             return self._client.get_object(**request)
+        except REFUSALS as error:
+            if version is not None and code_of(error) == "InvalidArgument":  # the id of another store
+                raise NotStoredError("not-stored", f"{subject}: expected version {version}, found none") from error
+            raise s3_error(error, subject) from error
 
     def _subject(self, key: str, operation: str) -> Subject:
         return Subject(self._endpoint, self._bucket, self._prefix + key, operation)

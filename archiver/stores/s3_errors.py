@@ -1,7 +1,8 @@
 """What an S3 store, or the way to it, refuses, said in the words of the error tree.
 
 Laws: errors are told by meaning, never by the wording of one vendor; a message names endpoint, bucket, key, operation
-and request id, as the store's operator will ask for them; a missing bucket is never a missing object.
+and request id, as the store's operator will ask for them; a missing bucket, or a 404 of a web server that is no store,
+is never a missing object.
 
 >>> s3_error(error, Subject("https://s3.example", "vault", "README.txt", "PutObject")).code
 'store-denied'
@@ -26,7 +27,8 @@ Refusal = aws.ClientError | aws.BotoCoreError | ResponseParserError
 REFUSALS: Final = (aws.ClientError, aws.BotoCoreError, ResponseParserError)
 
 CONFLICTS: Final = {"ConditionalRequestConflict", "OperationAborted", "409"}
-_MISSING: Final = {"NoSuchKey", "NoSuchVersion", "NotFound", "404", "MethodNotAllowed", "405"}
+_MISSING: Final = {"NoSuchKey", "NoSuchVersion", "MethodNotAllowed"}  # the last: a delete marker, by its version id
+_GETS: Final = {"HeadObject", "GetObject", "GetObjectRetention", "PutObjectRetention", "PutObjectLegalHold"}
 NO_LOCK: Final = {"NoSuchObjectLockConfiguration", "ObjectLockConfigurationNotFoundError"}
 DAMAGED: Final = {"BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch"}
 
@@ -112,9 +114,9 @@ def s3_error(error: Refusal, subject: Subject) -> WorldError:
     found, request = code_of(error), error.response.get("ResponseMetadata", {}).get("RequestId") or "none"
     said = error.response.get("Error", {}).get("Message") or "no message"
     text = f"{subject}: {found or 'no code'}: {said} (request id {request})"
-    if found in _EXISTS:
+    if found in _EXISTS and subject.operation == "PutObject":
         return KeyExistsError("key-exists", text)
-    if found in _MISSING:
+    if found in _MISSING and subject.operation in _GETS:
         return NotStoredError("not-stored", text)
     code = next((code for code, names in _CODES.items() if found in names), "store-error")
     return WorldError(code, text, hint=_HINTS[code])

@@ -81,7 +81,12 @@ def _new_file(folder: int) -> tuple[str, int]:
     while True:
         name = secrets.token_hex(16)  # no part of any evidence
         file = os.open(name, _NEW, 0o600, dir_fd=folder)
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError:
+            os.unlink(name, dir_fd=folder)
+            os.close(file)
+            raise
         if os.fstat(file).st_nlink:
             return name, file
         os.close(file)

@@ -1,0 +1,212 @@
+"""The lock file of a folder: what counts, what is repaired, what is unknown."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archiver.errors import NotStoredError
+from archiver.stores.base import Lock
+from archiver.stores.folder import FolderStore
+from archiver.stores.lockbook import line_of, parse_line
+from archiver.stores.locks import UNKNOWN, UNLOCKED, highest, shortfalls
+
+UNTIL = datetime(2027, 1, 1, 12, tzinfo=UTC)
+HELD = Lock("COMPLIANCE", UNTIL, legal_hold=True)
+LATER = Lock("COMPLIANCE", UNTIL + timedelta(days=1), legal_hold=True)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "archive"
+
+
+def open_folder(root: Path) -> FolderStore:
+    return FolderStore(root, location="./archive", clock=lambda: UNTIL)
+
+
+def put(store: FolderStore, key: str, lock: Lock = HELD) -> None:
+    store.put(key, b"hello", sha256=hashlib.sha256(b"hello").hexdigest(), lock=lock)
+
+
+def locks(root: Path) -> bytes:
+    return (root / ".locks.jsonl").read_bytes()
+
+
+def append(root: Path, data: bytes) -> None:
+    with (root / ".locks.jsonl").open("ab") as stream:
+        stream.write(data)
+
+
+def test_a_line_is_canonical_json() -> None:
+    expected = b'{"key":"a","legal_hold":true,"mode":"COMPLIANCE","retain_until":"2027-01-01T12:00:00Z"}\n'
+    assert line_of("a", HELD) == expected
+    assert parse_line(expected) == ("a", HELD)
+
+
+def test_no_lock_is_written_down_too() -> None:
+    assert line_of("a", UNLOCKED) == b'{"key":"a","legal_hold":false,"mode":"NONE","retain_until":null}\n'
+
+
+def test_the_file_has_a_line_per_put_and_per_raised_lock(root: Path) -> None:
+    store = open_folder(root)
+    put(store, "a")
+    put(store, "b")
+    store.hold("a", None, HELD)  # nothing to raise
+    store.hold("a", None, LATER)
+    assert locks(root) == line_of("a", HELD) + line_of("b", HELD) + line_of("a", LATER)
+
+
+def test_the_highest_values_of_a_key_count_in_any_order(root: Path) -> None:
+    store = open_folder(root)
+    put(store, "a")
+    append(root, line_of("a", LATER) + line_of("a", UNLOCKED))
+    assert store.stat("a").lock == LATER
+    assert open_folder(root).stat("a").lock == LATER
+
+
+def test_a_copy_without_the_file_has_unknown_locks(root: Path) -> None:
+    put(open_folder(root), "a")
+    (root / ".locks.jsonl").unlink()
+    assert open_folder(root).stat("a").lock == UNKNOWN
+
+
+def test_a_key_without_a_line_has_no_lock(root: Path) -> None:
+    store = open_folder(root)
+    put(store, "a")
+    (root / "foreign").write_bytes(b"")
+    assert store.stat("foreign").lock == UNLOCKED
+
+
+def test_a_torn_last_line_is_repaired_by_beginning_a_new_one(root: Path) -> None:
+    store = open_folder(root)
+    put(store, "a")
+    append(root, line_of("torn", HELD)[:40])
+    assert store.stat("a").lock == HELD
+    assert store.unreadable_lock_lines == 1
+    put(store, "b")
+    assert locks(root) == line_of("a", HELD) + line_of("torn", HELD)[:40] + b"\n" + line_of("b", HELD)
+    for reader in (store, open_folder(root)):
+        assert reader.stat("b").lock == HELD
+        assert reader.unreadable_lock_lines == 1
+
+
+def test_a_whole_last_line_counts_without_its_end(root: Path) -> None:
+    store = open_folder(root)
+    put(store, "a")
+    append(root, line_of("a", LATER)[:-1])
+    assert store.stat("a").lock == LATER
+    append(root, b"\n")
+    assert store.stat("a").lock == LATER
+    assert store.unreadable_lock_lines == 0
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"{}\n",
+        b"[]\n",
+        b"null\n",
+        b"\xff\n",
+        b"[" * 5000 + b"\n",
+        b"x" * 100_000 + b"\n",
+        b'{"key":"a","legal_hold":false,"mode":"NONE"}\n',
+        b'{"key":"a","legal_hold":1,"mode":"NONE","retain_until":null}\n',
+        b'{"key":"a","legal_hold":false,"mode":"SOFT","retain_until":null}\n',
+        b'{"key":"a","legal_hold":false,"mode":["NONE"],"retain_until":null}\n',
+        b'{"key":1,"legal_hold":false,"mode":"NONE","retain_until":null}\n',
+        b'{"key":"a","legal_hold":false,"mode":"NONE","retain_until":"2027-02-30T00:00:00Z"}\n',
+        b'{"key":"a","legal_hold":false,"mode":"NONE","retain_until":2027}\n',
+        b'{"legal_hold":false,"key":"a","mode":"NONE","retain_until":null}\n',
+        b'{"key":"a", "legal_hold":false,"mode":"NONE","retain_until":null}\n',
+        b'{"key":"a","key":"a","legal_hold":false,"mode":"NONE","retain_until":null}\n',
+    ],
+)
+def test_a_line_that_cannot_be_read_changes_nothing_and_is_counted(root: Path, line: bytes) -> None:
+    store = open_folder(root)
+    put(store, "a")
+    append(root, line + line_of("b", HELD))
+    assert store.stat("a").lock == HELD
+    assert store.unreadable_lock_lines >= 1
+    (root / "b").write_bytes(b"")
+    assert store.stat("b").lock == HELD
+
+
+def test_what_another_process_appends_is_read_without_reading_all_again(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, other = open_folder(root), open_folder(root)
+    for number in range(20):
+        put(other, f"a{number}")
+    assert store.stat("a0").lock == HELD
+    seen: list[bytes] = []
+
+    def parse(line: bytes) -> tuple[str, Lock] | None:
+        seen.append(line)
+        return parse_line(line)
+
+    monkeypatch.setattr("archiver.stores.lockbook.parse_line", parse)
+    other.hold("a0", None, LATER)
+    seen.clear()
+    assert store.stat("a0").lock == LATER
+    assert store.stat("a1").lock == HELD
+    assert seen == [line_of("a0", LATER)]
+
+
+def test_a_file_that_was_replaced_is_read_anew(root: Path) -> None:
+    store = open_folder(root)
+    put(store, "a")
+    put(store, "b")
+    (root / "new").write_bytes(line_of("a", LATER))
+    (root / "new").rename(root / ".locks.jsonl")
+    assert (store.stat("a").lock, store.stat("b").lock) == (LATER, UNLOCKED)
+
+
+def test_the_lock_of_a_put_that_failed_is_not_taken_over_from_a_key_that_exists(root: Path) -> None:
+    store = open_folder(root)
+    put(store, "a")
+    with pytest.raises(Exception, match="expected no object"):
+        put(store, "a", LATER)
+    assert store.stat("a").lock == HELD
+
+
+def test_holding_what_is_not_there_writes_no_line(root: Path) -> None:
+    store = open_folder(root)
+    put(store, "a")
+    with pytest.raises(NotStoredError):
+        store.hold("b", None, HELD)
+    assert locks(root) == line_of("a", HELD)
+
+
+modes = st.sampled_from(["NONE", "GOVERNANCE", "COMPLIANCE", None])
+dates = st.none() | st.datetimes(datetime(2000, 1, 1), datetime(2200, 1, 1)).map(  # noqa: DTZ001 - made aware below
+    lambda moment: moment.replace(microsecond=0, tzinfo=UTC)
+)
+any_lock = st.builds(Lock, modes, dates, st.booleans() | st.none())
+
+
+@given(any_lock, any_lock)
+def test_the_higher_of_two_locks_falls_short_of_neither(one: Lock, other: Lock) -> None:
+    both = highest(one, other)
+    assert shortfalls(both, wanted=one) == shortfalls(both, wanted=other) == []
+    assert both == highest(other, one)
+
+
+@given(st.text(st.characters(codec="ascii"), min_size=1), any_lock)
+def test_a_line_reads_back_as_what_was_written(key: str, lock: Lock) -> None:
+    found = parse_line(line_of(key, lock))
+    assert found is not None
+    assert json.loads(line_of(key, lock))["key"] == key == found[0]
+    assert found[1] == highest(UNLOCKED, lock)
+
+
+@given(st.binary(max_size=200))
+def test_what_is_read_is_exactly_what_would_be_written(line: bytes) -> None:
+    found = parse_line(line)
+    assert found is None or line_of(*found) == line
