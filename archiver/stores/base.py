@@ -7,8 +7,8 @@
     hold  raises the lock of one version; never lowers it
 
 Keys are relative to the destination's prefix, `/` between components. A store has no overwrite and no delete. What a
-key means is decided by the signed log, so several versions of a key may exist; `list` shows them all. What is listed may
-be anything a stranger left: names that are not UTF-8 have surrogate escapes, and links are listed but not read.
+key means is decided by the signed log, so several versions of a key may exist; `list` shows them all. A listing shows
+also what strangers left: names that are not UTF-8 have surrogate escapes, and links are listed but not read.
 """
 
 from __future__ import annotations
@@ -72,8 +72,8 @@ class Receipt:
 
     `basis` says how the SHA-256 was confirmed: "store" (the store keeps and echoes it), "signed-payload" (the store
     checked the signed payload hash of the put), "read-back" (the bytes were read again and hashed). A receipt of
-    `hold` has the SHA-256 that the store keeps, else None: its basis only says where the lock was read. `key` is relative
-    to the prefix, as everywhere; `bucket` of a folder is its absolute path.
+    `hold` has the SHA-256 that the store keeps, else None: its basis only says where the lock was read. `key` is
+    relative to the prefix, as everywhere; `bucket` of a folder is its absolute path.
     """
 
     store: str
