@@ -1,0 +1,277 @@
+"""The retention policy: what is kept, for whom, until when, from where and to where (`retention_policy.yaml`).
+
+A policy is read from exact bytes, and its SHA-256 is what statements name. Reading is strict and reports all problems
+at once, each with file, line, column and what to write instead. What is left out has the published default. Relative
+paths are relative to the policy's own folder. What is doubtful but allowed stands in `warnings`, for people.
+
+>>> policy = load_policy(Path("retention_policy.yaml"))
+>>> policy.matter("EU-DSA-GROK").hold.retain_until.isoformat()
+'2027-01-01T12:00:00+00:00'
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from archiver.model import policy_checks, policy_places, policy_problems
+from archiver.model.policy_words import PolicyWords
+from archiver.model.policy_yaml import Mark, PolicyError, Problem, read_yaml
+
+__all__ = [
+    "Accept",
+    "Custodian",
+    "DestinationSpec",
+    "Ended",
+    "Exclude",
+    "Hold",
+    "Keys",
+    "Limits",
+    "Matter",
+    "Policy",
+    "PolicyError",
+    "Source",
+    "load_policy",
+    "parse_policy",
+]
+
+
+@dataclass(frozen=True)
+class Hold:
+    """Until when and how: `retain_until` is aware UTC in whole seconds, `mode` is always "compliance"."""
+
+    stated_as: str
+    retain_until: datetime
+    mode: Literal["compliance"] = "compliance"
+    legal_hold: Literal[True] = True
+
+    @property
+    def lock_mode(self) -> Literal["COMPLIANCE"]:
+        """The mode as stores and statements spell it."""
+        return "COMPLIANCE"
+
+
+@dataclass(frozen=True)
+class Matter:
+    """A legal case that orders preservation; `instrument` is the absolute path of the order."""
+
+    id: str
+    title: str
+    authority: str
+    issued: date
+    instrument: Path | None
+    hold: Hold
+
+
+@dataclass(frozen=True)
+class Exclude:
+    """A glob of what is passed over, and why."""
+
+    glob: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Custodian:
+    """A person or team and the globs of their material."""
+
+    name: str
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """From when a source has ended, and why."""
+
+    at: datetime
+    reason: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """A place to collect from; `location` as written, `path` absolute, `dialect` "auto" unless the policy names one."""
+
+    id: str
+    kind: Literal["documents", "model_logs"]
+    location: str
+    path: Path
+    matters: tuple[str, ...]
+    include: tuple[str, ...]
+    exclude: tuple[Exclude, ...] = ()
+    custodians: tuple[Custodian, ...] = ()
+    dialect: str = "auto"
+    ended: Ended | None = None
+    keywords: tuple[str, ...] = ()
+    where: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+
+@dataclass(frozen=True)
+class DestinationSpec:
+    """Where the archive is written; `path` is the absolute folder, None for S3."""
+
+    id: str
+    location: str
+    path: Path | None
+    endpoint: str | None = None
+    region: str | None = None
+    profile: str | None = None
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Key URIs, and the passphrase's place as `env:NAME` or `file:<absolute path>`; never a passphrase."""
+
+    statement: str
+    log: str
+    passphrase: str | None
+    statement_path: Path
+    log_path: Path
+
+
+@dataclass(frozen=True)
+class Timestamps:
+    """How many timestamp authorities must stamp: none yet."""
+
+    required: int = 0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much is too much, in bytes of evidence and in records."""
+
+    batch_raw_bytes: int
+    batch_records: int
+    snapshot_bytes: int
+    confirm_above_bytes: int
+
+
+@dataclass(frozen=True)
+class Accept:
+    """Known failures on paths that match `glob`: no alarm before `until`."""
+
+    glob: str
+    reason: str
+    until: datetime
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A whole policy; `text` is its exact bytes, `sha256` their digest, `path` the absolute path of the file."""
+
+    version: int
+    archive: str
+    matters: tuple[Matter, ...]
+    sources: tuple[Source, ...]
+    destinations: tuple[DestinationSpec, ...]
+    keys: Keys
+    timestamps: Timestamps
+    limits: Limits
+    expected_every_hours: int
+    accept: tuple[Accept, ...]
+    state: Path
+    path: Path
+    text: bytes = field(repr=False)
+    sha256: str
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def destination(self) -> DestinationSpec:
+        """The one destination."""
+        return self.destinations[0]
+
+    def matter(self, identity: str) -> Matter:
+        """Return a matter by its id; raises `KeyError`."""
+        return {matter.id: matter for matter in self.matters}[identity]
+
+    def source(self, identity: str) -> Source:
+        """Return a source by its id; raises `KeyError`."""
+        return {source.id: source for source in self.sources}[identity]
+
+    def retain_until(self, matters: Iterable[str] | None = None) -> datetime:
+        """Return the latest end of these matters' holds; of all matters for what serves the whole archive."""
+        wanted = [matter.id for matter in self.matters] if matters is None else matters
+        return max(self.matter(identity).hold.retain_until for identity in wanted)
+
+
+def load_policy(path: Path) -> Policy:
+    """Read a policy file; raises `PolicyError` with code `policy-missing`, `policy-unreadable` or `policy-refused`."""
+    try:
+        text = path.read_bytes()
+    except FileNotFoundError as problem:
+        hint = "name the policy with -p FILE or $ARCHIVER_POLICY, or go to the folder that holds retention_policy.yaml"
+        found = Problem(Mark(1, 1), "", "expected a policy, found no such file")
+        raise PolicyError(str(path), [found], code="policy-missing", hint=hint) from problem
+    except OSError as problem:
+        found = Problem(Mark(1, 1), "", f"expected a readable file, found: {problem.strerror}")
+        raise PolicyError(str(path), [found], code="policy-unreadable") from problem
+    return parse_policy(text, path)
+
+
+def parse_policy(text: bytes, path: Path) -> Policy:
+    """Read a policy from its bytes, as if it stood at `path`; raises `PolicyError("policy-refused")`."""
+    document = read_yaml(text, str(path))
+    problems = list(document.problems)
+    try:
+        words = PolicyWords.model_validate(document.value)
+    except ValidationError as refusal:
+        problems += policy_problems.explain(refusal, document, PolicyWords)
+        raise PolicyError(str(path), problems) from refusal
+    absolute = path.absolute()
+    problems += policy_checks.check(words, document)
+    places = policy_places.resolve(words, absolute.parent, document, problems)
+    if problems:
+        raise PolicyError(str(path), problems)
+    return _policy(words, places, absolute, text)
+
+
+def _policy(words: PolicyWords, places: policy_places.Places, path: Path, text: bytes) -> Policy:
+    return Policy(
+        version=words.version,
+        archive=words.archive,
+        matters=tuple(
+            Matter(
+                id=matter.id,
+                title=matter.title,
+                authority=matter.authority,
+                issued=date.fromisoformat(matter.issued),
+                instrument=path.parent / matter.instrument if matter.instrument else None,
+                hold=Hold(matter.hold.stated_as, matter.hold.retain_until),
+            )
+            for matter in words.matters
+        ),
+        sources=tuple(
+            Source(
+                id=source.id,
+                kind=source.kind,
+                location=source.location,
+                path=places.sources[number],
+                matters=tuple(source.matters),
+                include=tuple(source.include),
+                exclude=tuple(Exclude(rule.glob, rule.reason) for rule in source.exclude),
+                custodians=tuple(Custodian(one.name, tuple(one.paths)) for one in source.custodians),
+                dialect=source.dialect or "auto",
+                ended=Ended(source.ended.at, source.ended.reason) if source.ended else None,
+            )
+            for number, source in enumerate(words.sources)
+        ),
+        destinations=tuple(
+            DestinationSpec(one.id, one.location, places.destinations[number], one.endpoint, one.region, one.profile)
+            for number, one in enumerate(words.destinations)
+        ),
+        keys=Keys(words.keys.statement, words.keys.log, places.passphrase, places.statement_key, places.log_key),
+        timestamps=Timestamps(words.timestamps.required),
+        limits=Limits(**words.limits.model_dump()),
+        expected_every_hours=words.expected_every_hours,
+        accept=tuple(Accept(one.glob, one.reason, one.until) for one in words.accept),
+        state=places.state,
+        path=path,
+        text=text,
+        sha256=hashlib.sha256(text).hexdigest(),
+        warnings=tuple(policy_checks.warn(words)),
+    )

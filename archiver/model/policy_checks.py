@@ -1,0 +1,159 @@
+"""What one value cannot show: names that must be unique, matters that must exist, and words that must fit a statement.
+
+`check` refuses; `warn` returns doubts for people, such as a hold that ends before the order's last day is over
+everywhere. A matter's names are unique ignoring case, because file systems and people confuse them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+from typing import Final, Protocol
+
+from archiver.model import hold
+from archiver.model.instant import format_instant
+from archiver.model.policy_problems import closest
+from archiver.model.policy_words import MatterWords, PolicyWords, SourceWords
+from archiver.model.policy_yaml import Document, Location, Problem, dotted
+
+__all__ = ["MAX_STATEMENT_TEXT", "check", "statement_text", "warn"]
+
+# An envelope holds at most 65,535 bytes, so a payload in base64 about 48,900. Half of it is for the policy's own words,
+# which stand in every policy and snapshot statement; the other half for counts, receipts and the changes of a revision.
+MAX_STATEMENT_TEXT: Final = 24 * 1024
+
+MAX_YEARS: Final = 100  # what S3 accepts as a retention; beyond it is a slip of the pen
+LONG_BEYOND: Final = timedelta(days=31)  # of the last reading; a lock that is too long cannot be undone
+
+
+class _Named(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+def check(words: PolicyWords, document: Document) -> list[Problem]:
+    """Return all problems between values."""
+    return [
+        *_unique("matters", words.matters, document),
+        *_unique("sources", words.sources, document),
+        *_unique("destinations", words.destinations, document),
+        *_one_destination(words, document),
+        *_matters_exist(words, document),
+        *_kind_of_keys(words, document),
+        *_ends(words, document),
+        *_fits(words, document),
+    ]
+
+
+def statement_text(words: PolicyWords) -> int:
+    """Return how many bytes of canonical JSON the words of a policy take in the statements that repeat them."""
+    return sum(
+        _length([source.id, source.kind, source.location, source.matters])
+        + sum(_length([rule.glob, rule.reason]) for rule in source.exclude)
+        + sum(_length([custodian.name, custodian.paths]) for custodian in source.custodians)
+        for source in words.sources
+    ) + sum(_length([matter.id, matter.instrument]) for matter in words.matters)
+
+
+def warn(words: PolicyWords) -> Iterator[str]:
+    """Yield doubts about a valid policy."""
+    used = {matter for source in words.sources for matter in source.matters}
+    for matter in words.matters:
+        if matter.id not in used:
+            yield f"matter {matter.id}: no source is kept for it"
+        yield from _warn_of_end(matter)
+
+
+def _warn_of_end(matter: MatterWords) -> Iterator[str]:
+    day = hold.last_day(matter.hold.stated_as)
+    if day is None:
+        return
+    until = matter.hold.retain_until
+    found = hold.readings(day)
+    # The working-day reading is left to the open-ended legal hold: a date that is too long could not be taken back.
+    missed = [reading for reading in found if reading.by_date and until < reading.ends]
+    if missed:
+        places = ", ".join(f"{reading.name} {format_instant(reading.ends)}" for reading in missed)
+        yield (
+            f"matter {matter.id}: retain_until {format_instant(until)} is before the end of {day} in some readings of "
+            f'"{matter.hold.stated_as}" ({places}); write "{format_instant(hold.end_of_day(day))}"'
+        )
+    if until > found[-1].ends + LONG_BEYOND:
+        yield (
+            f"matter {matter.id}: retain_until {format_instant(until)} is {(until - found[-1].ends).days} days after "
+            f'the last reading of "{matter.hold.stated_as}"; a lock cannot be shortened'
+        )
+
+
+def _unique(group: str, named: Sequence[_Named], document: Document) -> Iterator[Problem]:
+    first: dict[str, int] = {}
+    for number, one in enumerate(named):
+        earlier = first.setdefault(one.id.casefold(), number)
+        if earlier != number:
+            place: Location = (group, number, "id")
+            line = document.mark((group, earlier, "id")).line
+            text = f"{one.id} is the name in line {line} already (upper and lower case count as the same)"
+            yield Problem(document.mark(place), dotted(place), text, "another name")
+
+
+def _one_destination(words: PolicyWords, document: Document) -> Iterator[Problem]:
+    if len(words.destinations) > 1:
+        place: Location = ("destinations", 1)
+        text = f"expected one destination, found {len(words.destinations)}: several are not built yet"
+        yield Problem(document.mark(place), dotted(place), text, "one policy and one archive name for each destination")
+
+
+def _matters_exist(words: PolicyWords, document: Document) -> Iterator[Problem]:
+    known = [matter.id for matter in words.matters]
+    for number, source in enumerate(words.sources):
+        for index, matter in enumerate(source.matters):
+            place: Location = ("sources", number, "matters", index)
+            if matter not in known:
+                text = f"there is no matter {matter} in this policy"
+                instead = closest(matter, known) or f"one of {', '.join(known)}"
+                yield Problem(document.mark(place), dotted(place), text, instead)
+            elif matter in source.matters[:index]:
+                yield Problem(document.mark(place), dotted(place), f"{matter} stands here twice", "it once")
+
+
+def _kind_of_keys(words: PolicyWords, document: Document) -> Iterator[Problem]:
+    for number, source in enumerate(words.sources):
+        if source.kind == "documents" and source.dialect is not None:
+            place: Location = ("sources", number, "dialect")
+            text = "documents have no dialect, only model_logs have"
+            yield Problem(document.mark(place), dotted(place), text, "the source without it")
+
+
+def _ends(words: PolicyWords, document: Document) -> Iterator[Problem]:
+    for number, matter in enumerate(words.matters):
+        place: Location = ("matters", number, "hold", "retain_until")
+        until = matter.hold.retain_until
+        if until.year > date.fromisoformat(matter.issued).year + MAX_YEARS:
+            text = f"expected at most {MAX_YEARS} years from {matter.issued}, found {format_instant(until)}"
+            yield Problem(
+                document.mark(place), dotted(place), f"{text}; a lock cannot be shortened", "the year as ordered"
+            )
+
+
+def _fits(words: PolicyWords, document: Document) -> Iterator[Problem]:
+    size = statement_text(words)
+    if size > MAX_STATEMENT_TEXT:
+        largest = max(range(len(words.sources)), key=lambda number: _rules(words.sources[number]))
+        place: Location = ("sources", largest)
+        text = f"expected at most {MAX_STATEMENT_TEXT} bytes of locations, excludes and custodians in all, found {size}"
+        instead = "fewer and broader globs: every signed account repeats them and holds 65,535 bytes"
+        yield Problem(document.mark(place), dotted(place), text, instead)
+
+
+def _rules(source: SourceWords) -> int:
+    return sum(_length([rule.glob, rule.reason]) for rule in source.exclude) + sum(
+        _length([custodian.name, custodian.paths]) for custodian in source.custodians
+    )
+
+
+_COUNTS: Final = 80  # member names, counts and punctuation around each of them in a statement
+
+
+def _length(value: object) -> int:
+    return len(json.dumps(value, ensure_ascii=False).encode()) + _COUNTS

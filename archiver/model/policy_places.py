@@ -1,0 +1,161 @@
+"""Where things are: locations and key files as absolute paths, and the rule that nothing eats itself.
+
+A path is relative to the policy's folder; `file:///a%20b` is absolute and percent-encoded. The archive, the state
+folder, the private keys and their passphrase lie outside every source, because a source is read whole and its copies
+can never be deleted; and the secrets lie outside the archive, which is handed to auditors. Links are resolved before
+comparing; nothing is created and nothing needs to exist.
+
+>>> _within(Path("/srv/evidence/archive"), Path("/srv/evidence"))
+True
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote_to_bytes, urlsplit
+
+from archiver.model.policy_words import DestinationWords, PolicyWords
+from archiver.model.policy_yaml import Document, Location, Problem, dotted
+
+__all__ = ["Places", "resolve"]
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(?://|$)")
+_BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/([^/].*)?)?")
+_S3_ONLY: Final = ("endpoint", "region", "profile")
+
+
+_Folder = tuple[Location, str, Path]  # where the policy names it, what it is, where it is
+
+
+@dataclass(frozen=True)
+class Places:
+    """Absolute paths; None for a destination that is no folder."""
+
+    sources: tuple[Path, ...]
+    destinations: tuple[Path | None, ...]
+    statement_key: Path
+    log_key: Path
+    passphrase: str | None
+    state: Path
+
+
+def resolve(words: PolicyWords, base: Path, document: Document, problems: list[Problem]) -> Places:
+    """Return where everything is, and add to `problems` what cannot be."""
+    finder = _Finder(base, document, problems)
+    passphrase = words.keys.passphrase
+    if passphrase and passphrase.startswith("file:"):
+        passphrase = f"file:{finder.path(passphrase.removeprefix('file:'))}"
+    places = Places(
+        sources=tuple(
+            finder.source(source.location, ("sources", number, "location"))
+            for number, source in enumerate(words.sources)
+        ),
+        destinations=tuple(
+            finder.destination(one, ("destinations", number)) for number, one in enumerate(words.destinations)
+        ),
+        statement_key=finder.path(words.keys.statement.removeprefix("file:")),
+        log_key=finder.path(words.keys.log.removeprefix("file:")),
+        passphrase=passphrase,
+        state=finder.path(words.state),
+    )
+    finder.keep_apart(places)
+    return places
+
+
+class _Finder:
+    def __init__(self, base: Path, document: Document, problems: list[Problem]) -> None:
+        self._base = base
+        self._document = document
+        self._problems = problems
+
+    def path(self, text: str) -> Path:
+        return self._base / text
+
+    def source(self, location: str, place: Location) -> Path:
+        scheme = _SCHEME.match(location)
+        if scheme and scheme[1] == "s3":
+            self._refuse(place, "s3:// sources are not read yet", "a folder, as a path or file://")
+        elif scheme and scheme[1] != "file":
+            self._refuse(place, f"expected a path or file://, found {scheme[1]}://", "a folder, as a path or file://")
+        return self._local(location, place)
+
+    def destination(self, words: DestinationWords, place: Location) -> Path | None:
+        at = (*place, "location")
+        scheme = _SCHEME.match(words.location)
+        if scheme and scheme[1] == "s3":
+            if not _BUCKET.fullmatch(words.location):
+                self._refuse(
+                    at, f'expected s3://bucket/prefix, found "{words.location}"', '"s3://my-bucket/eu-dsa-grok"'
+                )
+            return None
+        if scheme and scheme[1] != "file":
+            self._refuse(at, f"expected a path, file:// or s3://, found {scheme[1]}://", '"./archive"')
+        for key in _S3_ONLY:
+            if getattr(words, key) is not None:
+                self._refuse((*place, key), f"{key} belongs to an s3:// location", "the destination without it")
+        return self._local(words.location, at)
+
+    def keep_apart(self, places: Places) -> None:
+        """Refuse what would archive itself, and secrets where others read."""
+        archives: list[_Folder] = [
+            (("destinations", number, "location"), "the archive", path)
+            for number, path in enumerate(places.destinations)
+            if path is not None
+        ]
+        state: _Folder = (("state",), "the state folder", places.state)
+        sources: list[_Folder] = [
+            (("sources", number, "location"), "the source", path) for number, path in enumerate(places.sources)
+        ]
+        for source in sources:
+            for folder in (*archives, state):
+                self._keep_source_apart(source, folder)
+        for place, _, archive in archives:
+            if _within(state[2], archive) or _within(archive, state[2]):
+                self._refuse(place, "the archive and the state folder lie in each other", "two folders side by side")
+        self._keep_secrets(places, [*sources, *archives])
+
+    def _keep_source_apart(self, source: _Folder, folder: _Folder) -> None:
+        if _within(source[2], folder[2]):
+            self._refuse(source[0], f"the source lies inside {folder[1]}", "a folder outside it")
+        elif _within(folder[2], source[2]):
+            self._refuse(
+                source[0], f"{folder[1]} lies inside this source, which would take itself", "a narrower folder"
+            )
+
+    def _keep_secrets(self, places: Places, readable: list[_Folder]) -> None:
+        secrets: list[_Folder] = [
+            (("keys", "statement"), "the private statement key", places.statement_key),
+            (("keys", "log"), "the private log key", places.log_key),
+        ]
+        if places.passphrase and places.passphrase.startswith("file:"):
+            secrets.append((("keys", "passphrase"), "the passphrase", Path(places.passphrase.removeprefix("file:"))))
+        for place, what, secret in secrets:
+            for folder in readable:
+                if _within(secret, folder[2]):
+                    self._refuse(place, f"{what} lies inside {folder[1]} {folder[2]}", "a path outside of it")
+        if _real(places.statement_key) == _real(places.log_key):
+            text = "expected two key files, found one: the log key is used for nothing else"
+            self._refuse(("keys", "log"), text, '"file:keys/log.pem"')
+
+    def _local(self, location: str, place: Location) -> Path:
+        if not location.startswith("file:"):
+            return self.path(location)
+        parts = urlsplit(location)
+        if parts.netloc not in {"", "localhost"} or not parts.path.startswith("/") or parts.query or parts.fragment:
+            self._refuse(place, f'expected file:///absolute/path, found "{location}"', '"file:///srv/evidence"')
+        return self.path(os.fsdecode(unquote_to_bytes(parts.path)).replace("\0", "") or "/")
+
+    def _refuse(self, place: Location, text: str, instead: str) -> None:
+        self._problems.append(Problem(self._document.mark(place), dotted(place), text, instead))
+
+
+def _within(inner: Path, outer: Path) -> bool:
+    return _real(inner).is_relative_to(_real(outer))
+
+
+def _real(path: Path) -> Path:
+    return Path(os.path.realpath(path))

@@ -1,0 +1,373 @@
+"""The words of `retention_policy.yaml`, as models that check one value each; the JSON Schema comes from them.
+
+Every refusal is a `policy` error that says what was expected and what to write. What the program cannot do yet is
+refused here too, with a plain sentence, so that a policy never promises what is not done.
+
+>>> DestinationWords.model_validate({"id": "vault", "location": "./archive"}).location
+'./archive'
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
+
+from archiver.model.glob import BadGlobError, check_glob
+from archiver.model.hold import INSTANT_PATTERN, NotAnInstantError, parse_offset_instant
+from archiver.model.policy_yaml import show
+from archiver.model.size import SIZE_PATTERN, parse_size
+
+__all__ = [
+    "AcceptWords",
+    "CustodianWords",
+    "DestinationWords",
+    "EndedWords",
+    "ExcludeWords",
+    "HoldWords",
+    "KeysWords",
+    "LimitsWords",
+    "MatterWords",
+    "PolicyWords",
+    "SourceWords",
+]
+
+LARGEST_BATCH: Final = 4 << 30  # one put_object takes at most 5 GiB; Parquet may need a little more than the raw bytes
+
+
+def _problem(text: str, instead: str = "") -> PydanticCustomError:
+    return PydanticCustomError("policy", "{text}", {"text": text, "instead": instead})
+
+
+def _expected(expected: str, found: object, instead: str = "") -> PydanticCustomError:
+    return _problem(f"expected {expected}, found {show(found)}", instead)
+
+
+def _named(pattern: str, words: str) -> AfterValidator:
+    compiled = re.compile(pattern)
+
+    def check(text: str) -> str:
+        if compiled.fullmatch(text) is None:
+            raise _expected(words, text)
+        return text
+
+    return AfterValidator(check)
+
+
+def _text(text: str) -> str:
+    if not text.strip():
+        raise _expected("some text", text)
+    return text
+
+
+def _day(text: str) -> str:
+    try:
+        if date.fromisoformat(text).isoformat() == text:
+            return text
+    except ValueError:
+        pass  # refused below, like other spellings of a day
+    raise _expected("a day as YYYY-MM-DD", text, '"2026-01-08"')
+
+
+def _instant(value: object) -> datetime:
+    if not isinstance(value, str):
+        raise _expected("an instant in quotes", value, '"2027-01-01T12:00:00Z"')
+    try:
+        return parse_offset_instant(value)
+    except NotAnInstantError as problem:
+        raise _problem(f"found {show(value)}: {problem}", problem.instead) from problem
+
+
+def _size(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise _expected("a size", value, "512MiB")
+    try:
+        return parse_size(value)
+    except ValueError as problem:
+        raise _problem(f"expected a size, found {show(value)}", str(problem)) from problem
+
+
+def _glob(text: str) -> str:
+    try:
+        check_glob(text)
+    except BadGlobError as problem:
+        raise _problem(f"found {show(text)}: {problem}", problem.instead) from problem
+    return text
+
+
+def _key_uri(text: str) -> str:
+    if text.startswith("file:") and len(text) > len("file:"):
+        return text
+    if re.match(r"[a-z0-9+-]+:", text):
+        raise _problem(f"found {show(text)}: only keys in files can be used yet", '"file:keys/statement.pem"')
+    raise _expected("a key URI", text, f'"file:{text or "keys/statement.pem"}"')
+
+
+def _passphrase(text: str) -> str:
+    if re.fullmatch(r"env:[A-Za-z_][A-Za-z0-9_]*|file:.+", text) is None:
+        # What was found is not repeated: it may be the passphrase.
+        raise _problem("expected the place of the passphrase, never the passphrase itself", "env:NAME or file:PATH")
+    return text
+
+
+def _must_be(wanted: object, why: str) -> AfterValidator:
+    def check(value: object) -> object:
+        if value != wanted:
+            raise _problem(
+                f"expected {wanted if isinstance(wanted, str) else show(wanted)}, found {show(value)}: {why}"
+            )
+        return value
+
+    return AfterValidator(check)
+
+
+def _empty(what: str) -> AfterValidator:
+    """Refuse what the published policy has and this version cannot do: better no run than a promise not kept."""
+
+    def check(value: object) -> object:
+        if value:
+            raise _problem(f"{what} not built yet", "it without entries, or leave the key out")
+        return value
+
+    return AfterValidator(check)
+
+
+def _pattern(pattern: str) -> FieldInfo:
+    info: FieldInfo = Field(json_schema_extra={"pattern": pattern})
+    return info
+
+
+_ARCHIVE: Final = r"[a-z0-9][a-z0-9.-]{0,62}"
+_ID: Final = r"[a-z0-9][a-z0-9-]{0,62}"
+_MATTER: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}"
+_DIALECT: Final = r"[a-z0-9][a-z0-9._-]{0,62}"
+
+Text = Annotated[str, AfterValidator(_text), Field(json_schema_extra={"pattern": r"\S"})]
+ArchiveName = Annotated[
+    str, _named(_ARCHIVE, "1 to 63 of a-z 0-9 . - beginning with a letter or digit"), _pattern(f"^{_ARCHIVE}$")
+]
+Id = Annotated[str, _named(_ID, "1 to 63 of a-z 0-9 - beginning with a letter or digit"), _pattern(f"^{_ID}$")]
+MatterId = Annotated[
+    str, _named(_MATTER, "1 to 63 of A-Z a-z 0-9 . _ - beginning with a letter or digit"), _pattern(f"^{_MATTER}$")
+]
+Dialect = Annotated[str, _named(_DIALECT, "auto, or the name of a dialect in a-z 0-9 . _ -"), _pattern(f"^{_DIALECT}$")]
+Day = Annotated[str, AfterValidator(_day), Field(json_schema_extra={"format": "date"})]
+Instant = Annotated[
+    datetime,
+    PlainValidator(_instant),
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": INSTANT_PATTERN}),
+]
+Size = Annotated[
+    int,
+    PlainValidator(_size),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": SIZE_PATTERN}]}),
+]
+Glob = Annotated[
+    str, AfterValidator(_glob), Field(json_schema_extra={"minLength": 1, "pattern": "^[^/].*[^/]$|^[^/]$"})
+]
+KeyUri = Annotated[str, AfterValidator(_key_uri), _pattern("^file:.+")]
+Passphrase = Annotated[
+    str,
+    AfterValidator(_passphrase),
+    _pattern("^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$"),
+]
+
+
+class _Words(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class HoldWords(_Words):
+    """Until when, and how strongly."""
+
+    stated_as: Text = Field(examples=["until the end of 2026"])
+    """The words of the order about its end, quoted."""
+    retain_until: Instant = Field(examples=["2027-01-01T12:00:00Z"])
+    """Nothing can be deleted before this instant. With its offset, in quotes; rounded up to whole seconds."""
+    mode: Annotated[
+        str, _must_be("compliance", "nothing weaker is accepted"), Field(json_schema_extra={"const": "compliance"})
+    ] = Field(examples=["compliance"])
+    """How the date is enforced: nobody, not even the account's owner, can shorten a compliance lock."""
+    legal_hold: Annotated[
+        bool,
+        _must_be(wanted=True, why="a date alone would end without a release"),
+        Field(json_schema_extra={"const": True}),
+    ] = Field(examples=[True])
+    """The open-ended hold on top of the date, removed by a signed release only."""
+
+
+class MatterWords(_Words):
+    """The legal case that orders preservation."""
+
+    id: MatterId = Field(examples=["EU-DSA-GROK"])
+    """Short name of the matter; other parts of the policy refer to it."""
+    title: Text = Field(examples=["Commission retention order, Grok"])
+    """What people call it."""
+    authority: Text = Field(examples=["European Commission"])
+    """Who ordered it."""
+    issued: Day = Field(examples=["2026-01-08"])
+    """The day of the order, in quotes."""
+    instrument: Text | None = None
+    """Path of the order itself; it is archived under the same lock."""
+    hold: HoldWords
+
+
+class ExcludeWords(_Words):
+    """What is passed over, and the reason that stands in every signed account."""
+
+    glob: Glob = Field(examples=["**/~$*"])
+    """Which paths; an exclude beats an include."""
+    reason: Text = Field(examples=["Office lock files, no content"])
+    """Why, for the reader of the account."""
+
+
+class CustodianWords(_Words):
+    """Whose material it is."""
+
+    name: Text = Field(examples=["Doe, Jane"])
+    """The person or team."""
+    paths: Annotated[list[Glob], Field(min_length=1)] = Field(examples=[["jdoe/**"]])
+    """Which paths; the first custodian with a match is the one."""
+
+
+class EndedWords(_Words):
+    """A source that ended: nothing more is collected, and its absence is not an alarm."""
+
+    at: Instant = Field(examples=["2026-06-30T12:00:00Z"])
+    """From when."""
+    reason: Text = Field(examples=["team dissolved, share archived"])
+    """Why."""
+
+
+class SourceWords(_Words):
+    """A place to collect from."""
+
+    id: Id = Field(examples=["trust-and-safety"])
+    """Short name of the source; part of every item's name, so it never changes."""
+    kind: Literal["documents", "model_logs"] = Field(examples=["documents"])
+    """`documents` are kept in pieces of a file, `model_logs` line by line."""
+    location: Text = Field(examples=["./evidence/documents"])
+    """A folder or file: a path relative to this policy, or file://."""
+    matters: Annotated[list[MatterId], Field(min_length=1)] = Field(examples=[["EU-DSA-GROK"]])
+    """For which matters it is kept; the longest hold counts."""
+    include: Annotated[list[Glob], Field(min_length=1)] = Field(examples=[["**"]])
+    """Which paths are taken."""
+    exclude: list[ExcludeWords] = []
+    """Which paths are passed over, each with its reason."""
+    keywords: Annotated[list[str], _empty("a selection by keywords is")] = []
+    """Regular expressions on path and text (not built yet)."""
+    custodians: list[CustodianWords] = []
+    """Whose material it is, by path."""
+    dialect: Dialect | None = None
+    """How the lines of `model_logs` are read; `auto`, the default, recognises the shipped dialects."""
+    where: Annotated[dict[str, list[str]], _empty("a selection by where is")] = {}
+    """Values of columns that select records (not built yet)."""
+    ended: EndedWords | None = None
+    """Set when the source has ended."""
+
+
+class DestinationWords(_Words):
+    """Where the archive is written."""
+
+    id: Id = Field(examples=["vault"])
+    """Short name of the destination; part of its log's name, so it never changes."""
+    location: Text = Field(examples=["./archive"])
+    """A path relative to this policy, file://, or s3://bucket/prefix with Object Lock."""
+    endpoint: Text | None = None
+    """URL of an S3-compatible store; left out for AWS."""
+    region: Text | None = None
+    """Region of the bucket."""
+    profile: Text | None = None
+    """Profile of the shared AWS configuration to take credentials from."""
+
+
+class KeysWords(_Words):
+    """The signing keys."""
+
+    statement: KeyUri = "file:keys/statement.pem"
+    """Signs statements (ECDSA P-256)."""
+    log: KeyUri = "file:keys/log.pem"
+    """Signs the log (Ed25519), and nothing else."""
+    passphrase: Passphrase | None = None
+    """Where the passphrase of both is: env:NAME or file:PATH."""
+
+
+class AuthorityWords(_Words):
+    """A timestamp authority."""
+
+    url: Text
+    """Its address."""
+    roots: Text
+    """Path of its root certificates."""
+
+
+class TimestampsWords(_Words):
+    """Timestamps by outside authorities (not built yet)."""
+
+    required: Annotated[int, Field(ge=0, le=16), _empty("timestamps are")] = 0
+    """How many authorities must stamp."""
+    authorities: Annotated[list[AuthorityWords], _empty("timestamps are")] = []
+    """Which ones."""
+
+
+def _batch(size: int) -> int:
+    if not 0 < size <= LARGEST_BATCH:
+        raise _problem(f"expected 1 to {LARGEST_BATCH} bytes (one put takes no more), found {size}", "512MiB")
+    return size
+
+
+class LimitsWords(_Words):
+    """A lock cannot be undone, so what is too much is refused before the first byte."""
+
+    batch_raw_bytes: Annotated[Size, AfterValidator(_batch)] = 512 << 20
+    """A batch closes at so many bytes of evidence."""
+    batch_records: Annotated[int, Field(ge=1, le=100_000_000)] = 2_000_000
+    """A batch closes at so many records."""
+    snapshot_bytes: Size = 1 << 40
+    """A snapshot of more than this is refused."""
+    confirm_above_bytes: Size = 100 << 30
+    """A snapshot of more than this is confirmed by a person, or by --yes-lock."""
+
+
+class AcceptWords(_Words):
+    """Failures that are known: still counted and signed, but no longer an alarm until a date."""
+
+    glob: Glob = Field(examples=["scans/broken/**"])
+    """Which paths."""
+    reason: Text = Field(examples=["unreadable disk, replacement ordered"])
+    """Why."""
+    until: Instant = Field(examples=["2026-06-30T12:00:00Z"])
+    """Until when."""
+
+
+class PolicyWords(_Words):
+    """What is kept, for whom, until when, from where and to where."""
+
+    version: Annotated[int, _must_be(1, "this program reads version 1"), Field(json_schema_extra={"const": 1})] = Field(
+        examples=[1]
+    )
+    """Version of this form."""
+    archive: ArchiveName = Field(examples=["eu-dsa-grok"])
+    """Name of the archive; it never changes."""
+    matters: Annotated[list[MatterWords], Field(min_length=1)]
+    """The legal cases."""
+    sources: Annotated[list[SourceWords], Field(min_length=1)]
+    """Where to collect from."""
+    destinations: Annotated[list[DestinationWords], Field(min_length=1)]
+    """Where to write to (one for now)."""
+    keys: KeysWords = KeysWords()
+    """The signing keys."""
+    timestamps: TimestampsWords = TimestampsWords()
+    """Timestamps by outside authorities."""
+    limits: LimitsWords = LimitsWords()
+    """How much is too much."""
+    expected_every_hours: Annotated[int, Field(ge=1, le=8784)] = 24
+    """A silence longer than this is reported; at most a year, or it would never be."""
+    accept: list[AcceptWords] = []
+    """Known failures."""
+    state: Text = "./.archiver"
+    """Folder for the journal, the catalog, the spool and the run lock; it must survive a reboot."""
