@@ -25,7 +25,7 @@ __all__ = ["Document", "Location", "Mark", "PolicyError", "Problem", "Value", "d
 Value = bool | int | str | list["Value"] | dict[str, "Value"] | None
 Location = tuple[str | int, ...]
 
-MAX_BYTES: Final = 1 << 20  # a policy of a thousand sources is a third of it; PyYAML needs a second for each 200 KiB
+MAX_BYTES: Final = 1 << 20  # a thousand sources take a third of it, and PyYAML up to ten seconds for all of it
 MAX_DEPTH: Final = 16  # the deepest place of a policy is 5
 MAX_REPORTED: Final = 50  # nobody reads more at a time
 

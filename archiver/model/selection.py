@@ -19,7 +19,7 @@ from functools import lru_cache
 from archiver.model.glob import Matcher, compile_glob
 from archiver.model.policy import Accept, Source
 
-__all__ = ["INCLUDE_RULE", "Decision", "accepted", "custodian_of", "decide"]
+__all__ = ["INCLUDE_RULE", "NOT_INCLUDED", "Decision", "accepted", "custodian_of", "decide"]
 
 INCLUDE_RULE = "include"
 NOT_INCLUDED = "no include matches"

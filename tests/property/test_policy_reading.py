@@ -18,10 +18,12 @@ SAMPLE = (Path(__file__).resolve().parents[2] / "retention_policy.yaml").read_te
 EARLIEST = datetime.fromisoformat("0001-01-02")
 LATEST = datetime.fromisoformat("9999-12-30")
 PLACE = Path("/nowhere/retention_policy.yaml")
-TEXT = st.text(st.characters(max_codepoint=0xFFFF, exclude_categories=["Cs"], exclude_characters="\0"))
+CHARACTERS = st.characters(max_codepoint=0xFFFF, exclude_categories=["Cs"], exclude_characters="\0")
+TEXT = st.text(CHARACTERS)
+KEYS = st.text(CHARACTERS, max_size=100)  # YAML ends a key on one line after 1,024 characters, six to an escape
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**17), 10**17) | TEXT,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=4),
     max_leaves=20,
 )
 
