@@ -41,6 +41,7 @@ __all__ = [
     "Subject",
     "UnknownKindError",
     "encode_statement",
+    "identify_statement",
     "parse_statement",
 ]
 
@@ -58,13 +59,13 @@ def _instant(text: str) -> str:
 
 
 Instant = Annotated[str, AfterValidator(_instant)]
-Sha256 = Annotated[str, Field(pattern=r"\A[0-9a-f]{64}\Z")]
-ArchiveId = Annotated[str, Field(pattern=r"\A[0-9a-f]{32}\Z")]
-ArchiveName = Annotated[str, Field(pattern=r"\A[a-z0-9][a-z0-9.-]{0,62}\Z")]
-SourceId = Annotated[str, Field(pattern=r"\A[a-z0-9][a-z0-9-]{0,62}\Z")]
-MatterId = Annotated[str, Field(pattern=r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,62}\Z")]
-SnapshotId = Annotated[str, Field(pattern=rf"\A{layout.STAMP}\Z")]
-BatchName = Annotated[str, Field(pattern=rf"\A{layout.STAMP}-{layout.TABLE}-[0-9]{{8}}\Z")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+ArchiveId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+ArchiveName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")]
+SourceId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+MatterId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+SnapshotId = Annotated[str, Field(pattern=rf"^{layout.STAMP}$")]
+BatchName = Annotated[str, Field(pattern=rf"^{layout.STAMP}-{layout.TABLE}-[0-9]{{8}}$")]
 Count = Annotated[int, Field(ge=0, lt=1 << 53)]
 
 
@@ -117,7 +118,7 @@ class Predicate(_Words):
 
     archive: ArchiveName
     archive_id: ArchiveId
-    id: Annotated[str, Field(pattern=rf"\A{layout.STAMP}(-{layout.TABLE}-[0-9]{{8}})?\Z")]
+    id: Annotated[str, Field(pattern=rf"^{layout.STAMP}(-{layout.TABLE}-[0-9]{{8}})?$")]
     at: Instant
     by: By
 
@@ -189,7 +190,7 @@ class BatchPredicate(Predicate):
 
     source: SourceId | Literal[""]
     snapshot: SnapshotId
-    table: Annotated[str, Field(pattern=rf"\A{layout.TABLE}\Z")]
+    table: Annotated[str, Field(pattern=rf"^{layout.TABLE}$")]
     table_version: Annotated[int, Field(ge=1, lt=1 << 16)]
     number: Annotated[int, Field(ge=0, lt=100_000_000)]
     records: Annotated[int, Field(ge=1, lt=1 << 53)]
@@ -249,7 +250,7 @@ class SnapshotPredicate(Predicate):
     log_size_at_start: Count
     status: Literal["complete", "incomplete", "aborted"]
     sources: list[SnapshotSource]
-    batches: dict[Annotated[str, Field(pattern=rf"\A{layout.TABLE}\Z")], Count]
+    batches: dict[Annotated[str, Field(pattern=rf"^{layout.TABLE}$")], Count]
 
 
 class ReceiptPredicate(Predicate):
@@ -360,6 +361,19 @@ def parse_statement(payload: bytes) -> Statement:
     statement = Statement(kind=kind, subject=subjects, predicate=predicate)
     _check_id(statement)
     return statement
+
+
+def identify_statement(payload: bytes) -> tuple[str, str, str]:
+    """Return kind, id and archive id of a statement, also of one whose kind is not known here."""
+    value = canonical.decode(payload, limit=MAX_PAYLOAD)
+    predicate = value.get("predicate") if isinstance(value, dict) else None
+    if not isinstance(value, dict) or not isinstance(predicate, dict):
+        raise _malformed("a predicate", value)
+    found = _PREDICATE_TYPE.fullmatch(str(value.get("predicateType")))
+    identity, archive_id = predicate.get("id"), predicate.get("archive_id")
+    if found is None or not isinstance(identity, str) or not isinstance(archive_id, str):
+        raise _malformed("a predicateType, an id and an archive id", value)
+    return found[1], identity, archive_id
 
 
 def _kind_of(predicate_type: canonical.JSON) -> str:

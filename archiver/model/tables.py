@@ -15,9 +15,7 @@ from archiver.model.dialect import DERIVED_FIELDS
 
 __all__ = ["EVIDENCE", "TABLES", "VERSIONS", "WITHHELD", "index_names", "schema_of", "table_document"]
 
-WITHHELD: Final = pa.struct(
-    [pa.field("length", pa.uint64(), nullable=False), pa.field("sha256", pa.binary(32), nullable=False)]
-)
+WITHHELD: Final = pa.struct([("length", pa.uint64()), ("sha256", pa.binary(32))])
 _MICROSECONDS: Final = pa.timestamp("us", tz="UTC")
 _TYPES: Final[dict[str, pa.DataType]] = {
     "string": pa.string(),

@@ -1,0 +1,294 @@
+"""The catalog's doors: statements and item lines in, answers out.
+
+It implements what the log's writer needs to remember (`writer.append.LogBook`) and answers `status`, `list` and the
+question that makes a second snapshot quick: what was this item when it was last seen?
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from archiver.catalog.schema import SCHEMA, VERSION
+from archiver.errors import WorldError
+from archiver.model import layout
+from archiver.model.items import ItemLine
+from archiver.model.statement import (
+    ArchivePredicate,
+    BatchPredicate,
+    PolicyPredicate,
+    ReceiptPredicate,
+    SnapshotPredicate,
+    Statement,
+    parse_statement,
+)
+from archiver.proof import dsse, entry, merkle
+
+__all__ = ["BatchRow", "Catalog"]
+
+
+@dataclass(frozen=True)
+class BatchRow:
+    """A batch as the catalog knows it; `retain_until` is the highest lock that a statement reports."""
+
+    id: str
+    snapshot: str
+    source: str
+    table: str
+    number: int
+    records: int
+    items: int
+    raw_bytes: int
+    object_key: str
+    object_version: str | None
+    object_size: int
+    object_sha256: str
+    retain_until: str
+    host: str
+    at: str
+
+
+_BATCH = (
+    "id, snapshot, source, tbl, number, records, items, raw_bytes, object_key, object_version, object_size, "
+    "object_sha256, retain_until, host, at"
+)
+
+
+class Catalog:
+    """The index of one archive."""
+
+    def __init__(self, path: Path | str, *, read_only: bool = False) -> None:
+        """Open or create the index at `path`; `":memory:"` and `""` (a temporary file) are SQLite's own."""
+        target = f"file:{path}?mode=ro" if read_only else str(path)
+        try:
+            self._db = sqlite3.connect(target, uri=read_only, isolation_level=None)
+            if not read_only:
+                self._db.executescript(SCHEMA)
+            self._check_version(read_only=read_only)
+        except sqlite3.DatabaseError as problem:
+            raise WorldError(
+                "catalog-unreadable", f"{path}: {problem}", hint="run `archiver catalog rebuild`, it loses nothing"
+            ) from problem
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    # What the log's writer remembers
+
+    def log_size(self) -> int:
+        """Return the number of entries known."""
+        return int(self._one("SELECT count(*) FROM entries"))
+
+    def frontier(self) -> merkle.Frontier:
+        """Return the tree over the known entries."""
+        words = self._one("SELECT value FROM meta WHERE name = 'frontier'", default="[]")
+        return merkle.Frontier.from_hashes(self.log_size(), [bytes.fromhex(text) for text in json.loads(words)])
+
+    def has_statement(self, kind: str, identity: str) -> bool:
+        """Say whether a statement is in the known log."""
+        key = layout.statement_key(kind, identity)
+        return self._db.execute("SELECT 1 FROM entries WHERE key = ?", [key]).fetchone() is not None
+
+    def entries(self, first: int, count: int) -> list[bytes]:
+        """Return the entries from `first` on, `count` of them where there are so many."""
+        found = self._db.execute(
+            "SELECT entry FROM entries WHERE position >= ? AND position < ? ORDER BY position", [first, first + count]
+        )
+        return [bytes(row[0]) for row in found]
+
+    def absorb(self, index: int, data: bytes, statement: Statement | None, envelope: bytes) -> None:
+        """Take in the entry at `index`, which must be the next one, and what its statement says."""
+        if index != self.log_size():
+            raise WorldError("catalog-order", f"catalog: expected entry {self.log_size()}, found {index}")
+        key, _ = entry.decode(data)
+        frontier = self.frontier()
+        frontier.append(merkle.leaf_hash(data))
+        with closing(self._db.cursor()) as cursor:
+            cursor.execute("BEGIN IMMEDIATE")
+            cursor.execute("INSERT INTO entries VALUES (?, ?, ?)", [index, key, data])
+            hashes = json.dumps([value.hex() for value in frontier.hashes])
+            cursor.execute("INSERT OR REPLACE INTO meta VALUES ('frontier', ?)", [hashes])
+            if statement is not None:
+                self._absorb_statement(cursor, index, statement, envelope)
+            cursor.execute("COMMIT")
+
+    def _absorb_statement(self, cursor: sqlite3.Cursor, index: int, statement: Statement, envelope: bytes) -> None:
+        predicate = statement.predicate
+        if isinstance(predicate, BatchPredicate):
+            _insert_batch(cursor, index, statement, predicate)
+            return
+        payload = dsse.open_envelope(envelope).payload
+        cursor.execute(
+            "INSERT INTO statements VALUES (?, ?, ?, ?, ?)",
+            [index, statement.kind, statement.id, predicate.at, payload],
+        )
+        if isinstance(predicate, SnapshotPredicate):
+            row = [predicate.id, index, predicate.status, predicate.finished]
+            cursor.execute("INSERT INTO snapshots (id, position, status, finished) VALUES (?, ?, ?, ?)", row)
+        if isinstance(predicate, ReceiptPredicate):
+            raised = [(receipt.retain_until, receipt.key, receipt.retain_until) for receipt in predicate.receipts]
+            cursor.executemany("UPDATE batches SET retain_until = ? WHERE object_key = ? AND retain_until < ?", raised)
+
+    # Items
+
+    def absorb_items(self, snapshot: str, lines: Iterable[ItemLine]) -> None:
+        """Take in all lines of a finished snapshot; what it says of an item replaces what was known."""
+        rows = (
+            (line.item.text(), line.item.source, line.item.path, snapshot, line.status, line.encode()) for line in lines
+        )
+        with closing(self._db.cursor()) as cursor:
+            cursor.execute("BEGIN IMMEDIATE")
+            cursor.executemany("INSERT OR REPLACE INTO latest VALUES (?, ?, ?, ?, ?, ?)", rows)
+            cursor.execute("UPDATE snapshots SET items_known = 1 WHERE id = ?", [snapshot])
+            cursor.execute("COMMIT")
+
+    def snapshots_without_items(self) -> list[str]:
+        """Return finished snapshots whose lines have not been taken in, in log order."""
+        found = self._db.execute(
+            "SELECT id FROM snapshots WHERE items_known = 0 AND status != 'aborted' ORDER BY position"
+        )
+        return [row[0] for row in found]
+
+    def latest(self, item_text: str) -> ItemLine | None:
+        """Return what was last said of an item."""
+        row = self._db.execute("SELECT line FROM latest WHERE item = ?", [item_text]).fetchone()
+        return ItemLine.parse(bytes(row[0])) if row else None
+
+    def latest_inside(self, source: str, path: str) -> list[ItemLine]:
+        """Return what was last said of everything found inside an item, itself left out."""
+        found = self._db.execute("SELECT line FROM latest WHERE source = ? AND path = ? ORDER BY item", [source, path])
+        return [line for (data,) in found if (line := ItemLine.parse(bytes(data))).item.members]
+
+    def present(self, source: str) -> Iterator[ItemLine]:
+        """Yield everything that was last seen in a source and not said to be absent, in the order of item texts."""
+        found = self._db.execute(
+            "SELECT line FROM latest WHERE source = ? AND status != 'absent' ORDER BY path, item", [source]
+        )
+        for (data,) in found:
+            yield ItemLine.parse(bytes(data))
+
+    def lines_of(self, snapshot: str, status: str | None = None) -> Iterator[ItemLine]:
+        """Yield the items that a snapshot was the last to speak of."""
+        query = "SELECT line FROM latest WHERE snapshot = ? AND (? IS NULL OR status = ?) ORDER BY source, path, item"
+        for (data,) in self._db.execute(query, [snapshot, status, status]):
+            yield ItemLine.parse(bytes(data))
+
+    def counts_by_status(self) -> dict[str, int]:
+        """Count the items of the newest finished snapshot by status."""
+        newest = self.last_snapshot()
+        found = self._db.execute(
+            "SELECT status, count(*) FROM latest WHERE snapshot = ? GROUP BY status", [newest and newest.id]
+        )
+        return dict(found.fetchall())
+
+    # Statements
+
+    def archive(self) -> ArchivePredicate | None:
+        """Return the archive's own statement."""
+        predicate = self._newest_predicate("archive")
+        return predicate if isinstance(predicate, ArchivePredicate) else None
+
+    def policy(self) -> PolicyPredicate | None:
+        """Return the policy statement in force."""
+        predicate = self._newest_predicate("policy")
+        return predicate if isinstance(predicate, PolicyPredicate) else None
+
+    def last_snapshot(self) -> SnapshotPredicate | None:
+        """Return the newest snapshot that was finished, complete or not."""
+        row = self._db.execute(
+            "SELECT id FROM snapshots WHERE status != 'aborted' ORDER BY position DESC LIMIT 1"
+        ).fetchone()
+        return self.snapshot(row[0]) if row else None
+
+    def snapshot(self, identity: str) -> SnapshotPredicate | None:
+        """Return a snapshot's statement."""
+        row = self._db.execute(
+            "SELECT payload FROM statements WHERE kind = 'snapshot' AND id = ?", [identity]
+        ).fetchone()
+        predicate = parse_statement(bytes(row[0])).predicate if row else None
+        return predicate if isinstance(predicate, SnapshotPredicate) else None
+
+    def statements(self, kind: str | None = None) -> Iterator[tuple[int, Statement]]:
+        """Yield the known statements except those of batches, in log order."""
+        query = "SELECT position, payload FROM statements WHERE ? IS NULL OR kind = ? ORDER BY position"
+        for position, payload in self._db.execute(query, [kind, kind]):
+            yield position, parse_statement(bytes(payload))
+
+    def sources_ever(self) -> set[str]:
+        """Return the ids of all sources that a policy in this log ever had."""
+        predicates = (statement.predicate for _, statement in self.statements("policy"))
+        return {
+            source.id
+            for predicate in predicates
+            if isinstance(predicate, PolicyPredicate)
+            for source in predicate.sources
+        }
+
+    # Batches
+
+    def batches(self, snapshot: str | None = None) -> Iterator[BatchRow]:
+        """Yield batches in log order."""
+        query = f"SELECT {_BATCH} FROM batches WHERE ? IS NULL OR snapshot = ? ORDER BY position"  # noqa: S608 - a constant
+        for row in self._db.execute(query, [snapshot, snapshot]):
+            yield BatchRow(*row)
+
+    def batch(self, identity: str) -> BatchRow | None:
+        """Return one batch."""
+        row = self._db.execute(f"SELECT {_BATCH} FROM batches WHERE id = ?", [identity]).fetchone()  # noqa: S608 - a constant
+        return BatchRow(*row) if row else None
+
+    def knows_object(self, key: str) -> bool:
+        """Say whether a batch statement names this object."""
+        return self._db.execute("SELECT 1 FROM batches WHERE object_key = ?", [key]).fetchone() is not None
+
+    def unfinished_snapshots(self) -> dict[str, str]:
+        """Return the snapshots that have batches and no statement of their own, with the host that wrote last."""
+        found = self._db.execute(
+            "SELECT snapshot, host FROM batches WHERE snapshot NOT IN (SELECT id FROM snapshots) ORDER BY position"
+        )
+        return dict(found.fetchall())
+
+    def below(self, retain_until: str) -> list[BatchRow]:
+        """Return the batches whose reported lock ends before an instant."""
+        query = f"SELECT {_BATCH} FROM batches WHERE retain_until < ? ORDER BY position"  # noqa: S608 - a constant
+        return [BatchRow(*row) for row in self._db.execute(query, [retain_until])]
+
+    def totals(self) -> dict[str, int]:
+        """Return numbers of batches, records, raw bytes and stored bytes."""
+        row = self._db.execute(
+            "SELECT count(*), ifnull(sum(records), 0), ifnull(sum(raw_bytes), 0), ifnull(sum(object_size), 0) FROM batches"
+        ).fetchone()
+        return dict(zip(("batches", "records", "raw_bytes", "stored_bytes"), row, strict=True))
+
+    def _newest_predicate(self, kind: str) -> object:
+        row = self._db.execute(
+            "SELECT payload FROM statements WHERE kind = ? ORDER BY position DESC LIMIT 1", [kind]
+        ).fetchone()
+        return parse_statement(bytes(row[0])).predicate if row else None
+
+    def _one(self, query: str, default: object = None) -> str:
+        row = self._db.execute(query).fetchone()
+        return row[0] if row else str(default)
+
+    def _check_version(self, *, read_only: bool) -> None:
+        found = self._one("SELECT value FROM meta WHERE name = 'version'", default="")
+        if not found and not read_only:
+            self._db.execute("INSERT INTO meta VALUES ('version', ?)", [str(VERSION)])
+        elif found != str(VERSION):
+            raise sqlite3.DatabaseError(f"expected version {VERSION}, found {found or 'none'}")
+
+
+def _insert_batch(cursor: sqlite3.Cursor, index: int, statement: Statement, predicate: BatchPredicate) -> None:
+    receipt = predicate.receipts[0] if predicate.receipts else None
+    held = receipt.retain_until if receipt and receipt.retain_until else predicate.hold.retain_until
+    row = [
+        predicate.id, index, predicate.snapshot, predicate.source, predicate.table, predicate.number, predicate.records,
+        predicate.items, predicate.raw_bytes, statement.subject[0].name, receipt.version if receipt else None,
+        receipt.size if receipt else 0, statement.subject[0].digest.sha256, held, predicate.by.host, predicate.at,
+    ]  # fmt: skip
+    cursor.execute(f"INSERT INTO batches VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608 - placeholders only

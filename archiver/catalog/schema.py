@@ -1,0 +1,29 @@
+"""Tables of the catalog. The layout is private to this floor and may change: the catalog can be rebuilt."""
+
+from typing import Final
+
+VERSION: Final = 1
+
+SCHEMA: Final = """
+PRAGMA journal_mode = WAL;
+PRAGMA synchronous = FULL;
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS entries (position INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, entry BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS statements (
+    position INTEGER PRIMARY KEY, kind TEXT NOT NULL, id TEXT NOT NULL, at TEXT NOT NULL, payload BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS statements_by_kind ON statements (kind, position);
+CREATE TABLE IF NOT EXISTS batches (
+    id TEXT PRIMARY KEY, position INTEGER NOT NULL, snapshot TEXT NOT NULL, source TEXT NOT NULL, tbl TEXT NOT NULL,
+    number INTEGER NOT NULL, records INTEGER NOT NULL, items INTEGER NOT NULL, raw_bytes INTEGER NOT NULL,
+    object_key TEXT NOT NULL UNIQUE, object_version TEXT, object_size INTEGER NOT NULL, object_sha256 TEXT NOT NULL,
+    retain_until TEXT NOT NULL, host TEXT NOT NULL, at TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS batches_by_snapshot ON batches (snapshot, tbl, number);
+CREATE TABLE IF NOT EXISTS snapshots (
+    id TEXT PRIMARY KEY, position INTEGER NOT NULL, status TEXT NOT NULL, finished TEXT NOT NULL,
+    items_known INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE IF NOT EXISTS latest (
+    item TEXT PRIMARY KEY, source TEXT NOT NULL, path TEXT NOT NULL, snapshot TEXT NOT NULL, status TEXT NOT NULL,
+    line BLOB NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS latest_by_path ON latest (source, path);
+CREATE INDEX IF NOT EXISTS latest_by_status ON latest (snapshot, status);
+"""

@@ -1,0 +1,201 @@
+"""The first entries of a log, and the policy in force (FORMAT.md, Statements).
+
+An archive begins with its README, its policy, the statement `archive` and the first statement `policy`. Whenever the
+policy's bytes change, a new `policy` statement says how, before anything is collected under it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from archiver import __version__
+from archiver.errors import UsageError
+from archiver.flows.session import Session
+from archiver.model import layout, policy_change
+from archiver.model.instant import format_instant, round_up
+from archiver.model.statement import (
+    ArchivePredicate,
+    MatterWords,
+    PolicyPredicate,
+    PublishedKey,
+    SourceWords,
+    Subject,
+)
+from archiver.proof import keys
+from archiver.writer.place import versions_of
+
+__all__ = ["Began", "bring_into_force", "check_policy"]
+
+_MAX_CHANGES = 200  # lines; more would not fit a statement, and nobody reads them in one
+
+
+@dataclass(frozen=True)
+class Began:
+    """What the policy in force means for the run: lines that say what changed, and sources that went without notice."""
+
+    changes: tuple[str, ...]
+    missing_sources: tuple[str, ...]
+
+
+def check_policy(session: Session) -> policy_change.Change:
+    """Compare the policy with the last one that was signed; raises `PolicyError` for what a hold does not allow."""
+    last = session.catalog.policy()
+    if last is None:
+        return policy_change.Change(refusals=(), changes=())
+    facts = policy_change.PolicyFacts.of(last, _old_text(session, last.sha256))
+    change = policy_change.compare(facts, session.policy)
+    change.require(session.policy)
+    return change
+
+
+def bring_into_force(session: Session, change: policy_change.Change) -> Began:
+    """Begin the log if it is empty, and enter the policy if it is not the one in force."""
+    if session.catalog.log_size() == 0:
+        _begin_archive(session)
+    last = session.catalog.policy()
+    if last is None or last.sha256 != session.policy.sha256:
+        _enter_policy(session, last, change)
+    here = {source.id for source in session.policy.sources}
+    return Began(tuple(change.changes), tuple(sorted(session.catalog.sources_ever() - here)))
+
+
+def _begin_archive(session: Session) -> None:
+    if not versions_of(session.store, layout.README):
+        session.put(layout.README, readme(session))
+    subject = _put_policy(session)
+    predicate = ArchivePredicate(
+        **session.seal.common(),
+        origin=session.origin,
+        log_vkey=session.trust.logs[0].keys[-1].vkey,
+        format=1,
+        hash="sha-256",
+        tree="rfc6962",
+        leaf="archiver-leaf-v1",
+        keys=[
+            PublishedKey(keyid=key.keyid, role="statement", pem=keys.to_pem(keys.load_public_pem(key.pem)))
+            for key in session.trust.statement_keys
+        ],
+        policy_sha256=session.policy.sha256,
+        demo_keys=session.state.demo_keys,
+        continues=None,
+    )
+    _keep_and_enter(session, "archive", [subject], predicate)
+
+
+def _enter_policy(session: Session, last: PolicyPredicate | None, change: policy_change.Change) -> None:
+    subjects = [_put_policy(session)]
+    instruments: dict[str, str | None] = {}
+    for matter in session.policy.matters:
+        instruments[matter.id] = None
+        if matter.instrument is not None:
+            subject = _put_instrument(session, matter.id)
+            instruments[matter.id] = subject.digest.sha256
+            if subject not in subjects:
+                subjects.append(subject)
+    changes = list(change.changes)
+    if len(changes) > _MAX_CHANGES:
+        changes = [*changes[:_MAX_CHANGES], f"and {len(changes) - _MAX_CHANGES} more"]
+    predicate = PolicyPredicate(
+        **session.seal.common(),
+        revision=1 if last is None else last.revision + 1,
+        sha256=session.policy.sha256,
+        previous=None if last is None else last.sha256,
+        matters=[
+            MatterWords(
+                id=matter.id,
+                retain_until=format_instant(round_up(matter.hold.retain_until)),
+                mode=matter.hold.lock_mode,
+                legal_hold=True,
+                instrument=instruments[matter.id],
+            )
+            for matter in session.policy.matters
+        ],
+        sources=[
+            SourceWords(id=source.id, kind=source.kind, location=source.location, matters=list(source.matters))
+            for source in session.policy.sources
+        ],
+        expected_every_hours=session.policy.expected_every_hours,
+        changes=changes,
+    )
+    _keep_and_enter(session, "policy", subjects, predicate)
+
+
+def _keep_and_enter(
+    session: Session, kind: str, subjects: list[Subject], predicate: ArchivePredicate | PolicyPredicate
+) -> None:
+    key, envelope = session.seal.seal(kind, subjects, predicate)
+    # A crash after this line leaves the signed envelope in the journal; the next run enters it before anything else.
+    session.journal.keep(key, envelope)
+    session.enter(key, envelope)
+
+
+def _put_policy(session: Session) -> Subject:
+    key = layout.policy_key(session.policy.sha256)
+    session.put(key, session.policy.text)
+    return Subject.of(key, session.policy.sha256)
+
+
+def _put_instrument(session: Session, matter: str) -> Subject:
+    path = session.policy.matter(matter).instrument
+    if path is None:
+        raise ValueError(f"matter {matter} has no instrument")
+    try:
+        data = path.read_bytes()
+    except OSError as problem:
+        raise UsageError(
+            "instrument-unreadable",
+            f"matter {matter}: expected the order at {path}, found: {problem.strerror}",
+            hint="put the order there, or write `instrument: null`",
+        ) from problem
+    digest = hashlib.sha256(data).hexdigest()
+    key = layout.instrument_key(digest, path.name)
+    session.put(key, data)
+    return Subject.of(key, digest)
+
+
+def _old_text(session: Session, sha256: str) -> bytes | None:
+    """Return the text of the last policy from the archive, for the comparison of its rules."""
+    for version in versions_of(session.store, layout.policy_key(sha256)):
+        with session.store.read(version.key, version.version) as file:
+            data = file.read()
+        if hashlib.sha256(data).hexdigest() == sha256:
+            return data
+    return None
+
+
+def readme(session: Session) -> bytes:
+    """Return the README of an archive: what it is, and how to check it by hand."""
+    until = format_instant(session.policy.retain_until())
+    return f"""This folder is an evidence archive. Keep everything in it as it is, at least until {until}.
+
+archive   {session.policy.archive}
+log       {session.origin}
+written by archiver {__version__}, archive format 1
+
+What is here
+
+  data/         the evidence, as Parquet files: every row holds exact bytes (raw) of an item at an offset
+  statements/   signed facts about the evidence (DSSE envelopes around in-toto statements)
+  log/          the append-only log of all statements: entries, signed checkpoints, tiles
+  policies/     the retention policies that were in force; instruments/ the orders behind them
+
+How to verify all of it
+
+  archiver verify --archive THIS_FOLDER --trust trust.json
+
+The trust file comes from the operator by another way than this archive; nothing found in here is trusted.
+
+How to check one batch by hand
+
+  1. Take statements/batch/ID.json. Its payload is base64:        jq -j .payload ID.json | base64 -d > payload
+  2. Check the signature over the pre-authentication encoding:
+       T=application/vnd.in-toto+json
+       {{ printf 'DSSEv1 %d %s %d ' ${{#T}} $T $(wc -c < payload); cat payload; }} > pae
+       jq -j '.signatures[0].sig' ID.json | base64 -d > sig
+       openssl dgst -sha256 -verify key.pem -signature sig pae
+     key.pem is the statement key of the trust file, never one from this archive.
+  3. Compare the evidence:      sha256sum data/TABLE/date=DATE/ID.parquet      with subject.digest.sha256 in the payload
+
+The format is published with the program as schemas/FORMAT.md.
+""".encode()

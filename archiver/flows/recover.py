@@ -1,0 +1,91 @@
+"""What a run does before its own work: finish what was begun, here or elsewhere.
+
+1  batches and statements that this state folder had finished go to the store and the log
+2  a snapshot that this state folder finished in the log, but not in its books, is booked
+3  an unfinished snapshot that cannot go on, since the policy has changed, is closed as `aborted`
+4  unfinished snapshots of this host that no journal knows, since the state folder was lost, are closed as `aborted`
+5  stored statements that the log has not are entered; objects that nobody stated are adopted or named in an incident
+6  the lines of snapshots that others made are taken into the catalog
+"""
+
+from __future__ import annotations
+
+from archiver.flows import adopt, deliver, rebuild
+from archiver.flows.session import Session
+from archiver.model import instant, layout
+from archiver.model.items import ItemLine
+from archiver.model.statement import SnapshotPredicate, Subject
+from archiver.writer.journal import Run
+
+__all__ = ["finish_deliveries", "recover"]
+
+
+def finish_deliveries(session: Session) -> int:
+    """Step 1; everything else a run does stands on it. Return how many batches and statements were brought in."""
+    session.state.sweep({batch.spool for batch in session.journal.unlogged_batches()})
+    return deliver.deliver_rest(session)
+
+
+def recover(session: Session) -> int:
+    """Steps 2 to 6; return how many statements were made or entered."""
+    done = 0
+    run = session.journal.run()
+    if run is not None and session.catalog.has_statement("snapshot", run.snapshot):
+        session.catalog.absorb_items(run.snapshot, (ItemLine.parse(line.line) for line in session.journal.lines()))
+        session.journal.clear()
+        run = None
+    if run is not None and run.policy_sha256 != session.policy.sha256:
+        _abort(session, run)
+        session.journal.clear()
+        run, done = None, done + 1
+    done += _abort_lost(session, run)
+    done += adopt.adopt(session)
+    rebuild.take_in_items(session.catalog, session.store, session.trust)
+    return done
+
+
+def _abort_lost(session: Session, run: Run | None) -> int:
+    lost = [
+        snapshot
+        for snapshot, host in session.catalog.unfinished_snapshots().items()
+        if host == session.seal.by.host and (run is None or snapshot != run.snapshot)
+    ]
+    for snapshot in lost:
+        _abort(
+            session,
+            Run(
+                snapshot=snapshot,
+                started=_started(snapshot),
+                policy_sha256=session.policy.sha256,
+                log_size_at_start=session.catalog.log_size(),
+                previous=None,
+            ),
+        )
+    return len(lost)
+
+
+def _abort(session: Session, run: Run) -> None:
+    """Sign that a snapshot will not be finished; its batches stay, nobody counts on them."""
+    batches: dict[str, int] = {}
+    for row in session.catalog.batches(run.snapshot):
+        batches[row.table] = batches.get(row.table, 0) + 1
+    predicate = SnapshotPredicate(
+        **session.seal.common(run.snapshot),
+        previous=run.previous,
+        started=run.started,
+        finished=instant.format_instant(session.clock()),
+        log_size_at_start=run.log_size_at_start,
+        status="aborted",
+        sources=[],
+        batches=batches,
+    )
+    subject = Subject.of(layout.policy_key(run.policy_sha256), run.policy_sha256)
+    key, envelope = session.seal.seal("snapshot", [subject], predicate)
+    session.enter(key, session.journal.keep(key, envelope))
+    session.say(f"snapshot {run.snapshot} could not go on and was closed as aborted", "warning")
+
+
+def _started(snapshot: str) -> str:
+    """Return the instant in a snapshot id."""
+    stamp = snapshot[: len("YYYYMMDDTHHMMSSZ")]
+    return f"{stamp[:4]}-{stamp[4:6]}-{stamp[6:8]}T{stamp[9:11]}:{stamp[11:13]}:{stamp[13:15]}Z"

@@ -1,0 +1,82 @@
+"""What a run sees in a source, and what it means to do with it: the part that `plan` and `snapshot` share.
+
+Every name of a source is seen once, in a fixed order, and gets one decision:
+
+    excluded   a rule keeps it out, or no include matches it
+    recorded   a directory, link, FIFO, socket or device: on record, never opened
+    failed     it could not even be looked at
+    unchanged  same size, times and inode as when it was last read, and those times were settled then
+    read       everything else
+
+Nothing is read here; a decision costs a stat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from archiver.model import instant
+from archiver.model.item import Item, escape_path
+from archiver.model.items import CONTENT_STATUSES, ItemLine
+from archiver.model.policy import Source
+from archiver.model.selection import custodian_of, decide
+from archiver.sources.base import Found
+from archiver.sources.walk import walk
+
+__all__ = ["Sight", "is_settled", "sights"]
+
+SETTLED = timedelta(seconds=2)
+"""A file whose times are younger than this when it is read may change again without a trace in its times."""
+
+
+@dataclass(frozen=True)
+class Sight:
+    """One item as it was seen: what was found, what is to be done, and what was last known of it."""
+
+    item: Item
+    found: Found
+    decision: str
+    rule: str | None
+    reason: str | None
+    custodian: str | None
+    known: ItemLine | None
+    observed_at: datetime
+
+
+def sights(source: Source, latest: Callable[[str], ItemLine | None], clock: Callable[[], datetime]) -> Iterator[Sight]:
+    """Look at every name of a source. Raises `SourceUnavailable` when the location is not there."""
+    for found in walk(source.path):
+        item = Item(source.id, escape_path(found.path))
+        known = latest(item.text())
+        choice = decide(source, found.path)
+        now = clock()
+        if not choice.taken and found.kind != "directory":
+            decision = "excluded"
+        elif found.facts is None or found.error is not None:
+            decision = "failed"
+        elif found.kind != "file":
+            decision = "recorded"
+        else:
+            decision = "unchanged" if _is_unchanged(found, known) else "read"
+        rule, reason = (choice.rule, choice.reason) if decision == "excluded" else (None, None)
+        yield Sight(item, found, decision, rule, reason, custodian_of(source, found.path), known, now)
+
+
+def is_settled(line: ItemLine) -> bool:
+    """Say whether the file's times were old enough, when it was last looked at, to speak for its content."""
+    if line.file is None:
+        return False
+    observed = instant.parse_instant(line.observed_at).timestamp()
+    youngest = max(int(str(line.file[name])) for name in ("mtime_ns", "ctime_ns"))
+    return youngest / 1e9 <= observed - SETTLED.total_seconds()
+
+
+def _is_unchanged(found: Found, known: ItemLine | None) -> bool:
+    if known is None or known.status not in CONTENT_STATUSES or known.status == "changed_during_read":
+        return False
+    if known.file is None or found.facts is None or not is_settled(known):
+        return False
+    now = found.facts.to_json()
+    return known.size == found.size and all(known.file[name] == now[name] for name in ("mtime_ns", "ctime_ns", "ino"))

@@ -1,0 +1,336 @@
+"""The main job: one run over the sources of a policy, from the first look to the signed account of it.
+
+    1  open the session, finish what a killed run had begun, bring the policy into force
+    2  survey: count what would be read, and refuse what is beyond the limits before the first byte
+    3  capture: every item of every source becomes a line; files become rows in batches, delivered as they fill
+    4  say what was there last time and is not now
+    5  the batches of `items`, then the snapshot statement; only then the journal is cleared
+
+A run that is killed is run again: the same snapshot goes on, with the same batches.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from archiver.errors import Exit, UsageError
+from archiver.events import Advanced, Listener, Stage
+from archiver.flows import begin, deliver, recover
+from archiver.flows.capture import Capture
+from archiver.flows.relock import raise_locks
+from archiver.flows.session import Session, open_session
+from archiver.flows.sight import Sight, sights
+from archiver.flows.stream import Limits, Stream, Words
+from archiver.flows.survey import Survey, check_limits, survey
+from archiver.flows.tally import Tally, tally
+from archiver.model import instant, layout, tables
+from archiver.model.item import items_item
+from archiver.model.items import ItemLine
+from archiver.model.policy import Policy, Source
+from archiver.model.statement import SnapshotPredicate, SnapshotSource, Subject
+from archiver.sources.base import SourceUnavailable
+from archiver.sources.reading_logs import LogReader
+from archiver.sources.files import device
+from archiver.writer.index_columns import documents_index, items_index, model_logs_index
+from archiver.writer.journal import Line, Run
+from archiver.writer.parquet import Indexer
+from archiver.writer.rows import Facts
+
+__all__ = ["Snapshot", "snapshot"]
+
+_LINES_AT_ONCE = 1000
+_HALF = 2
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What a run did, for people and for `--json`."""
+
+    id: str
+    status: str
+    exit: Exit
+    tallies: tuple[Tally, ...]
+    batches: dict[str, int]
+    changes: tuple[str, ...]
+    reasons: tuple[str, ...]
+    recovered: int
+    log_size: int
+    root: str
+    strangers: tuple[str, ...]
+
+
+def snapshot(
+    policy: Policy,
+    *,
+    clock: Callable[[], datetime],
+    random: Callable[[int], bytes],
+    environ: dict[str, str],
+    listener: Listener,
+    only: tuple[str, ...] = (),
+    accept_narrowing: bool = False,
+    confirm: Callable[[Survey], None] = lambda _survey: None,
+) -> Snapshot:
+    """Make one snapshot; `only` names sources to take, all when empty; `confirm` raises when a person declines."""
+    _check_names(policy, only)
+    with open_session(policy, clock=clock, random=random, environ=environ, listener=listener) as session:
+        session.log.catch_up()
+        change = begin.check_policy(session)
+        recovered = recover.finish_deliveries(session)
+        wanted = [source for source in policy.sources if not source.ended and (not only or source.id in only)]
+        seen = survey(session.catalog, wanted, clock, listener)
+        check_limits(policy, seen, accept_narrowing=accept_narrowing)
+        confirm(seen)
+        began = begin.bring_into_force(session, change)
+        recovered += recover.recover(session)
+        return _Run(session, wanted, began, recovered).run()
+
+
+class _Run:
+    """One run over the sources."""
+
+    def __init__(self, session: Session, wanted: list[Source], began: begin.Began, recovered: int) -> None:
+        self._session = session
+        self._wanted = wanted
+        self._began = began
+        self._recovered = recovered
+        self._dialects = LogReader()
+        self._unavailable: dict[str, str] = {}
+        self._quiet: list[Line] = []
+        journal = session.journal.run()
+        if journal is None:
+            journal = self._fresh_run()
+            session.journal.begin(journal)
+        self._run_words = journal
+
+    def run(self) -> Snapshot:
+        """Capture, account, sign."""
+        for source in self._wanted:
+            self._source(source)
+        tallies = tally(self._session.journal.lines(), self._wanted, self._session.policy.accept, self._session.clock())
+        raise_locks(self._session, self._named_elsewhere())
+        self._items()
+        finished = self._finish(tallies)
+        self._session.catalog.absorb_items(finished.id, self._item_lines())
+        # A crash before this line leaves a finished snapshot in the journal; the next run only takes its lines in.
+        self._session.journal.clear()
+        return self._summary(finished, tallies)
+
+    def _fresh_run(self) -> Run:
+        session = self._session
+        last = session.catalog.last_snapshot()
+        return Run(
+            snapshot=session.seal.fresh_id(),
+            started=instant.format_instant(session.clock()),
+            policy_sha256=session.policy.sha256,
+            log_size_at_start=session.catalog.log_size(),
+            previous=None if last is None else last.id,
+        )
+
+    # Capture
+
+    def _source(self, source: Source) -> None:
+        session = self._session
+        session.listener(Stage(f"capture {source.id}", None, "bytes"))
+        streams = {
+            "documents": self._stream("documents", source, documents_index(source.matters)),
+            "model_logs": self._stream("model_logs", source, model_logs_index(self._dialects.project)),
+        }
+        capture = Capture(
+            source.path,
+            source.kind,
+            streams,
+            recognise=self._dialects.recogniser(source.dialect),
+            inside=lambda path: session.catalog.latest_inside(source.id, path),
+            account=self._account,
+            accounted=session.journal.has_line,
+            listener=session.listener,
+        )
+        try:
+            for sight in sights(source, session.catalog.latest, session.clock):
+                line = session.journal.line(sight.item.text())
+                for _entered in (
+                    self._one(sight, capture) if line is None else capture.rest(sight, ItemLine.parse(line.line))
+                ):
+                    pass
+        except SourceUnavailable as problem:
+            self._unavailable[source.id] = problem.message
+            session.say(f"{source.id}: {problem.message}", "error")
+        for stream in streams.values():
+            stream.seal()
+        self._flush()
+        if source.id not in self._unavailable:
+            self._absent(source)
+
+    def _one(self, sight: Sight, capture: Capture) -> Iterator[ItemLine]:
+        if sight.decision == "read":
+            yield from capture.file(sight)
+        elif sight.decision == "unchanged" and sight.known is not None:
+            yield capture.again(sight, sight.known)
+            yield from capture.reuse_inside(sight)
+        else:
+            yield capture.without_content(sight)
+
+    def _absent(self, source: Source) -> None:
+        """Say once of everything that was there last time that it is not there now."""
+        session, now = self._session, instant.format_instant(self._session.clock())
+        for known in session.catalog.present(source.id):
+            text = known.item.text()
+            if not session.journal.has_line(text):
+                line = ItemLine(item=known.item, kind=known.kind, table=None, status="absent", observed_at=now)
+                self._account(Line(source.id, known.item.path, text, line.encode(), None, None))
+        self._flush()
+
+    def _named_elsewhere(self) -> set[str]:
+        """Return the batches of earlier snapshots that this run's items name as their content."""
+        named = (part["batch"] for line in self._session.journal.lines() for part in json.loads(line.line)["parts"])
+        return {batch for batch in named if not batch.startswith(self._run_words.snapshot)}
+
+    def _account(self, line: Line) -> None:
+        self._quiet.append(line)
+        if len(self._quiet) >= _LINES_AT_ONCE:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._session.journal.enter(None, self._quiet)
+        self._quiet = []
+
+    # Account
+
+    def _items(self) -> None:
+        """Write the lines of all items as batches of the table `items`."""
+        session = self._session
+        session.listener(Stage("account for every item", None, "items"))
+        stream = self._stream("items", None, items_index)
+        stream.begin(items_item(self._run_words.snapshot), Facts(collected_at=self._run_words.started))
+        for lines in _chunks(session.journal.lines(), _LINES_AT_ONCE):
+            facts = [_facts_of(line) for line in lines]
+            stream.feed([line.line for line in lines], facts)
+            session.listener(Advanced(len(lines)))
+        stream.seal()
+
+    def _finish(self, tallies: list[Tally]) -> SnapshotPredicate:
+        session, run = self._session, self._run_words
+        key = layout.statement_key("snapshot", run.snapshot)
+        envelope = session.journal.kept(key)
+        if envelope is None:
+            predicate = self._predicate(tallies)
+            policy_subject = Subject.of(layout.policy_key(run.policy_sha256), run.policy_sha256)
+            envelope = session.journal.keep(key, session.seal.seal("snapshot", [policy_subject], predicate)[1])
+        session.enter(key, envelope)
+        finished = session.catalog.snapshot(run.snapshot)
+        if finished is None:
+            raise RuntimeError("snapshot: its statement is not in the catalog after it was entered")
+        return finished
+
+    def _predicate(self, tallies: list[Tally]) -> SnapshotPredicate:
+        session, run = self._session, self._run_words
+        bad = self._unavailable or any(one.counts.failed or one.counts.changed_during_read for one in tallies)
+        numbers = {table: session.journal.count(table) for table in tables.TABLES}
+        return SnapshotPredicate(
+            **session.seal.common(run.snapshot),
+            previous=run.previous,
+            started=run.started,
+            finished=instant.format_instant(session.clock()),
+            log_size_at_start=run.log_size_at_start,
+            status="incomplete" if bad else "complete",
+            sources=[self._source_words(one) for one in tallies],
+            batches={table: number for table, number in numbers.items() if number},
+        )
+
+    def _source_words(self, one: Tally) -> SnapshotSource:
+        source = self._session.policy.source(one.source)
+        return SnapshotSource(
+            id=source.id,
+            location=f"{self._session.seal.by.host}:{source.path}",
+            device=None if source.id in self._unavailable else device(source.path),
+            counts=one.counts,
+            excluded=one.excluded_words(source),
+            bytes=one.bytes,
+            new_bytes=one.new_bytes,
+        )
+
+    def _item_lines(self) -> Iterator[ItemLine]:
+        for line in self._session.journal.lines():
+            yield ItemLine.parse(line.line)
+
+    def _summary(self, finished: SnapshotPredicate, tallies: list[Tally]) -> Snapshot:
+        session = self._session
+        reasons = self._reasons(tallies)
+        size = session.catalog.log_size()
+        return Snapshot(
+            id=finished.id,
+            status=finished.status,
+            exit=Exit.INCOMPLETE if reasons else Exit.OK,
+            tallies=tuple(tallies),
+            batches=finished.batches,
+            changes=self._began.changes,
+            reasons=tuple(reasons),
+            recovered=self._recovered,
+            log_size=size,
+            root=session.catalog.frontier().root().hex(),
+            strangers=tuple(sorted({version.key for version in session.strangers})),
+        )
+
+    def _reasons(self, tallies: list[Tally]) -> list[str]:
+        """Return why this run is not simply fine."""
+        reasons = list(self._unavailable.values())
+        for one in tallies:
+            reasons += one.reasons(unavailable=one.source in self._unavailable)
+        reasons += [
+            f"{source}: was a source and is not in the policy any more; write `ended: {{at, reason}}` instead of removing it"
+            for source in self._began.missing_sources
+        ]
+        now = self._session.clock()
+        reasons += [
+            f"matter {matter.id}: its hold date {instant.format_instant(matter.hold.retain_until)} has passed without a "
+            "signed release; it is still a hold, extend the date"
+            for matter in self._session.policy.matters
+            if matter.hold.retain_until <= now
+        ]
+        return reasons
+
+    def _stream(self, table: str, source: Source | None, index: Indexer) -> Stream:
+        session = self._session
+        matters = source.matters if source else tuple(sorted({name for one in self._wanted for name in one.matters}))
+        words = Words(
+            archive_id=session.trust.archive_id,
+            snapshot=self._run_words.snapshot,
+            source=source.id if source else "",
+            table=table,
+            policy_sha256=self._run_words.policy_sha256,
+            matters=matters,
+        )
+        limits = Limits(session.policy.limits.batch_raw_bytes, session.policy.limits.batch_records)
+        return Stream(
+            words,
+            journal=session.journal,
+            spool=session.state.spool,
+            limits=limits,
+            random=session.random,
+            index=index,
+            deliver=lambda batch: deliver.deliver(session, batch),
+        )
+
+
+def _check_names(policy: Policy, only: tuple[str, ...]) -> None:
+    known = [source.id for source in policy.sources]
+    for name in only:
+        if name not in known:
+            raise UsageError(
+                "no-such-source",
+                f"--source {name}: expected one of {', '.join(known)}",
+                hint="see `sources` in the policy",
+            )
+
+
+def _facts_of(line: Line) -> Facts:
+    return Facts(mime=line.mime, custodian=line.custodian, collected_at=json.loads(line.line)["observed_at"])
+
+
+def _chunks(lines: Iterator[Line], size: int) -> Iterator[list[Line]]:
+    while chunk := list(itertools.islice(lines, size)):
+        yield chunk

@@ -1,0 +1,83 @@
+"""The state folder: what a writer keeps on its own disk, and the lock that allows one run at a time.
+
+lock              held by flock(2) while a run lasts; readers never take it
+journal.sqlite    what an unfinished snapshot had done
+catalog.sqlite    the index, rebuildable
+spool/            finished batches on their way to the store, and the scratch file of the open one
+demo-keys         present when keys were made on the way by `snapshot`
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from archiver.errors import BusyError, WorldError
+
+__all__ = ["StateFolder"]
+
+
+class StateFolder:
+    """One state folder."""
+
+    def __init__(self, path: Path) -> None:
+        """Name the folder; nothing is made yet."""
+        self.path = path
+        self.catalog = path / "catalog.sqlite"
+        self.journal = path / "journal.sqlite"
+        self.spool = path / "spool"
+        self._demo = path / "demo-keys"
+
+    @property
+    def exists(self) -> bool:
+        """Say whether a run was ever made here."""
+        return self.catalog.exists()
+
+    @property
+    def demo_keys(self) -> bool:
+        """Say whether the keys were made on the way, for a first look."""
+        return self._demo.exists()
+
+    def mark_demo_keys(self) -> None:
+        """Remember that the keys were made on the way."""
+        self.create()
+        self._demo.touch()
+
+    def create(self) -> None:
+        """Make the folder, readable by its owner alone."""
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.spool.mkdir(mode=0o700, exist_ok=True)
+        except OSError as problem:
+            raise WorldError(
+                "state-folder",
+                f"{self.path}: expected a folder that can be written, found: {problem.strerror}",
+                hint="set `state` in the policy to a folder on a local disk that survives a reboot",
+            ) from problem
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run lock; raises `BusyError` when another run has it. The system lets go of it when a run dies."""
+        self.create()
+        descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as problem:
+                raise BusyError(
+                    "run-busy",
+                    f"{self.path}: another run holds this state folder",
+                    hint="wait until it has ended; two archives need two state folders",
+                ) from problem
+            yield
+        finally:
+            os.close(descriptor)
+
+    def sweep(self, keep: set[str]) -> None:
+        """Remove what a killed run left half-made in the spool; finished batches that the journal names stay."""
+        for path in self.spool.iterdir():
+            if path.name not in keep:
+                path.unlink()

@@ -1,0 +1,45 @@
+"""Dialects at work: which one a log is written in, and the columns that it gives (engine and choice in one place).
+
+The engine is opened when the first log is projected, so that a run without logs never loads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pyarrow as pa
+
+from archiver.errors import UsageError
+from archiver.model.dialect_file import load_dialects
+from archiver.model.dialect_recognise import recognise
+
+__all__ = ["AUTO", "LogReader"]
+
+AUTO = "auto"
+
+
+class LogReader:
+    """Recognises dialects and projects records of any of them."""
+
+    def __init__(self) -> None:
+        """Load the published dialects."""
+        self._dialects = load_dialects()
+
+    def recogniser(self, dialect: str) -> Callable[[list[bytes]], str]:
+        """Return what names the dialect of a log's first lines: a choice, or always the one that the policy names."""
+        if dialect == AUTO:
+            return lambda lines: recognise(self._dialects, lines)
+        if dialect not in self._dialects:
+            raise UsageError(
+                "no-such-dialect",
+                f"dialect {dialect}: expected one of {', '.join(sorted(self._dialects))}",
+                hint="write `dialect: auto`, or one of these names",
+            )
+        return lambda _lines: dialect
+
+    def project(self, dialect: str, raw: pa.LargeBinaryArray, pieces: list[bool]) -> list[pa.Array]:
+        """Return the derived columns; `pieces` are rows that are only a part of a record."""
+        from archiver.sources import dialects  # noqa: PLC0415 - DuckDB takes 0.1 s to load
+
+        whole = pa.array([not piece for piece in pieces], pa.bool_())
+        return list(dialects.project(self._dialects[dialect], raw, whole).columns)

@@ -1,0 +1,116 @@
+"""Index columns of the tables `items` and `documents`: facts about items, laid over rows (FORMAT.md, Tables).
+
+Times are floored to microseconds; one that does not fit the column is null, and the line of the item still has it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import pyarrow as pa
+
+from archiver.model import instant, tables
+from archiver.model.item import Item
+from archiver.writer.parquet import Indexer, RowGroup
+
+__all__ = ["documents_index", "items_index", "model_logs_index"]
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999  # the years 1 to 9999, in microseconds
+
+Project = Callable[[str, pa.LargeBinaryArray, list[bool]], list[pa.Array]]
+"""Derives the columns that a dialect reads out of raw: (dialect, raw, which rows are pieces of a longer record)."""
+
+
+def items_index(group: RowGroup) -> list[pa.Array]:
+    """Derive the columns of `items` from the lines; media type and custodian come with them."""
+    lines = [json.loads(raw) for raw in group.raw.to_pylist()]
+    files = [line["file"] or {} for line in lines]
+    values: dict[str, list[object]] = {
+        "item_text": [Item.from_json(line["item"]).text() for line in lines],
+        "status": [line["status"] for line in lines],
+        "kind": [line["kind"] for line in lines],
+        "size": [line["size"] for line in lines],
+        "sha256": [line["sha256"] for line in lines],
+        "mime": [facts.mime for facts in group.facts],
+        "owner": [file.get("owner") for file in files],
+        "custodian": [facts.custodian for facts in group.facts],
+    }
+    for column, member in (
+        ("modified", "mtime_ns"),
+        ("changed", "ctime_ns"),
+        ("accessed", "atime_ns"),
+        ("born", "btime_ns"),
+    ):
+        values[column] = [_decimal_microseconds(file.get(member)) for file in files]
+    return _arrays("items", values)
+
+
+def documents_index(matters: tuple[str, ...]) -> Indexer:
+    """Return the indexer of `documents` for a source with these matters."""
+
+    def index(group: RowGroup) -> list[pa.Array]:
+        values: dict[str, list[object]] = {
+            "path": list(group.paths),
+            "name": [path.rpartition("/")[2] for path in group.paths],
+            "size": [facts.size for facts in group.facts],
+            "sha256": [facts.sha256 for facts in group.facts],
+            "mime": [facts.mime for facts in group.facts],
+            "modified": [_microseconds(facts.modified_ns) for facts in group.facts],
+            "custodian": [facts.custodian for facts in group.facts],
+            "matters": [list(matters)] * len(group.paths),
+            "collected_at": [_instant_microseconds(facts.collected_at) for facts in group.facts],
+        }
+        return _arrays("documents", values)
+
+    return index
+
+
+def model_logs_index(project: Project) -> Indexer:
+    """Return the indexer of `model_logs`: one projection per run of rows of one dialect."""
+
+    def index(group: RowGroup) -> list[pa.Array]:
+        names = tables.index_names("model_logs")
+        place = names.index("source_offset")
+        runs = [
+            project(dialect, group.raw.slice(first, count), group.pieces[first : first + count])
+            for dialect, first, count in _runs([facts.dialect or "" for facts in group.facts])
+        ]
+        derived = [pa.concat_arrays(columns) for columns in zip(*runs, strict=True)]
+        return [*derived[:place], pa.array(group.offsets, pa.uint64()), *derived[place:]]
+
+    return index
+
+
+def _runs(values: list[str]) -> list[tuple[str, int, int]]:
+    """Return (value, first, count) for each run of equal values."""
+    runs: list[tuple[str, int, int]] = []
+    first = 0
+    for place in range(1, len(values) + 1):
+        if place == len(values) or values[place] != values[first]:
+            runs.append((values[first], first, place - first))
+            first = place
+    return runs
+
+
+def _arrays(table: str, values: dict[str, list[object]]) -> list[pa.Array]:
+    schema = tables.schema_of(table)
+    return [pa.array(values[name], schema.field(name).type) for name in tables.index_names(table)]
+
+
+def _decimal_microseconds(text: str | None) -> int | None:
+    return None if text is None else _microseconds(int(text))
+
+
+def _microseconds(nanoseconds: int | None) -> int | None:
+    if nanoseconds is None:
+        return None
+    whole = nanoseconds // 1000
+    return whole if _FIRST <= whole <= _LAST else None
+
+
+def _instant_microseconds(text: str) -> int:
+    return (instant.parse_instant(text) - _EPOCH) // timedelta(microseconds=1)

@@ -1,0 +1,95 @@
+"""Putting bytes under a key, once, whatever was there before (FORMAT.md, Write protocol).
+
+"Exists already" is not an answer: every version of the key is read. One with my bytes is success, and its lock is
+raised when it is below mine. Anything else is a stranger: it is reported and left alone, and my bytes go beside it
+where the store can keep both. Nothing here overwrites or deletes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+
+from archiver.errors import EvidenceError, KeyExistsError, LockError
+from archiver.stores.base import Body, Lock, Receipt, Store, Version
+
+__all__ = ["Strangers", "meets", "place", "versions_of"]
+
+Strangers = Callable[[Version], None]
+"""Told of every version that was found under a key and is not ours."""
+
+
+def place(store: Store, key: str, body: Body, *, lock: Lock, strangers: Strangers) -> Receipt:
+    """Make sure that a version with exactly these bytes is stored under `key` with at least this lock."""
+    digest = _digest_of(body)
+    try:
+        # A crash after this line leaves a locked object that the next run finds below, by its bytes.
+        return store.put(key, body, sha256=digest, lock=lock)
+    except KeyExistsError:
+        mine = _find(store, key, digest, _size_of(body), strangers)
+    if mine is not None:
+        return store.hold(key, mine.version, lock)
+    if not store.destination.versioned:
+        raise EvidenceError(
+            "key-taken",
+            f"{key}: expected SHA-256 {digest}, found other bytes, and this store keeps one version only",
+            hint="somebody else wrote this file; move the archive to a fresh folder and find out who did",
+        )
+    return store.put(key, body, sha256=digest, lock=lock, condition=False)
+
+
+def versions_of(store: Store, key: str) -> list[Version]:
+    """Return the stored versions of exactly this key, oldest first in the store's own order, markers left out."""
+    found = [version for version in store.list(key) if version.key == key and not version.is_delete_marker]
+    return found[::-1]
+
+
+def meets(held: Lock, wanted: Lock) -> bool:
+    """Say whether a lock is known to be at least as strong as another."""
+    if held.mode != wanted.mode or held.retain_until is None or wanted.retain_until is None:
+        return False
+    return held.retain_until >= wanted.retain_until and (held.legal_hold is True or not wanted.legal_hold)
+
+
+def check_receipt(receipt: Receipt, wanted: Lock) -> None:
+    """Refuse a receipt whose lock is not what was asked for: what is not read back is not preserved."""
+    held = Lock(receipt.mode, receipt.retain_until, receipt.legal_hold)
+    if not meets(held, wanted):
+        raise LockError(
+            "lock-not-applied",
+            f"{receipt.key}: expected {wanted.mode} until {wanted.retain_until}, found {held.mode} until {held.retain_until}",
+            hint="run `archiver status`, and check that Object Lock is on for this bucket",
+        )
+
+
+def _find(store: Store, key: str, digest: str, size: int, strangers: Strangers) -> Version | None:
+    mine = None
+    for version in versions_of(store, key):
+        if version.size == size and _digest_in(store, version) == digest:
+            mine = mine or version
+        else:
+            strangers(version)
+    return mine
+
+
+def _digest_in(store: Store, version: Version) -> str:
+    digest = sha256()
+    with store.read(version.key, version.version) as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _digest_of(body: Body) -> str:
+    if isinstance(body, bytes):
+        return sha256(body).hexdigest()
+    digest = sha256()
+    with Path(body).open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _size_of(body: Body) -> int:
+    return len(body) if isinstance(body, bytes) else body.stat().st_size

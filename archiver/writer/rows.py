@@ -1,0 +1,178 @@
+"""The rows of an open batch: raw bytes in a scratch file, everything else in compact arrays.
+
+An item's rows stay revocable while they are in the open batch: `mark` before the item, `rollback` to it when the item
+turns out to be unchanged or changed while it was read. Memory is about 60 bytes a row, whatever the rows hold.
+"""
+
+from __future__ import annotations
+
+import errno
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from archiver.errors import WorldError
+from archiver.model.item import Item
+from archiver.model.leaf import LOG_ROW, Salts, item_digest
+from archiver.proof import merkle
+
+__all__ = ["Facts", "Mark", "OpenBatch", "disk_error"]
+
+_LEAF: Final = 32
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known about an item as a whole; becomes index columns. Times are nanoseconds since 1970 or None."""
+
+    size: int | None = None
+    sha256: str | None = None
+    mime: str | None = None
+    modified_ns: int | None = None
+    custodian: str | None = None
+    collected_at: str = ""
+    dialect: str | None = None
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A place to roll back to."""
+
+    rows: int
+    raw_bytes: int
+    items: int
+
+
+@dataclass
+class _Member:
+    """An item that has rows in the batch: where they begin, and what is known when the item is finished."""
+
+    item: Item
+    text: str
+    first: int
+    facts: Facts
+    continued: bool
+
+
+class OpenBatch:
+    """Rows of one source and table, in order, until the batch is full."""
+
+    def __init__(self, scratch: Path, *, salt: bytes, max_bytes: int, max_rows: int) -> None:
+        """Begin an empty batch whose raw bytes go to the file `scratch`."""
+        self.salt = salt
+        self.members: list[_Member] = []
+        self.offsets = array("Q")
+        self.lengths = array("Q")
+        self.raw_bytes = 0
+        self.row_facts: list[Facts] = []
+        self._salts = Salts(salt)
+        self._leaves = bytearray()
+        self._max_bytes = max_bytes
+        self._max_rows = max_rows
+        self._scratch = scratch
+        self._file = scratch.open("w+b")
+        self._digest = b""
+        self._pieces: set[int] = set()
+
+    @property
+    def rows(self) -> int:
+        """Number of rows so far."""
+        return len(self.lengths)
+
+    @property
+    def full(self) -> bool:
+        """True when the batch must be closed before another row."""
+        return self.rows >= self._max_rows or self.raw_bytes >= self._max_bytes
+
+    def mark(self) -> Mark:
+        """Remember this place."""
+        return Mark(self.rows, self.raw_bytes, len(self.members))
+
+    def rollback(self, mark: Mark) -> None:
+        """Forget every row since `mark`."""
+        del self.offsets[mark.rows :], self.lengths[mark.rows :], self.members[mark.items :]
+        del self._leaves[mark.rows * _LEAF :], self.row_facts[mark.rows :]
+        self._pieces = {number for number in self._pieces if number < mark.rows}
+        self.raw_bytes = mark.raw_bytes
+        self._file.seek(mark.raw_bytes)
+        self._file.truncate()
+
+    def begin(self, item: Item, facts: Facts, *, continued: bool = False) -> None:
+        """Begin the rows of an item, or go on with one; `continued` when an earlier batch ended inside a record."""
+        text = item.text()
+        self._digest = item_digest(text)
+        self.members.append(_Member(item, text, self.rows, facts, continued))
+        if continued:
+            self._pieces.add(self.rows)
+
+    def finish(self, facts: Facts) -> None:
+        """Say what is known about the item now that all its rows are here."""
+        self.members[-1].facts = facts
+
+    def add(self, rows: Sequence[bytes], offset: int, facts: Sequence[Facts] = ()) -> int:
+        """Add rows of the current item, the first at `offset`; return how many were taken before the batch was full."""
+        taken = 0
+        digest, salt_of, leaves = self._digest, self._salts.row, self._leaves
+        number, budget = self.rows, self._max_bytes - self.raw_bytes
+        room = self._max_rows - number
+        for raw in rows:
+            if taken >= room or budget <= 0:
+                break
+            length = len(raw)
+            if length == LOG_ROW:
+                self._pieces.update((number, number + 1))
+            place = offset.to_bytes(8, "big") + length.to_bytes(8, "big")
+            leaves += sha256(b"\x00" + digest + place + salt_of(number) + sha256(raw).digest()).digest()
+            self.offsets.append(offset)
+            self.lengths.append(length)
+            number += 1
+            taken += 1
+            offset += length
+            budget -= length
+        self.row_facts.extend(facts[:taken])
+        self._write(rows[:taken])
+        return taken
+
+    def is_piece(self, row: int) -> bool:
+        """Say whether a row is a piece of a record that was longer than a row of a log can be."""
+        return row in self._pieces
+
+    def read_raw(self, start: int, length: int) -> bytes:
+        """Read raw bytes back from the scratch file."""
+        self._file.seek(start)
+        raw = self._file.read(length)
+        self._file.seek(0, 2)
+        if len(raw) != length:
+            raise WorldError("spool-short", f"{self._scratch}: expected {length} bytes at {start}, found {len(raw)}")
+        return raw
+
+    def root(self) -> bytes:
+        """Return the Merkle root over the rows' leaves."""
+        leaves = bytes(self._leaves)
+        return merkle.root_of([leaves[place : place + _LEAF] for place in range(0, len(leaves), _LEAF)])
+
+    def close(self) -> None:
+        """Give the scratch file up; it is no evidence."""
+        self._file.close()
+        self._scratch.unlink(missing_ok=True)
+
+    def _write(self, rows: Sequence[bytes]) -> None:
+        try:
+            self._file.writelines(rows)
+            self.raw_bytes += sum(map(len, rows))
+        except OSError as problem:
+            raise disk_error(problem, self._scratch) from problem
+
+
+def disk_error(problem: OSError, path: Path) -> WorldError:
+    """Say what a failed write means, a full disk by its name."""
+    if problem.errno in (errno.ENOSPC, errno.EDQUOT):
+        return WorldError(
+            "disk-full",
+            f"{path.parent}: no space left on this disk",
+            hint="free some space, or put `state` of the policy on a larger disk, and run the same command again",
+        )
+    return WorldError("disk-error", f"{path}: {problem.strerror or problem}", hint="check the disk of the state folder")
