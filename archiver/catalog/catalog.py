@@ -63,7 +63,7 @@ class Catalog:
 
     def __init__(self, path: Path | str, *, read_only: bool = False) -> None:
         """Open or create the index at `path`; `":memory:"` and `""` (a temporary file) are SQLite's own."""
-        target = f"file:{path}?mode=ro" if read_only else str(path)
+        target = f"{Path(path).absolute().as_uri()}?mode=ro" if read_only else str(path)
         try:
             self._db = sqlite3.connect(target, uri=read_only, isolation_level=None)
             if not read_only:
@@ -205,6 +205,12 @@ class Catalog:
         ).fetchone()
         return self.snapshot(row[0]) if row else None
 
+    def last_success(self) -> SnapshotPredicate | None:
+        """Return the newest snapshot that was complete."""
+        query = "SELECT id FROM snapshots WHERE status = 'complete' ORDER BY position DESC LIMIT 1"
+        row = self._db.execute(query).fetchone()
+        return self.snapshot(row[0]) if row else None
+
     def snapshot(self, identity: str) -> SnapshotPredicate | None:
         """Return a snapshot's statement."""
         row = self._db.execute(
@@ -261,7 +267,8 @@ class Catalog:
     def totals(self) -> dict[str, int]:
         """Return numbers of batches, records, raw bytes and stored bytes."""
         row = self._db.execute(
-            "SELECT count(*), ifnull(sum(records), 0), ifnull(sum(raw_bytes), 0), ifnull(sum(object_size), 0) FROM batches"
+            "SELECT count(*), ifnull(sum(records), 0), ifnull(sum(raw_bytes), 0), ifnull(sum(object_size), 0) "
+            "FROM batches"
         ).fetchone()
         return dict(zip(("batches", "records", "raw_bytes", "stored_bytes"), row, strict=True))
 

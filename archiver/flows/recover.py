@@ -27,7 +27,7 @@ def finish_deliveries(session: Session) -> int:
 
 
 def recover(session: Session) -> int:
-    """Steps 2 to 6; return how many statements were made or entered."""
+    """Do steps 2 to 6; return how many statements were made or entered."""
     done = 0
     run = session.journal.run()
     if run is not None and session.catalog.has_statement("snapshot", run.snapshot):
@@ -59,6 +59,7 @@ def _abort_lost(session: Session, run: Run | None) -> int:
                 policy_sha256=session.policy.sha256,
                 log_size_at_start=session.catalog.log_size(),
                 previous=None,
+                sources=[],
             ),
         )
     return len(lost)

@@ -203,9 +203,7 @@ def statement_opener(trust: TrustFile) -> Callable[[bytes], Opened]:
         dsse.check(envelope, known[envelope.keyid])
         kind, identity, archive_id = identify_statement(envelope.payload)
         if archive_id != trust.archive_id:
-            raise EvidenceError(
-                "statement-archive", f"statement: expected archive {trust.archive_id}, found {archive_id}"
-            )
+            raise EvidenceError("statement-archive", f"statement: expected {trust.archive_id}, found {archive_id}")
         try:
             return Opened(kind, identity, parse_statement(envelope.payload))
         except UnknownKindError:
@@ -231,6 +229,6 @@ def _checked_offset(store: Store) -> int | None:
         raise WorldError(
             "clock-skew",
             f"clock: expected within {MAX_SKEW_S} s of the store's, found {offset} s apart",
-            hint="set this machine's clock (ntp), then run the same command again",
+            hint="set this machine's clock (ntp), then try again",
         )
     return None if offset is None else int(offset)

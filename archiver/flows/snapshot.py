@@ -33,8 +33,8 @@ from archiver.model.items import ItemLine
 from archiver.model.policy import Policy, Source
 from archiver.model.statement import SnapshotPredicate, SnapshotSource, Subject
 from archiver.sources.base import SourceUnavailable
-from archiver.sources.reading_logs import LogReader
 from archiver.sources.files import device
+from archiver.sources.reading_logs import LogReader
 from archiver.writer.index_columns import documents_index, items_index, model_logs_index
 from archiver.writer.journal import Line, Run
 from archiver.writer.parquet import Indexer
@@ -43,7 +43,6 @@ from archiver.writer.rows import Facts
 __all__ = ["Snapshot", "snapshot"]
 
 _LINES_AT_ONCE = 1000
-_HALF = 2
 
 
 @dataclass(frozen=True)
@@ -94,17 +93,18 @@ class _Run:
 
     def __init__(self, session: Session, wanted: list[Source], began: begin.Began, recovered: int) -> None:
         self._session = session
-        self._wanted = wanted
+        self._wanted = wanted  # a snapshot that goes on keeps the sources that it was begun with
         self._began = began
         self._recovered = recovered
         self._dialects = LogReader()
         self._unavailable: dict[str, str] = {}
         self._quiet: list[Line] = []
-        journal = session.journal.run()
-        if journal is None:
-            journal = self._fresh_run()
-            session.journal.begin(journal)
-        self._run_words = journal
+        unfinished = session.journal.run()
+        if unfinished is None:
+            unfinished = self._fresh_run()
+            session.journal.begin(unfinished)
+        self._run_words = unfinished
+        self._wanted = [source for source in session.policy.sources if source.id in unfinished.sources]
 
     def run(self) -> Snapshot:
         """Capture, account, sign."""
@@ -128,6 +128,7 @@ class _Run:
             policy_sha256=session.policy.sha256,
             log_size_at_start=session.catalog.log_size(),
             previous=None if last is None else last.id,
+            sources=[source.id for source in self._wanted],
         )
 
     # Capture
@@ -228,7 +229,7 @@ class _Run:
 
     def _predicate(self, tallies: list[Tally]) -> SnapshotPredicate:
         session, run = self._session, self._run_words
-        bad = self._unavailable or any(one.counts.failed or one.counts.changed_during_read for one in tallies)
+        bad = any(one.reasons(unavailable=one.source in self._unavailable) for one in tallies) or self._unavailable
         numbers = {table: session.journal.count(table) for table in tables.TABLES}
         return SnapshotPredicate(
             **session.seal.common(run.snapshot),
@@ -281,13 +282,13 @@ class _Run:
         for one in tallies:
             reasons += one.reasons(unavailable=one.source in self._unavailable)
         reasons += [
-            f"{source}: was a source and is not in the policy any more; write `ended: {{at, reason}}` instead of removing it"
+            f"{source}: was a source and is not in the policy any more; say `ended: {{at, reason}}` instead"
             for source in self._began.missing_sources
         ]
         now = self._session.clock()
         reasons += [
-            f"matter {matter.id}: its hold date {instant.format_instant(matter.hold.retain_until)} has passed without a "
-            "signed release; it is still a hold, extend the date"
+            f"matter {matter.id}: its hold date {instant.format_instant(matter.hold.retain_until)} has passed "
+            "without a signed release; it is still a hold, extend the date"
             for matter in self._session.policy.matters
             if matter.hold.retain_until <= now
         ]

@@ -4,7 +4,7 @@ The statement is stored first. Then, whatever happened before, and again after a
 
     0  take the newest valid checkpoint n and check its root
     1  put log/entries/n on condition that it is new; once more without it if only invalid versions are there
-    2  read entry n and checkpoint n+1 back: a valid checkpoint closes the position, an older valid entry is finished first
+    2  read entry n and checkpoint n+1 back: a valid checkpoint closes the position, an older entry is finished first
     3  full tiles when due
     4  sign and put checkpoint n+1
 
@@ -14,6 +14,7 @@ A validly signed other root of the same size means that the log was forked: noth
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Protocol
@@ -98,7 +99,7 @@ class Log:
             raise EvidenceError(
                 "log-rollback",
                 f"log: expected at least {known} entries as last seen, found no valid checkpoint of that size",
-                hint="the destination is older than this state folder: do not write; run `archiver verify` and find out why",
+                hint="the destination is older than this state folder; run `archiver verify` and find out why",
             )
         newest = self._newest(known)
         for index in range(known, newest):
@@ -128,10 +129,8 @@ class Log:
     def _reserve(self, index: int, mine: bytes) -> bytes:
         """Try to take position `index`; return the entry that has it, which may be another writer's."""
         key = layout.entry_key(index)
-        try:
+        with suppress(KeyExistsError):  # the listing below says by whom
             self._store.put(key, mine, sha256=sha256(mine).hexdigest(), lock=self._lock())
-        except KeyExistsError:
-            pass  # the listing below says by whom
         found = self._entry(index)
         if found is None:  # only strangers are there
             place(self._store, key, mine, lock=self._lock(), strangers=self._strangers)

@@ -34,13 +34,14 @@ CREATE TABLE IF NOT EXISTS progress (item TEXT PRIMARY KEY, words TEXT NOT NULL)
 
 @dataclass(frozen=True)
 class Run:
-    """The unfinished snapshot: its id, when it began, under which policy, and the log as it was then."""
+    """The unfinished snapshot: its id, when it began, under which policy, of which sources, and the log as it was."""
 
     snapshot: str
     started: str
     policy_sha256: str
     log_size_at_start: int
     previous: str | None
+    sources: list[str]
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ class Journal:
                 )
             for line in lines:
                 cursor.execute(
-                    "INSERT INTO lines (source, path, item, line, mime, custodian, new_bytes) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    f"INSERT INTO lines ({_LINE}) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - a constant
                     [line.source, line.path, line.item, line.line, line.mime, line.custodian, line.new_bytes],
                 )
                 cursor.execute("DELETE FROM progress WHERE item = ?", [line.item])
@@ -163,7 +164,8 @@ class Journal:
     def keep(self, key: str, envelope: bytes) -> bytes:
         """Keep a signed envelope and return the one that counts: a statement is signed once, and put as those bytes."""
         self._db.execute(
-            "INSERT INTO envelopes (key, place, envelope) SELECT ?, count(*), ? FROM envelopes WHERE true ON CONFLICT DO NOTHING",
+            "INSERT INTO envelopes (key, place, envelope) SELECT ?, count(*), ? FROM envelopes WHERE true "
+            "ON CONFLICT DO NOTHING",
             [key, envelope],
         )
         return bytes(self._db.execute("SELECT envelope FROM envelopes WHERE key = ?", [key]).fetchone()[0])

@@ -119,7 +119,7 @@ def _write(batch: OpenBatch, sink: object, schema: pa.Schema, index: Indexer) ->
     ) as writer:
         start = 0
         for first, count in _groups(batch.lengths):
-            group = _group(batch, schema, first, count, start, index)
+            group = _group(batch, schema, (first, count), start, index)
             start += sum(batch.lengths[first : first + count])
             writer.write_table(group, row_group_size=count)
 
@@ -136,7 +136,8 @@ def _groups(lengths: array[int]) -> Iterator[tuple[int, int]]:
         yield first, len(lengths) - first
 
 
-def _group(batch: OpenBatch, schema: pa.Schema, first: int, count: int, start: int, index: Indexer) -> pa.Table:
+def _group(batch: OpenBatch, schema: pa.Schema, rows: tuple[int, int], start: int, index: Indexer) -> pa.Table:
+    first, count = rows
     lengths = batch.lengths[first : first + count]
     raw = _raw_array(batch.read_raw(start, sum(lengths)), lengths)
     spans = list(_spans(batch, first, count))

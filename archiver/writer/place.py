@@ -14,7 +14,7 @@ from pathlib import Path
 from archiver.errors import EvidenceError, KeyExistsError, LockError
 from archiver.stores.base import Body, Lock, Receipt, Store, Version
 
-__all__ = ["Strangers", "meets", "place", "versions_of"]
+__all__ = ["Strangers", "check_receipt", "meets", "place", "versions_of"]
 
 Strangers = Callable[[Version], None]
 """Told of every version that was found under a key and is not ours."""
@@ -58,7 +58,8 @@ def check_receipt(receipt: Receipt, wanted: Lock) -> None:
     if not meets(held, wanted):
         raise LockError(
             "lock-not-applied",
-            f"{receipt.key}: expected {wanted.mode} until {wanted.retain_until}, found {held.mode} until {held.retain_until}",
+            f"{receipt.key}: expected {wanted.mode} until {wanted.retain_until}, "
+            f"found {held.mode} until {held.retain_until}",
             hint="run `archiver status`, and check that Object Lock is on for this bucket",
         )
 
