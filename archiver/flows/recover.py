@@ -45,6 +45,7 @@ def recover(session: Session) -> int:
 
 
 def _abort_lost(session: Session, run: Run | None) -> int:
+    last = session.catalog.last_snapshot()
     lost = [
         snapshot
         for snapshot, host in session.catalog.unfinished_snapshots().items()
@@ -58,7 +59,7 @@ def _abort_lost(session: Session, run: Run | None) -> int:
                 started=_started(snapshot),
                 policy_sha256=session.policy.sha256,
                 log_size_at_start=session.catalog.log_size(),
-                previous=None,
+                previous=None if last is None else last.id,
                 sources=[],
             ),
         )

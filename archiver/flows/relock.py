@@ -10,11 +10,11 @@ from collections.abc import Iterable
 
 from archiver.catalog.catalog import BatchRow
 from archiver.flows.session import Session
+from archiver.model import instant
 from archiver.model.statement import ReceiptPredicate, Subject
 from archiver.stores.base import Lock, Receipt
 from archiver.writer.place import check_receipt
 from archiver.writer.seal import receipt_words
-from archiver.model import instant
 
 __all__ = ["raise_locks"]
 

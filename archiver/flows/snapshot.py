@@ -134,12 +134,18 @@ class _Run:
     # Capture
 
     def _source(self, source: Source) -> None:
+        self._session.listener(Stage(f"capture {source.id}", None, "bytes"))
+        with (
+            self._stream("documents", source, documents_index(source.matters)) as documents,
+            self._stream("model_logs", source, model_logs_index(self._dialects.project)) as logs,
+        ):
+            self._capture(source, {"documents": documents, "model_logs": logs})
+        self._flush()
+        if source.id not in self._unavailable:
+            self._absent(source)
+
+    def _capture(self, source: Source, streams: dict[str, Stream]) -> None:
         session = self._session
-        session.listener(Stage(f"capture {source.id}", None, "bytes"))
-        streams = {
-            "documents": self._stream("documents", source, documents_index(source.matters)),
-            "model_logs": self._stream("model_logs", source, model_logs_index(self._dialects.project)),
-        }
         capture = Capture(
             source.path,
             source.kind,
@@ -162,9 +168,6 @@ class _Run:
             session.say(f"{source.id}: {problem.message}", "error")
         for stream in streams.values():
             stream.seal()
-        self._flush()
-        if source.id not in self._unavailable:
-            self._absent(source)
 
     def _one(self, sight: Sight, capture: Capture) -> Iterator[ItemLine]:
         if sight.decision == "read":
@@ -205,13 +208,12 @@ class _Run:
         """Write the lines of all items as batches of the table `items`."""
         session = self._session
         session.listener(Stage("account for every item", None, "items"))
-        stream = self._stream("items", None, items_index)
-        stream.begin(items_item(self._run_words.snapshot), Facts(collected_at=self._run_words.started))
-        for lines in _chunks(session.journal.lines(), _LINES_AT_ONCE):
-            facts = [_facts_of(line) for line in lines]
-            stream.feed([line.line for line in lines], facts)
-            session.listener(Advanced(len(lines)))
-        stream.seal()
+        with self._stream("items", None, items_index) as stream:
+            stream.begin(items_item(self._run_words.snapshot), Facts(collected_at=self._run_words.started))
+            for lines in _chunks(session.journal.lines(), _LINES_AT_ONCE):
+                stream.feed([line.line for line in lines], [_facts_of(line) for line in lines])
+                session.listener(Advanced(len(lines)))
+            stream.seal()
 
     def _finish(self, tallies: list[Tally]) -> SnapshotPredicate:
         session, run = self._session, self._run_words

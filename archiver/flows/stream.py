@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Self
 
 from archiver.errors import ArchiverError
 from archiver.model import layout, tables
@@ -101,8 +102,10 @@ class Stream:
             if open_item.skip:
                 taken = self._skip(open_item, rows)
             else:
-                if self._open().full:
+                if self._batch is not None and self._batch.full:
                     self.seal()
+                if self._batch is None:
+                    self._open_in_batch()
                 taken = self._open().add(rows, open_item.size, facts)
                 open_item.took(rows[:taken])
             rows, facts = rows[taken:], facts[taken:]
@@ -126,7 +129,8 @@ class Stream:
         open_item = self._current()
         if open_item.skip:
             raise PrefixChangedError("prefix-changed", f"{open_item.item.text()}: shorter than what was sealed of it")
-        self._open().finish(facts)
+        if open_item.mark is not None:
+            self._open().finish(facts, began_elsewhere=bool(open_item.parts))
         parts = (*open_item.parts, *self._part_here(open_item))
         self._item = None
         return Captured(open_item.size, open_item.digest.hexdigest(), parts)
@@ -160,10 +164,20 @@ class Stream:
         self._pending = []
         batch.close()
         self._batch = None
+        if open_item is not None:
+            open_item.mark = None  # its further rows, if any, open the next batch
         if journaled is not None:
             self._deliver(journaled)
-        if open_item is not None:
-            self._open_in_batch()
+
+    def __enter__(self) -> Self:
+        """Use it in a `with` statement, so that an error leaves no file open."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give an open batch up; after an error it is read again from the source."""
+        if self._batch is not None:
+            self._batch.close()
+            self._batch = None
 
     def _build(self, batch: OpenBatch) -> JournaledBatch:
         words = self._words

@@ -143,9 +143,7 @@ def _group(batch: OpenBatch, schema: pa.Schema, rows: tuple[int, int], start: in
     spans = list(_spans(batch, first, count))
     ordinals = array("i", itertools.chain.from_iterable([place] * rows for place, (_, rows) in enumerate(spans)))
     names = pa.array([batch.members[member].text for member, _ in spans], pa.string())
-    facts = batch.row_facts[first : first + count] or _per_row(
-        [batch.members[member].facts for member, _ in spans], spans
-    )
+    facts = batch.row_facts[first : first + count] or _facts(batch, first, spans)
     seen = RowGroup(
         raw=raw,
         offsets=batch.offsets[first : first + count],
@@ -183,9 +181,19 @@ def _spans(batch: OpenBatch, first: int, count: int) -> Iterator[tuple[int, int]
         begin = max(first, batch.members[member].first)
         if begin >= first + count:
             return
-        after = batch.members[member + 1].first if member + 1 < len(batch.members) else batch.rows
-        if min(after, first + count) > begin:
-            yield member, min(after, first + count) - begin
+        end = min(batch.after(member), first + count)
+        if end > begin:
+            yield member, end - begin
+
+
+def _facts(batch: OpenBatch, first: int, spans: list[tuple[int, int]]) -> list[Facts]:
+    """Return the facts of each row, those of an item's last row apart."""
+    found: list[Facts] = []
+    for member, rows in spans:
+        others, last = batch.facts_of(member)
+        ends_here = first + len(found) + rows == batch.after(member)
+        found += [others] * (rows - 1) + [last if ends_here else others]
+    return found
 
 
 def _per_row(values: list[_T], spans: list[tuple[int, int]]) -> list[_T]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -54,7 +54,7 @@ class _Member:
     text: str
     first: int
     facts: Facts
-    continued: bool
+    whole_on_last_row_only: bool = False
 
 
 class OpenBatch:
@@ -104,13 +104,28 @@ class OpenBatch:
         """Begin the rows of an item, or go on with one; `continued` when an earlier batch ended inside a record."""
         text = item.text()
         self._digest = item_digest(text)
-        self.members.append(_Member(item, text, self.rows, facts, continued))
+        self.members.append(_Member(item, text, self.rows, facts))
         if continued:
             self._pieces.add(self.rows)
 
-    def finish(self, facts: Facts) -> None:
-        """Say what is known about the item now that all its rows are here."""
+    def finish(self, facts: Facts, *, began_elsewhere: bool) -> None:
+        """Say what is known about the item now that all its rows are here, or in earlier batches and here."""
         self.members[-1].facts = facts
+        self.members[-1].whole_on_last_row_only = began_elsewhere
+
+    def facts_of(self, member: int) -> tuple[Facts, Facts]:
+        """Return what the rows of a member say of the item: all but its last row, and the last row.
+
+        An item that lies in several batches has its size and SHA-256 on its very last row alone.
+        """
+        one = self.members[member]
+        if one.whole_on_last_row_only:
+            return replace(one.facts, size=None, sha256=None), one.facts
+        return one.facts, one.facts
+
+    def after(self, member: int) -> int:
+        """Return the first row that no longer belongs to a member."""
+        return self.members[member + 1].first if member + 1 < len(self.members) else self.rows
 
     def add(self, rows: Sequence[bytes], offset: int, facts: Sequence[Facts] = ()) -> int:
         """Add rows of the current item, the first at `offset`; return how many were taken before the batch was full."""
