@@ -97,7 +97,9 @@ def _content(dialect: Dialect, record: Value, account: _Account) -> str:
 
 
 def _present(candidate: Candidate, record: Value) -> Value:
-    return look_up(record, candidate.path) if all(holds(record, c) for c in candidate.when) else None
+    if candidate.when and not all(holds(record, condition) for condition in candidate.when):
+        return None
+    return look_up(record, candidate.path)
 
 
 def _column(column: Column, record: Value, account: _Account) -> Derived:

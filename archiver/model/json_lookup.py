@@ -33,9 +33,16 @@ def look_up(record: Value, path: Path) -> Value:
 def _walk(node: Value, steps: Sequence[Step], at: int) -> Value:
     for place in range(at, len(steps)):
         step = steps[place]
-        if isinstance(step, Every):
+        if isinstance(step, str):
+            if not isinstance(node, dict):
+                return ABSENT
+            if isinstance(node, Ambiguous) and step in node.repeated:
+                raise AmbiguousPath(spell(tuple(steps[: place + 1])))
+            node = node.get(step)
+        elif isinstance(step, Every):
             return _every(node, steps, place)
-        node = _member(node, steps, place) if isinstance(step, str) else _element(node, step)
+        else:
+            node = node[step] if isinstance(node, list) and step < len(node) else ABSENT
         if node is None:
             return ABSENT
     return node
@@ -46,19 +53,6 @@ def _every(node: Value, steps: Sequence[Step], place: int) -> Value:
         return ABSENT
     found = [_walk(member, steps, place + 1) for member in node]
     return [value for value in found if value is not None] or ABSENT
-
-
-def _member(node: Value, steps: Sequence[Step], place: int) -> Value:
-    step = steps[place]
-    if not isinstance(node, dict) or not isinstance(step, str):
-        return ABSENT
-    if isinstance(node, Ambiguous) and step in node.repeated:
-        raise AmbiguousPath(spell(tuple(steps[: place + 1])))
-    return node.get(step)
-
-
-def _element(node: Value, index: int) -> Value:
-    return node[index] if isinstance(node, list) and index < len(node) else ABSENT
 
 
 def kind_of(value: Value) -> Kind | None:

@@ -1,0 +1,188 @@
+"""What kind of file this probably is: the first bytes decide, then the name.
+
+Deterministic on every machine: the table of names is the one inside Python, never that of the system. A guess is an
+index column and no more; None is an honest answer. First bytes win over the name, because names lie; the name only
+refines what the bytes leave open (text, zip, OLE). `head` should hold the first 4 KiB of the file.
+
+>>> guess("report.txt", b"%PDF-1.7 ...")
+'application/pdf'
+>>> guess(b"notes.md", b"# Title")
+'text/markdown'
+"""
+
+from __future__ import annotations
+
+import re
+from mimetypes import MimeTypes
+from typing import Final
+
+__all__ = ["HEAD", "guess"]
+
+HEAD: Final = 4096
+"""How many first bytes a guess looks at; more are not read."""
+
+_BY_NAME: Final = MimeTypes(filenames=())
+_MORE_NAMES: Final = {
+    ".7z": "application/x-7z-compressed",
+    ".avro": "application/avro",
+    ".doc": "application/msword",
+    ".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    ".eml": "message/rfc822",
+    ".epub": "application/epub+zip",
+    ".gz": "application/gzip",
+    ".jsonl": "application/x-ndjson",
+    ".log": "text/plain",
+    ".mbox": "application/mbox",
+    ".md": "text/markdown",
+    ".msg": "application/vnd.ms-outlook",
+    ".ndjson": "application/x-ndjson",
+    ".odp": "application/vnd.oasis.opendocument.presentation",
+    ".ods": "application/vnd.oasis.opendocument.spreadsheet",
+    ".odt": "application/vnd.oasis.opendocument.text",
+    ".parquet": "application/vnd.apache.parquet",
+    ".ppt": "application/vnd.ms-powerpoint",
+    ".pptx": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+    ".pst": "application/vnd.ms-outlook-pst",
+    ".rtf": "application/rtf",
+    ".sqlite": "application/vnd.sqlite3",
+    ".vsd": "application/vnd.visio",
+    ".warc": "application/warc",
+    ".webp": "image/webp",
+    ".xls": "application/vnd.ms-excel",
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ".yaml": "application/yaml",
+    ".yml": "application/yaml",
+    ".zip": "application/zip",
+    ".zst": "application/zstd",
+}
+
+_SIGNATURES: Final = (
+    (0, b"%PDF-", "application/pdf"),
+    (0, b"\x89PNG\r\n\x1a\n", "image/png"),
+    (0, b"\xff\xd8\xff", "image/jpeg"),
+    (0, b"GIF87a", "image/gif"),
+    (0, b"GIF89a", "image/gif"),
+    (0, b"II*\x00", "image/tiff"),
+    (0, b"MM\x00*", "image/tiff"),
+    (0, b"8BPS", "image/vnd.adobe.photoshop"),
+    (0, b"\x1f\x8b\x08", "application/gzip"),
+    (0, b"\x28\xb5\x2f\xfd", "application/zstd"),
+    (0, b"BZh91AY&SY", "application/x-bzip2"),
+    (0, b"\xfd7zXZ\x00", "application/x-xz"),
+    (0, b"7z\xbc\xaf\x27\x1c", "application/x-7z-compressed"),
+    (0, b"Rar!\x1a\x07", "application/vnd.rar"),
+    (257, b"ustar", "application/x-tar"),
+    (0, b"PAR1", "application/vnd.apache.parquet"),
+    (0, b"Obj\x01", "application/avro"),
+    (0, b"SQLite format 3\x00", "application/vnd.sqlite3"),
+    (0, b"!BDN", "application/vnd.ms-outlook-pst"),
+    (0, b"WARC/", "application/warc"),
+    (0, b"filedesc://", "application/x-ia-arc"),
+    (0, b"{\\rtf", "application/rtf"),
+    (0, b"%!PS", "application/postscript"),
+    (0, b"OggS", "audio/ogg"),
+    (0, b"ID3", "audio/mpeg"),
+    (0, b"fLaC", "audio/flac"),
+    (0, b"\x1aE\xdf\xa3", "video/x-matroska"),
+    (0, b"\x7fELF", "application/x-elf"),
+    (0, b"MZ\x90\x00", "application/vnd.microsoft.portable-executable"),
+)
+_RIFF: Final = {b"WEBP": "image/webp", b"WAVE": "audio/x-wav", b"AVI ": "video/x-msvideo"}
+_BRANDS: Final = {b"qt  ": "video/quicktime", b"M4A ": "audio/mp4", b"heic": "image/heic", b"avif": "image/avif"}
+_ZIP: Final = (
+    (b"word/", _MORE_NAMES[".docx"]),
+    (b"xl/", _MORE_NAMES[".xlsx"]),
+    (b"ppt/", _MORE_NAMES[".pptx"]),
+    (b"visio/", "application/vnd.ms-visio.drawing.main+xml"),
+    (b"META-INF/MANIFEST.MF", "application/java-archive"),
+)
+_SIGNED: Final = frozenset(mime for _, _, mime in _SIGNATURES) | set(_RIFF.values()) | set(_BRANDS.values())
+_ZIPPED: Final = frozenset(_MORE_NAMES[name] for name in (".docx", ".xlsx", ".pptx", ".odt", ".ods", ".odp", ".epub"))
+_OLE: Final = frozenset(_MORE_NAMES[name] for name in (".doc", ".xls", ".ppt", ".msg", ".vsd"))
+_PROVEN: Final = _SIGNED | _ZIPPED | _OLE
+"""Types that the first bytes would show; a name that claims one without them is not believed."""
+
+_MBOX: Final = re.compile(rb"From [^\r\n]*[ 0-9:]{8}[^\r\n]*[0-9]{4}")
+_HEADER: Final = re.compile(rb"[!-9;-~]+:")
+_MAIL_HEADERS: Final = (b"received:", b"return-path:", b"message-id:", b"delivered-to:", b"mime-version:", b"from:")
+_SVG: Final = re.compile(rb"(?:<\?xml[^>]*\?>\s*)?(?:<!doctype svg[^>]*>\s*)?<svg\b", re.IGNORECASE)
+_HTML: Final = re.compile(rb"(?:<\?xml[^>]*\?>\s*)?<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
+_JSON: Final = re.compile(rb"\{\s*[\"}]|\[\s*[\[{\"]")
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+_BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+
+
+def guess(name: bytes | str, head: bytes) -> str | None:
+    """Return the MIME type that first bytes and name suggest, or None; an empty file is known by its name alone."""
+    head = head[:HEAD]
+    text = name.decode("utf-8", "surrogateescape") if isinstance(name, bytes) else name
+    if not head:
+        return _by_name(text)
+    return _by_signature(text, head) or _by_content(text, head) or _by_honest_name(text, head)
+
+
+def _suffix(name: str) -> str:
+    base = name.rpartition("/")[2]
+    return base[base.rfind(".") :].lower() if "." in base.lstrip(".") else ""
+
+
+def _by_name(name: str) -> str | None:
+    suffix = _suffix(name)
+    return _MORE_NAMES.get(suffix) or _BY_NAME.types_map[True].get(suffix)
+
+
+def _by_signature(name: str, head: bytes) -> str | None:
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return _zip(name, head)
+    if head.startswith(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"):
+        by_name = _by_name(name)
+        return by_name if by_name in _OLE else "application/x-ole-storage"
+    if head.startswith(b"RIFF"):
+        return _RIFF.get(head[8:12])
+    if head[4:8] == b"ftyp":
+        return _BRANDS.get(head[8:12], "video/mp4")
+    return next((mime for at, magic, mime in _SIGNATURES if head.startswith(magic, at)), None)
+
+
+def _zip(name: str, head: bytes) -> str:
+    if head[30:38] == b"mimetype":  # epub and OpenDocument name themselves in a first, stored member
+        declared = head[38 + int.from_bytes(head[28:30], "little") :]
+        fits = (mime for mime in _ZIPPED if declared.startswith(mime.encode()))
+        return max(fits, key=len, default="application/zip")
+    by_member = next((mime for member, mime in _ZIP if member in head), None)
+    by_name = _by_name(name)
+    return by_member or (by_name if by_name in _ZIPPED else None) or "application/zip"
+
+
+def _by_content(name: str, head: bytes) -> str | None:
+    """Tell kinds of text apart by how they begin."""
+    if _MBOX.match(head):  # one mail may keep the line of the mailbox that it came from
+        return "message/rfc822" if _by_name(name) == "message/rfc822" else "application/mbox"
+    if _is_mail(head):
+        return "message/rfc822"
+    text = head.removeprefix(_BYTE_ORDER_MARK).lstrip()
+    if _SVG.match(text):
+        return "image/svg+xml"
+    if _HTML.match(text):
+        return "text/html"
+    if text.startswith(b"<?xml"):
+        return "application/xml"
+    if _JSON.match(text) and not _CONTROL.search(head):
+        return "application/x-ndjson" if _by_name(name) == "application/x-ndjson" else "application/json"
+    return None
+
+
+def _is_mail(head: bytes) -> bool:
+    """Say whether a block of header lines begins here, with one that only mail has."""
+    lines = head.replace(b"\r\n", b"\n").partition(b"\n\n")[0].split(b"\n")
+    headers = [line for line in lines[:-1] or lines if not line.startswith((b" ", b"\t"))]
+    if not headers or not all(_HEADER.match(line) for line in headers):
+        return False
+    return sum(line.lower().startswith(_MAIL_HEADERS) for line in headers) >= min(2, len(headers))
+
+
+def _by_honest_name(name: str, head: bytes) -> str | None:
+    by_name = _by_name(name)
+    if by_name is not None and by_name not in _PROVEN:
+        return by_name
+    return None if _CONTROL.search(head) else "text/plain"

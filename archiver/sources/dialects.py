@@ -1,0 +1,246 @@
+"""The fast reader of log dialects: derived columns of a whole block of records at once.
+
+Law: `project` gives, row for row and column for column, what `model.dialect_reference.derive` gives. DuckDB answers the
+records whose answer is provably the same; every other record is read by the reference and put in its place. What sends
+a record there: bytes that are not UTF-8, anything DuckDB cannot parse or parses more leniently than RFC 8259, repeated
+names on the way to a mapped path, a value that does not fit its column, deep nesting. Slow is right, too.
+
+One engine is one in-memory DuckDB connection: no extensions, no files, no network, a memory limit, a fixed number of
+threads. A block is handed over in slices, because the parser keeps 2,048 records in memory at a time.
+"""
+
+from __future__ import annotations
+
+import json
+from bisect import bisect_right
+from functools import cache
+from typing import TYPE_CHECKING, Final, Self
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from archiver.model.dialect import DERIVED_FIELDS, Dialect
+from archiver.model.dialect_reference import Derived, derive
+from archiver.model.tables import schema_of
+from archiver.sources.dialect_sql import Names, compile_names_query, compile_query, live_paths, names_of, parents
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from archiver.model.json_path import Path
+
+__all__ = ["DERIVED_SCHEMA", "Engine", "project"]
+
+DERIVED_SCHEMA: Final = pa.schema([schema_of("model_logs").field(name) for name, _ in DERIVED_FIELDS])
+"""The derived columns of `model_logs`, in their order."""
+
+_FEW: Final = 100  # records that the reference has read before DuckDB has planned its query
+_FEW_BYTES: Final = 1 << 20
+_SLICE: Final = 16 << 20  # bytes of raw per query: measured as fast as larger ones, and memory stays small
+_CONSTANT: Final = r"-?(?:[nN][aA][nN]|[iI][nN][fF](?:[iI][nN][iI][tT][yY])?)[ \t\r\n]*[,}\]]"
+_LENIENT: Final = (
+    rf",[ \t\r\n]*(?:[}}\]]|{_CONSTANT})",  # four patterns, each with a literal first byte, are faster than one
+    rf":[ \t\r\n]*{_CONSTANT}",
+    rf"\[[ \t\r\n]*{_CONSTANT}",
+)
+"""What DuckDB's parser takes and RFC 8259 does not: trailing commas, NaN, Infinity. May also match inside a string."""
+
+
+class Engine:
+    """One DuckDB connection that computes derived columns; close it, or use it in a `with` statement."""
+
+    def __init__(self, *, threads: int = 1, memory_limit: str = "512MB", few: int = _FEW) -> None:
+        """Open an in-memory database that can reach nothing outside; up to `few` records it is not asked."""
+        self._few = few
+        self._connection = duckdb.connect(":memory:", config={"threads": threads, "memory_limit": memory_limit})
+        for name in ("autoinstall_known_extensions", "autoload_known_extensions"):
+            self._connection.execute(f"SET {name} = false")
+        self._connection.execute("SET temp_directory = ''")
+        self._connection.execute("SET enable_external_access = false")
+        self._connection.execute("SET lock_configuration = true")
+        self._names: dict[Dialect, Names] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the database's memory back."""
+        self._connection.close()
+
+    def project(
+        self, dialect: Dialect, raw: pa.LargeBinaryArray, whole: pa.BooleanArray | None = None
+    ) -> pa.RecordBatch:
+        """Return the derived columns of records given with their terminators.
+
+        `whole` is false for the pieces of a record that is cut over several rows; without it every record is whole.
+        """
+        if not dialect.is_json:
+            return self._opaque(dialect, len(raw), whole)
+        answers = []
+        for start, length in _slices(raw):
+            flags = None if whole is None else whole.slice(start, length)
+            answers.append(self._slice(dialect, raw.slice(start, length), flags))
+        return _one_batch(answers)
+
+    def _opaque(self, dialect: Dialect, rows: int, whole: pa.BooleanArray | None) -> pa.RecordBatch:
+        columns = {name: pa.nulls(rows, DERIVED_SCHEMA.field(name).type) for name, _ in DERIVED_FIELDS}
+        columns["dialect"] = pa.repeat(dialect.id, rows)
+        columns["parse_status"] = pa.repeat("opaque", rows)
+        unknown = pa.repeat("unknown", rows)
+        columns["content_status"] = unknown if whole is None else pc.if_else(whole, unknown, "fragment")
+        return pa.RecordBatch.from_pydict(columns, schema=DERIVED_SCHEMA)
+
+    def _slice(self, dialect: Dialect, raw: pa.LargeBinaryArray, whole: pa.BooleanArray | None) -> pa.Table:
+        if len(raw) <= self._few and raw.nbytes <= _FEW_BYTES:
+            return _by_reference(dialect, raw, whole, range(len(raw)))
+        text = _as_text(raw)
+        if whole is not None:
+            text = pc.if_else(whole, text, pa.scalar(None, text.type))
+        answer, single = self._ask(dialect, text)
+        strict = pc.invert(pc.fill_null(_is_lenient(text), fill_value=True))
+        plain = pc.and_(pc.and_(answer["plain"], strict), single)
+        fast = _filled(dialect, answer)
+        odd = [row for row, is_plain in enumerate(plain.to_pylist()) if not is_plain]
+        return _patched(fast, odd, _by_reference(dialect, raw, whole, odd)) if odd else fast
+
+    def _ask(self, dialect: Dialect, text: pa.LargeStringArray) -> tuple[pa.Table, pa.BooleanArray]:
+        """Return the query's answer, and of each record whether no object on a mapped path repeats a name."""
+        numbers = pa.array(range(len(text)), pa.int64())
+        self._connection.register("block", pa.table({"n": numbers, "raw": text}))
+        names = self._names.get(dialect) or self._learn(dialect)
+        answer = self._connection.sql(_query(dialect, names)).to_arrow_table()
+        shapes = _shapes(answer["keys"])
+        if not _names_in(shapes.dictionary, live_paths(dialect, names)) & _mapped(dialect) <= names:
+            answer = self._connection.sql(_query(dialect, self._learn(dialect))).to_arrow_table()
+            shapes = _shapes(answer["keys"])
+        self._connection.unregister("block")
+        return answer, _has_single_names(shapes)
+
+    def _learn(self, dialect: Dialect) -> Names:
+        """Look which names of the dialect the records have, and keep them for the records that follow."""
+        shapes = self._connection.sql(compile_names_query(dialect)).to_arrow_table()["keys"]
+        found = _names_in(shapes, dialect.paths()) & _mapped(dialect)
+        self._names[dialect] = self._names.get(dialect, frozenset()) | found
+        return self._names[dialect]
+
+
+_query = cache(compile_query)
+
+
+@cache
+def _shared(threads: int) -> Engine:
+    return Engine(threads=threads)
+
+
+def project(
+    dialect: Dialect, raw: pa.LargeBinaryArray, whole: pa.BooleanArray | None = None, *, threads: int = 1
+) -> pa.RecordBatch:
+    """Return the derived columns of records, from this process's one engine; see `Engine.project`."""
+    return _shared(threads).project(dialect, raw, whole)
+
+
+def _slices(raw: pa.LargeBinaryArray) -> Iterator[tuple[int, int]]:
+    """Cut a block into runs of rows of about `_SLICE` bytes, a longer row alone."""
+    offsets = memoryview(raw.buffers()[1]).cast("q")[raw.offset : raw.offset + len(raw) + 1] if len(raw) else ()
+    start = 0
+    while start < len(raw):
+        end = max(start + 1, bisect_right(offsets, offsets[start] + _SLICE) - 1)
+        yield start, min(end, len(raw)) - start
+        start = end
+
+
+def _as_text(raw: pa.LargeBinaryArray) -> pa.LargeStringArray:
+    """Return the records as text, null where the bytes are not UTF-8: such bytes must never enter DuckDB."""
+    try:
+        return raw.cast(pa.large_string())
+    except pa.ArrowInvalid:
+        return pa.array([_decoded(record) for record in raw.to_pylist()], pa.large_string())
+
+
+def _decoded(record: bytes | None) -> str | None:
+    try:
+        return None if record is None else record.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def _is_lenient(text: pa.LargeStringArray) -> pa.BooleanArray:
+    verdicts = [pc.match_substring_regex(text, pattern) for pattern in _LENIENT]
+    return pc.or_(pc.or_(verdicts[0], verdicts[1]), verdicts[2])
+
+
+@cache
+def _mapped(dialect: Dialect) -> Names:
+    """Return the names that the dialect's paths want, each with its object."""
+    return names_of(dialect.paths())
+
+
+def _shapes(keys: pa.ChunkedArray) -> pa.DictionaryArray:
+    """Tell lists of names apart: a log has few shapes of records, and each is looked at once."""
+    return keys.cast(pa.string()).combine_chunks().dictionary_encode()
+
+
+def _names_in(shapes: pa.Array, paths: Sequence[Path]) -> Names:
+    objects = parents(paths)
+    return frozenset(
+        (place, name)
+        for shape in shapes.to_pylist()
+        if shape is not None
+        for place, names in zip(objects, json.loads(shape), strict=True)
+        for name in names or ()
+    )
+
+
+def _has_single_names(shapes: pa.DictionaryArray) -> pa.BooleanArray:
+    single = pa.array([_is_single(shape) for shape in shapes.dictionary.to_pylist()], pa.bool_())
+    return pc.fill_null(single.take(shapes.indices), fill_value=False)
+
+
+def _is_single(shape: str) -> bool:
+    return all(names is None or len(set(names)) == len(names) for names in json.loads(shape))
+
+
+def _filled(dialect: Dialect, answer: pa.Table) -> pa.Table:
+    """Return all derived columns of plain records: those of the answer, the constant ones, the others null."""
+    rows = len(answer)
+    constant = {"dialect": pa.repeat(dialect.id, rows), "parse_status": pa.repeat("ok", rows)}
+    columns = [
+        answer[field.name].cast(field.type)
+        if field.name in answer.column_names
+        else constant.get(field.name, pa.nulls(rows, field.type))
+        for field in DERIVED_SCHEMA
+    ]
+    return pa.table(columns, schema=DERIVED_SCHEMA)
+
+
+def _by_reference(
+    dialect: Dialect, raw: pa.LargeBinaryArray, whole: pa.BooleanArray | None, rows: Sequence[int]
+) -> pa.Table:
+    flags = [True] * len(rows) if whole is None else whole.take(pa.array(rows)).to_pylist()
+    records = raw.take(pa.array(rows)).to_pylist()
+    derived: list[dict[str, Derived]] = [
+        derive(dialect, record, whole=flag) for record, flag in zip(records, flags, strict=True)
+    ]
+    columns = {name: [one[name] for one in derived] for name in DERIVED_SCHEMA.names}
+    return pa.table(
+        {name: pa.array(values, DERIVED_SCHEMA.field(name).type) for name, values in columns.items()},
+        schema=DERIVED_SCHEMA,
+    )
+
+
+def _patched(fast: pa.Table, rows: Sequence[int], slow: pa.Table) -> pa.Table:
+    """Put the reference's answers in their places."""
+    places = list(range(len(fast)))
+    for place, row in enumerate(rows):
+        places[row] = len(fast) + place
+    return pa.concat_tables([fast, slow]).take(pa.array(places, pa.int64()))
+
+
+def _one_batch(answers: Sequence[pa.Table]) -> pa.RecordBatch:
+    if not answers:
+        return pa.RecordBatch.from_pylist([], schema=DERIVED_SCHEMA)
+    return pa.concat_tables(answers).combine_chunks().to_batches()[0]
