@@ -1,0 +1,388 @@
+"""What a killed run left in the store and no log knows: entered, adopted, or named in an incident.
+
+    1  a stored statement that is valid and not in the log is entered, as whoever finds it should
+    2  a batch object that no statement names gets one from its own bytes, if they pass every check of a batch and it is
+       the next one of a snapshot that nobody has finished
+    3  anything else of this kind is named in an `incident` by key, version and SHA-256, and left alone from then on
+
+Only what is recent is looked at, by the dates in keys: from the day before the last snapshot began. Only objects older
+than ten minutes are judged, as younger ones may be another writer's next step. Signing what one finds is safe only
+because the incident says that it was found: an adopted batch is named in one too.
+
+>>> adopt(session)
+0
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import BinaryIO, Final, cast
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+
+from archiver.errors import EvidenceError
+from archiver.flows.session import Session, statement_opener
+from archiver.judge import batches
+from archiver.judge.rows import RowJudge
+from archiver.model import instant, layout, tables
+from archiver.model.item import Item
+from archiver.model.statement import (
+    BatchPredicate,
+    HoldWords,
+    IncidentObject,
+    IncidentPredicate,
+    SnapshotPredicate,
+    Subject,
+)
+from archiver.proof import canonical, dsse
+from archiver.stores.base import Version
+from archiver.writer.append import Opened
+from archiver.writer.place import check_receipt
+from archiver.writer.seal import receipt_words
+
+__all__ = ["adopt"]
+
+SETTLED: Final = timedelta(minutes=10)
+"""A run signs a batch within seconds of storing it; what is younger may still get its statement from its maker."""
+
+_KINDS: Final = ("batch", "receipt", "incident", "key", "timestamp", "hold", "approval", "release", "access",
+                 "verification", "policy", "archive", "snapshot")  # fmt: skip
+"""Snapshots last: they speak of the batches before them."""
+_ONCE: Final = {"archive", "policy"}  # a later one would contradict the log that has gone on without it
+_MOST_OBJECTS: Final = 1000  # named in one run; more than a killed run can leave, and no litter fills the log
+_INCIDENT_BYTES: Final = 24_000  # of objects in one statement, whose envelope has at most 65,535 bytes
+_BLOCK: Final = 1 << 20
+
+
+@dataclass(frozen=True)
+class _Left:
+    """An object that stays outside the log, and why."""
+
+    version: Version
+    sha256: str
+    why: str
+
+    def words(self) -> IncidentObject:
+        return IncidentObject(key=self.version.key, version=self.version.version, sha256=self.sha256)
+
+
+def adopt(session: Session) -> int:
+    """Do all three; return how many statements were entered or made."""
+    days = _days(session)
+    entered, left = _statements(session, days)
+    adopted, more = _batches(session, days)
+    left += more
+    if adopted:
+        what = f"{len(adopted)} batch objects without statement passed every check and got their statements now"
+        entered += len(adopted) + _incidents(session, what, "adopted", adopted)
+    for decision, some in (
+        ("not evidence", [one for one in left if one.why.startswith("never entered")]),
+        ("unexplained", [one for one in left if not one.why.startswith("never entered")]),
+    ):
+        if some:
+            what = f"{len(some)} objects that the log does not account for; the first: {some[0].why[:200]}"
+            entered += _incidents(session, what, decision, some)
+    return entered
+
+
+def _days(session: Session) -> set[str]:
+    """Return the dates, as keys have them, of what may have been left since the last snapshot began."""
+    last, archive = session.catalog.last_snapshot(), session.catalog.archive()
+    now = session.clock()
+    since = now
+    if last is not None:
+        since = instant.parse_instant(last.started)
+    elif archive is not None:
+        since = instant.parse_instant(archive.at)
+    first = min(since, now) - timedelta(days=1)
+    return {instant.compact_instant(first + timedelta(days=day))[:8] for day in range((now - first).days + 2)}
+
+
+def _recent(session: Session, folder: str, days: set[str]) -> Iterator[Version]:
+    """List what lies under a folder and begins with one of these dates; one listing for each ten days of a month."""
+    for decade in sorted({day[:7] for day in days}):
+        for version in session.store.list(f"{folder}{decade}"):
+            day = version.key[len(folder) : len(folder) + len("YYYYMMDD")]
+            if day in days and not version.is_delete_marker:
+                yield version
+
+
+# 1
+
+
+def _statements(session: Session, days: set[str]) -> tuple[int, list[_Left]]:
+    open_statement = statement_opener(session.trust)
+    known = _named_before(session)
+    entered, left = 0, []
+    for kind in _KINDS:
+        for key, found in _stored(session, kind, days):
+            envelopes = [(version, data, opened) for version, data in found
+                         if (opened := _opened(open_statement, key, data)) is not None]  # fmt: skip
+            if not envelopes:
+                continue  # a stranger, which `verify` names
+            _refuse_two(key, [data for _, data, _ in envelopes])
+            version, data, opened = envelopes[0]
+            why = _why_not(session, opened)
+            if why is None:
+                session.enter(key, data)
+                entered += 1
+            elif _is_settled(session, version) and (key, sha256(data).hexdigest()) not in known:
+                left.append(_Left(version, sha256(data).hexdigest(), why))
+    return entered, left
+
+
+def _stored(session: Session, kind: str, days: set[str]) -> Iterator[tuple[str, list[tuple[Version, bytes]]]]:
+    """Yield the keys of a kind that the log has not, with their versions, oldest first, and their bytes."""
+    found: dict[str, list[Version]] = {}
+    for version in _recent(session, f"statements/{kind}/", days):
+        named = layout.statement_of_key(version.key)
+        if named is not None and not session.catalog.has_statement(*named):
+            found.setdefault(version.key, []).insert(0, version)
+    for key in sorted(found):
+        yield key, [(version, _small(session, version)) for version in found[key]]
+
+
+def _opened(open_statement: Callable[[bytes], Opened], key: str, data: bytes) -> Opened | None:
+    try:
+        opened = open_statement(data)
+    except EvidenceError:
+        return None
+    return opened if layout.statement_of_key(key) == (opened.kind, opened.identity) else None
+
+
+def _refuse_two(key: str, envelopes: list[bytes]) -> None:
+    if len({dsse.open_envelope(data).payload for data in envelopes}) > 1:
+        raise EvidenceError(
+            "statement-conflict",
+            f"{key}: expected one statement of this id, found several that are validly signed and say different things",
+            hint="two state folders write with one key and one id; stop both, keep all versions, and find out why",
+        )
+
+
+def _why_not(session: Session, opened: Opened) -> str | None:
+    """Say why a valid statement does not fit the log as it is now, None when it does."""
+    if opened.kind in _ONCE:
+        return f"never entered: a valid {opened.kind} statement, after which the log has gone on without it"
+    predicate = opened.statement.predicate if opened.statement is not None else None
+    if isinstance(predicate, SnapshotPredicate):
+        last = session.catalog.last_snapshot()
+        known = predicate.previous is not None and session.catalog.has_statement("snapshot", predicate.previous)
+        if not known and not (predicate.previous is None and last is None):
+            return "never entered: a valid snapshot statement that goes on from one that the log has not"
+    return None
+
+
+def _small(session: Session, version: Version) -> bytes:
+    with session.store.read(version.key, version.version) as stream:
+        return stream.read(dsse.MAX_ENVELOPE + 1)
+
+
+# 2
+
+
+def _batches(session: Session, days: set[str]) -> tuple[list[_Left], list[_Left]]:
+    """Return the objects that were adopted and those that were not."""
+    known = _named_before(session)
+    adopted: list[_Left] = []
+    left: list[_Left] = []
+    for table in tables.TABLES:
+        for version in _orphans(session, table, days):
+            if len(adopted) + len(left) == _MOST_OBJECTS:
+                session.say(
+                    f"more than {_MOST_OBJECTS} objects that no statement names; the rest stay for now", "error"
+                )
+                return adopted, left
+            with session.store.read(version.key, version.version) as stream, tempfile.TemporaryFile() as copy:
+                digest = _copy(stream, cast("BinaryIO", copy))
+                if (version.key, digest) in known:
+                    continue
+                why = _adopt(session, version, digest, cast("BinaryIO", copy))
+            one = _Left(version, digest, why or "adopted")
+            (left if why else adopted).append(one)
+            session.say(f"{version.key}: an object without statement; {why or 'it passed all checks and was adopted'}",
+                        "warning")  # fmt: skip
+    return adopted, left
+
+
+def _orphans(session: Session, table: str, days: set[str]) -> list[Version]:
+    """Return the versions of batch objects that no statement names, in the order of their ids."""
+    found = [
+        version
+        for version in _recent(session, f"{layout.DATA}{table}/date=", days)
+        if layout.is_archive_key(version.key)
+        and not session.catalog.knows_object(version.key)
+        and _is_settled(session, version)
+    ]
+    return sorted(found, key=lambda version: version.key)
+
+
+def _adopt(session: Session, version: Version, digest: str, stream: BinaryIO) -> str | None:
+    """Give an object its statement; return why not, None when it was given one."""
+    identity = layout.parse_batch_id(version.key.rpartition("/")[2].removesuffix(".parquet"))
+    run = session.journal.run()
+    if session.catalog.has_statement("snapshot", identity.snapshot):
+        return f"snapshot {identity.snapshot} was finished without it"
+    if run is not None and run.snapshot == identity.snapshot:
+        return f"snapshot {identity.snapshot} goes on from its journal, which does not know it"
+    number = sum(1 for row in session.catalog.batches(identity.snapshot) if row.table == identity.table)
+    if number != identity.number:
+        return f"number {number} is the next one of {identity.snapshot}, not {identity.number}"
+    try:
+        predicate = _judged(session, identity, version, stream)
+    except (EvidenceError, ValidationError, pa.ArrowException, OSError, ValueError, KeyError) as problem:
+        return f"it does not pass the checks of a batch: {str(problem).splitlines()[0][:300]}"
+    _sign(session, predicate, version, digest)
+    return None
+
+
+def _judged(session: Session, identity: layout.BatchId, version: Version, stream: BinaryIO) -> BatchPredicate:
+    """Return what a batch says of itself, after every check that `verify` makes of rows."""
+    facts = pq.read_metadata(stream)
+    stream.seek(0)
+    words = facts.metadata or {}
+    started = _started(identity.snapshot)
+    stored = instant.format_instant(version.modified)
+    draft = BatchPredicate(
+        **session.seal.common(str(identity)),
+        source="",
+        snapshot=identity.snapshot,
+        table=identity.table,
+        table_version=int(words[b"archiver.table_version"]),
+        number=identity.number,
+        records=facts.num_rows,
+        items=1,
+        raw_bytes=0,
+        merkle_root=words[b"archiver.merkle_root"].decode("ascii"),
+        collected_from=started,
+        collected_to=max(started, stored),
+        parquet_writer=str(facts.created_by)[:200],
+        encryption="none",
+        policy_sha256=session.policy.sha256,
+        matters=[],
+        hold=HoldWords(retain_until=started, mode="COMPLIANCE", legal_hold=True),
+        receipts=[],
+    )
+    return _with_rows(session, draft, stream)
+
+
+def _with_rows(session: Session, draft: BatchPredicate, stream: BinaryIO) -> BatchPredicate:
+    file = batches.open_parquet(stream, draft)
+    salt = batches.salt_of(file)
+    judge: RowJudge | None = None
+    items: set[bytes] = set()
+    for rows in batches.slices(file):
+        if judge is None:
+            draft = draft.model_copy(update=_owner(session, draft.table, rows.texts[0]))
+            judge = RowJudge(draft, salt)
+        judge.take(rows)
+        items.update(rows.digests)
+    if judge is None or judge.root().hex() != draft.merkle_root:
+        raise EvidenceError("record-root", f"batch: expected the root {draft.merkle_root}, found another")
+    return BatchPredicate.model_validate(
+        {**draft.model_dump(), "items": len(items), "raw_bytes": judge.raw_bytes, "by": draft.by}
+    )
+
+
+def _owner(session: Session, table: str, text: str) -> dict[str, object]:
+    """Return source and matters of a batch as the policy in force has them."""
+    policy = session.catalog.policy()
+    known = {} if policy is None else {source.id: source.matters for source in policy.sources}
+    if table == "items":
+        return {"source": "", "matters": sorted({matter for matters in known.values() for matter in matters})}
+    source = Item.parse(text).source
+    if source not in known:
+        raise EvidenceError("no-such-source", f"batch: expected a source of the policy, found {source[:80]!r}")
+    return {"source": source, "matters": list(known[source])}
+
+
+def _sign(session: Session, predicate: BatchPredicate, version: Version, digest: str) -> None:
+    matters = tuple(predicate.matters) or None
+    wanted = session.lock_for(matters)
+    receipt = session.store.hold(version.key, version.version, wanted)
+    if wanted.retain_until is not None:
+        check_receipt(receipt, wanted)
+    receipt = replace(receipt, sha256=digest, size=version.size, basis="read-back")  # it was read and hashed just now
+    hold = HoldWords(
+        retain_until=instant.format_instant(instant.round_up(session.policy.retain_until(matters))),
+        mode="COMPLIANCE",
+        legal_hold=True,
+    )
+    signed = predicate.model_copy(update={"hold": hold, "receipts": [receipt_words(receipt)]})
+    key, envelope = session.seal.seal("batch", [Subject.of(version.key, digest)], signed)
+    # A crash after this line leaves the signed envelope in the journal; the next run enters it before it adopts.
+    session.enter(key, session.journal.keep(key, envelope))
+
+
+def _copy(stream: BinaryIO, copy: BinaryIO) -> str:
+    digest = sha256()
+    while block := stream.read(_BLOCK):
+        digest.update(block)
+        copy.write(block)
+    copy.seek(0)
+    return digest.hexdigest()
+
+
+# 3
+
+
+def _named_before(session: Session) -> set[tuple[str, str]]:
+    """Return key and SHA-256 of everything that an incident has named."""
+    return {
+        (one.key, one.sha256)
+        for _, statement in session.catalog.statements("incident")
+        if isinstance(statement.predicate, IncidentPredicate)
+        for one in statement.predicate.objects
+    }
+
+
+def _incidents(session: Session, what: str, decision: str, some: list[_Left]) -> int:
+    """Sign incidents about objects, as many as it takes; return how many."""
+    count = 0
+    for chunk in _chunks(some):
+        report = b"".join(
+            canonical.encode({**one.words().model_dump(), "size": one.version.size, "why": one.why}) + b"\n"
+            for one in chunk
+        )
+        digest = sha256(report).hexdigest()
+        report_key = layout.report_key(digest, "incident.jsonl")
+        session.put(report_key, report)
+        predicate = IncidentPredicate(
+            **session.seal.common(),
+            what=what,
+            decision=decision,  # type: ignore[arg-type] # checked by the model
+            objects=[one.words() for one in chunk],
+        )
+        key, envelope = session.seal.seal("incident", [Subject.of(report_key, digest)], predicate)
+        session.enter(key, session.journal.keep(key, envelope))
+        count += 1
+    return count
+
+
+def _chunks(some: Iterable[_Left]) -> Iterator[list[_Left]]:
+    chunk: list[_Left] = []
+    size = 0
+    for one in some:
+        length = len(one.words().model_dump_json())
+        if chunk and size + length > _INCIDENT_BYTES:
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(one)
+        size += length
+    if chunk:
+        yield chunk
+
+
+def _is_settled(session: Session, version: Version) -> bool:
+    return version.modified <= session.clock() - SETTLED
+
+
+def _started(snapshot: str) -> str:
+    """Return the instant in a snapshot id."""
+    stamp = snapshot[: len("YYYYMMDDTHHMMSSZ")]
+    return instant.format_instant(datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC))

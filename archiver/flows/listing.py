@@ -1,0 +1,127 @@
+"""What an archive holds, in lists: snapshots, batches, items, statements, and one statement in full.
+
+Everything comes from signed statements and checked lines, through an archive that is open for reading.
+
+>>> [snapshot.status for snapshot in list_snapshots(reading)]
+['complete']
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from archiver.errors import UsageError
+from archiver.flows.reading import Reading, finished_snapshot, items_of
+from archiver.model.glob import BadGlobError, compile_glob
+from archiver.model.items import STATUSES, ItemLine
+from archiver.model.statement import BatchPredicate, SnapshotPredicate, Statement
+from archiver.proof import dsse
+
+__all__ = [
+    "Listed",
+    "Shown",
+    "list_batches",
+    "list_items",
+    "list_snapshots",
+    "list_statements",
+    "show",
+]
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A statement in the log: its position, kind and id, when it says that it was made, by whom, and its subjects."""
+
+    position: int
+    kind: str
+    id: str
+    at: str
+    by: str
+    subjects: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A statement in full, with the key that signed it. `counts` is of a snapshot's lines, by status."""
+
+    position: int
+    statement: Statement
+    keyid: str
+    counts: dict[str, int]
+
+
+def list_snapshots(reading: Reading) -> Iterator[SnapshotPredicate]:
+    """Yield the snapshots in log order, aborted ones too."""
+    for _, statement, _ in reading.archive.statements("snapshot"):
+        if isinstance(statement.predicate, SnapshotPredicate):
+            yield statement.predicate
+
+
+def list_batches(reading: Reading, *, snapshot: str | None = None) -> Iterator[BatchPredicate]:
+    """Yield the batches in log order, of one snapshot where it is named."""
+    for _, statement, _ in reading.archive.statements("batch"):
+        predicate = statement.predicate
+        if isinstance(predicate, BatchPredicate) and snapshot in (None, predicate.snapshot):
+            yield predicate
+
+
+def list_items(
+    reading: Reading,
+    *,
+    snapshot: str | None = None,
+    source: str | None = None,
+    status: str | None = None,
+    path_glob: str | None = None,
+) -> Iterator[ItemLine]:
+    """Yield the lines of a snapshot, the newest finished one unless it is named, as far as they are wanted."""
+    if status is not None and status not in STATUSES:
+        raise UsageError(
+            "no-such-status",
+            f"--status {status}: expected one of {', '.join(STATUSES)}",
+            hint="write one of these",
+        )
+    wanted = finished_snapshot(reading.archive, snapshot)
+    try:
+        matches = compile_glob(path_glob) if path_glob is not None else bool
+    except BadGlobError as problem:
+        raise UsageError("glob-refused", f"--path: {problem}", hint=f"write {problem.instead}") from problem
+    return (
+        line
+        for line in items_of(reading.archive, wanted)
+        if source in (None, line.item.source) and status in (None, line.status) and matches(line.item.relative_bytes())
+    )
+
+
+def list_statements(reading: Reading, *, kind: str | None = None) -> Iterator[Listed]:
+    """Yield the statements in log order, of one kind where it is named."""
+    for position, statement, _ in reading.archive.statements(kind):
+        by = statement.predicate.by
+        subjects = tuple(subject.name for subject in statement.subject)
+        yield Listed(position, statement.kind, statement.id, statement.predicate.at, f"{by.user}@{by.host}", subjects)
+
+
+def show(reading: Reading, identity: str) -> list[Shown]:
+    """Return the statements that have an id; raises `UsageError` when there is none."""
+    found = [
+        Shown(position, statement, dsse.open_envelope(envelope).keyid, _counts(reading, statement))
+        for position, statement, envelope in reading.archive.statements()
+        if statement.id == identity
+    ]
+    if not found:
+        raise UsageError(
+            "no-such-id",
+            f"{identity}: expected the id of a statement in the log, found none",
+            hint="see `archiver list snapshots`, `archiver list batches` and `archiver list statements`",
+        )
+    return found
+
+
+def _counts(reading: Reading, statement: Statement) -> dict[str, int]:
+    """Count the lines of a snapshot by status, those of inner items too."""
+    predicate = statement.predicate
+    counts: dict[str, int] = {}
+    if isinstance(predicate, SnapshotPredicate) and predicate.status != "aborted":
+        for line in items_of(reading.archive, predicate):
+            counts[line.status] = counts.get(line.status, 0) + 1
+    return dict(sorted(counts.items()))

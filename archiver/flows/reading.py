@@ -1,0 +1,190 @@
+"""Opening an archive for reading: which store, and whom to believe.
+
+    a policy           its destination, and the operator's own trust file unless another one is named
+    a location         with a trust file: checked against it
+    a location alone   the archive's own keys, which prove nothing against whoever made it; every answer says so
+
+What is read was checked on its way: statements against keys, objects against statements, lines against objects. What is
+wrong with log and statements stands in `warnings` and decides the exit status together with what a flow finds itself.
+
+>>> with open_reading(policy, None, clock=clock, listener=silent) as reading:
+...     newest = finished_snapshot(reading.archive, None)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from archiver.errors import EvidenceError, Exit, UsageError
+from archiver.events import Listener
+from archiver.flows.session import destination_store, own_trust
+from archiver.judge.reader import Archive, open_archive
+from archiver.model.finding import Finding, Severity, exit_of
+from archiver.model.items import ItemLine
+from archiver.model.policy import Policy
+from archiver.model.statement import SnapshotPredicate
+from archiver.model.trust import MAX_TRUST_FILE, TrustFile, parse_trust
+from archiver.stores.base import Store
+from archiver.stores.open import open_store
+
+__all__ = [
+    "Reading",
+    "UnknownError",
+    "finished_snapshot",
+    "items_of",
+    "open_reading",
+    "read_trust",
+]
+
+_MOST_WARNINGS: Final = 20
+_SELF_TRUST: Final = (
+    "no trust file: the keys are taken from the archive itself, so whoever made it could have made up all of it; "
+    "name the operator's with --trust"
+)
+_KEYS: Final = {"statement-key-unknown", "statement-key-expired"}
+
+
+class UnknownError(EvidenceError):
+    """Something cannot be said, for want of a key or of a log: not forged, but not shown either."""
+
+    exit_status = Exit.INCOMPLETE
+
+
+@dataclass(frozen=True)
+class Reading:
+    """An open archive. `trusted` is False when its own keys had to be believed; `exit` is of log and statements."""
+
+    archive: Archive
+    store: Store
+    trust: TrustFile
+    trusted: bool
+    warnings: tuple[str, ...]
+    exit: Exit
+
+
+@contextmanager
+def open_reading(
+    policy: Policy | None,
+    location: str | None,
+    *,
+    trust_path: Path | None = None,
+    endpoint: str | None = None,
+    region: str | None = None,
+    profile: str | None = None,
+    clock: Callable[[], datetime],
+    listener: Listener,
+) -> Iterator[Reading]:
+    """Open the archive of a policy, or the one at a location, for reading."""
+    if location is not None:
+        base = Path.cwd()
+        store = open_store(location, base=base, clock=clock, endpoint=endpoint, region=region, profile=profile)
+    elif policy is not None:
+        store = destination_store(policy, clock)
+    else:
+        raise UsageError(
+            "no-archive", "expected a policy or --archive, found neither", hint="say which: --archive LOCATION"
+        )
+    _check_there(store)
+    trust, words = _trust(policy if location is None else None, trust_path)
+    with open_archive(store, trust, listener=listener) as archive:
+        yield Reading(
+            archive=archive,
+            store=store,
+            trust=archive.trusted,
+            trusted=not archive.unsafe_self_trust,
+            warnings=(*words, *_warnings(archive.findings)),
+            exit=_exit(archive.findings),
+        )
+
+
+def read_trust(path: Path) -> TrustFile:
+    """Read a trust file that a person named."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_TRUST_FILE + 1)
+    except OSError as problem:
+        raise UsageError(
+            "no-trust-file",
+            f"{path}: expected a trust file, found: {problem.strerror}",
+            hint="name the trust.json that the operator handed to you",
+        ) from problem
+    return parse_trust(data, name=str(path))
+
+
+def finished_snapshot(archive: Archive, identity: str | None) -> SnapshotPredicate:
+    """Return a snapshot that was finished, by its id or else the newest one."""
+    if not archive.log.size:
+        raise UnknownError(
+            "log-missing",
+            f"{archive.store.destination.location}: expected a log that the trust file knows, found none",
+            hint="see whether this is the right place and the right trust file",
+        )
+    found = None
+    for _, statement, _ in archive.statements("snapshot"):
+        predicate = statement.predicate
+        if isinstance(predicate, SnapshotPredicate) and identity in (None, predicate.id):
+            if predicate.status != "aborted":
+                found = predicate
+            elif identity is not None:
+                raise UsageError(
+                    "snapshot-aborted",
+                    f"snapshot {identity}: expected one that was finished, found that it was aborted",
+                    hint="see `archiver list snapshots` for the others",
+                )
+    if found is None:
+        raise UsageError(
+            "no-such-snapshot",
+            f"snapshot {identity or 'of any kind'}: expected it in the log, found none that was finished",
+            hint="see `archiver list snapshots`",
+        )
+    return found
+
+
+def items_of(archive: Archive, snapshot: SnapshotPredicate) -> Iterator[ItemLine]:
+    """Yield all lines of a snapshot; raises `EvidenceError("batch-gap")` when batches of them are not there."""
+    expected, found = snapshot.batches.get("items", 0), len(archive.items_batches(snapshot.id))
+    if found != expected:
+        raise EvidenceError(
+            "batch-gap",
+            f"snapshot {snapshot.id}: expected {expected} batches of items, found {found}",
+            hint="run `archiver verify` for all that is missing",
+        )
+    yield from archive.items(snapshot.id)
+
+
+def _trust(policy: Policy | None, path: Path | None) -> tuple[TrustFile | None, tuple[str, ...]]:
+    if path is not None:
+        return read_trust(path), ()
+    if policy is not None:
+        return own_trust(policy), ("the trust file is the operator's own",)
+    return None, (_SELF_TRUST,)
+
+
+def _check_there(store: Store) -> None:
+    destination = store.destination
+    if destination.kind == "folder" and not Path(destination.bucket).is_dir():
+        raise UsageError(
+            "no-such-archive",
+            f"{destination.location}: expected the folder of an archive, found none",
+            hint="run `archiver snapshot` first, or name another place with --archive",
+        )
+
+
+def _warnings(findings: list[Finding]) -> list[str]:
+    lines = [
+        f"{one.code}: {one.subject}: expected {one.expected}, found {one.actual}"
+        for one in findings
+        if one.severity is not Severity.NOTE
+    ]
+    more = len(lines) - _MOST_WARNINGS
+    return lines if more <= 0 else [*lines[:_MOST_WARNINGS], f"and {more} more; run `archiver verify` for all"]
+
+
+def _exit(findings: list[Finding]) -> Exit:
+    """Return what log and statements mean for a reader: an unfinished tail or an unknown kind takes nothing away."""
+    return exit_of(one for one in findings if one.severity is Severity.FAILED or one.code in _KEYS)

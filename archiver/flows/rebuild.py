@@ -1,0 +1,158 @@
+"""The catalog anew, from the store alone, and the lines of snapshots that others have made.
+
+Both feed the catalog through the doors of normal work. A rebuilt catalog is written beside the old one and takes its
+place when it is whole. A store that holds less than the old catalog knew is refused: the old one is the only witness.
+
+>>> rebuild(policy, clock=clock, listener=silent).entries
+42
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from archiver.catalog.catalog import Catalog
+from archiver.errors import EvidenceError, WorldError
+from archiver.events import Advanced, Listener, Stage
+from archiver.flows.reading import items_of
+from archiver.flows.session import destination_store, own_trust
+from archiver.flows.state import StateFolder
+from archiver.judge.reader import Archive, open_archive
+from archiver.model.policy import Policy
+from archiver.model.statement import SnapshotPredicate, Statement
+from archiver.model.trust import TrustFile
+from archiver.proof import merkle
+from archiver.stores.base import Store
+from archiver.writer.durable import sync_folder
+
+__all__ = ["Rebuilt", "rebuild", "take_in_items"]
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """What a rebuilt catalog holds; `items` counts the lines of all snapshots."""
+
+    entries: int
+    snapshots: int
+    batches: int
+    items: int
+    root: str
+
+
+def take_in_items(catalog: Catalog, store: Store, trust: TrustFile) -> int:
+    """Take in the lines of finished snapshots that the catalog lacks; return how many snapshots these were.
+
+    Asks nothing of the store when there are none, which is so on nearly every run.
+    """
+    missing = catalog.snapshots_without_items()
+    if missing:
+        with open_archive(store, trust) as archive:
+            archive.demand()
+            for snapshot in missing:
+                _take_in(catalog, archive, snapshot)
+    return len(missing)
+
+
+def rebuild(policy: Policy, *, clock: Callable[[], datetime], listener: Listener) -> Rebuilt:
+    """Make the catalog of a policy's archive again; the old one is replaced when the new one is whole."""
+    trust = own_trust(policy)
+    state = StateFolder(policy.state)
+    with state.locked():
+        fresh = state.catalog.with_name(f"{state.catalog.name}.new")
+        _remove(fresh)
+        try:
+            with open_archive(destination_store(policy, clock), trust, listener=listener) as archive:
+                archive.demand()
+                with closing(Catalog(fresh)) as catalog:
+                    items = _fill(catalog, archive, listener)
+                    _refuse_rollback(state.catalog, catalog)
+                    made = _count(catalog, items)
+            # A kill before this line leaves the old catalog and a file that the next rebuild removes.
+            _take_place(fresh, state.catalog)
+        finally:
+            _remove(fresh)
+    return made
+
+
+def _fill(catalog: Catalog, archive: Archive, listener: Listener) -> int:
+    """Take in the whole log, then the lines of every snapshot; return how many lines these were."""
+    listener(Stage("rebuild the catalog", archive.log.size, "entries"))
+    stream = archive.statements()
+    coming: tuple[int, Statement, bytes] | None = next(stream, None)
+    for index, data in archive.log.entries():
+        if coming is not None and coming[0] == index:
+            catalog.absorb(index, data, coming[1], coming[2])
+            coming = next(stream, None)
+        else:
+            catalog.absorb(index, data, None, b"")  # a kind that only a later version knows
+        listener(Advanced())
+    if catalog.frontier().root() != archive.log.root:
+        raise EvidenceError("log-root", f"log: expected the root {archive.log.root.hex()}, found another")
+    return sum(_take_in(catalog, archive, snapshot) for snapshot in catalog.snapshots_without_items())
+
+
+def _take_in(catalog: Catalog, archive: Archive, snapshot: str) -> int:
+    found = archive.statement("snapshot", snapshot)
+    if found is None or not isinstance(found[1].predicate, SnapshotPredicate):
+        raise EvidenceError("statement-missing", f"snapshot {snapshot}: expected its statement in the log, found none")
+    lines = itertools.count()
+    catalog.absorb_items(
+        snapshot, (line for line, _ in zip(items_of(archive, found[1].predicate), lines, strict=False))
+    )
+    return next(lines)
+
+
+def _refuse_rollback(old: Path, fresh: Catalog) -> None:
+    """Compare with the old catalog, where that can be read: the log may only have grown since."""
+    if not old.exists():
+        return
+    try:
+        with closing(Catalog(old, read_only=True)) as known:
+            size, root = known.log_size(), known.frontier().root()
+    except WorldError:
+        return  # it is being rebuilt because it cannot be read
+    if size > fresh.log_size() or _root_at(fresh, size) != root:
+        raise EvidenceError(
+            "log-rollback",
+            f"log: expected the {size} entries that the catalog knew, found another log of {fresh.log_size()}",
+            hint="keep the old catalog, it is evidence; run `archiver verify` and find out what happened to the store",
+        )
+
+
+def _root_at(catalog: Catalog, size: int) -> bytes:
+    frontier = merkle.Frontier()
+    for data in catalog.entries(0, size):
+        frontier.append(merkle.leaf_hash(data))
+    return frontier.root()
+
+
+def _count(catalog: Catalog, items: int) -> Rebuilt:
+    return Rebuilt(
+        entries=catalog.log_size(),
+        snapshots=sum(1 for _ in catalog.statements("snapshot")),
+        batches=catalog.totals()["batches"],
+        items=items,
+        root=catalog.frontier().root().hex(),
+    )
+
+
+def _take_place(fresh: Path, old: Path) -> None:
+    """Put the finished catalog where the old one was; SQLite's own files of the old one must not outlive it."""
+    for name in _companions(old):
+        name.unlink(missing_ok=True)
+    fresh.replace(old)
+    sync_folder(old.parent)
+
+
+def _remove(path: Path) -> None:
+    for name in (path, *_companions(path)):
+        name.unlink(missing_ok=True)
+
+
+def _companions(path: Path) -> tuple[Path, Path]:
+    return path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")

@@ -1,0 +1,146 @@
+"""What a restore has to do, in the order in which batches are read: each of them once (a temporary SQLite file).
+
+A file's rows are listed in its line as ranges of batches. Batches are read in the order of their ids, so a file whose
+ranges stand in that order is written as its batches come by. The few others are `alone`: they are read one by one.
+Files that were hard links of each other, with the same content, are written once and linked.
+
+>>> plan.batches()
+['20261123T120000Z-0a1b2c-documents-00000000']
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+from archiver.model.items import ItemLine
+
+__all__ = ["Plan", "Range"]
+
+_SCHEMA: Final = """
+CREATE TABLE files(number INTEGER PRIMARY KEY, line BLOB NOT NULL, alone INTEGER NOT NULL, leader INTEGER,
+    done INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE ranges(batch TEXT NOT NULL, first INTEGER NOT NULL, count INTEGER NOT NULL, number INTEGER NOT NULL);
+CREATE TABLE folders(source TEXT NOT NULL, path TEXT NOT NULL, depth INTEGER NOT NULL, chosen INTEGER NOT NULL,
+    line BLOB NOT NULL, PRIMARY KEY(source, path)) WITHOUT ROWID;
+CREATE TABLE links(dev TEXT NOT NULL, ino TEXT NOT NULL, sha256 TEXT NOT NULL, number INTEGER NOT NULL,
+    PRIMARY KEY(dev, ino, sha256)) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True)
+class Range:
+    """Rows of a batch that belong to a file, which the plan knows by its number."""
+
+    first: int
+    count: int
+    number: int
+
+    @property
+    def end(self) -> int:
+        """The first row behind it."""
+        return self.first + self.count
+
+
+class Plan:
+    """The files and folders of one restore."""
+
+    def __init__(self) -> None:
+        """Begin with nothing to do."""
+        self._db = sqlite3.connect("", isolation_level=None)
+        self._db.executescript(_SCHEMA)
+        self._db.execute("BEGIN")  # one transaction for all: the file is dropped with the connection
+        self.files = 0
+        self.bytes = 0
+
+    def close(self) -> None:
+        """Forget the plan."""
+        self._db.close()
+
+    def add_folder(self, line: ItemLine, *, chosen: bool) -> None:
+        """Take in a folder; one that is not `chosen` is only made on the way to something that is."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO folders VALUES(?, ?, ?, ?, ?)",
+            [line.item.source, line.item.path, line.item.path.count("/"), chosen, line.encode()],
+        )
+
+    def add_file(self, line: ItemLine) -> None:
+        """Take in an item that has bytes."""
+        self.files += 1
+        self.bytes += line.size or 0
+        number, leader = self.files, self._leader(line)
+        ascending = all((a.batch, a.first) < (b.batch, b.first) for a, b in pairwise(line.parts))
+        self._db.execute(
+            "INSERT INTO files(number, line, alone, leader) VALUES(?, ?, ?, ?)",
+            [number, line.encode(), not ascending, leader],
+        )
+        if leader is None and ascending:
+            rows = [(part.batch, part.first, part.count, number) for part in line.parts]
+            self._db.executemany("INSERT INTO ranges VALUES(?, ?, ?, ?)", rows)
+
+    def _leader(self, line: ItemLine) -> int | None:
+        """Return the file that this one is a hard link of, None for the first of a group and for all others."""
+        file = line.file
+        if file is None or not isinstance(file["nlink"], int) or file["nlink"] < 2 or line.item.members:  # noqa: PLR2004 - itself and another
+            return None
+        name = [file["dev"], file["ino"], line.sha256]
+        row = self._db.execute("SELECT number FROM links WHERE dev = ? AND ino = ? AND sha256 = ?", name).fetchone()
+        if row is None:
+            self._db.execute("INSERT INTO links VALUES(?, ?, ?, ?)", [*name, self.files])
+        return None if row is None else int(row[0])
+
+    def batches(self) -> list[str]:
+        """Return the batches to be read, in order."""
+        return [row[0] for row in self._db.execute("SELECT DISTINCT batch FROM ranges ORDER BY batch")]
+
+    def ranges(self, batch: str) -> Iterator[Range]:
+        """Yield what is wanted of a batch, by the first row."""
+        self._db.execute("CREATE INDEX IF NOT EXISTS ranges_by_batch ON ranges(batch, first)")
+        for row in self._db.execute(
+            "SELECT first, count, number FROM ranges WHERE batch = ? ORDER BY batch, first", [batch]
+        ):
+            yield Range(*row)
+
+    def line(self, number: int) -> ItemLine:
+        """Return the line of a file."""
+        return ItemLine.parse(
+            bytes(self._db.execute("SELECT line FROM files WHERE number = ?", [number]).fetchone()[0])
+        )
+
+    def mark(self, number: int) -> None:
+        """Note that a file is restored, or that it was said why not."""
+        self._db.execute("UPDATE files SET done = 1 WHERE number = ?", [number])
+
+    def is_done(self, number: int) -> bool:
+        """Say whether a file was marked."""
+        return bool(self._db.execute("SELECT done FROM files WHERE number = ?", [number]).fetchone()[0])
+
+    def links(self) -> Iterator[tuple[int, ItemLine, ItemLine]]:
+        """Yield files that were hard links, each after the line of the file that was written for it."""
+        rows = self._db.execute(
+            "SELECT f.number, f.line, l.line FROM files f JOIN files l ON f.leader = l.number ORDER BY f.number"
+        ).fetchall()
+        for number, line, leader in rows:
+            yield int(number), ItemLine.parse(bytes(leader)), ItemLine.parse(bytes(line))
+
+    def left(self) -> Iterator[tuple[int, ItemLine]]:
+        """Yield the files that are not done, in order."""
+        number = 0
+        while row := self._db.execute(
+            "SELECT number, line FROM files WHERE NOT done AND number > ? ORDER BY number LIMIT 1", [number]
+        ).fetchone():
+            number = int(row[0])
+            yield number, ItemLine.parse(bytes(row[1]))
+
+    def chosen_folders(self) -> Iterator[ItemLine]:
+        """Yield the folders that were asked for, outer ones first."""
+        for (line,) in self._db.execute("SELECT line FROM folders WHERE chosen ORDER BY depth, source, path"):
+            yield ItemLine.parse(bytes(line))
+
+    def folders_inside_out(self) -> Iterator[ItemLine]:
+        """Yield all known folders, inner ones first: what they hold must be finished before their times are set."""
+        for (line,) in self._db.execute("SELECT line FROM folders ORDER BY depth DESC, source, path"):
+            yield ItemLine.parse(bytes(line))
