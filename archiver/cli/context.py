@@ -1,0 +1,46 @@
+"""What a command is given (clock, randomness, environment, settings) and what it gives back (an answer)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from archiver.cli.talk import Talk
+from archiver.cli.words import plain
+from archiver.errors import ArchiverError, Exit
+
+__all__ = ["Answer", "Run"]
+
+
+@dataclass
+class Run:
+    """One call of the program. Settings may stand before and after the command's name; the last one counts."""
+
+    clock: Callable[[], datetime]
+    random: Callable[[int], bytes]
+    environ: dict[str, str]
+    talk: Talk
+    policy_file: str | None = None
+    json: bool = False
+    archive: str | None = None
+
+    def write(self, line: str) -> None:
+        """Write a line of data to stdout, for lists that may be long; not with `--json`."""
+        sys.stdout.write(f"{plain(line)}\n")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came out: `members` (a dataclass of `answers`) for `--json`, `text` for stdout.
+
+    With `-q` the text is left out when the exit status is 0, unless `asked_for` says that the text is all there is.
+    A command may come out with an error and still have much to say.
+    """
+
+    exit: Exit
+    members: object
+    text: str = ""
+    asked_for: bool = False
+    error: ArchiverError | None = None

@@ -1,0 +1,178 @@
+"""From arguments to an exit status: the one place where errors become words.
+
+a command answers        its text or its JSON on stdout, its exit status
+`ArchiverError`          message and hint on stderr (or in the JSON), the status of its class
+click's own refusals     2
+a disk, a pipe, SQLite   5, with the system's words
+Ctrl-C                   130, and a line that says how to go on
+anything else            5: "this is a fault in archiver"; the traceback only with ARCHIVER_DEBUG=1
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Final, NoReturn, TextIO
+
+import click
+from click.exceptions import Exit as ClickExit
+from click.exceptions import NoArgsIsHelpError
+
+from archiver.cli.commands import COMMANDS, GROUPS, program
+from archiver.cli.context import Answer, Run
+from archiver.cli.talk import Talk
+from archiver.cli.words import plain_lines
+from archiver.errors import ArchiverError, Exit, UsageError, WorldError
+
+__all__ = ["main", "run"]
+
+INTERRUPTED: Final = 130  # 128 + SIGINT, as shells count
+CUT_OFF: Final = 141  # 128 + SIGPIPE, the same
+
+
+def main() -> NoReturn:
+    """Run the command line of this process."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(
+    arguments: Sequence[str],
+    *,
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    random: Callable[[int], bytes] = os.urandom,
+    environ: dict[str, str] | None = None,
+) -> int:
+    """Run one command and return its exit status; clock, randomness and environment may be given by a test."""
+    _forgive(sys.stdout)
+    _forgive(sys.stderr)
+    talk = Talk(sys.stderr, terminal=sys.stderr.isatty() and sys.stdin.isatty())
+    context = Run(clock, random, dict(os.environ) if environ is None else environ, talk)
+    try:
+        status = _run(list(arguments), context)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read stdout has gone. Python would complain once more when it flushes at its end.
+        sys.stdout = io.TextIOWrapper(io.FileIO(os.devnull, "w"))
+        return CUT_OFF
+    return status
+
+
+def _run(arguments: list[str], run: Run) -> int:
+    try:
+        answer = _answer(arguments, run)
+    except KeyboardInterrupt:
+        return _interrupted(run, _command(arguments))
+    except ClickExit as leaving:
+        return leaving.exit_code
+    except NoArgsIsHelpError as helping:
+        run.talk.fail(helping.format_message().split("\n"))
+        return Exit.USAGE
+    except click.ClickException as refusal:
+        run.json = run.json or "--json" in arguments
+        error = UsageError("usage", refusal.format_message().rstrip("."), hint=_help_hint(refusal))
+        return _failed(run, _command(arguments), error)
+    except ArchiverError as error:
+        return _failed(run, _command(arguments), error)
+    except BrokenPipeError:
+        raise
+    except Exception as problem:  # noqa: BLE001 - the last place: whatever it was, it becomes one line and status 5
+        return _failed(run, _command(arguments), _told(problem, run))
+    return _give(run, _command(arguments), answer)
+
+
+def _answer(arguments: list[str], run: Run) -> Answer:
+    with program.make_context("archiver", arguments, obj=run) as context:
+        answer = program.invoke(context)
+    assert isinstance(answer, Answer)
+    return answer
+
+
+def _give(run: Run, command: str, answer: Answer) -> int:
+    if answer.error is not None:
+        _say_error(run, answer.error)
+    if run.json:
+        members = asdict(answer.members)  # type: ignore[call-overload] # every answer is a dataclass
+        _print_json(run, command, answer.exit, answer.error, members)
+    elif answer.text and (not run.talk.quiet or answer.asked_for or answer.exit is not Exit.OK):
+        sys.stdout.write(f"{plain_lines(answer.text).rstrip()}\n")
+    run.talk.end(failed=answer.exit is not Exit.OK)
+    return answer.exit
+
+
+def _failed(run: Run, command: str, error: ArchiverError) -> int:
+    _say_error(run, error)
+    if run.json:
+        _print_json(run, command, error.exit_status, error, {})
+    return error.exit_status
+
+
+def _interrupted(run: Run, command: str) -> int:
+    words = "interrupted; what was finished is kept, and the same command goes on from there"
+    run.talk.fail([words])
+    if run.json:
+        _print_json(run, command, INTERRUPTED, WorldError("interrupted", words), {})
+    return INTERRUPTED
+
+
+def _say_error(run: Run, error: ArchiverError) -> None:
+    first, *others = error.message.split("\n")
+    lines = [f"error: {first}"] if not others else ["error:", *(f"  {line}" for line in (first, *others))]
+    if error.hint:
+        lines += [f"hint: {line}" for line in error.hint.split("\n")]
+    run.talk.fail(lines)
+
+
+def _print_json(run: Run, command: str, status: int, error: ArchiverError | None, members: dict[str, object]) -> None:
+    found = None if error is None else {"code": error.code, "message": error.message, "hint": error.hint}
+    head = {"command": command, "archive": run.archive, "exit": int(status), "error": found}
+    sys.stdout.write(f"{json.dumps({**head, **members}, indent=2)}\n")
+
+
+def _command(arguments: list[str]) -> str:
+    """Return the command's name for an answer, also when the arguments were refused."""
+    words, skip = [], False
+    for word in arguments:
+        if not skip and not word.startswith("-"):
+            words.append(word)
+        skip = not skip and word in ("-p", "--policy")
+    if not words or words[0] not in COMMANDS:
+        return ""
+    return " ".join(words[:2] if words[0] in GROUPS else words[:1])
+
+
+def _help_hint(refusal: click.ClickException) -> str:
+    context = getattr(refusal, "ctx", None)
+    return f"see `{context.command_path if context else 'archiver'} --help`"
+
+
+def _told(problem: Exception, run: Run) -> ArchiverError:
+    """Word an error that nobody worded before: the system's own words, or a fault of this program."""
+    if run.environ.get("ARCHIVER_DEBUG") == "1":
+        traceback.print_exception(problem, file=sys.stderr)
+    if isinstance(problem, OSError):
+        subject = f"{os.fsdecode(problem.filename)}: " if isinstance(problem.filename, str | bytes) else ""
+        name = errno.errorcode.get(problem.errno or 0, "")
+        words = problem.strerror or str(problem) or type(problem).__name__
+        return WorldError("system", f"{subject}{words}{f' ({name})' if name else ''}", hint=_SYSTEM_HINT)
+    if type(problem).__module__ == "sqlite3":
+        return WorldError("local-database", f"journal or catalog in the state folder: {problem}", hint=_SYSTEM_HINT)
+    words = f"this is a fault in archiver: {type(problem).__name__}: {problem}"
+    return WorldError(
+        "fault", words, hint="nothing is lost: run the command again; ARCHIVER_DEBUG=1 shows where it was"
+    )
+
+
+_SYSTEM_HINT: Final = "put that right, then run the same command again: it goes on from where it was"
+
+
+def _forgive(stream: TextIO) -> None:
+    """Let a stream escape what its encoding cannot say, instead of failing."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")

@@ -1,0 +1,86 @@
+"""`archiver init`: keys, trust file and state of a new archive."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from archiver.cli.context import Answer, Run
+from archiver.cli.options import with_policy
+from archiver.errors import Exit
+
+if TYPE_CHECKING:
+    from archiver.cli.answers import MadeKeys
+    from archiver.flows.setup import Made
+    from archiver.model.policy import Policy
+
+__all__ = ["backup_lines", "command", "made_keys"]
+
+
+@click.command("init")
+@with_policy
+@click.pass_obj
+def command(run: Run) -> Answer:
+    """Make the keys and the trust file of a new archive.
+
+    Nothing is written to the destination. Keys are made only where there are none yet and the destination holds no
+    archive; the last lines say what to back up and what to hand to the auditor.
+    """
+    from archiver.cli.answers import Initialised  # noqa: PLC0415 - loaded when called
+    from archiver.cli.opening import destination_of, open_policy  # noqa: PLC0415
+    from archiver.flows.session import destination_store  # noqa: PLC0415
+    from archiver.flows.setup import set_up  # noqa: PLC0415
+    from archiver.model.instant import format_instant  # noqa: PLC0415
+
+    policy = open_policy(run)
+    made = set_up(policy, clock=run.clock, random=run.random, environ=run.environ)
+    members = Initialised(
+        made=made_keys(made),
+        destination=destination_of(destination_store(policy, run.clock).destination),
+        retain_until=format_instant(policy.retain_until()),
+        back_up=[str(path) for path in _to_back_up(made, policy)],
+    )
+    run.talk.say("\n".join([*backup_lines(made, policy), "", "next: archiver plan, then archiver snapshot"]))
+    return Answer(Exit.OK, members)
+
+
+def made_keys(made: Made) -> MadeKeys:
+    """Return what was made for `--json`."""
+    from archiver.cli.answers import MadeKeys  # noqa: PLC0415 - loaded when called
+
+    return MadeKeys(
+        statement_key=str(made.statement_key),
+        log_key=str(made.log_key),
+        trust_file=str(made.trust_file),
+        trust_sha256=made.trust_sha256,
+        archive_id=made.archive_id,
+        origin=made.origin,
+        demo_keys=made.demo,
+    )
+
+
+def backup_lines(made: Made, policy: Policy) -> list[str]:
+    """Say what was made, what to back up, and what to do with the trust file."""
+    from archiver.model.trust import groups  # noqa: PLC0415 - loaded when called
+
+    digits = groups(made.trust_sha256).split(" ")
+    return [
+        f"made the keys of the archive {policy.archive}, log {made.origin}",
+        "",
+        "back these up now, in a safe place that is not the archive:",
+        f"  {made.statement_key}   signs every statement; secret",
+        f"  {made.log_key}   signs the log; secret",
+        f"  {made.trust_file}   public keys, for the auditor",
+        f"  {policy.path}   the policy",
+        "without the two keys this archive can be verified, but never continued",
+        "",
+        "hand the trust file to the auditor now, by another way than the archive, and read out its SHA-256:",
+        f"  {' '.join(digits[:4])}",
+        f"  {' '.join(digits[4:])}",
+        "the auditor compares it with what `archiver trust show FILE` prints",
+    ]
+
+
+def _to_back_up(made: Made, policy: Policy) -> list[object]:
+    return [made.statement_key, made.log_key, made.trust_file, policy.path]

@@ -1,0 +1,119 @@
+"""The first lines of every run: which archive, who, where to, how far, and until when.
+
+They come from the policy and from local records; nothing is asked of the store.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from archiver.catalog.catalog import Catalog
+from archiver.cli.answers import Destination, Position
+from archiver.cli.context import Run
+from archiver.cli.words import columns, days_left, instant, short
+from archiver.errors import ArchiverError
+from archiver.flows.session import destination_store
+from archiver.flows.state import StateFolder
+from archiver.model.policy import Policy, load_policy
+from archiver.stores import base
+
+__all__ = ["destination_of", "introduce", "open_policy", "policy_path", "where", "who"]
+
+LOCKS = {
+    False: "recorded, not enforced: whoever may write to this folder can delete from it",
+    True: "enforced by the store, in compliance mode with legal hold",
+}
+DEFAULT = "retention_policy.yaml"
+
+
+def policy_path(run: Run) -> Path:
+    """Return the policy that was meant: `-p`, `$ARCHIVER_POLICY`, or the one in this folder."""
+    return Path(run.policy_file or run.environ.get("ARCHIVER_POLICY") or DEFAULT)
+
+
+def open_policy(run: Run) -> Policy:
+    """Read the policy and say the first lines."""
+    policy = load_policy(policy_path(run))
+    run.archive = policy.archive
+    introduce(
+        run,
+        place=destination_store(policy, run.clock).destination,
+        name=policy.destination.id,
+        position=_position(policy),
+        holds=[(matter.id, matter.hold.retain_until) for matter in policy.matters],
+    )
+    for warning in policy.warnings:
+        run.talk.say(warning, "warning")
+    return policy
+
+
+def introduce(
+    run: Run,
+    *,
+    place: base.Destination | None = None,
+    name: str | None = None,
+    position: Position | str | None = None,
+    holds: Sequence[tuple[str, datetime]] = (),
+) -> None:
+    """Say the first lines, as far as there is something to say."""
+    rows = [("archive", run.archive or "unknown"), ("user", who())]
+    if place is not None:
+        rows.append(("destination", f"{name}, {where(place)}" if name else where(place)))
+        rows.append(("locks", LOCKS[place.enforces_locks]))
+    if isinstance(position, Position):
+        position = f"{position.size}, root {short(position.root)}"
+    if position is not None:
+        rows.append(("checkpoint", position))
+    rows += [("hold", f"{matter} until {instant(until)}, {days_left(until, run.clock())}") for matter, until in holds]
+    run.talk.say("\n".join([*columns(rows), ""]))
+
+
+def who() -> str:
+    """Return the person and the machine."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        user = f"user {os.getuid()}"
+    return f"{user} on {socket.gethostname()}"
+
+
+def where(place: base.Destination) -> str:
+    """Spell a destination in one line."""
+    if place.kind == "folder":
+        return f"folder {place.bucket}"
+    prefix = f"/{place.prefix}" if place.prefix else ""
+    return f"s3://{place.bucket}{prefix}" + (f" at {place.endpoint}" if place.endpoint else "")
+
+
+def destination_of(place: base.Destination) -> Destination:
+    """Return a destination for `--json`."""
+    return Destination(
+        kind="folder" if place.kind == "folder" else "s3",
+        location=place.location,
+        endpoint=place.endpoint,
+        bucket=place.bucket,
+        prefix=place.prefix,
+        enforces_locks=place.enforces_locks,
+        versioned=place.versioned,
+    )
+
+
+def _position(policy: Policy) -> Position | str:
+    """Return the newest checkpoint that is known here."""
+    state = StateFolder(policy.state)
+    if not state.exists:
+        return "none yet"
+    try:
+        catalog = Catalog(state.catalog, read_only=True)
+    except ArchiverError:
+        return "unknown, the catalog cannot be read"  # the command itself says so with its hint, if it needs it
+    try:
+        size = catalog.log_size()
+        return Position(size, catalog.frontier().root().hex()) if size else "none yet"
+    finally:
+        catalog.close()

@@ -1,0 +1,75 @@
+"""Opening an archive for the commands that read: by the policy, or by `--archive` without one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from archiver.cli.answers import Position
+from archiver.cli.context import Run
+from archiver.cli.opening import introduce, open_policy
+from archiver.cli.options import Place
+from archiver.errors import UsageError
+from archiver.events import Event
+from archiver.flows.reading import Reading, open_reading
+from archiver.model.instant import parse_instant
+from archiver.model.policy import Policy
+
+__all__ = ["opened", "policy_of"]
+
+
+def policy_of(run: Run, place: Place) -> Policy | None:
+    """Return the policy to read by, None with `--archive`; refuses what contradicts itself."""
+    if place.archive is None:
+        given = {"--endpoint-url": place.endpoint, "--region": place.region, "--profile": place.profile}
+        for option, value in given.items():
+            if value is not None:
+                raise UsageError(
+                    "usage", f"{option}: expected it with --archive, found it alone", hint="the policy names the store"
+                )
+        return open_policy(run)
+    if run.policy_file is not None:
+        raise UsageError("usage", "expected a policy or --archive, found both", hint="leave one of them out")
+    return None
+
+
+@contextmanager
+def opened(run: Run, place: Place) -> Iterator[Reading]:
+    """Open the archive that was meant and say the first lines."""
+    policy = policy_of(run, place)
+    introduced = policy is not None
+
+    def hear(event: Event) -> None:
+        if introduced or run.talk.terminal:  # on paper the first lines come first
+            run.talk.hear(event)
+
+    with open_reading(
+        policy,
+        place.archive,
+        trust_path=None if place.trust is None else Path(place.trust),
+        endpoint=place.endpoint,
+        region=place.region,
+        profile=place.profile,
+        clock=run.clock,
+        listener=hear,
+    ) as reading:
+        if policy is None:
+            _introduce(run, reading)
+            introduced = True
+        # With a policy the first of them says that the trust file is the operator's own, which the operator knows.
+        own = policy is not None and place.trust is None
+        for warning in reading.warnings[1:] if own else reading.warnings:
+            run.talk.say(warning, "warning")
+        yield reading
+
+
+def _introduce(run: Run, reading: Reading) -> None:
+    run.archive = reading.trust.archive
+    log = reading.archive.log
+    introduce(
+        run,
+        place=reading.store.destination,
+        position=Position(log.size, log.root.hex()) if log.size else "none",
+        holds=[(hold.matter, parse_instant(hold.until)) for hold in reading.trust.holds],
+    )

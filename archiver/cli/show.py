@@ -1,0 +1,89 @@
+"""`archiver show ID`: a signed statement in full."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import click
+
+from archiver.cli.context import Answer, Run
+from archiver.cli.options import Place, reader
+from archiver.cli.words import columns
+
+if TYPE_CHECKING:
+    from archiver.flows.listing import Shown
+
+__all__ = ["command"]
+
+
+@click.command("show")
+@click.argument("identity", metavar="ID")
+@reader
+@click.pass_obj
+def command(run: Run, identity: str, place: Place) -> Answer:
+    """Show the statement with this ID: a snapshot, a batch, a policy, or another that `archiver list` names."""
+    from archiver.cli import answers  # noqa: PLC0415 - loaded when called
+    from archiver.cli.reading import opened  # noqa: PLC0415
+    from archiver.flows.listing import show  # noqa: PLC0415
+
+    with opened(run, place) as reading:
+        found = show(reading, identity)
+        members = answers.ShownStatements(
+            [
+                answers.ShownStatement(
+                    position=one.position,
+                    kind=one.statement.kind,
+                    keyid=one.keyid,
+                    subjects=[answers.Subject(subject.name, dict(subject.digest)) for subject in one.statement.subject],
+                    predicate=one.statement.predicate.model_dump(mode="json"),
+                    counts=one.counts,
+                )
+                for one in found
+            ]
+        )
+        return Answer(reading.exit, members, "\n\n".join(_text(one) for one in found), asked_for=True)
+
+
+def _text(one: Shown) -> str:
+    rows = [("statement", one.statement.kind), ("log entry", str(one.position)), ("signed by", f"key {one.keyid}")]
+    for subject in one.statement.subject:
+        rows.append(("about", subject.name))
+        rows += [("", f"{name} {value}") for name, value in dict(subject.digest).items()]
+    if one.counts:
+        rows.append(("items", ", ".join(f"{number:,} {name}" for name, number in one.counts.items())))
+    return "\n".join([*columns(rows), "", *_outline(one.statement.predicate.model_dump(mode="json"))])
+
+
+def _outline(value: object, indent: str = "") -> Iterator[str]:
+    """Spell what a statement says as an outline, a dash before each thing of a list."""
+    if isinstance(value, dict):
+        for name, one in value.items():
+            yield from _entry(f"{indent}{name}:", one, indent)
+    elif isinstance(value, list):
+        for one in value:
+            first, *others = (
+                list(_outline(one, f"{indent}  ")) if isinstance(one, dict | list) and one else [f"  {_word(one)}"]
+            )
+            yield f"{indent}- {first.strip()}"
+            yield from others
+
+
+def _entry(name: str, value: object, indent: str) -> Iterator[str]:
+    if isinstance(value, dict | list) and value:
+        yield name
+        yield from _outline(value, f"{indent}  ")
+    else:
+        yield f"{name} {_word(value)}"
+
+
+def _word(value: object) -> str:
+    match value:
+        case None:
+            return "none"
+        case bool():
+            return "yes" if value else "no"
+        case dict() | list():
+            return "none"
+        case _:
+            return str(value)

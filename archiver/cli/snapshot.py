@@ -1,0 +1,228 @@
+"""`archiver snapshot`: the main job."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from archiver.cli.context import Answer, Run
+from archiver.cli.options import with_policy
+from archiver.cli.words import columns, count, indented, listed, short, size
+from archiver.errors import UsageError
+
+if TYPE_CHECKING:
+    from archiver.cli.answers import Snapshotted
+    from archiver.flows.setup import Made
+    from archiver.flows.snapshot import Snapshot
+    from archiver.flows.survey import Survey
+    from archiver.flows.tally import Tally
+    from archiver.model.policy import Policy
+
+__all__ = ["command"]
+
+
+class _Bytes(click.ParamType[int]):
+    """A number of bytes, as in the policy: 500000000 or 100GiB."""
+
+    name = "bytes"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        from archiver.model.size import parse_size  # noqa: PLC0415 - loaded when called
+
+        if isinstance(value, int):
+            return value
+        try:
+            return parse_size(str(value))
+        except ValueError as problem:
+            self.fail(f"expected a number of bytes such as 100GiB, found {value!r}: {problem}", param, ctx)
+
+
+@click.command("snapshot")
+@click.option("--source", "only", metavar="ID", multiple=True, help="Take only this source; may be given again.")
+@click.option(
+    "--yes-lock", type=_Bytes(), metavar="BYTES", help="Agree to lock up to so much, such as 200GiB (for cron)."
+)
+@click.option("--accept-narrowing", is_flag=True, help="Agree that rules now pass over items that were kept before.")
+@with_policy
+@click.pass_obj
+def command(run: Run, only: tuple[str, ...], yes_lock: int | None, *, accept_narrowing: bool) -> Answer:
+    """Collect, sign, lock and log everything that the policy names.
+
+    What has not changed is not stored again. A run that was killed is finished by the same command.
+    """
+    from archiver.cli.opening import open_policy  # noqa: PLC0415 - loaded when called
+    from archiver.flows.snapshot import snapshot  # noqa: PLC0415
+
+    policy = open_policy(run)
+    made = _keys(run, policy)
+    done = snapshot(
+        policy,
+        clock=run.clock,
+        random=run.random,
+        environ=run.environ,
+        listener=run.talk.hear,
+        only=only,
+        accept_narrowing=accept_narrowing,
+        confirm=_confirm(run, policy, yes_lock),
+    )
+    _say(run, done)
+    if made is not None:
+        _say_demo(run, made)
+    run.talk.say("\nnext: archiver verify")
+    return Answer(done.exit, _members(done, made))
+
+
+def _keys(run: Run, policy: Policy) -> Made | None:
+    """Make demo keys on the first run, where nothing can be locked for real."""
+    from archiver.flows.setup import can_set_up_quietly, is_set_up, set_up  # noqa: PLC0415 - loaded when called
+
+    if is_set_up(policy) or not can_set_up_quietly(policy):
+        return None
+    made = set_up(policy, clock=run.clock, random=run.random, environ=run.environ, demo=True)
+    run.talk.say(f"made demo keys in {made.statement_key.parent}, as there were none")
+    return made
+
+
+def _confirm(run: Run, policy: Policy, agreed: int | None) -> Callable[[Survey], None]:
+    """Return the question that is asked before much is locked for good."""
+    from archiver.cli.opening import where  # noqa: PLC0415 - loaded when called
+    from archiver.flows.session import destination_store  # noqa: PLC0415
+
+    place = destination_store(policy, run.clock).destination
+
+    def confirm(found: Survey) -> None:
+        planned = found.new_bytes
+        if agreed is not None and planned > agreed:
+            raise UsageError(
+                "lock-not-agreed",
+                f"snapshot: expected to lock at most {agreed} bytes (--yes-lock), found {planned} to be read",
+                hint=f"look at `archiver plan`; if all of it is meant, say --yes-lock {planned}",
+            )
+        if agreed is not None or not place.enforces_locks or planned <= policy.limits.confirm_above_bytes:
+            return
+        until = policy.retain_until().strftime("%Y-%m-%d")
+        words = f"up to {size(planned)} would be locked in {where(place)} until {until}, and nobody could undo that"
+        if not run.talk.terminal or run.talk.quiet:
+            raise UsageError(
+                "confirm-needed",
+                f"snapshot: {words}; expected a person or --yes-lock, found neither",
+                hint=f"look at `archiver plan`, then say --yes-lock {planned}, or raise limits.confirm_above_bytes",
+            )
+        run.talk.say(words)
+        if run.talk.ask(f"type the archive's name ({policy.archive}) to go on:") != policy.archive:
+            raise UsageError(
+                "not-confirmed", f"snapshot: expected {policy.archive!r} to be typed, found something else"
+            )
+
+    return confirm
+
+
+def _say(run: Run, done: Snapshot) -> None:
+    lines = ["", f"snapshot {done.id} is {done.status}"]
+    for one in done.tallies:
+        lines += _source(one)
+    lines += _new(done)
+    if done.changes:
+        lines += ["", "the policy changed, and the change is signed:", *indented(done.changes)]
+    if done.recovered:
+        lines.append(f"finished first: {count(done.recovered, 'step')} that an earlier run had left")
+    if done.strangers:
+        lines.append(f"in the way, and left as it was: {listed(done.strangers)}")
+    lines.append(f"log: {count(done.log_size, 'entry', 'entries')}, root {short(done.root)}")
+    run.talk.say("\n".join(lines))
+    if done.reasons:
+        run.talk.say("\n".join(["", f"exit {int(done.exit)}, because"]))
+        for reason in done.reasons:
+            run.talk.say(reason, "warning")
+        run.talk.say("details: archiver list items --status failed")
+
+
+def _new(done: Snapshot) -> list[str]:
+    content = {table: number for table, number in done.batches.items() if table != "items"}
+    if not content:
+        return ["nothing new: this account of it is signed and logged all the same"]
+    fresh = sum(one.new_bytes for one in done.tallies)
+    records = sum(one.records for one in done.tallies)
+    batches = ", ".join(f"{number} of {table}" for table, number in sorted(done.batches.items()))
+    return [
+        f"new: {size(fresh)} in {count(records, 'record')}; {count(sum(done.batches.values()), 'batch')} ({batches})"
+    ]
+
+
+def _source(one: Tally) -> list[str]:
+    counts = one.counts
+    words = [
+        (counts.captured, "captured"),
+        (counts.unchanged, "unchanged"),
+        (counts.changed_during_read, "changed while read"),
+        (counts.failed, "failed"),
+        (counts.recorded, "on record without content (folders, links and the like)"),
+        (counts.excluded, "passed over"),
+        (counts.absent, "gone since last time"),
+    ]
+    rows = [(f"{number:,}", text) for number, text in words if number]
+    lines = [f"source {one.source}: {count(counts.seen, 'item')} seen", *indented(columns(rows, right=(0,)))]
+    for rule, (items, total) in sorted(one.rules.items()):
+        lines.append(f"    {count(items, 'item')}, {size(total)}: {rule}")
+    if one.damaged:
+        lines.append(f"  {count(one.damaged, 'compressed log')} could be read in part only; the file itself is whole")
+    if one.known_trouble:
+        lines.append(f"  {count(one.known_trouble, 'failure')} that the policy accepts")
+    return lines
+
+
+def _say_demo(run: Run, made: Made) -> None:
+    run.talk.say(
+        "\n".join(
+            [
+                "",
+                "the keys of this archive are demo keys, made on the way, and every statement says so",
+                f"  keys        {made.statement_key} and {made.log_key.name}; back them up outside the archive",
+                f"  trust file  {made.trust_file}; hand it to the auditor by another way than the archive",
+                f"  SHA-256     {_digest(made)}",
+                "for real use: run `archiver init` with a fresh folder for keys, state and archive",
+            ]
+        )
+    )
+
+
+def _digest(made: Made) -> str:
+    from archiver.model.trust import groups  # noqa: PLC0415 - loaded when called
+
+    return groups(made.trust_sha256)
+
+
+def _members(done: Snapshot, made: Made | None) -> Snapshotted:
+    from archiver.cli import answers  # noqa: PLC0415 - loaded when called
+    from archiver.cli.init import made_keys  # noqa: PLC0415
+
+    return answers.Snapshotted(
+        snapshot=done.id,
+        status=done.status,
+        nothing_new=set(done.batches) <= {"items"},
+        sources=[
+            answers.SnapshotSource(
+                id=one.source,
+                counts=answers.Counts(**one.counts.model_dump()),
+                excluded=[answers.SnapshotRule(rule, *words) for rule, words in sorted(one.rules.items())],
+                bytes=one.bytes,
+                new_bytes=one.new_bytes,
+                records=one.records,
+                damaged=one.damaged,
+                trouble=one.trouble,
+                known_trouble=one.known_trouble,
+                examples=list(one.examples),
+            )
+            for one in done.tallies
+        ],
+        batches=done.batches,
+        new_bytes=sum(one.new_bytes for one in done.tallies),
+        changes=list(done.changes),
+        reasons=list(done.reasons),
+        recovered=done.recovered,
+        log=answers.Position(done.log_size, done.root),
+        strangers=list(done.strangers),
+        made_keys=None if made is None else made_keys(made),
+    )

@@ -1,0 +1,127 @@
+"""`archiver status`: how the archive stands, from local records alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from archiver.cli.context import Answer, Run
+from archiver.cli.options import with_policy
+from archiver.cli.words import columns, count, days_left, indented, instant, short, size
+
+if TYPE_CHECKING:
+    from archiver.cli.answers import Standing
+    from archiver.flows.status import HoldStatus, Status
+
+__all__ = ["command"]
+
+_MOST = 20  # lines of a list; all of them are in --json
+
+
+@click.command("status")
+@with_policy
+@click.pass_obj
+def command(run: Run) -> Answer:
+    """Say how the archive stands, and as of when.
+
+    Nothing is asked of the store, so this is quick; `archiver verify` looks at the store itself.
+    """
+    from archiver.cli.opening import open_policy  # noqa: PLC0415 - loaded when called
+    from archiver.flows.status import status  # noqa: PLC0415
+
+    policy = open_policy(run)
+    found = status(policy, clock=run.clock)
+    return Answer(found.exit, _members(found), "\n".join(_lines(run, found)))
+
+
+def _lines(run: Run, found: Status) -> list[str]:
+    verdict = "all is well" if not found.reasons else f"needs a person (exit {int(found.exit)})"
+    lines = [f"status: {verdict}", *(f"  - {reason}" for reason in found.reasons), "", *columns(_facts(found))]
+    for hold in found.holds:
+        lines += ["", *_hold(run, hold)]
+    if found.failed:
+        lines += ["", "items that need a look:", *indented(_some([f"{name}: {why}" for name, why in found.failed]))]
+    if found.below_hold:
+        below = [f"{key} until {until}" for key, until in found.below_hold]
+        lines += ["", "locked below the hold:", *indented(_some(below))]
+    if found.demo_keys:
+        lines += ["", "the keys are demo keys; for real use run `archiver init` in a fresh place"]
+    return lines
+
+
+def _facts(found: Status) -> list[tuple[str, str]]:
+    totals = found.totals
+    stored = f"{count(totals['batches'], 'batch')}, {count(totals['records'], 'record')}"
+    sizes = f"{size(totals['raw_bytes'])} of evidence in {size(totals['stored_bytes'])}"
+    statuses = [f"{number:,} {name.replace('_', ' ')}" for name, number in sorted(found.counts.items())]
+    return [
+        ("as of", found.as_of or "no finished snapshot yet"),
+        ("last complete", f"{found.last_success} at {found.last_success_at}" if found.last_success else "none"),
+        ("last attempt", _attempt(found)),
+        ("unfinished", found.unfinished or "nothing"),
+        ("backlog", count(len(found.backlog), "object")),
+        ("stored", f"{stored}; {sizes}"),
+        ("log", f"{count(found.log_size, 'entry', 'entries')}, root {short(found.root)}"),
+        ("items last time", ", ".join(statuses) or "none"),
+        ("below the hold", count(len(found.below_hold), "object")),
+    ]
+
+
+def _attempt(found: Status) -> str:
+    if found.last_attempt is None:
+        return "none"
+    return f"{found.last_attempt} at {found.last_attempt_at}, {found.last_attempt_status}"
+
+
+def _hold(run: Run, hold: HoldStatus) -> list[str]:
+    left = days_left(hold.retain_until, run.clock())
+    lines = [f"hold {hold.matter}, {hold.title}", f"  locked until {instant(hold.retain_until)}, {left}"]
+    if hold.soon and not hold.passed:
+        lines.append("  this is soon: is the date still right? a later retain_until in the policy extends it")
+    if hold.readings:
+        lines.append("  the order's last day ends")
+        lines += indented(columns([(instant(ends), name) for name, ends in hold.readings]), "    ")
+    return lines
+
+
+def _some(lines: list[str]) -> list[str]:
+    more = len(lines) - _MOST
+    return [*lines[:_MOST], f"and {more:,} more, in `archiver status --json`"] if more > 0 else lines
+
+
+def _members(found: Status) -> Standing:
+    from archiver.cli import answers  # noqa: PLC0415 - loaded when called
+
+    success = attempt = None
+    if found.last_success and found.last_success_at:
+        success = answers.Attempt(found.last_success, found.last_success_at, "complete")
+    if found.last_attempt and found.last_attempt_at and found.last_attempt_status:
+        attempt = answers.Attempt(found.last_attempt, found.last_attempt_at, found.last_attempt_status)
+    return answers.Standing(
+        as_of=found.as_of,
+        demo_keys=found.demo_keys,
+        log=answers.Position(found.log_size, found.root),
+        last_success=success,
+        last_attempt=attempt,
+        unfinished=found.unfinished,
+        backlog=list(found.backlog),
+        counts=found.counts,
+        trouble=[answers.ItemTrouble(name, why) for name, why in found.failed],
+        holds=[
+            answers.Hold(
+                matter=one.matter,
+                title=one.title,
+                retain_until=instant(one.retain_until),
+                days_left=one.days_left,
+                passed=one.passed,
+                soon=one.soon,
+                readings=[answers.Reading(name, instant(ends)) for name, ends in one.readings],
+            )
+            for one in found.holds
+        ],
+        below_hold=[answers.BelowHold(key, until) for key, until in found.below_hold],
+        totals=found.totals,
+        silent_hours=found.silent_hours,
+        reasons=list(found.reasons),
+    )

@@ -1,0 +1,132 @@
+"""`archiver trust`: the trust file's digest to be read out, and the trust file as it should now be handed out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from archiver.cli.context import Answer, Run
+from archiver.cli.options import common, with_policy
+from archiver.cli.words import columns, short
+from archiver.errors import Exit, UsageError
+
+if TYPE_CHECKING:
+    from archiver.model.policy import Policy
+    from archiver.model.trust import TrustFile
+
+__all__ = ["command"]
+
+
+@click.group("trust")
+@common
+def command() -> None:
+    """Show a trust file, or write the one to hand out."""
+
+
+@command.command("show")
+@click.argument("file", type=click.Path(path_type=Path))
+@common
+@click.pass_obj
+def show(run: Run, file: Path) -> Answer:
+    """Show what a trust file trusts, and its SHA-256 to compare on the telephone."""
+    from archiver.cli.answers import ShownTrust  # noqa: PLC0415 - loaded when called
+    from archiver.cli.files import read_trust  # noqa: PLC0415
+    from archiver.model.trust import digest_of  # noqa: PLC0415
+
+    data, trust = read_trust(file)
+    run.archive = trust.archive
+    digest = digest_of(data)
+    members = ShownTrust(sha256=digest, trust=trust.model_dump(mode="json"))
+    return Answer(Exit.OK, members, "\n".join(_lines(trust, digest)), asked_for=True)
+
+
+@command.command("export")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write here; must not exist yet.")
+@with_policy
+@click.pass_obj
+def export(run: Run, output: Path | None) -> Answer:
+    """Write the trust file as it should now be handed out.
+
+    It states the newest checkpoint, so that nobody can show the auditor an older archive, and the holds in force.
+    """
+    from archiver.cli.answers import ExportedTrust  # noqa: PLC0415 - loaded when called
+    from archiver.cli.files import write_output  # noqa: PLC0415
+    from archiver.cli.opening import open_policy  # noqa: PLC0415
+    from archiver.model.trust import digest_of, groups  # noqa: PLC0415
+
+    trust = _as_of_now(open_policy(run))
+    data = trust.encode()
+    digest = digest_of(data)
+    if output is not None:
+        write_output(output, data)
+        run.talk.say(f"wrote {output}")
+    run.talk.say(f"SHA-256 {groups(digest)}")
+    run.talk.say("hand it over by another way than the archive, and read the SHA-256 out on the telephone")
+    members = ExportedTrust(
+        file=None if output is None else str(output), sha256=digest, trust=trust.model_dump(mode="json")
+    )
+    return Answer(Exit.OK, members, data.decode() if output is None else "", asked_for=True)
+
+
+def _as_of_now(policy: Policy) -> TrustFile:
+    """Return the operator's own trust file with what the log says now."""
+    from archiver.catalog.catalog import Catalog  # noqa: PLC0415 - loaded when called
+    from archiver.flows.session import own_trust  # noqa: PLC0415
+    from archiver.flows.state import StateFolder  # noqa: PLC0415
+    from archiver.model.trust import Seen, TrustedHold  # noqa: PLC0415
+
+    trust, state = own_trust(policy), StateFolder(policy.state)
+    if not state.exists:
+        raise UsageError(
+            "never-run", f"{state.path}: expected the records of a run, found none", hint="archiver snapshot"
+        )
+    catalog = Catalog(state.catalog, read_only=True)
+    try:
+        size, root, in_force = catalog.log_size(), catalog.frontier().root().hex(), catalog.policy()
+    finally:
+        catalog.close()
+    seen = Seen(size=size, root=root) if size else None
+    logs = [trust.logs[0].model_copy(update={"seen": seen}), *trust.logs[1:]]
+    holds = trust.holds
+    if in_force is not None:
+        holds = [
+            TrustedHold(matter=one.id, until=one.retain_until, mode="COMPLIANCE", legal_hold=one.legal_hold)
+            for one in in_force.matters
+        ]
+    return trust.model_copy(update={"logs": logs, "holds": holds})
+
+
+def _lines(trust: TrustFile, digest: str) -> list[str]:
+    from archiver.model.trust import groups  # noqa: PLC0415 - loaded when called
+
+    log = trust.logs[0]
+    seen = (
+        "nothing; ask for a newer trust file"
+        if log.seen is None
+        else f"{log.seen.size} entries, root {short(log.seen.root)}"
+    )
+    digits = groups(digest).split(" ")
+    rows = [
+        ("archive", trust.archive),
+        ("log", log.origin),
+        ("seen", seen),
+        *(("log key", key.vkey) for one in trust.logs for key in one.keys),
+        *(
+            ("statement key", f"{key.keyid} ({', '.join(key.roles)}){_ends(key.valid_until)}")
+            for key in trust.statement_keys
+        ),
+        *(
+            ("hold", f"{hold.matter} until {hold.until}, {hold.mode}{' and legal hold' if hold.legal_hold else ''}")
+            for hold in trust.holds
+        ),
+        ("timestamps", f"{trust.timestamps.required} demanded"),
+        ("SHA-256", " ".join(digits[:4])),
+        ("", " ".join(digits[4:])),
+    ]
+    return [*columns(rows), "", "compare the SHA-256 with the operator's, by telephone, before you trust anything"]
+
+
+def _ends(valid_until: str | None) -> str:
+    return "" if valid_until is None else f" until {valid_until}"
