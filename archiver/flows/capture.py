@@ -1,9 +1,11 @@
 """Reading one file into rows, once, and saying what became of it.
 
 A file is read in one pass that hashes the whole and every record. When it changed under the reading it is read a second
-time, as long as no row of it has left in a sealed batch; what changes again is kept as read and marked so. Bytes that
-turn out to be the ones already archived leave no rows behind. A compressed log gives two items: the file as it is, in
-`documents`, and what is inside it, in `model_logs`; the second reading is compared with the first by its hash.
+time, as long as no row of it has left in a sealed batch; what changes again is kept as read and marked so. A file that
+has the size of what is archived of it is hashed first, and written again only if its bytes differ.
+
+A compressed log gives two items: the file as it is, in `documents`, and what is inside it, in `model_logs`. The second
+reading is compared with the first by its hash.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import cast
@@ -35,16 +37,6 @@ __all__ = ["Capture", "failed_line", "journal_line"]
 
 _HEAD = 65_536
 """Bytes of an item that are looked at to tell its media type, its compression and its dialect."""
-
-
-@dataclass(frozen=True)
-class _Reading:
-    """One reading of a file: what came of it, and whether the file stood still."""
-
-    captured: Captured
-    facts: Facts
-    steady: bool
-    kept: ItemLine | None
 
 
 class Capture:
@@ -147,56 +139,59 @@ class Capture:
                 yield self._enter(sight, line)
 
     def _whole(self, sight: Sight, opened: Opened, table: str, head: bytes) -> ItemLine:
-        known = sight.known if sight.known and sight.known.table == table else None
-        reading = self._steadily(sight, opened, table, head, known)
-        facts = opened.stat_now()
-        status, reason = ("captured", None) if reading.steady else ("changed_during_read", "changed-during-read")
+        known = sight.known
+        if known is not None and known.table == table and self._has_bytes_of(known, opened):
+            return self._read_line(sight, opened, replace(known, status="unchanged", reason=None, detail=None))
+        captured, steady = self._steadily(sight, opened, table, head)
         line = ItemLine(
             item=sight.item,
             kind="file",
             table=table,
-            status=status,
-            reason=reason,
+            status="captured" if steady else "changed_during_read",
+            reason=None if steady else "changed-during-read",
             observed_at=_spell(sight),
-            basis="read",
-            size=reading.captured.size,
-            sha256=reading.captured.sha256,
-            parts=reading.captured.parts,
-            file=_file(facts),
+            size=captured.size,
+            sha256=captured.sha256,
+            parts=captured.parts,
         )
-        if reading.kept is not None:
-            return replace(line, status="unchanged", parts=reading.kept.parts)
-        return line
+        return self._read_line(sight, opened, line)
 
-    def _steadily(self, sight: Sight, opened: Opened, table: str, head: bytes, known: ItemLine | None) -> _Reading:
+    def _read_line(self, sight: Sight, opened: Opened, line: ItemLine) -> ItemLine:
+        return replace(line, observed_at=_spell(sight), basis="read", file=_file(opened.stat_now()))
+
+    def _has_bytes_of(self, known: ItemLine, opened: Opened) -> bool:
+        """Say whether a file has the bytes that are archived of it; only one of the same size is read for that."""
+        before = opened.stat_now()
+        if known.status not in CONTENT_STATUSES or known.size != before.size:
+            return False
+        digest = sha256()
+        for block in opened.blocks():
+            digest.update(block)
+            self._listener(Advanced(len(block)))
+        opened.rewind()
+        return digest.hexdigest() == known.sha256 and unchanged_since(before, opened.stat_now())
+
+    def _steadily(self, sight: Sight, opened: Opened, table: str, head: bytes) -> tuple[Captured, bool]:
+        """Read a file into rows, once more when it changed meanwhile; say whether it stood still in the end."""
         stream = self._streams[table]
         for last in (False, True):
             before = opened.stat_now()
             try:
                 facts = self._rows_of(stream, sight, table, head, opened.blocks())
-            except (ReadProblem, PrefixChangedError) as problem:
+                captured = Captured(stream.size, stream.digest(), ())
+                steady = unchanged_since(before, opened.stat_now())
+                if steady or last or not stream.revocable:
+                    return stream.end(replace(facts, size=captured.size, sha256=captured.sha256)), steady
                 stream.revoke()
-                if last or isinstance(problem, ReadProblem):
+            except PrefixChangedError:
+                stream.revoke()
+                if last:
                     raise
-                opened.rewind()
-                continue
-            steady = unchanged_since(before, opened.stat_now())
-            if not steady and not last and stream.revocable:
+            except ReadProblem:
                 stream.revoke()
-                opened.rewind()
-                continue
-            return self._keep(stream, facts, steady=steady, known=known)
+                raise
+            opened.rewind()
         raise ReadProblem(Problem("unreadable", f"{sight.item.path}: changed faster than it could be read"))
-
-    def _keep(self, stream: Stream, facts: Facts, *, steady: bool, known: ItemLine | None) -> _Reading:
-        """End the item, or take its rows back when the archive has these bytes already."""
-        same = known is not None and known.status in CONTENT_STATUSES and known.sha256 == stream.digest()
-        if same and steady and stream.revocable:
-            captured = Captured(stream.size, stream.digest(), ())
-            stream.revoke()
-            return _Reading(captured, facts, steady, known)
-        facts = replace(facts, size=stream.size, sha256=stream.digest())
-        return _Reading(stream.end(facts), facts, steady, None)
 
     def _rows_of(self, stream: Stream, sight: Sight, table: str, head: bytes, blocks: Iterable[bytes]) -> Facts:
         facts = self._facts(sight, table, head)

@@ -41,7 +41,9 @@ def expected(place) -> Counter[tuple[str, bytes]]:
         rows = [data[at : at + 8_388_608] for at in range(0, len(data), 8_388_608)] or [b""]
         found.update((f'{{"path":"{path.name}","source":"papers"}}', row) for row in rows)
     for path in place.logs.iterdir():
-        found.update((f'{{"path":"{path.name}","source":"logs"}}', line) for line in path.read_bytes().splitlines(keepends=True))
+        found.update(
+            (f'{{"path":"{path.name}","source":"logs"}}', line) for line in path.read_bytes().splitlines(keepends=True)
+        )
     return found
 
 
@@ -65,6 +67,7 @@ def test_twenty_five_kills_and_one_good_run_give_exactly_the_records(organisatio
         _, said = process.communicate()
         assert said == b""
         finished += process.returncode == 0
+    assert finished < KILLS, "no kill came early enough to matter"
     done = subprocess.run(command, env=environment, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
     assert stored(place.archive) == expected(place)

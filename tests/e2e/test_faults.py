@@ -90,7 +90,9 @@ def records_of(archive: Path) -> Counter[bytes]:
 
 
 @pytest.mark.parametrize("kept", [False, True], ids=["failed", "failed-but-kept"])
-def test_a_fault_at_any_request_of_the_first_snapshot_is_mended_by_the_same_command(organisations, faults, kept, verified):
+def test_a_fault_at_any_request_of_the_first_snapshot_is_mended_by_the_same_command(
+    organisations, faults, kept, verified
+):
     at = 0
     while True:
         at += 1

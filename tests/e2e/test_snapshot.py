@@ -41,8 +41,15 @@ def test_a_first_snapshot_writes_exactly_these_keys(filled):
         f"{result.id}-model_logs-00000000": "model_logs",
         f"{result.id}-items-00000000": "items",
     }
-    expected = {"README.txt", ".locks.jsonl", f"policies/{filled.policy.sha256}.yaml", f"statements/snapshot/{result.id}.json"}
-    expected |= {f"log/entries/{index:012d}" for index in range(6)} | {f"log/checkpoints/{size:012d}" for size in range(1, 7)}
+    expected = {
+        "README.txt",
+        ".locks.jsonl",
+        f"policies/{filled.policy.sha256}.yaml",
+        f"statements/snapshot/{result.id}.json",
+    }
+    expected |= {f"log/entries/{index:012d}" for index in range(6)} | {
+        f"log/checkpoints/{size:012d}" for size in range(1, 7)
+    }
     expected |= {f"data/{table}/date={date}/{batch}.parquet" for batch, table in batches.items()}
     expected |= {f"statements/batch/{batch}.json" for batch in batches}
     named = {key for key in found if key.startswith(("statements/archive/", "statements/policy/"))}
@@ -54,7 +61,9 @@ def test_every_key_is_locked_until_the_hold_ends(filled):
     import json
 
     filled.take()
-    found = {str(path.relative_to(filled.archive)) for path in filled.archive.rglob("*") if path.is_file()} - {".locks.jsonl"}
+    found = {str(path.relative_to(filled.archive)) for path in filled.archive.rglob("*") if path.is_file()} - {
+        ".locks.jsonl"
+    }
     locks = [json.loads(line) for line in (filled.archive / ".locks.jsonl").read_text().splitlines()]
     assert {lock["key"] for lock in locks} == found
     assert {(lock["mode"], lock["retain_until"], lock["legal_hold"]) for lock in locks} == {
