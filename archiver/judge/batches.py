@@ -1,0 +1,282 @@
+r"""The rows of a batch: its Parquet object opened strictly, read a few MiB at a time (FORMAT.md, Tables and Parquet).
+
+Laws: the columns are exactly the published ones, for Arrow and for every other Parquet reader, in name, type and order;
+the key-value metadata is exactly what the statement says; page checksums are checked; no more than some rows are in
+memory, one of which may have 64 MiB.
+
+>>> for rows in slices(open_parquet(stream, predicate)):
+...     rows.first, rows.data[rows.bounds[0] : rows.bounds[1]]
+(0, b'{"model":"grok-4"}\n')
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO, Final, Literal, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from archiver.errors import EvidenceError
+from archiver.model import tables
+from archiver.model.leaf import SALT_BYTES, item_digest
+from archiver.model.statement import BatchPredicate, Statement
+
+__all__ = [
+    "BatchError",
+    "Rows",
+    "is_published",
+    "open_parquet",
+    "predicate_of",
+    "record_batches",
+    "salt_of",
+    "slices",
+    "stated_size",
+]
+
+_TARGET_BYTES: Final = 16 << 20
+_MOST_ROWS: Final = 8192
+_BUFFER: Final = 1 << 20
+_EVIDENCE: Final = [field.name for field in tables.EVIDENCE]
+_KEYS: Final = ("format", "archive_id", "table", "table_version", "batch", "salt")
+
+
+class BatchError(EvidenceError):
+    """A batch is not what its statement says; `expected` and `actual` are for the finding."""
+
+    def __init__(self, code: str, expected: str, actual: str) -> None:
+        """Say what was expected and found."""
+        super().__init__(code, f"batch: expected {expected}, found {actual}")
+        self.expected = expected
+        self.actual = actual
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some consecutive rows, the first numbered `first`; raw of row i is `data[bounds[i]:bounds[i + 1]]`.
+
+    `withheld` has the SHA-256 of rows whose bytes are not here; their lengths stand in `lengths`.
+    """
+
+    first: int
+    texts: list[str]
+    digests: list[bytes]
+    offsets: list[int]
+    lengths: list[int]
+    data: bytes
+    bounds: list[int]
+    withheld: dict[int, bytes]
+
+
+class _Column(NamedTuple):
+    path: str
+    physical: str
+    logical: str
+    length: int
+    definition: int
+    repetition: int
+
+
+def predicate_of(statement: Statement) -> BatchPredicate:
+    """Return the predicate of a batch statement."""
+    if not isinstance(statement.predicate, BatchPredicate):
+        raise TypeError(f"statement: expected a batch, found a {statement.kind}")
+    return statement.predicate
+
+
+def stated_size(statement: Statement) -> int | None:
+    """Return the size of a batch's object by its own receipt, None when it has none."""
+    subject = statement.subject[0]
+    for receipt in predicate_of(statement).receipts:
+        if receipt.key == subject.name and receipt.sha256 in (None, subject.digest.sha256):
+            return receipt.size
+    return None
+
+
+def open_parquet(stream: BinaryIO, predicate: BatchPredicate) -> pq.ParquetFile:
+    """Open a batch whose bytes were checked; raises `BatchError("record-schema")` unless it is as published."""
+    try:
+        file = pq.ParquetFile(stream, page_checksum_verification=True, buffer_size=_BUFFER, pre_buffer=False)
+        found = file.schema_arrow
+    except (OSError, pa.ArrowException) as problem:
+        raise BatchError("record-schema", "a readable Parquet object", _first_line(problem)) from problem
+    published = tables.VERSIONS.get((predicate.table, predicate.table_version))
+    if published is None:  # a later table: the evidence columns are the same in all of them
+        found, published = pa.schema(list(found)[: len(tables.EVIDENCE)]), pa.schema(tables.EVIDENCE)
+    _check_schema(file, found, published)
+    _check_metadata(file, predicate)
+    if file.metadata.num_rows != predicate.records:
+        raise BatchError("record-order", f"{predicate.records} records", f"{file.metadata.num_rows} records")
+    return file
+
+
+def is_published(predicate: BatchPredicate) -> bool:
+    """Say whether this version knows the table of a batch."""
+    return (predicate.table, predicate.table_version) in tables.VERSIONS
+
+
+def record_batches(file: pq.ParquetFile, *, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of an opened batch as Arrow record batches of a few MiB, in order."""
+    names = None if columns is None else list(columns)
+    for group in range(file.metadata.num_row_groups):
+        size = _rows_at_once(file, group)
+        try:
+            yield from file.iter_batches(batch_size=size, row_groups=[group], columns=names, use_threads=False)
+        except (OSError, pa.ArrowException) as problem:
+            raise BatchError("record-root", f"row group {group} readable", _first_line(problem)) from problem
+
+
+def slices(file: pq.ParquetFile) -> Iterator[Rows]:
+    """Yield the evidence of a batch's rows; raises `BatchError` for what is not as published."""
+    first = 0
+    for batch in record_batches(file, columns=_EVIDENCE):
+        yield _rows(batch, first)
+        first += batch.num_rows
+
+
+def salt_of(file: pq.ParquetFile) -> bytes:
+    """Return the salt of an opened batch, 32 bytes."""
+    metadata = file.metadata.metadata or {}
+    return bytes.fromhex(metadata[b"archiver.salt"].decode())
+
+
+def _check_schema(file: pq.ParquetFile, found: pa.Schema, published: pa.Schema) -> None:
+    if not found.remove_metadata().equals(published):
+        raise BatchError("record-schema", "exactly the published columns", _schema_difference(found, published))
+    wanted = _published_columns(published)
+    columns = _columns(file)[: len(wanted) if len(published) == len(tables.EVIDENCE) else None]
+    if columns != wanted:  # what readers other than Arrow see
+        differing = [f"{one}" for one, other in zip(columns, wanted, strict=False) if one != other]
+        raise BatchError("record-schema", "the Parquet columns that Arrow sees", "; ".join(differing[:3]) or "others")
+
+
+def _check_metadata(file: pq.ParquetFile, predicate: BatchPredicate) -> None:
+    found = {key: value for key, value in (file.metadata.metadata or {}).items() if key != b"ARROW:schema"}
+    expected = {
+        "format": "1",
+        "archive_id": predicate.archive_id,
+        "table": predicate.table,
+        "table_version": str(predicate.table_version),
+        "batch": predicate.id,
+    }
+    if found.pop(b"archiver.merkle_root", None) != predicate.merkle_root.encode():
+        raise BatchError("record-root", f"archiver.merkle_root = {predicate.merkle_root}", "another")
+    if found.keys() != {f"archiver.{name}".encode() for name in _KEYS}:
+        names = b", ".join(sorted(found)).decode("utf-8", "backslashreplace")
+        raise BatchError("record-schema", "exactly the members archiver.* of the format", names or "none")
+    for name, value in expected.items():
+        actual = found[f"archiver.{name}".encode()]
+        if actual != value.encode():
+            raise BatchError("record-schema", f"archiver.{name} = {value}", actual.decode("utf-8", "backslashreplace"))
+    salt = found[b"archiver.salt"].decode("ascii", "replace")
+    if len(salt) != 2 * SALT_BYTES or not set(salt) <= set("0123456789abcdef"):
+        raise BatchError("record-schema", "archiver.salt of 64 hex digits", salt[:80])
+
+
+def _columns(file: pq.ParquetFile) -> list[_Column]:
+    schema = file.schema
+    return [
+        _Column(
+            column.path,
+            column.physical_type,
+            str(column.logical_type),
+            column.length,
+            column.max_definition_level,
+            column.max_repetition_level,
+        )
+        for column in (schema.column(place) for place in range(len(schema)))
+    ]
+
+
+@functools.cache
+def _published_columns(published: pa.Schema) -> list[_Column]:
+    """Return the Parquet columns that Arrow writes for a published schema."""
+    sink = io.BytesIO()
+    pq.write_table(published.empty_table(), sink)
+    sink.seek(0)
+    return _columns(pq.ParquetFile(sink))
+
+
+def _schema_difference(found: pa.Schema, published: pa.Schema) -> str:
+    if found.names != published.names:
+        missing = [name for name in published.names if name not in found.names]
+        more = [name for name in found.names if name not in published.names]
+        return f"missing {missing}, more {more}" if missing or more else "another order"
+    differing = [f"{one}" for one, other in zip(found, published, strict=True) if not one.equals(other)]
+    return "; ".join(differing[:3])
+
+
+def _rows_at_once(file: pq.ParquetFile, group: int) -> int:
+    """Return how many rows of a row group make about 16 MiB."""
+    facts = file.metadata.row_group(group)
+    average = max(1, facts.total_byte_size // max(1, facts.num_rows))
+    return int(max(1, min(_MOST_ROWS, _TARGET_BYTES // average)))
+
+
+def _rows(batch: pa.RecordBatch, first: int) -> Rows:
+    count = batch.num_rows
+    numbers = _uint64(batch.column("record"))
+    if numbers != list(range(first, first + count)):
+        wrong = next(place for place, number in enumerate(numbers) if number != first + place)
+        raise BatchError("record-order", f"record {first + wrong}", f"record {numbers[wrong]}")
+    data, bounds = _raw(batch.column("raw"))
+    lengths = [after - before for before, after in itertools.pairwise(bounds)]
+    withheld = _withheld(batch, first, lengths)
+    texts, digests = _items(batch.column("item"))
+    return Rows(first, texts, digests, _uint64(batch.column("offset")), lengths, data, bounds, withheld)
+
+
+def _withheld(batch: pa.RecordBatch, first: int, lengths: list[int]) -> dict[int, bytes]:
+    """Return the digests of withheld rows and put their lengths in; exactly one of raw and withheld is set."""
+    raw, column = batch.column("raw"), batch.column("withheld")
+    if raw.null_count == 0 and column.null_count == batch.num_rows:
+        return {}
+    found = {}
+    for place in range(batch.num_rows):
+        words = column[place].as_py()
+        if (words is None) != raw[place].is_valid:
+            actual = "neither" if words is None else "both"
+            raise BatchError("record-order", f"raw or withheld in record {first + place}", actual)
+        if words is not None:
+            found[place] = bytes(words["sha256"])
+            lengths[place] = int(words["length"])
+    return found
+
+
+def _items(column: pa.DictionaryArray) -> tuple[list[str], list[bytes]]:
+    """Return item text and its SHA-256 for each row, each different text decoded and hashed once."""
+    _no_nulls(column, "item")
+    code_list = _cast(column.indices, "i")
+    texts = {code: column.dictionary[code].as_py() for code in set(code_list)}
+    digests = {code: item_digest(text) for code, text in texts.items()}
+    return [texts[code] for code in code_list], [digests[code] for code in code_list]
+
+
+def _raw(column: pa.LargeBinaryArray) -> tuple[bytes, list[int]]:
+    _, offsets, values = column.buffers()
+    bounds = memoryview(offsets).cast("q")[column.offset : column.offset + len(column) + 1].tolist()
+    start, end = bounds[0], bounds[-1]
+    data = b"" if values is None else bytes(memoryview(values)[start:end])
+    return data, [bound - start for bound in bounds]
+
+
+def _uint64(column: pa.UInt64Array) -> list[int]:
+    _no_nulls(column, "record or offset")
+    return _cast(column, "Q")
+
+
+def _cast(column: pa.Array, code: Literal["Q", "i"]) -> list[int]:
+    return memoryview(column.buffers()[1]).cast(code)[column.offset : column.offset + len(column)].tolist()
+
+
+def _no_nulls(column: pa.Array, name: str) -> None:
+    if column.null_count:
+        raise BatchError("record-order", f"a value in every row of {name}", f"{column.null_count} nulls")
+
+
+def _first_line(problem: Exception) -> str:
+    return str(problem).splitlines()[0] if str(problem) else type(problem).__name__

@@ -1,0 +1,93 @@
+"""What the checks of one verification share: the archive, the options, and what has been found so far.
+
+A check is a function of a `Case`. It counts its subjects, says its findings, and leaves what later checks need.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+import pyarrow as pa
+
+from archiver.errors import EvidenceError, WorldError
+from archiver.events import Listener
+from archiver.judge.batches import BatchError
+from archiver.judge.claims import Claims
+from archiver.judge.content import ObjectError
+from archiver.judge.inventory import printable
+from archiver.judge.log import Seen
+from archiver.judge.reader import Archive
+from archiver.model.finding import CHECKS, Finding, Severity
+from archiver.model.statement import BatchPredicate
+
+__all__ = ["ALWAYS", "Case", "Derive", "Options"]
+
+ALWAYS: Final = frozenset({"trust", "log", "statements"})
+"""Checks that all others rest on; `only` cannot leave them out."""
+
+Derive = Callable[[BatchPredicate, pa.RecordBatch], dict[str, pa.Array | None]]
+"""Derives index columns anew from the rows of a batch: the columns it can speak about, by name; None when it cannot."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the caller leaves out. `only` names checks (`records`, `7`, `index`), all but `index` when empty.
+
+    `sample` is the percentage of data batches to read, chosen by `seed`; None reads all. `seen` is a head of the log
+    that the caller has seen before.
+    """
+
+    only: frozenset[str] = frozenset()
+    sample: float | None = None
+    seed: int = 0
+    seen: Seen | None = None
+
+    def wants(self, check: str) -> bool:
+        """Say whether a check is to be made."""
+        if check == "index":
+            return "index" in self.only
+        numbers = {name: str(number) for number, name in CHECKS.items()}
+        return not self.only or check in ALWAYS or bool({check, numbers[check]} & self.only)
+
+
+@dataclass
+class Case:
+    """One verification under way."""
+
+    archive: Archive
+    options: Options
+    now: datetime
+    derive: Derive | None
+    listener: Listener
+    claims: Claims
+    findings: list[Finding] = field(default_factory=list)
+    subjects: Counter[str] = field(default_factory=Counter)
+    left_out: list[str] = field(default_factory=list)
+    skipped_batches: set[str] = field(default_factory=set)
+
+    def say(
+        self,
+        code: str,
+        subject: str,
+        expected: str,
+        actual: str,
+        *,
+        hint: str = "",
+        severity: Severity | None = None,
+    ) -> None:
+        """Add a finding."""
+        self.findings.append(
+            Finding.of(code, printable(subject), expected, printable(actual), hint=hint, severity=severity)
+        )
+
+    def say_object(self, key: str, problem: EvidenceError | WorldError) -> None:
+        """Add the finding that an error about an object or a batch amounts to."""
+        if isinstance(problem, (ObjectError, BatchError)):
+            self.say(problem.code, key, problem.expected, problem.actual, hint=problem.hint)
+        else:
+            hint = problem.hint or "try again; if it stays so, ask whoever runs the storage"
+            self.say("object-unreadable", key, "an object that can be read", problem.message, hint=hint)

@@ -1,0 +1,262 @@
+"""Check 8: nothing is missing between the numbers, and nothing lies there that nobody stated.
+
+1  batches are numbered without gaps within snapshot and table, and as many as the snapshot says
+2  every snapshot is finished, and its counts are those of its lines
+3  every version under the prefix is content, a repetition or a lost race; all others and delete markers are named
+4  between snapshots there was no silence beyond what was expected
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from datetime import timedelta
+from typing import Final
+
+from archiver.errors import WorldError
+from archiver.judge.case import Case
+from archiver.judge.inventory import Listed, Role
+from archiver.model import layout
+from archiver.model.finding import Severity
+from archiver.model.instant import format_instant, parse_instant
+from archiver.model.items import CONTENT_STATUSES, ItemLine
+from archiver.model.statement import BatchPredicate, IncidentPredicate, SnapshotPredicate, SnapshotSource
+
+__all__ = ["Counting", "check_completeness"]
+
+_COUNTED: Final = ("captured", "unchanged", "changed_during_read", "failed", "excluded", "recorded")
+
+
+class Counting:
+    """Counts the lines of every snapshot, to be held against what its statement says."""
+
+    def __init__(self) -> None:
+        """Begin with no lines."""
+        self.statuses: dict[tuple[str, str], Counter[str]] = {}
+        self.rules: dict[tuple[str, str], dict[str, tuple[int, int]]] = {}
+        self.bytes: Counter[tuple[str, str]] = Counter()
+        self.new_bytes: Counter[tuple[str, str]] = Counter()
+
+    def line(self, position: int, batch: BatchPredicate, line: ItemLine) -> None:
+        """Count one line; a check of items calls this. Items inside others are not counted."""
+        del position
+        if line.item.members:
+            return
+        key = (batch.snapshot, line.item.source)
+        self.statuses.setdefault(key, Counter())[line.status] += 1
+        if line.status in CONTENT_STATUSES:
+            self.bytes[key] += line.size or 0
+            if all(part.batch.startswith(batch.snapshot) for part in line.parts):
+                self.new_bytes[key] += line.size or 0
+        if line.status == "excluded":
+            items, size = self.rules.setdefault(key, {}).get(line.detail or "", (0, 0))
+            self.rules[key][line.detail or ""] = (items + 1, size + (line.size or 0))
+
+
+def check_completeness(case: Case, counting: Counting | None) -> None:
+    """Make the whole check; without `counting` the counts of lines are left out."""
+    numbers = _numbers(case)
+    snapshots = [
+        statement.predicate
+        for _, statement, _ in case.archive.statements("snapshot")
+        if isinstance(statement.predicate, SnapshotPredicate)
+    ]
+    case.subjects["completeness"] += len(snapshots)
+    _check_numbers(case, numbers, {snapshot.id: snapshot for snapshot in snapshots})
+    for snapshot in snapshots:
+        if snapshot.status != "complete":
+            case.say(
+                "snapshot-unfinished",
+                snapshot.id,
+                "a complete snapshot",
+                f"one that says of itself that it is {snapshot.status}",
+                hint="`archiver list` with --status failed names what it could not keep",
+                severity=Severity.NOTE,
+            )
+        if counting is not None and snapshot.status != "aborted":
+            _check_counts(case, snapshot, counting)
+    _check_nothing(case, snapshots)
+    _check_strangers(case)
+    _check_silence(case, snapshots)
+
+
+# 1
+
+
+def _numbers(case: Case) -> dict[tuple[str, str], set[int]]:
+    found: dict[tuple[str, str], set[int]] = {}
+    for _, predicate, _ in case.archive.batch_statements():
+        found.setdefault((predicate.snapshot, predicate.table), set()).add(predicate.number)
+    return found
+
+
+def _check_numbers(
+    case: Case, numbers: dict[tuple[str, str], set[int]], snapshots: dict[str, SnapshotPredicate]
+) -> None:
+    stated = {(one.id, table): count for one in snapshots.values() for table, count in one.batches.items()}
+    for snapshot, table in sorted(numbers.keys() | stated.keys()):
+        found = numbers.get((snapshot, table), set())
+        finished = snapshots.get(snapshot)
+        below = max(found, default=-1) + 1
+        if len(found) != below:
+            missing = next(number for number in range(below) if number not in found)
+            actual = f"{below - len(found)} of the numbers below {below} missing"
+            case.say("batch-gap", layout.batch_id(snapshot, table, missing), f"batches of {table} without gaps", actual)
+        if finished is not None and stated.get((snapshot, table), 0) != below:
+            expected = f"{stated.get((snapshot, table), 0)} batches of {table}"
+            case.say("snapshot-counts", snapshot, expected, f"{below}")
+    for snapshot in sorted({snapshot for snapshot, _ in numbers} - snapshots.keys()):
+        case.say(
+            "snapshot-unfinished",
+            snapshot,
+            "a signed account of the snapshot",
+            "batches only",
+            hint="the run was stopped; the same `archiver snapshot` goes on with it",
+        )
+
+
+# 2
+
+
+def _check_counts(case: Case, snapshot: SnapshotPredicate, counting: Counting) -> None:
+    stated = {source.id for source in snapshot.sources}
+    for name, source in sorted(counting.statuses):
+        if name == snapshot.id and source not in stated:
+            case.say("snapshot-counts", snapshot.id, f"sources {', '.join(sorted(stated))}", f"lines of {source}")
+    for source_words in snapshot.sources:
+        _check_source(case, snapshot.id, source_words, counting)
+
+
+def _check_source(case: Case, snapshot: str, words: SnapshotSource, counting: Counting) -> None:
+    key = (snapshot, words.id)
+    found = counting.statuses.get(key, Counter())
+    stated = words.counts.model_dump()
+    actual = {name: found[name] for name in (*_COUNTED, "absent")}
+    actual["seen"] = sum(found[name] for name in _COUNTED)
+    differing = [name for name in stated if stated[name] != actual[name]]
+    subject = f"{snapshot}, source {words.id}"
+    if differing:
+        case.say(
+            "snapshot-counts",
+            subject,
+            ", ".join(f"{name} {stated[name]}" for name in differing),
+            ", ".join(f"{name} {actual[name]}" for name in differing),
+        )
+    sizes = (counting.bytes[key], counting.new_bytes[key])
+    if (words.bytes, words.new_bytes) != sizes:
+        expected = f"{words.bytes} bytes, {words.new_bytes} of them new"
+        case.say("snapshot-counts", subject, expected, f"{sizes[0]} bytes, {sizes[1]} of them new, in its lines")
+    rules = {one.rule: (one.items, one.bytes) for one in words.excluded}
+    lines = counting.rules.get(key, {})
+    if rules != lines:
+        case.say("snapshot-counts", subject, f"excluded by rule: {_rules(rules)}", _rules(lines))
+
+
+def _rules(rules: dict[str, tuple[int, int]]) -> str:
+    words = (f"{rule}: {items} items, {size} bytes" for rule, (items, size) in sorted(rules.items()))
+    return "; ".join(words) or "nothing"
+
+
+def _check_nothing(case: Case, snapshots: list[SnapshotPredicate]) -> None:
+    """Never be content with an archive that has nothing in it."""
+    seen = any(log.seen is not None for log in case.archive.trusted.logs) or case.options.seen is not None
+    severity = Severity.FAILED if seen else Severity.UNKNOWN
+    place = case.archive.store.destination.location
+    if case.archive.table_of_statements.archive is None:
+        case.say("nothing-checked", place, "a signed statement of what this archive is", "none", severity=severity)
+    if not snapshots:
+        case.say("nothing-checked", place, "a snapshot", "none", severity=severity)
+
+
+# 3
+
+
+def _check_strangers(case: Case) -> None:
+    explained = _explained(case)
+    damaged = {
+        layout.batch_key(layout.parse_batch_id(batch).table, batch)
+        for batch in case.archive.table_of_statements.damaged_batches()
+    }
+    for listed in case.archive.inventory.strangers():
+        if listed.marker:
+            _say_marker(case, listed)
+        elif listed.key not in damaged:
+            _say_stranger(case, listed, explained)
+    for listed in case.archive.inventory.doubles():
+        code = "log-entry-stranger" if listed.key.startswith("log/") else "object-version"
+        what = "the bytes of an older version" if listed.role is Role.SAME else "an entry that lost a race"
+        case.say(code, listed.key, "one version", f"another, {listed.version}, with {what}", severity=Severity.NOTE)
+
+
+def _say_marker(case: Case, listed: Listed) -> None:
+    case.say(
+        "delete-marker",
+        listed.key,
+        "no delete marker",
+        f"one of {listed.modified} by {listed.owner or 'nobody known'}, {_version(listed)}",
+        hint="the versions under it are still there and were checked; ask who deleted it, and why",
+    )
+
+
+def _say_stranger(case: Case, listed: Listed, explained: dict[tuple[str, str | None], set[str]]) -> None:
+    known = case.archive.inventory.is_content(listed.key)
+    severity = None
+    digests = explained.get((listed.key, listed.version), set())
+    if digests and _digest(case, listed) in digests:
+        severity = Severity.NOTE
+    case.say(
+        "stranger-version" if known else "stranger-key",
+        listed.key,
+        "only versions that the log commits to" if known else "only keys that the log commits to",
+        f"{_version(listed)} of {listed.size} bytes, written {listed.modified}"
+        + (f" by {listed.owner}" if listed.owner else ""),
+        hint="it was not read as evidence; ask who put it there"
+        if severity is None
+        else "an incident statement names it",
+        severity=severity,
+    )
+
+
+def _explained(case: Case) -> dict[tuple[str, str | None], set[str]]:
+    found: dict[tuple[str, str | None], set[str]] = {}
+    for _, statement, _ in case.archive.statements("incident"):
+        if isinstance(statement.predicate, IncidentPredicate):
+            for words in statement.predicate.objects:
+                found.setdefault((words.key, words.version), set()).add(words.sha256)
+    return found
+
+
+def _digest(case: Case, listed: Listed) -> str:
+    try:
+        return case.archive.content.digest(listed)
+    except WorldError:
+        return ""  # then it stays a stranger
+
+
+def _version(listed: Listed) -> str:
+    return "a file" if listed.version is None else f"version {listed.version}"
+
+
+# 4
+
+
+def _check_silence(case: Case, snapshots: list[SnapshotPredicate]) -> None:
+    hours = case.archive.trusted.max_silence_hours
+    policies = case.archive.table_of_statements.policies
+    if hours is None and policies:
+        hours = policies[-1][1].expected_every_hours or None
+    if hours is None or not snapshots:
+        return
+    moments = [(one.id, parse_instant(one.started), parse_instant(one.finished)) for one in snapshots]
+    for (before, _, ended), (after, started, _) in itertools.pairwise(moments):
+        if started - ended > timedelta(hours=hours):
+            case.say(
+                "silence",
+                f"{before} to {after}",
+                f"a snapshot every {hours} hours",
+                f"none from {format_instant(ended)} to {format_instant(started)}",
+            )
+    last, _, ended = moments[-1]
+    if case.now - ended > timedelta(hours=hours):
+        actual = f"none from {format_instant(ended)} to {format_instant(case.now)}"
+        case.say("silence", f"since {last}", f"a snapshot every {hours} hours", actual)

@@ -1,0 +1,96 @@
+"""Check 5: every object that a statement names is there, with the stated size and SHA-256.
+
+Data batches are settled by the records check, which reads them anyway; `check_batch_objects` does it where that check
+is left out. Receipts must agree with the subjects they are about, and with what the store they name has.
+"""
+
+from __future__ import annotations
+
+from archiver.errors import EvidenceError, WorldError
+from archiver.judge import batches
+from archiver.judge.case import Case
+from archiver.model import layout
+from archiver.model.statement import BatchPredicate, IncidentPredicate, ReceiptPredicate, ReceiptWords, Statement
+
+__all__ = ["check_batch_objects", "check_objects", "check_others"]
+
+
+def check_objects(case: Case) -> None:
+    """Settle the subjects of all statements but batches, and hold every receipt against its subject."""
+    seen: set[tuple[str, str]] = set()
+    for _, statement, _ in case.archive.statements():
+        if not isinstance(statement.predicate, BatchPredicate):
+            met = _met(statement)
+            for subject in statement.subject:
+                if subject.name not in met:
+                    _settle(case, seen, subject.name, subject.digest.sha256)
+        _check_receipts(case, statement)
+    for _, subjects in case.archive.table_of_statements.not_understood():
+        for name, sha256 in subjects:
+            if layout.is_archive_key(name):
+                _settle(case, seen, name, sha256)
+
+
+def check_batch_objects(case: Case) -> None:
+    """Settle the Parquet objects without reading their rows."""
+    for _, _, statement in case.archive.batch_statements():
+        subject = statement.subject[0]
+        if statement.id in case.skipped_batches:
+            continue
+        case.subjects["objects"] += 1
+        try:
+            case.archive.content.settle(subject.name, subject.digest.sha256, batches.stated_size(statement))
+        except (EvidenceError, WorldError) as problem:
+            case.say_object(subject.name, problem)
+
+
+def check_others(case: Case, statement: Statement) -> None:
+    """Look for further versions that have the bytes of a batch that was just read."""
+    subject = statement.subject[0]
+    try:
+        case.archive.content.settle_others(subject.name, subject.digest.sha256)
+    except WorldError as problem:
+        case.say_object(subject.name, problem)
+
+
+def _met(statement: Statement) -> set[str]:
+    """Return the keys of strangers that an incident speaks about; being named makes nothing evidence."""
+    predicate = statement.predicate
+    return {words.key for words in predicate.objects} if isinstance(predicate, IncidentPredicate) else set()
+
+
+def _settle(case: Case, seen: set[tuple[str, str]], name: str, sha256: str) -> None:
+    if (name, sha256) in seen:
+        return
+    seen.add((name, sha256))
+    case.subjects["objects"] += 1
+    try:
+        case.archive.content.settle(name, sha256)
+    except (EvidenceError, WorldError) as problem:
+        case.say_object(name, problem)
+
+
+def _check_receipts(case: Case, statement: Statement) -> None:
+    predicate = statement.predicate
+    if not isinstance(predicate, (BatchPredicate, ReceiptPredicate)):
+        return
+    stated = {subject.name: subject.digest.sha256 for subject in statement.subject}
+    for receipt in predicate.receipts:
+        if receipt.key not in stated:
+            if isinstance(predicate, BatchPredicate):
+                case.say("object-missing", statement.key, f"receipts for {', '.join(stated)}", f"one for {receipt.key}")
+            continue
+        if receipt.sha256 not in (None, stated[receipt.key]):
+            case.say("object-sha256", receipt.key, stated[receipt.key], f"{receipt.sha256} in its receipt")
+        _check_version(case, receipt)
+
+
+def _check_version(case: Case, receipt: ReceiptWords) -> None:
+    """Note a version that the store named in the receipt does not have any more; the digest decides about the bytes."""
+    place = case.archive.store.destination
+    if receipt.version is None or (receipt.store, receipt.bucket) != (place.kind, place.bucket):
+        return
+    versions = case.archive.inventory.versions(receipt.key)
+    if versions and receipt.version not in {listed.version for listed in versions}:
+        found = ", ".join(str(listed.version) for listed in versions)
+        case.say("object-version", receipt.key, f"version {receipt.version} of the receipt", f"versions {found}")

@@ -1,0 +1,255 @@
+"""Check 7: every row of every batch, every item along its parts, and the index when it is asked for.
+
+    1  the batches of `items`: their own rows, every line, and what the lines claim
+    2  the data batches, each read once: schema, order, leaves, root, counts, and the claims that have rows in them
+    3  claims whose parts do not come in log order, part by part
+
+Lines go on to the checks of locks and completeness through `on_line`. A batch that cannot be read leaves the items in
+it unknown; that is said once for the batch.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Final
+
+import pyarrow.parquet as pq
+
+from archiver.errors import EvidenceError, WorldError
+from archiver.events import Advanced, Stage
+from archiver.judge import batches
+from archiver.judge.batches import BatchError, Rows
+from archiver.judge.case import Case
+from archiver.judge.checks.index import check_index
+from archiver.judge.checks.objects import check_others
+from archiver.judge.claims import BatchClaims, Part, Verdict
+from archiver.judge.rows import RowJudge
+from archiver.judge.scratch import make_tables
+from archiver.model.finding import Severity
+from archiver.model.items import ItemLine
+from archiver.model.statement import BatchPredicate, Statement
+
+__all__ = ["check_data", "check_items", "check_odd"]
+
+OnLine = Callable[[int, BatchPredicate, ItemLine], None]
+
+_EXAMPLES: Final = 5
+_SCHEMA: Final = """
+CREATE TABLE batches(id TEXT PRIMARY KEY, position INTEGER NOT NULL, tbl TEXT NOT NULL, records INTEGER NOT NULL);
+CREATE TABLE texts(digest BLOB PRIMARY KEY) WITHOUT ROWID
+"""
+
+
+def check_items(case: Case, on_line: OnLine) -> None:
+    """Read all batches of `items`; say what is wrong with them and collect what they claim."""
+    make_tables(case.archive.database, _SCHEMA)
+    case.listener(Stage("check the lists of items", None, "batches"))
+    lines = _Lines(case, on_line)
+    ends: dict[str, int] = {}
+    for position, predicate, statement in case.archive.batch_statements():
+        case.archive.database.execute(
+            "INSERT INTO batches VALUES(?, ?, ?, ?)", (predicate.id, position, predicate.table, predicate.records)
+        )
+        if predicate.table == "items":
+            lines.begin(position, predicate, statement.subject[0].name)
+            judge = _read(case, statement, lines.take)
+            if judge is not None:
+                _check_running(case, statement, judge, ends)
+            case.listener(Advanced())
+    lines.finish()
+
+
+def check_data(case: Case) -> None:
+    """Read all data batches that are not left out."""
+    case.listener(Stage("check the records", case.archive.table_of_statements.count("batch"), "batches"))
+    for _, predicate, statement in case.archive.batch_statements():
+        case.listener(Advanced())
+        if predicate.table == "items":
+            continue
+        if _is_left_out(case, predicate.id):
+            case.skipped_batches.add(predicate.id)
+            case.claims.give_up(predicate.id, "left out")
+            continue
+        if _read(case, statement, functools.partial(_follow, case, case.claims.reading(predicate.id))) is None:
+            _give_up(case, predicate, statement)
+
+
+def _follow(case: Case, reading: BatchClaims, rows: Rows) -> None:
+    for verdict in reading.take(rows):
+        _say_verdict(case, verdict)
+
+
+def check_odd(case: Case) -> None:
+    """Check claims by themselves that no single pass could decide."""
+    for alone, parts in case.claims.odd():
+        try:
+            with ExitStack() as stack:
+                opened: dict[str, pq.ParquetFile] = {}
+                for part in parts:
+                    for rows in _rows_of(case, part, opened, stack):
+                        alone.take(rows, part)
+            _say_verdict(case, alone.finish())
+        except (EvidenceError, WorldError):
+            continue  # what is wrong with the batch was said when it was read
+
+
+def _rows_of(case: Case, part: Part, opened: dict[str, pq.ParquetFile], stack: ExitStack) -> Iterator[Rows]:
+    if part.batch not in opened:
+        found = case.archive.statement("batch", part.batch)
+        if found is None:
+            raise BatchError("item-parts", f"the batch {part.batch}", "none")
+        stream = stack.enter_context(case.archive.batch(found[1]))
+        opened[part.batch] = batches.open_parquet(stream, batches.predicate_of(found[1]))
+    for rows in batches.slices(opened[part.batch]):
+        if rows.first < part.first + part.count and rows.first + len(rows.lengths) > part.first:
+            yield rows
+
+
+def _read(case: Case, statement: Statement, consume: Callable[[Rows], None]) -> RowJudge | None:
+    """Read one batch; None when it could not be read to its end. `consume` sees only rows that passed."""
+    predicate, subject = batches.predicate_of(statement), statement.subject[0]
+    case.subjects["objects"] += 1
+    judge = None
+    try:
+        with case.archive.batch(statement) as stream:
+            file = batches.open_parquet(stream, predicate)
+            judge = RowJudge(predicate, batches.salt_of(file))
+            texts = _read_rows(case, file, judge, consume)
+            if case.options.wants("index"):
+                check_index(case, file, predicate, subject.name)
+    except (EvidenceError, WorldError) as problem:
+        case.say_object(subject.name, problem)
+        return None
+    check_others(case, statement)
+    _check_totals(case, subject.name, predicate, judge, texts)
+    return judge
+
+
+def _read_rows(case: Case, file: pq.ParquetFile, judge: RowJudge, consume: Callable[[Rows], None]) -> int:
+    """Take all rows in; return the number of different items."""
+    database = case.archive.database
+    database.execute("DELETE FROM texts")
+    for rows in batches.slices(file):
+        judge.take(rows)
+        database.executemany("INSERT OR IGNORE INTO texts VALUES(?)", [(digest,) for digest in judge.new_items])
+        case.subjects["records"] += len(rows.lengths)
+        consume(rows)
+    return int(database.execute("SELECT count(*) FROM texts").fetchone()[0])
+
+
+def _check_totals(case: Case, key: str, predicate: BatchPredicate, judge: RowJudge, texts: int) -> None:
+    root = judge.root().hex()
+    if root != predicate.merkle_root:
+        case.say("record-root", key, f"the signed root {predicate.merkle_root}", root)
+    if judge.raw_bytes != predicate.raw_bytes:
+        case.say("statement-number", key, f"{predicate.raw_bytes} raw bytes", str(judge.raw_bytes))
+    if texts != predicate.items:
+        case.say("statement-number", key, f"rows of {predicate.items} items", f"of {texts}")
+
+
+def _check_running(case: Case, statement: Statement, judge: RowJudge, ends: dict[str, int]) -> None:
+    """Check that the offsets of items run on from batch to batch of a snapshot."""
+    predicate = batches.predicate_of(statement)
+    expected = 0 if predicate.number == 0 else ends.get(predicate.snapshot)
+    if expected is not None and judge.first_offset != expected:
+        case.say(
+            "item-parts", statement.subject[0].name, f"offset {expected} in record 0", f"offset {judge.first_offset}"
+        )
+    ends[predicate.snapshot] = judge.end_offset
+
+
+def _is_left_out(case: Case, batch: str) -> bool:
+    """Choose by the seed and the batch's name alone, so that a sample can be drawn again."""
+    sample = case.options.sample
+    if sample is None:
+        return False
+    draw = hashlib.sha256(f"{case.options.seed}:{batch}".encode()).digest()
+    return int.from_bytes(draw[:8], "big") >= sample / 100 * 2**64
+
+
+def _give_up(case: Case, predicate: BatchPredicate, statement: Statement) -> None:
+    count = case.claims.named(predicate.id)
+    examples = case.claims.examples(predicate.id, _EXAMPLES)
+    case.claims.give_up(predicate.id, "unreadable")
+    if count:
+        case.say(
+            "item-sha256",
+            statement.subject[0].name,
+            f"{count} items with rows in this batch to be checked",
+            f"the batch could not be checked; among them {', '.join(examples)}",
+            severity=Severity.UNKNOWN,
+        )
+
+
+def _say_verdict(case: Case, verdict: Verdict) -> None:
+    case.subjects["items"] += 1
+    if verdict.code is None:
+        return
+    subject = f"{verdict.place}, item {verdict.item}"
+    if verdict.code == "withheld":
+        case.say("item-sha256", subject, verdict.expected, verdict.actual, severity=Severity.UNKNOWN)
+    else:
+        case.say(verdict.code, subject, verdict.expected, verdict.actual)
+
+
+class _Lines:
+    """Takes the lines of items batches in."""
+
+    def __init__(self, case: Case, on_line: OnLine) -> None:
+        self._case = case
+        self._on_line = on_line
+        self._position = 0
+        self._key = ""
+        self._predicate: BatchPredicate | None = None
+        self._unknown: dict[str, int] = {}
+
+    def begin(self, position: int, predicate: BatchPredicate, key: str) -> None:
+        """Begin a batch of lines."""
+        self._position, self._predicate, self._key = position, predicate, key
+
+    def take(self, rows: Rows) -> None:
+        """Parse the lines of some rows and enter what they claim."""
+        data, bounds = rows.data, rows.bounds
+        for place in range(len(rows.lengths)):
+            subject = f"{self._key} record {rows.first + place}"
+            if place in rows.withheld:
+                self._case.say("item-malformed", subject, "a line", "withheld bytes", severity=Severity.UNKNOWN)
+                continue
+            try:
+                line = ItemLine.parse(data[bounds[place] : bounds[place + 1]])
+            except EvidenceError as problem:
+                self._case.say("item-malformed", subject, "a line as published", problem.message)
+                continue
+            self._take_line(subject, line)
+
+    def finish(self) -> None:
+        """Say which batches are named by lines and not in the log before them."""
+        for batch, count in sorted(self._unknown.items()):
+            self._case.say("item-parts", batch, "a batch that the log has before the lines", f"named by {count} lines")
+
+    def _take_line(self, subject: str, line: ItemLine) -> None:
+        if self._predicate is not None:
+            self._on_line(self._position, self._predicate, line)
+        if line.parts and self._parts_are_good(subject, line):
+            self._case.claims.add(subject, line)
+
+    def _parts_are_good(self, subject: str, line: ItemLine) -> bool:
+        good = True
+        for part in line.parts:
+            row = self._case.archive.database.execute(
+                "SELECT tbl, records FROM batches WHERE id = ? AND position < ?", (part.batch, self._position)
+            ).fetchone()
+            if row is None:
+                self._unknown[part.batch] = self._unknown.get(part.batch, 0) + 1
+                good = False
+            elif row[0] != line.table:
+                self._case.say("item-parts", subject, f"rows of the table {line.table}", f"{part.batch} of {row[0]}")
+                good = False
+            elif part.first + part.count > row[1]:
+                actual = f"rows {part.first} to {part.first + part.count - 1}"
+                self._case.say("item-parts", subject, f"rows below {row[1]} of {part.batch}", actual)
+                good = False
+        return good

@@ -1,0 +1,281 @@
+"""What the lines of `items` claim about content, and whether the rows bear it out.
+
+A claim is an item, its parts, its size and its SHA-256; equal claims of many snapshots are one and are checked once.
+The batches are then read once, in log order, and every claim is hashed as its rows go by:
+
+    1  the rows carry the item that the part names
+    2  their offsets run from 0 without gap or overlap, over all parts
+    3  their bytes have the stated size and SHA-256
+
+Claims whose parts do not come in log order are left to `odd`, which reads them again part by part.
+
+>>> claims.add("data/items/..parquet record 7", line)
+>>> reading = claims.reading("20261123T120000Z-0a1b2c-documents-00000000")
+>>> problems = [verdict for rows in slices(file) for verdict in reading.take(rows) if verdict.code]
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Final
+
+from archiver.judge.batches import Rows
+from archiver.judge.scratch import make_tables
+from archiver.model.item import Item
+from archiver.model.items import ItemLine
+from archiver.model.leaf import item_digest
+from archiver.proof import canonical
+
+__all__ = ["Alone", "BatchClaims", "Claims", "Part", "Verdict"]
+
+MOST_OPEN: Final = 100_000
+"""Claims that wait for their next batch, each about 500 bytes; beyond this they are read again part by part."""
+
+_SCHEMA: Final = """
+CREATE TABLE claims(id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, place TEXT NOT NULL, item TEXT NOT NULL,
+    sha256 TEXT NOT NULL, size INTEGER NOT NULL, parts INTEGER NOT NULL, state TEXT);
+CREATE TABLE parts(claim INTEGER NOT NULL, ordinal INTEGER NOT NULL, batch TEXT NOT NULL, first INTEGER NOT NULL,
+    count INTEGER NOT NULL, carries BLOB NOT NULL, PRIMARY KEY(claim, ordinal)) WITHOUT ROWID;
+CREATE INDEX parts_by_batch ON parts(batch, first)
+"""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A range of rows that a claim names; `carries` is the SHA-256 of the item text that these rows have."""
+
+    claim: int
+    ordinal: int
+    batch: str
+    first: int
+    count: int
+    carries: bytes
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of a claim: `code` None when its rows bear it out, "withheld" when bytes are not here to tell."""
+
+    claim: int
+    place: str
+    item: str
+    code: str | None
+    expected: str = ""
+    actual: str = ""
+
+
+@dataclass
+class _Open:
+    """A claim whose rows are going by."""
+
+    claim: int
+    place: str
+    item: str
+    sha256: str
+    size: int
+    parts: int
+    next_ordinal: int = 0
+    offset: int = 0
+    withheld: bool = False
+    digest: hashlib._Hash = field(default_factory=hashlib.sha256)
+
+    def take(self, part: Part, rows: Rows) -> Verdict | None:
+        """Take the rows of a part that lie in `rows`; return a verdict as soon as one is wrong."""
+        first = max(part.first - rows.first, 0)
+        after = min(part.first + part.count - rows.first, len(rows.lengths))
+        row = rows.first + first
+        if rows.digests[first:after].count(part.carries) != after - first:
+            wrong = next(place for place in range(first, after) if rows.digests[place] != part.carries)
+            return self._bad(
+                f"rows of this item in {part.batch}", f"{rows.texts[wrong][:200]} in record {rows.first + wrong}"
+            )
+        offsets = list(itertools.accumulate(rows.lengths[first:after], initial=self.offset))
+        if offsets[:-1] != rows.offsets[first:after]:
+            return self._bad(
+                f"offset {self.offset} at record {row} of {part.batch} and on without gap", "other offsets"
+            )
+        self.offset = offsets[-1]
+        self.withheld = self.withheld or any(place in rows.withheld for place in range(first, after) if rows.withheld)
+        self.digest.update(memoryview(rows.data)[rows.bounds[first] : rows.bounds[after]])
+        return None
+
+    def finish(self) -> Verdict:
+        """Say what came of the claim now that all its rows are here."""
+        if self.offset != self.size:
+            return Verdict(
+                self.claim, self.place, self.item, "item-sha256", f"{self.size} bytes", f"{self.offset} bytes"
+            )
+        if self.withheld:
+            return Verdict(self.claim, self.place, self.item, "withheld", self.sha256, "bytes that are withheld")
+        if self.digest.hexdigest() != self.sha256:
+            return Verdict(self.claim, self.place, self.item, "item-sha256", self.sha256, self.digest.hexdigest())
+        return Verdict(self.claim, self.place, self.item, None)
+
+    def _bad(self, expected: str, actual: str) -> Verdict:
+        return Verdict(self.claim, self.place, self.item, "item-parts", expected, actual)
+
+
+class Claims:
+    """The claims of an archive."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        """Make the tables."""
+        make_tables(database, _SCHEMA)
+        self._db = database
+        self.waiting: dict[int, _Open] = {}
+
+    def add(self, place: str, line: ItemLine) -> None:
+        """Take the claim of a line in, unless it was made before."""
+        text = line.item.text()
+        parts = canonical.encode([part.to_json() for part in line.parts])
+        digest = sha256(b"\x00".join((text.encode(), str(line.sha256).encode(), str(line.size).encode(), parts)))
+        cursor = self._db.execute(
+            "INSERT OR IGNORE INTO claims(digest, place, item, sha256, size, parts) VALUES(?, ?, ?, ?, ?, ?)",
+            (digest.digest(), place, text, line.sha256, line.size, len(line.parts)),
+        )
+        if cursor.rowcount:
+            own = item_digest(text)
+            self._db.executemany(
+                "INSERT INTO parts VALUES(?, ?, ?, ?, ?, ?)",
+                [
+                    (cursor.lastrowid, ordinal, part.batch, part.first, part.count, _carried(part.of, own))
+                    for ordinal, part in enumerate(line.parts)
+                ],
+            )
+
+    def count(self) -> int:
+        """Return how many different claims there are."""
+        return int(self._db.execute("SELECT count(*) FROM claims").fetchone()[0])
+
+    def named(self, batch: str) -> int:
+        """Return how many different claims name a batch."""
+        row = self._db.execute("SELECT count(DISTINCT claim) FROM parts WHERE batch = ?", (batch,)).fetchone()
+        return int(row[0])
+
+    def examples(self, batch: str, most: int) -> list[str]:
+        """Return some of the items that have rows in a batch."""
+        rows = self._db.execute(
+            "SELECT item FROM claims WHERE id IN (SELECT claim FROM parts WHERE batch = ?) LIMIT ?", (batch, most)
+        )
+        return [str(row[0]) for row in rows]
+
+    def give_up(self, batch: str, state: str) -> None:
+        """Leave all claims on a batch that cannot or shall not be read."""
+        self._db.execute(
+            "UPDATE claims SET state = ? WHERE state IS NULL AND id IN (SELECT claim FROM parts WHERE batch = ?)",
+            (state, batch),
+        )
+        for (claim,) in self._db.execute("SELECT DISTINCT claim FROM parts WHERE batch = ?", (batch,)):
+            self.waiting.pop(claim, None)
+
+    def left(self, state: str) -> int:
+        """Return how many claims were left in a state."""
+        row = self._db.execute("SELECT count(*) FROM claims WHERE state = ?", (state,)).fetchone()
+        return int(row[0])
+
+    def reading(self, batch: str) -> BatchClaims:
+        """Begin a pass over one batch."""
+        return BatchClaims(self, batch)
+
+    def odd(self) -> Iterator[tuple[Alone, list[Part]]]:
+        """Yield each claim that no pass has settled, with its parts in their own order."""
+        for (claim,) in self._db.execute("SELECT id FROM claims WHERE state IS NULL ORDER BY id").fetchall():
+            parts = self._db.execute("SELECT * FROM parts WHERE claim = ? ORDER BY ordinal", (claim,))
+            yield Alone(self, self.fresh(claim)), [Part(*row) for row in parts]
+
+    def parts_in(self, batch: str) -> Iterator[Part]:
+        """Yield the parts that lie in a batch, by their first row."""
+        rows = self._db.execute("SELECT * FROM parts WHERE batch = ? ORDER BY first, claim, ordinal", (batch,))
+        return (Part(*row) for row in rows)
+
+    def fresh(self, claim: int) -> _Open:
+        """Return a claim none of whose rows has been seen."""
+        row = self._db.execute(
+            "SELECT id, place, item, sha256, size, parts FROM claims WHERE id = ?", (claim,)
+        ).fetchone()
+        return _Open(*row)
+
+    def settle(self, verdict: Verdict) -> Verdict:
+        """Remember that a claim is decided."""
+        self._db.execute("UPDATE claims SET state = ? WHERE id = ?", (verdict.code or "good", verdict.claim))
+        return verdict
+
+
+class Alone:
+    """One claim, fed with its rows in the order of its parts."""
+
+    def __init__(self, claims: Claims, opened: _Open) -> None:
+        """Begin before the first row."""
+        self._claims = claims
+        self._opened = opened
+        self._problem: Verdict | None = None
+
+    def take(self, rows: Rows, part: Part) -> None:
+        """Take the rows of a part that lie in `rows`."""
+        if self._problem is None:
+            self._problem = self._opened.take(part, rows)
+
+    def finish(self) -> Verdict:
+        """Say what came of it."""
+        return self._claims.settle(self._problem or self._opened.finish())
+
+
+class BatchClaims:
+    """The claims that have rows in one batch, while its rows go by."""
+
+    def __init__(self, claims: Claims, batch: str) -> None:
+        """Begin before the first row."""
+        self._claims = claims
+        self._waiting = claims.waiting
+        self._parts = claims.parts_in(batch)
+        self._next = next(self._parts, None)
+        self._active: list[Part] = []
+
+    def take(self, rows: Rows) -> Iterator[Verdict]:
+        """Take the next rows; yield the verdict of each claim that is decided by them."""
+        after = rows.first + len(rows.lengths)
+        active, self._active = self._active, []
+        for part in active:
+            yield from self._feed(part, rows, after)
+        while self._next is not None and self._next.first < after:
+            if self._begin(self._next):
+                yield from self._feed(self._next, rows, after)
+            self._next = next(self._parts, None)
+
+    def _begin(self, part: Part) -> bool:
+        """Begin a part; one that does not follow the part before it makes its claim odd."""
+        if part.ordinal == 0 and part.claim not in self._waiting and len(self._waiting) < MOST_OPEN:
+            self._waiting[part.claim] = self._claims.fresh(part.claim)
+        opened = self._waiting.get(part.claim)
+        if opened is None or opened.next_ordinal != part.ordinal:
+            self._waiting.pop(part.claim, None)
+            return False
+        return True
+
+    def _feed(self, part: Part, rows: Rows, after: int) -> Iterator[Verdict]:
+        opened = self._waiting.get(part.claim)
+        if opened is None:
+            return
+        problem = opened.take(part, rows)
+        if problem is not None:
+            del self._waiting[part.claim]
+            yield self._claims.settle(problem)
+        elif part.first + part.count > after:
+            self._active.append(part)
+        else:
+            yield from self._end(opened)
+
+    def _end(self, opened: _Open) -> Iterator[Verdict]:
+        opened.next_ordinal += 1
+        if opened.next_ordinal == opened.parts:
+            del self._waiting[opened.claim]
+            yield self._claims.settle(opened.finish())
+
+
+def _carried(of: Item | None, own: bytes) -> bytes:
+    return own if of is None else item_digest(of.text())

@@ -1,0 +1,129 @@
+"""Which version of a key is meant: the one whose SHA-256 is the stated one, never the first and never the newest.
+
+Laws: bytes are hashed before anything parses them; a version of another size is not read at all; an object that lies in
+a file is read where it lies, everything else through a scratch file; small objects have a limit.
+
+>>> with content.object("policies/3f..yaml", sha256) as stream:
+...     text = stream.read()
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Final, cast
+
+from archiver.errors import EvidenceError
+from archiver.judge.inventory import Inventory, Listed, Role, printable
+from archiver.stores.base import Store
+
+__all__ = ["Content", "ObjectError"]
+
+_BLOCK: Final = 1 << 20
+
+
+class Content:
+    """Reads versions of one archive by what the log says about them."""
+
+    def __init__(self, store: Store, inventory: Inventory, folder: Path) -> None:
+        """Read from a store whose listing is known; `folder` takes scratch files."""
+        self._store = store
+        self._inventory = inventory
+        self._folder = folder
+
+    def small(self, listed: Listed, limit: int) -> bytes:
+        """Return the bytes of a version, cut off after `limit` + 1 of them, which every parser then refuses."""
+        with self._store.read(listed.key, listed.version) as stream:
+            return stream.read(limit + 1)
+
+    def digest(self, listed: Listed) -> str:
+        """Return the SHA-256 of a version."""
+        with self._store.read(listed.key, listed.version) as stream:
+            return _digest(stream)
+
+    @contextmanager
+    def object(self, key: str, sha256: str, size: int | None = None) -> Iterator[BinaryIO]:
+        """Open the version with this SHA-256, checked and seekable.
+
+        Raises `EvidenceError` with code `object-missing`, `object-size` or `object-sha256`.
+        """
+        actual = ""
+        for listed in self._candidates(key, size):
+            with self._opened(listed) as stream:
+                actual = _digest(stream)
+                if actual == sha256:
+                    stream.seek(0)
+                    self._take([listed])
+                    yield stream
+                    return
+        raise _differs(key, sha256, actual)
+
+    def settle(self, key: str, sha256: str, size: int | None = None) -> None:
+        """Take in all versions of a key that have the stated bytes; raises as `object` does when none has."""
+        found = [(listed, self.digest(listed)) for listed in self._candidates(key, size)]
+        same = [listed for listed, digest in found if digest == sha256]
+        if not same:
+            raise _differs(key, sha256, found[0][1])
+        self._take(same)
+
+    def settle_others(self, key: str, sha256: str) -> None:
+        """Take in further versions of a key that have the bytes of the content that was just read."""
+        versions = self._inventory.versions(key)
+        sizes = {listed.size for listed in versions if listed.role is Role.CONTENT}
+        for listed in versions:
+            if listed.role is None and listed.size in sizes and self.digest(listed) == sha256:
+                self._inventory.take(listed, Role.SAME)
+
+    def _candidates(self, key: str, size: int | None) -> list[Listed]:
+        versions = self._inventory.versions(key)
+        if not versions:
+            raise ObjectError("object-missing", key, "an object", "none")
+        sized = [listed for listed in versions if size is None or listed.size == size]
+        if not sized:
+            raise ObjectError("object-size", key, f"{size} bytes", f"{versions[0].size} bytes")
+        return sized
+
+    def _take(self, versions: list[Listed]) -> None:
+        for place, listed in enumerate(versions):
+            self._inventory.take(listed, Role.SAME if place else Role.CONTENT)
+
+    @contextmanager
+    def _opened(self, listed: Listed) -> Iterator[BinaryIO]:
+        with self._store.read(listed.key, listed.version) as stream:
+            if stream.seekable():
+                yield stream
+                return
+            with tempfile.TemporaryFile(dir=self._folder) as spool:
+                while block := stream.read(_BLOCK):
+                    spool.write(block)
+                spool.seek(0)
+                yield cast("BinaryIO", spool)
+
+
+class ObjectError(EvidenceError):
+    """An object is not the one that was stated; `expected` and `actual` are for the finding."""
+
+    def __init__(self, code: str, key: str, expected: str, actual: str) -> None:
+        """Say what was expected and found."""
+        super().__init__(
+            code,
+            f"{printable(key)}: expected {expected}, found {actual}",
+            hint="compare with another copy of the archive; what the log states can be had from any place that kept it",
+        )
+        self.key = key
+        self.expected = expected
+        self.actual = actual
+
+
+def _differs(key: str, sha256: str, actual: str) -> ObjectError:
+    return ObjectError("object-sha256", key, sha256, actual)
+
+
+def _digest(stream: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    while block := stream.read(_BLOCK):
+        digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,173 @@
+"""Everything that lies under the prefix, from one listing: versions and delete markers, in the store's own order.
+
+Laws: the store is listed once; memory does not grow with the archive (the list lies in a temporary SQLite file); the
+order of the versions of a key is the order of the listing, oldest first here, never a date. Every version is a stranger
+until a check takes it in.
+
+>>> inventory.versions("README.txt")
+[Listed(seq=1, key='README.txt', version=None, size=5, ...)]
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from archiver.events import Advanced, Listener, silent
+from archiver.judge.scratch import make_tables
+from archiver.stores.base import Store, Version
+
+__all__ = ["Inventory", "Listed", "Role", "printable"]
+
+_SCHEMA: Final = """
+CREATE TABLE versions(seq INTEGER PRIMARY KEY, key BLOB NOT NULL, version TEXT, size INTEGER NOT NULL,
+    modified TEXT NOT NULL, marker INTEGER NOT NULL, owner TEXT, role TEXT);
+CREATE TABLE needs(key BLOB PRIMARY KEY, until TEXT NOT NULL) WITHOUT ROWID;
+"""
+_BLOCK: Final = 1000
+
+
+class Role(StrEnum):
+    """What a version turned out to be. A version without a role is a stranger; a cache has nothing to say."""
+
+    CONTENT = "content"
+    SAME = "same"
+    RACE = "race"
+    CACHE = "cache"
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One version, or one delete marker, as it was listed."""
+
+    seq: int
+    key: str
+    version: str | None
+    size: int
+    modified: str
+    marker: bool
+    owner: str | None
+    role: Role | None
+
+
+class Inventory:
+    """The listing of one archive."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        """Make the tables in a scratch database."""
+        self._db = database
+        make_tables(database, _SCHEMA)
+
+    def fill(self, store: Store, listener: Listener = silent) -> int:
+        """List the store once; return the number of versions and markers."""
+        count = 0
+        rows: list[tuple[object, ...]] = []
+        for version in store.list():
+            rows.append(_row(version))
+            count += 1
+            if len(rows) == _BLOCK:
+                self._insert(rows)
+                listener(Advanced(_BLOCK))
+                rows = []
+        self._insert(rows)
+        self._db.execute("CREATE INDEX versions_by_key ON versions(key)")
+        return count
+
+    def versions(self, key: str) -> list[Listed]:
+        """Return the versions of a key, oldest first; delete markers are left out."""
+        rows = self._db.execute("SELECT * FROM versions WHERE key = ? AND NOT marker ORDER BY seq DESC", (_blob(key),))
+        return [_listed(row) for row in rows]
+
+    def under(self, prefix: str) -> Iterator[list[Listed]]:
+        """Yield the keys that begin with `prefix`, in byte order, each as its versions, oldest first."""
+        low = _blob(prefix)
+        rows = self._db.execute(
+            "SELECT * FROM versions WHERE key >= ? AND key < ? AND NOT marker ORDER BY key, seq DESC",
+            (low, low[:-1] + bytes([low[-1] + 1])),
+        )
+        group: list[Listed] = []
+        for row in rows:
+            listed = _listed(row)
+            if group and group[0].key != listed.key:
+                yield group
+                group = []
+            group.append(listed)
+        if group:
+            yield group
+
+    def take(self, listed: Listed, role: Role) -> None:
+        """Say what a version is; what was said first stays."""
+        self._db.execute("UPDATE versions SET role = ? WHERE seq = ? AND role IS NULL", (role, listed.seq))
+
+    def is_content(self, key: str) -> bool:
+        """Say whether some version of this key is content."""
+        row = self._db.execute("SELECT 1 FROM versions WHERE key = ? AND role = 'content'", (_blob(key),)).fetchone()
+        return row is not None
+
+    def strangers(self) -> Iterator[Listed]:
+        """Yield every version that nobody took in, and every delete marker."""
+        rows = self._db.execute("SELECT * FROM versions WHERE role IS NULL OR marker ORDER BY key, seq")
+        return map(_listed, rows)
+
+    def doubles(self) -> Iterator[Listed]:
+        """Yield versions that have the bytes of another, and entries that lost a race."""
+        rows = self._db.execute("SELECT * FROM versions WHERE role IN ('same', 'race') ORDER BY key, seq")
+        return map(_listed, rows)
+
+    def need(self, key: str, until: str) -> None:
+        """Raise the date that the lock of a key must reach; instants in their one spelling sort by time."""
+        self._db.execute(
+            "INSERT INTO needs VALUES(?, ?) ON CONFLICT(key) DO UPDATE SET until = max(until, excluded.until)",
+            (_blob(key), until),
+        )
+
+    def locked(self) -> Iterator[tuple[str, str, list[Listed]]]:
+        """Yield every key that needs a lock, until when, and its versions with the content's bytes."""
+        rows = self._db.execute("SELECT key, until FROM needs ORDER BY key")
+        for key, until in rows:
+            name = _text(key)
+            yield name, until, [found for found in self.versions(name) if found.role in (Role.CONTENT, Role.SAME)]
+
+    def needed(self) -> int:
+        """Return how many keys need a lock."""
+        return int(self._db.execute("SELECT count(*) FROM needs").fetchone()[0])
+
+    def _insert(self, rows: list[tuple[object, ...]]) -> None:
+        self._db.executemany(
+            "INSERT INTO versions(key, version, size, modified, marker, owner) VALUES(?, ?, ?, ?, ?, ?)", rows
+        )
+
+
+def printable(key: str) -> str:
+    """Return a key as it may be printed: bytes that are not UTF-8 and control characters escaped."""
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in key)
+
+
+def _row(version: Version) -> tuple[object, ...]:
+    moment = version.modified.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _blob(version.key), version.version, version.size, moment, version.is_delete_marker, version.owner
+
+
+def _listed(row: tuple[object, ...]) -> Listed:
+    seq, key, version, size, modified, marker, owner, role = row
+    return Listed(
+        seq=int(str(seq)),
+        key=_text(key),
+        version=None if version is None else str(version),
+        size=int(str(size)),
+        modified=str(modified),
+        marker=bool(marker),
+        owner=None if owner is None else str(owner),
+        role=None if role is None else Role(str(role)),
+    )
+
+
+def _blob(key: str) -> bytes:
+    return key.encode("utf-8", "surrogateescape")
+
+
+def _text(key: object) -> str:
+    return bytes(key).decode("utf-8", "surrogateescape") if isinstance(key, bytes) else str(key)

@@ -1,0 +1,113 @@
+"""The keys that an auditor accepts for statements, and those that are only chained inside the archive.
+
+Laws: a key is good when the trust file has it with the role that the kind needs; a key that only an earlier, good
+`archive` or `key` statement names is chained: unknown, never good; a key with an end is good only when a bracket of
+timestamps ends before it, and while nothing brackets a statement that is unknown at best.
+
+>>> keyring.judge("batch", keyid, "2026-11-23T12:00:00Z")
+[]
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from archiver.errors import ArchiverError
+from archiver.model.finding import Severity
+from archiver.model.trust import StatementKey, TrustFile
+from archiver.proof import canonical, dsse, keys
+from archiver.proof.keys import PublicKey
+
+__all__ = ["Keyring", "Objection"]
+
+
+class Objection(NamedTuple):
+    """Why a key is not good for a statement, in the words of a finding."""
+
+    code: str
+    expected: str
+    actual: str
+    severity: Severity
+
+
+@dataclass(frozen=True)
+class _Known:
+    public: PublicKey
+    words: StatementKey | None
+
+
+class Keyring:
+    """Keys by their id."""
+
+    def __init__(self, trusted: TrustFile) -> None:
+        """Begin with the keys of the trust file."""
+        self._known = {key.keyid: _Known(keys.load_public_pem(key.pem), key) for key in trusted.statement_keys}
+
+    def public(self, keyid: str) -> PublicKey | None:
+        """Return a key to check a signature with; None for one that nobody named."""
+        known = self._known.get(keyid)
+        return None if known is None else known.public
+
+    def judge(self, kind: str, keyid: str, at: str) -> list[Objection]:
+        """Say what speaks against a key that has made a good signature under a statement."""
+        words = self._known[keyid].words
+        if words is None:
+            return [
+                Objection(
+                    "statement-key-unknown",
+                    "a key of the trust file",
+                    f"{keyid}, which only the archive itself names",
+                    Severity.UNKNOWN,
+                )
+            ]
+        role = "approver" if kind == "approval" else "statement"
+        if role not in words.roles:
+            return [
+                Objection(
+                    "statement-key-unknown",
+                    f"a key with the role {role}",
+                    f"{keyid} with {', '.join(words.roles)}",
+                    Severity.FAILED,
+                )
+            ]
+        return [*_too_early(words, at), *_too_late(words, at)]
+
+    def learn(self, payload: bytes) -> None:
+        """Chain the keys that a good `archive` or `key` statement names."""
+        value = canonical.decode(payload, limit=dsse.MAX_ENVELOPE)
+        predicate = value.get("predicate") if isinstance(value, dict) else None
+        if not isinstance(value, dict) or not isinstance(predicate, dict):
+            return
+        if value.get("predicateType") == "urn:archiver:archive:v1":
+            named = predicate.get("keys")
+            for key in named if isinstance(named, list) else []:
+                self._chain(key)
+        elif value.get("predicateType") == "urn:archiver:key:v1" and predicate.get("action") == "add":
+            self._chain(predicate)
+
+    def _chain(self, words: canonical.JSON) -> None:
+        if not isinstance(words, dict) or words.get("role") != "statement":
+            return
+        try:
+            public = keys.load_public_pem(str(words.get("pem")))
+        except ArchiverError:
+            return  # a key that nobody should trust chains nothing; what it signs is then by an unknown key
+        self._known.setdefault(keys.keyid(public), _Known(public, None))
+
+
+def _too_early(words: StatementKey, at: str) -> list[Objection]:
+    if words.valid_from is None or at >= words.valid_from:
+        return []
+    return [Objection("statement-key-expired", f"made after {words.valid_from}", f"made at {at}", Severity.FAILED)]
+
+
+def _too_late(words: StatementKey, at: str) -> list[Objection]:
+    """Hold a key's end against every statement that no timestamp brackets before it, whatever its own `at` says."""
+    ends = [end for end in (words.valid_until, words.revoked.since if words.revoked else None) if end is not None]
+    if not ends:
+        return []
+    end = min(ends)
+    severity = Severity.FAILED if at >= end else Severity.UNKNOWN
+    actual = f"made at {at}" + ("" if at >= end else ", which is only a claim: no timestamp proves it")
+    return [Objection("statement-key-expired", f"made before the key's end, {end}", actual, severity)]

@@ -1,0 +1,424 @@
+"""The log as the store has it: checkpoints, the entry of every position, one running root.
+
+    1  every version of every checkpoint is opened with the keys of the trust file; the newest valid size is the log's
+    2  the entry of a position is the version whose leaf leads to the root of the signed checkpoint; where that cannot
+       be said, the oldest valid version in the order of the listing
+    3  the running root is compared with every checkpoint, tiles are computed and compared
+
+The signed root decides first, so that nobody who may write to the store can push another entry under a position.
+
+>>> log.size, log.entry(0)
+(3, Entry(key='statements/archive/20260108T120000Z-0a1b2c.json', sha256='...'))
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from archiver.errors import ArchiverError, EvidenceError, WorldError
+from archiver.judge.content import Content
+from archiver.judge.inventory import Inventory, Listed, Role
+from archiver.judge.scratch import make_tables
+from archiver.model import layout, trust
+from archiver.model.finding import Finding, Severity
+from archiver.model.trust import TrustFile
+from archiver.proof import checkpoint, dsse, entry, merkle, note, tiles
+from archiver.proof.checkpoint import Checkpoint
+from archiver.proof.digest import sha256_hex
+
+__all__ = ["Log", "Seen", "read_log"]
+
+_MAX_CHECKPOINT: Final = 4096  # three lines and one signature have about 300 bytes
+_SCHEMA: Final = """
+CREATE TABLE heads(origin TEXT NOT NULL, size INTEGER NOT NULL, root BLOB NOT NULL, signed BLOB NOT NULL,
+    PRIMARY KEY(origin, size));
+CREATE TABLE entries(position INTEGER PRIMARY KEY, entry BLOB NOT NULL, leaf BLOB NOT NULL);
+CREATE INDEX entries_by_bytes ON entries(entry)
+"""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A head of the log that somebody has seen before; it may only have grown since."""
+
+    size: int
+    root: bytes
+
+    @staticmethod
+    def of(words: trust.Seen) -> Seen:
+        """Read the words of a trust file."""
+        return Seen(words.size, bytes.fromhex(words.root))
+
+
+@dataclass(frozen=True)
+class _Head:
+    listed: Listed
+    signed: bytes
+    checkpoint: Checkpoint
+
+
+class Log:
+    """A log that was read: its head, its entries, and what was found wrong with it."""
+
+    def __init__(self, database: sqlite3.Connection, origin: str, size: int) -> None:
+        """Wrap what `read_log` has put into the database."""
+        self._db = database
+        self.origin = origin
+        self.size = size
+        self.findings: list[Finding] = []
+        self.checkpoints = 0
+
+    @property
+    def root(self) -> bytes:
+        """The root of the newest valid checkpoint; the empty one when there is none."""
+        row = self.head(self.size)
+        return merkle.EMPTY_ROOT if row is None else row[0]
+
+    @property
+    def checkpoint(self) -> bytes:
+        """The bytes of the newest valid checkpoint; none when there is none."""
+        row = self.head(self.size)
+        return b"" if row is None else row[1]
+
+    def entry(self, position: int) -> bytes | None:
+        """Return the entry at a position, None where it is missing."""
+        row = self._db.execute("SELECT entry FROM entries WHERE position = ?", (position,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    def entries(self) -> Iterator[tuple[int, bytes]]:
+        """Yield position and entry, in order."""
+        for position, data in self._db.execute("SELECT position, entry FROM entries ORDER BY position"):
+            yield int(position), bytes(data)
+
+    def leaf_hashes(self) -> list[bytes]:
+        """Return all leaf hashes, for proofs; raises when an entry is missing."""
+        leaves = [bytes(leaf) for (leaf,) in self._db.execute("SELECT leaf FROM entries ORDER BY position")]
+        if len(leaves) != self.size:
+            raise EvidenceError("log-entry-missing", f"log: expected {self.size} entries, found {len(leaves)}")
+        return leaves
+
+    def head(self, size: int) -> tuple[bytes, bytes] | None:
+        """Return root and signed bytes of the checkpoint of a size, None when there is no valid one."""
+        row = self._db.execute(
+            "SELECT root, signed FROM heads WHERE origin = ? AND size = ?", (self.origin, size)
+        ).fetchone()
+        return None if row is None else (bytes(row[0]), bytes(row[1]))
+
+
+def read_log(
+    database: sqlite3.Connection, inventory: Inventory, content: Content, trusted: TrustFile, seen: Seen | None = None
+) -> Log:
+    """Read the log that the trust file names; everything that is wrong with it becomes a finding."""
+    make_tables(database, _SCHEMA)
+    return _Reader(database, inventory, content, trusted, seen).read()
+
+
+class _Reader:
+    def __init__(
+        self,
+        database: sqlite3.Connection,
+        inventory: Inventory,
+        content: Content,
+        trusted: TrustFile,
+        seen: Seen | None,
+    ) -> None:
+        self._db = database
+        self._inventory = inventory
+        self._content = content
+        self._trust = trusted
+        self._keys = [
+            (log.origin, key.from_size, key.to_size, note.parse_vkey(key.vkey))
+            for log in trusted.logs
+            for key in log.keys
+        ]
+        self._findings: list[Finding] = []
+        self._heads = 0
+        self._seen = [] if seen is None else [seen]
+
+    def read(self) -> Log:
+        for group in self._inventory.under(layout.CHECKPOINTS):
+            self._take_heads(group)
+        log = self._choose()
+        self._check_gaps(log)
+        self._seen += [
+            Seen.of(one.seen) for one in self._trust.logs if one.origin == log.origin and one.seen is not None
+        ]
+        self._check_seen_sizes(log)
+        self._read_entries(log)
+        self._check_tail(log)
+        log.findings = self._findings
+        log.checkpoints = self._heads
+        return log
+
+    # 1  checkpoints
+
+    def _take_heads(self, group: list[Listed]) -> None:
+        """Open the versions of one checkpoint key; none valid is a finding, unless the key is none of the layout."""
+        key = group[0].key
+        if not layout.is_archive_key(key):
+            return
+        size = int(key.rpartition("/")[2])
+        if size == 0:
+            return  # every log begins so, nobody signs it
+        heads, problem = [], ""
+        for listed, data in self._read(group, _MAX_CHECKPOINT):
+            try:
+                heads.append(self._open_head(listed, data, size))
+            except EvidenceError as error:
+                problem = problem or error.message
+        if not heads and problem:
+            self._say("log-signature", key, "a checkpoint signed by a log key of the trust file", problem)
+        for head in heads:
+            self._keep_head(head)
+
+    def _open_head(self, listed: Listed, data: bytes, size: int) -> _Head:
+        problem: ArchiverError = EvidenceError("log-signature", f"no log key of the trust file signs the size {size}")
+        for _, first, last, vkey in self._keys:
+            if size < first or (last is not None and size > last):
+                continue
+            try:
+                found = checkpoint.open_signed(data, vkey)
+            except EvidenceError as error:
+                problem = error
+                continue
+            if found.size != size:
+                raise EvidenceError("log-signature", f"expected the size {size}, found {found.size}")
+            return _Head(listed, data, found)
+        raise problem
+
+    def _keep_head(self, head: _Head) -> None:
+        found = head.checkpoint
+        row = self._db.execute(
+            "SELECT root FROM heads WHERE origin = ? AND size = ?", (found.origin, found.size)
+        ).fetchone()
+        if row is None:
+            self._heads += 1
+            self._db.execute(
+                "INSERT INTO heads VALUES(?, ?, ?, ?)", (found.origin, found.size, found.root, head.signed)
+            )
+            self._inventory.take(head.listed, Role.CONTENT)
+        elif bytes(row[0]) == found.root:
+            self._inventory.take(head.listed, Role.SAME)
+        else:
+            self._inventory.take(head.listed, Role.CONTENT)
+            self._fork(head.listed.key, bytes(row[0]), found.root)
+
+    def _choose(self) -> Log:
+        """Take the log of the trust file that has the newest checkpoint here."""
+        row = self._db.execute("SELECT origin, size FROM heads ORDER BY size DESC LIMIT 1").fetchone()
+        if row is None:
+            log = self._trust.logs[0]
+            severity = Severity.FAILED if log.seen is not None else Severity.UNKNOWN
+            self._say(
+                "log-missing",
+                layout.CHECKPOINTS,
+                f"a checkpoint of {log.origin}",
+                "none that a log key of the trust file signed",
+                hint="see whether this is the right place and the right trust file",
+                severity=severity,
+            )
+            return Log(self._db, log.origin, 0)
+        return Log(self._db, str(row[0]), int(row[1]))
+
+    def _check_gaps(self, log: Log) -> None:
+        known = self._db.execute("SELECT size FROM heads WHERE origin = ? AND size > 0 ORDER BY size", (log.origin,))
+        expected = 1
+        for (size,) in known.fetchall():
+            if expected < size:
+                subject = _range(layout.checkpoint_key(expected), layout.checkpoint_key(size - 1))
+                self._say(
+                    "log-checkpoint-gap", subject, "a valid checkpoint of every size", f"none for {size - expected}"
+                )
+            expected = size + 1
+
+    def _check_seen_sizes(self, log: Log) -> None:
+        for seen in self._seen:
+            if seen.size > log.size:
+                self._say(
+                    "log-rollback",
+                    log.origin,
+                    f"at least {seen.size} entries, as seen before",
+                    f"{log.size} entries",
+                    hint="this copy is older than what was seen, or its end was cut off: ask for a newer one",
+                )
+
+    # 2  entries
+
+    def _read_entries(self, log: Log) -> None:
+        tree: merkle.Frontier | None = merkle.Frontier()
+        rows = _Tiles()
+        expected = 0
+        for position, versions in self._positions(log.size):
+            if position > expected:
+                self._missing(expected, position)
+                tree = None
+            expected = position + 1
+            tree = self._read_entry(log, position, versions, tree)
+            data = log.entry(position)
+            if data is None or tree is None:
+                continue
+            self._check_seen_root(tree)
+            for tile, body in rows.add(data):
+                self._check_tile(tile, body)
+        if expected < log.size:
+            self._missing(expected, log.size)
+
+    def _positions(self, size: int) -> Iterator[tuple[int, list[Listed]]]:
+        for group in self._inventory.under(layout.ENTRIES):
+            if layout.is_archive_key(group[0].key):
+                position = int(group[0].key.rpartition("/")[2])
+                if position < size:
+                    yield position, group
+
+    def _missing(self, first: int, after: int) -> None:
+        subject = _range(layout.entry_key(first), layout.entry_key(after - 1))
+        self._say("log-entry-missing", subject, "the entry of every position", f"none for {after - first}")
+
+    def _read_entry(
+        self, log: Log, position: int, versions: list[Listed], tree: merkle.Frontier | None
+    ) -> merkle.Frontier | None:
+        """Find the entry of a position; return the tree with it, None when the tree cannot be continued."""
+        key = layout.entry_key(position)
+        candidates = list(self._read(versions, entry.MAX_ENTRY))
+        head = log.head(position + 1)
+        chosen = None
+        if tree is not None and head is not None:
+            chosen = next((data for _, data in candidates if _grown(tree, data).root() == head[0]), None)
+        agrees = chosen is not None
+        if chosen is None:
+            chosen = next((data for _, data in candidates if self._is_valid(data)), None)
+        if chosen is None:
+            if candidates or len(candidates) == len(versions):
+                self._say("log-entry-missing", key, "the entry that the checkpoints cover", "no valid one")
+            return None
+        self._keep_entry(position, chosen, candidates)
+        if tree is None:
+            return None
+        grown = _grown(tree, chosen)
+        if head is not None and not agrees:
+            self._say("log-root", key, f"the root {head[0].hex()} at size {position + 1}", grown.root().hex())
+            return None
+        return grown
+
+    def _keep_entry(self, position: int, chosen: bytes, candidates: list[tuple[Listed, bytes]]) -> None:
+        self._db.execute("INSERT INTO entries VALUES(?, ?, ?)", (position, chosen, merkle.leaf_hash(chosen)))
+        role = Role.CONTENT
+        for listed, data in candidates:
+            if data == chosen:
+                self._inventory.take(listed, role)
+                role = Role.SAME
+            elif self._is_valid(data):
+                self._inventory.take(listed, Role.RACE)
+
+    def _is_valid(self, data: bytes) -> bool:
+        """Say whether bytes are an entry that names a stored statement by its digest."""
+        try:
+            named = entry.decode(data)
+        except EvidenceError:
+            return False
+        if self._db.execute("SELECT 1 FROM entries WHERE entry = ?", (data,)).fetchone() is not None:
+            return False  # in the log before
+        stored = self._read(self._inventory.versions(named.key), dsse.MAX_ENVELOPE)
+        return any(sha256_hex(envelope) == named.sha256 for _, envelope in stored)
+
+    # 3  what was seen, tiles, the tail
+
+    def _check_seen_root(self, tree: merkle.Frontier) -> None:
+        for seen in self._seen:
+            if seen.size == tree.size and seen.root != tree.root():
+                self._fork(layout.checkpoint_key(seen.size), seen.root, tree.root())
+
+    def _check_tile(self, tile: tiles.Tile, body: bytes) -> None:
+        versions = self._inventory.versions(tile.key)
+        right = [listed for listed, data in self._read(versions, len(body)) if data == body]
+        for place, listed in enumerate(right):
+            self._inventory.take(listed, Role.SAME if place else Role.CONTENT)
+        for listed in versions:
+            self._inventory.take(listed, Role.CACHE)
+        if not right:
+            severity = Severity.FAILED if versions else Severity.NOTE
+            actual = "other bytes" if versions else "none"
+            self._say("log-tile", tile.key, "the tile that the entries make", actual, severity=severity)
+
+    def _check_tail(self, log: Log) -> None:
+        key = layout.entry_key(log.size)
+        for listed, data in self._read(self._inventory.versions(key), entry.MAX_ENTRY):
+            if self._is_valid(data):
+                self._inventory.take(listed, Role.RACE)
+                self._say(
+                    "log-tail-unfinished",
+                    key,
+                    f"a checkpoint of size {log.size + 1}",
+                    "an entry that no checkpoint covers yet",
+                    hint="a writer was stopped here; its next run, or any `archiver snapshot`, finishes the entry",
+                )
+                return
+
+    def _read(self, versions: list[Listed], limit: int) -> Iterator[tuple[Listed, bytes]]:
+        """Yield versions with their bytes; what the store lists and does not hand out is unknown."""
+        for listed in versions:
+            try:
+                yield listed, self._content.small(listed, limit)
+            except WorldError as problem:
+                self._say("object-unreadable", listed.key, "an object that can be read", problem.message)
+
+    def _fork(self, key: str, expected: bytes, actual: bytes) -> None:
+        self._say(
+            "log-fork",
+            key,
+            f"one root of this size, {expected.hex()}",
+            f"{actual.hex()}, also signed",
+            hint="the log key signed two histories: keep both checkpoints, they prove it",
+        )
+
+    def _say(
+        self,
+        code: str,
+        subject: str,
+        expected: str,
+        actual: str,
+        *,
+        hint: str = "",
+        severity: Severity | None = None,
+    ) -> None:
+        self._findings.append(Finding.of(code, subject, expected, actual, hint=hint, severity=severity))
+
+
+class _Tiles:
+    """Builds the tiles of a log that is read from its beginning; holds less than a tile for each level."""
+
+    def __init__(self) -> None:
+        self._size = 0
+        self._entries: list[bytes] = []
+        self._levels: list[list[bytes]] = [[]]
+
+    def add(self, data: bytes) -> Iterator[tuple[tiles.Tile, bytes]]:
+        """Add an entry; yield the tiles that are full with it."""
+        self._size += 1
+        self._entries.append(data)
+        self._levels[0].append(merkle.leaf_hash(data))
+        for tile in tiles.due(self._size):
+            yield tile, self._body(tile)
+
+    def _body(self, tile: tiles.Tile) -> bytes:
+        if tile.level is None:
+            body, self._entries = tiles.entries_tile(self._entries), []
+            return body
+        hashes, self._levels[tile.level] = self._levels[tile.level], []
+        if tile.level + 1 == len(self._levels):
+            self._levels.append([])
+        self._levels[tile.level + 1].append(merkle.root_of(hashes))
+        return tiles.hash_tile(hashes)
+
+
+def _grown(tree: merkle.Frontier, data: bytes) -> merkle.Frontier:
+    grown = merkle.Frontier.from_hashes(tree.size, tree.hashes)
+    grown.append(merkle.leaf_hash(data))
+    return grown
+
+
+def _range(first: str, last: str) -> str:
+    return first if first == last else f"{first} to {last}"

@@ -1,0 +1,76 @@
+"""Order among statements: what comes first, what goes on from what (FORMAT.md, Statements).
+
+    archive   the first entry, and only there
+    policy    revisions from 1 without gaps, each naming the one before
+    batch     made under a policy that the log has
+    snapshot  goes on from a snapshot that the log has, and began when the log was no longer than it is
+
+>>> list(Numbers().problems(1, archive_statement))
+[('statement-number', 'the archive statement at entry 0 only', 'one at entry 1')]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from archiver.model import layout
+from archiver.model.statement import (
+    ArchivePredicate,
+    BatchPredicate,
+    PolicyPredicate,
+    SnapshotPredicate,
+    Statement,
+)
+
+__all__ = ["Numbers"]
+
+_Problem = tuple[str, str, str]
+
+
+class Numbers:
+    """What the statements so far have said about their order."""
+
+    def __init__(self) -> None:
+        """Begin before the first entry."""
+        self._revision = 0
+        self._policy: str | None = None
+        self._policies: set[str] = set()
+        self._snapshots: set[str] = set()
+
+    def problems(self, position: int, statement: Statement) -> Iterator[_Problem]:
+        """Yield what is out of order with the next good statement, and remember it."""
+        predicate = statement.predicate
+        if isinstance(predicate, ArchivePredicate) != (position == 0):
+            actual = f"a {statement.kind} statement at entry {position}"
+            yield "statement-number", "the archive statement at entry 0 and only there", actual
+        if isinstance(predicate, PolicyPredicate):
+            yield from self._policy_problems(statement, predicate)
+        elif isinstance(predicate, BatchPredicate) and predicate.policy_sha256 not in self._policies:
+            yield "statement-number", "a policy that the log has before", predicate.policy_sha256
+        elif isinstance(predicate, SnapshotPredicate):
+            yield from self._snapshot_problems(position, predicate)
+
+    def _policy_problems(self, statement: Statement, predicate: PolicyPredicate) -> Iterator[_Problem]:
+        if predicate.revision != self._revision + 1:
+            yield "statement-number", f"revision {self._revision + 1}", f"revision {predicate.revision}"
+        if predicate.previous != self._policy:
+            yield "statement-number", f"previous {self._policy}", f"previous {predicate.previous}"
+        named = {subject.name: subject.digest.sha256 for subject in statement.subject}
+        if named.get(layout.policy_key(predicate.sha256)) != predicate.sha256:
+            yield "statement-malformed", f"the subject {layout.policy_key(predicate.sha256)}", ", ".join(named)
+        self._revision, self._policy = predicate.revision, predicate.sha256
+        self._policies.add(predicate.sha256)
+
+    def _snapshot_problems(self, position: int, predicate: SnapshotPredicate) -> Iterator[_Problem]:
+        if predicate.previous is None:
+            if self._snapshots:
+                yield "statement-number", "the snapshot that this one goes on from", "none, as in a first snapshot"
+        elif predicate.previous not in self._snapshots:
+            yield "statement-number", "a previous snapshot that the log has before", predicate.previous
+        if predicate.log_size_at_start > position:
+            yield (
+                "statement-number",
+                f"a log of at most {position} entries at its start",
+                str(predicate.log_size_at_start),
+            )
+        self._snapshots.add(predicate.id)

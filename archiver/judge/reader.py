@@ -1,0 +1,171 @@
+"""An archive as its log describes it, read from the store alone: what `verify` judges and what other flows read.
+
+Laws: nothing in the archive is trusted but through the trust file; the content of a key is what the log commits to;
+bytes are hashed before anything parses them; memory does not grow with the archive, everything long lies in a scratch
+folder that goes with the archive. What was found wrong is in `findings`; `demand` raises the first of it.
+
+>>> with open_archive(store, trusted) as archive:
+...     archive.demand()
+...     for line in archive.items("20261123T120000Z-0a1b2c"):
+...         print(line.status, line.item.path)
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import pyarrow as pa
+
+from archiver.errors import EvidenceError
+from archiver.events import Listener, Stage, silent
+from archiver.judge import batches
+from archiver.judge.content import Content
+from archiver.judge.inventory import Inventory, Role
+from archiver.judge.log import Log, Seen, read_log
+from archiver.judge.scratch import scratch_database
+from archiver.judge.self_trust import trust_of
+from archiver.judge.statements import Statements, read_statements
+from archiver.model import layout
+from archiver.model.finding import Finding, Severity
+from archiver.model.items import ItemLine
+from archiver.model.statement import BatchPredicate, Statement
+from archiver.model.trust import TrustFile
+from archiver.stores.base import Store
+
+__all__ = ["Archive", "open_archive"]
+
+COSIGNATURES: Final = "log/cosignatures/"
+
+
+class Archive:
+    """One archive, its log and statements read and checked; valid while its context is open."""
+
+    def __init__(
+        self,
+        store: Store,
+        trusted: TrustFile,
+        database: sqlite3.Connection,
+        folder: Path,
+        *,
+        unsafe_self_trust: bool,
+        seen: Seen | None,
+        listener: Listener,
+    ) -> None:
+        """List the store, read log and statements; see `open_archive`."""
+        self.store = store
+        self.trusted = trusted
+        self.unsafe_self_trust = unsafe_self_trust
+        self.database = database
+        self.inventory = Inventory(database)
+        listener(Stage("list the archive", None, "versions"))
+        self.listed = self.inventory.fill(store, listener)
+        self.content = Content(store, self.inventory, folder)
+        # No statement speaks about README.txt: it is for people, and its oldest version is what it was.
+        for place, listed in enumerate(self.inventory.versions(layout.README)):
+            self.inventory.take(listed, Role.CACHE if place else Role.CONTENT)
+        for group in self.inventory.under(COSIGNATURES):
+            for listed in group:
+                self.inventory.take(listed, Role.CACHE)
+        listener(Stage("read the log", None, "entries"))
+        self.log: Log = read_log(database, self.inventory, self.content, trusted, seen)
+        self._statements = read_statements(database, self.inventory, self.content, self.log, trusted)
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What is wrong with the log and its statements."""
+        return [*self.log.findings, *self._statements.findings]
+
+    def demand(self) -> None:
+        """Raise `EvidenceError` for the first failed finding about log and statements: the door for gates."""
+        for finding in self.findings:
+            if finding.severity is Severity.FAILED:
+                raise EvidenceError(
+                    finding.code,
+                    f"{finding.subject}: expected {finding.expected}, found {finding.actual}",
+                    hint=finding.hint or "run `archiver verify` for all findings",
+                )
+
+    @property
+    def table_of_statements(self) -> Statements:
+        """The statements with what the judge keeps beside them."""
+        return self._statements
+
+    def statements(self, kind: str | None = None) -> Iterator[tuple[int, Statement, bytes]]:
+        """Yield position, statement and envelope bytes of good statements, in log order."""
+        return self._statements.all(kind)
+
+    def statement(self, kind: str, identity: str) -> tuple[int, Statement, bytes] | None:
+        """Return position, statement and envelope bytes of one good statement, None when the log has none."""
+        return self._statements.one(kind, identity)
+
+    def object(self, key: str, sha256: str, size: int | None = None) -> AbstractContextManager[BinaryIO]:
+        """Open the version of a key that has this SHA-256: checked, seekable; raises `EvidenceError`."""
+        return self.content.object(key, sha256, size)
+
+    def batch(self, statement: Statement) -> AbstractContextManager[BinaryIO]:
+        """Open the Parquet object of a batch statement: checked, seekable; raises `EvidenceError`."""
+        subject = statement.subject[0]
+        return self.object(subject.name, subject.digest.sha256, batches.stated_size(statement))
+
+    def batch_rows(self, statement: Statement, *, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of a batch in order, a few MiB at a time; its schema and metadata were checked."""
+        with self.batch(statement) as stream:
+            file = batches.open_parquet(stream, batches.predicate_of(statement))
+            yield from batches.record_batches(file, columns=columns)
+
+    def items_batches(self, snapshot: str) -> list[Statement]:
+        """Return the batch statements of a snapshot's items, in order of their numbers."""
+        found = []
+        number = 0
+        while (one := self.statement("batch", f"{snapshot}-items-{number:08d}")) is not None:
+            found.append(one[1])
+            number += 1
+        return found
+
+    def items(self, snapshot: str) -> Iterator[ItemLine]:
+        """Yield the lines of a snapshot's items in order; raises `EvidenceError` for one that is malformed."""
+        for statement in self.items_batches(snapshot):
+            for record_batch in self.batch_rows(statement, columns=["raw"]):
+                for raw in record_batch.column("raw"):
+                    yield ItemLine.parse(raw.as_py() or b"")
+
+    def batch_statements(self) -> Iterator[tuple[int, BatchPredicate, Statement]]:
+        """Yield position, predicate and statement of every batch, in log order."""
+        for position, statement, _ in self.statements("batch"):
+            yield position, batches.predicate_of(statement), statement
+
+
+@contextmanager
+def open_archive(
+    store: Store,
+    trusted: TrustFile | None,
+    *,
+    scratch: Path | None = None,
+    seen: Seen | None = None,
+    listener: Listener = silent,
+) -> Iterator[Archive]:
+    """Open the archive of a store for reading.
+
+    Without a trust file the keys are taken from the archive's own first statement: that proves nothing against
+    somebody who made the whole archive, and `Archive.unsafe_self_trust` says so. `scratch` takes temporary files (at
+    most one batch and an index of the listing). Raises `EvidenceError("archive-empty")` when there is nothing to take
+    keys from, and `WorldError` when the store does not answer.
+    """
+    unsafe_self_trust = trusted is None
+    with tempfile.TemporaryDirectory(prefix="archiver-judge-", dir=scratch) as name:
+        folder = Path(name)
+        with scratch_database(folder) as database:
+            yield Archive(
+                store,
+                trusted or trust_of(store),
+                database,
+                folder,
+                unsafe_self_trust=unsafe_self_trust,
+                seen=seen,
+                listener=listener,
+            )
