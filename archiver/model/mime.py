@@ -104,7 +104,10 @@ _PROVEN: Final = _SIGNED | _ZIPPED | _OLE
 
 _MBOX: Final = re.compile(rb"From [^\r\n]*[ 0-9:]{8}[^\r\n]*[0-9]{4}")
 _HEADER: Final = re.compile(rb"[!-9;-~]+:")
-_MAIL_HEADERS: Final = (b"received:", b"return-path:", b"message-id:", b"delivered-to:", b"mime-version:", b"from:")
+_MAIL_HEADERS: Final = (
+    *(b"received:", b"return-path:", b"message-id:", b"delivered-to:", b"mime-version:"),
+    *(b"from:", b"to:", b"date:", b"subject:"),
+)
 _SVG: Final = re.compile(rb"(?:<\?xml[^>]*\?>\s*)?(?:<!doctype svg[^>]*>\s*)?<svg\b", re.IGNORECASE)
 _HTML: Final = re.compile(rb"(?:<\?xml[^>]*\?>\s*)?<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 _JSON: Final = re.compile(rb"\{\s*[\"}]|\[\s*[\[{\"]")
@@ -173,12 +176,14 @@ def _by_content(name: str, head: bytes) -> str | None:
 
 
 def _is_mail(head: bytes) -> bool:
-    """Say whether a block of header lines begins here, with one that only mail has."""
-    lines = head.replace(b"\r\n", b"\n").partition(b"\n\n")[0].split(b"\n")
-    headers = [line for line in lines[:-1] or lines if not line.startswith((b" ", b"\t"))]
-    if not headers or not all(_HEADER.match(line) for line in headers):
+    """Say whether header lines begin here, at least two that mail has, up to a blank line or the end of the head."""
+    block, blank, _ = head.replace(b"\r\n", b"\n").partition(b"\n\n")
+    if not blank and len(head) < HEAD:
         return False
-    return sum(line.lower().startswith(_MAIL_HEADERS) for line in headers) >= min(2, len(headers))
+    lines = block.split(b"\n") if blank else block.split(b"\n")[:-1]  # the last line is cut
+    headers = [line for line in lines if not line.startswith((b" ", b"\t"))]
+    known = sum(line.lower().startswith(_MAIL_HEADERS) for line in headers)
+    return known > 1 and all(_HEADER.match(line) for line in headers)
 
 
 def _by_honest_name(name: str, head: bytes) -> str | None:

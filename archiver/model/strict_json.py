@@ -1,6 +1,7 @@
 """One log record as strict JSON (RFC 8259), with nothing rounded and nothing forgotten.
 
 Numbers stay the text they were written as (`Number`), and an object that repeats a name says which (`Ambiguous`).
+A record of more than 16 MiB is refused unread: its tree takes up to thirty times its bytes, and memory is bounded.
 NaN, trailing commas, raw control characters, a byte order mark and text after the value are refused; so is nesting
 deeper than 256, which RFC 8259 section 9 allows: every reader has such a limit, and ours must be the same everywhere.
 A lone surrogate escape is valid JSON and is kept as Python keeps it; whoever wants it as text must refuse it.
@@ -16,15 +17,16 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-__all__ = ["MAX_NESTING", "Ambiguous", "NotJson", "Number", "Value", "parse"]
+__all__ = ["MAX_NESTING", "MAX_RECORD", "Ambiguous", "NotJson", "Number", "Value", "parse"]
 
 MAX_NESTING = 256
+MAX_RECORD = 16 << 20
 
 _WHITESPACE = " \t\r\n"
 _BRACKETS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|([\[{])|([\]}])', re.DOTALL)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Number:
     """A JSON number, as written."""
 
@@ -46,6 +48,8 @@ class NotJson(Exception):  # noqa: N818 - a verdict on a record, not a failure o
 
 def parse(body: bytes) -> Value:
     """Return the one value that the bytes hold; raises NotJson with a reason that is the same on every Python."""
+    if len(body) > MAX_RECORD:
+        raise NotJson(f"longer-than {MAX_RECORD} bytes")
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 
 from archiver.model.dialect import DERIVED_FIELDS, Dialect
 from archiver.model.dialect_reference import Derived, derive
+from archiver.model.strict_json import MAX_RECORD
 from archiver.model.tables import schema_of
 from archiver.sources.dialect_sql import Names, compile_names_query, compile_query, live_paths, names_of, parents
 
@@ -60,6 +61,8 @@ class Engine:
         self._connection.execute("SET enable_external_access = false")
         self._connection.execute("SET lock_configuration = true")
         self._names: dict[Dialect, Names] = {}
+        self._queries: dict[tuple[Dialect, Names], duckdb.DuckDBPyRelation] = {}
+        self._asked = 0
 
     def __enter__(self) -> Self:
         return self
@@ -100,7 +103,11 @@ class Engine:
         text = _as_text(raw)
         if whole is not None:
             text = pc.if_else(whole, text, pa.scalar(None, text.type))
-        answer, single = self._ask(dialect, text)
+        text = pc.if_else(pc.less_equal(pc.binary_length(raw), MAX_RECORD), text, pa.scalar(None, text.type))
+        try:
+            answer, single = self._ask(dialect, text)
+        except duckdb.OutOfMemoryException:  # slower, and it needs less
+            return _by_reference(dialect, raw, whole, range(len(raw)))
         strict = pc.invert(pc.fill_null(_is_lenient(text), fill_value=True))
         plain = pc.and_(pc.and_(answer["plain"], strict), single)
         fast = _filled(dialect, answer)
@@ -109,16 +116,25 @@ class Engine:
 
     def _ask(self, dialect: Dialect, text: pa.LargeStringArray) -> tuple[pa.Table, pa.BooleanArray]:
         """Return the query's answer, and of each record whether no object on a mapped path repeats a name."""
-        numbers = pa.array(range(len(text)), pa.int64())
+        numbers = pa.array(range(self._asked, self._asked + len(text)), pa.int64())
+        self._asked += len(text)
         self._connection.register("block", pa.table({"n": numbers, "raw": text}))
         names = self._names.get(dialect) or self._learn(dialect)
-        answer = self._connection.sql(_query(dialect, names)).to_arrow_table()
+        answer = self._run(dialect, names)
         shapes = _shapes(answer["keys"])
         if not _names_in(shapes.dictionary, live_paths(dialect, names)) & _mapped(dialect) <= names:
-            answer = self._connection.sql(_query(dialect, self._learn(dialect))).to_arrow_table()
+            answer = self._run(dialect, self._learn(dialect))
             shapes = _shapes(answer["keys"])
         self._connection.unregister("block")
+        if not answer["n"].combine_chunks().equals(numbers):
+            raise RuntimeError("duckdb answered other rows than it was asked, or in another order")
         return answer, _has_single_names(shapes)
+
+    def _run(self, dialect: Dialect, names: Names) -> pa.Table:
+        """Run the query over the block; it is planned anew by DuckDB, but parsed once."""
+        if (dialect, names) not in self._queries:
+            self._queries[dialect, names] = self._connection.sql(compile_query(dialect, names))
+        return self._queries[dialect, names].to_arrow_table()
 
     def _learn(self, dialect: Dialect) -> Names:
         """Look which names of the dialect the records have, and keep them for the records that follow."""
@@ -126,9 +142,6 @@ class Engine:
         found = _names_in(shapes, dialect.paths()) & _mapped(dialect)
         self._names[dialect] = self._names.get(dialect, frozenset()) | found
         return self._names[dialect]
-
-
-_query = cache(compile_query)
 
 
 @cache

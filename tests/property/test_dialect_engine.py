@@ -332,6 +332,18 @@ def test_a_name_that_only_a_later_member_of_an_array_has_is_not_overlooked():
         assert_same(fresh, DIALECTS["openai.chat"], [b'{"choices":[{},{"finish_reason":"stop"}]}\n'])
 
 
+def test_records_around_the_longest_that_is_read(engine):
+    limit = 16 << 20
+    rows = [b'{"a":"' + b"x" * (limit - 8 + more) + b'"}' + end for more in (0, 1) for end in (b"", b"\n", b"\r\n")]
+    assert_same(engine, DIALECTS["json.generic"], rows)
+
+
+def test_where_duckdb_runs_out_of_memory_the_reference_reads():
+    rows = [json.dumps({"status": 200, "a": [1] * 1_000_000}).encode()] * 3
+    with Engine(few=0, memory_limit="16MB") as tight:
+        assert_same(tight, DIALECTS["json.generic"], rows)
+
+
 def test_the_malformed_files_of_the_world_derive_the_same(engine, shared_data):
     rows = [path.read_bytes() for path in sorted((shared_data / "malformed_json").iterdir())]
     inside = [b'{"ts":1767870461,"status":' + row + b"}\n" for row in rows]

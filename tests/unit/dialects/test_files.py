@@ -1,0 +1,127 @@
+"""Dialect files: what is published, what is refused, and that a new one needs no Python."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pyarrow as pa
+import pytest
+
+from archiver.errors import UsageError
+from archiver.model.dialect_file import json_schema, load_dialects, parse_dialect
+from archiver.model.dialect_reference import derive
+from archiver.model.json_path import parse_path
+from archiver.model.published import schemas_folder
+from archiver.sources.dialects import Engine
+
+ROOT = Path(__file__).resolve().parents[3]
+
+NEW = {
+    "dialect": "acme.tail",
+    "version": 1,
+    "title": "A dialect made up for this test",
+    "recognise": {"priority": 5, "any": [[{"path": "$.acme", "is": "present"}]]},
+    "content_status": [{"is": "truncated", "when": [{"path": "$.cut", "is": "bool"}]}],
+    "columns": {
+        "event_time": [{"path": "$.at", "unit": "rfc3339", "naive": "utc"}],
+        "request_id": {"type": "identifier", "path": '$.ids["the id"]'},
+        "gen_ai_usage_input_tokens": {
+            "type": "int64",
+            "paths": ["$.n", {"path": "$.m[0]", "when": [{"path": "$.cut", "is": "present"}]}],
+        },
+    },
+}
+
+
+def refused(**changes):
+    with pytest.raises(UsageError) as caught:
+        parse_dialect(json.dumps(NEW | changes).encode(), "acme.tail.json")
+    assert caught.value.code == "dialect-file"
+    return caught.value.message
+
+
+def test_three_dialects_are_shipped():
+    assert list(load_dialects()) == ["json.generic", "openai.chat", "text.opaque"]
+
+
+def test_the_published_schema_is_the_one_of_the_models():
+    published = json.loads((ROOT / "schemas" / "dialect.schema.json").read_text())
+    assert published == json_schema(), "write it anew from archiver.model.dialect_file.json_schema()"
+
+
+def test_every_shipped_dialect_fits_the_published_schema():
+    for file in (schemas_folder() / "dialects").iterdir():
+        jsonschema.validate(json.loads(file.read_bytes()), json_schema())
+
+
+def test_a_new_dialect_needs_no_python_in_either_reader():
+    dialect = parse_dialect(json.dumps(NEW).encode())
+    rows = [
+        b'{"acme":1,"at":"2026-01-08 11:07:41","ids":{"the id":5},"m":[3],"cut":true}',
+        b'{"at":"2026-01-08T11:07:41Z","ids":{"the id":"x"},"m":[3],"n":4}',
+        b'{"m":[3]}',
+    ]
+    slow = [derive(dialect, row) for row in rows]
+    assert (slow[0]["event_time"], slow[0]["event_time_basis"]) == (1767870461 * 10**9, "assumed_utc")
+    assert [row["content_status"] for row in slow] == ["truncated", "unknown", "unknown"]
+    assert [row["request_id"] for row in slow] == ["5", "x", None]
+    assert [row["gen_ai_usage_input_tokens"] for row in slow] == [3, 4, None]
+    with Engine(few=0) as engine:
+        fast = engine.project(dialect, pa.array(rows, pa.large_binary()))
+    for name in slow[0]:
+        column = fast.column(name)
+        found = column.cast(pa.int64()) if name == "event_time" else column
+        assert [row[name] for row in slow] == found.to_pylist()
+
+
+def test_a_quote_in_a_name_stays_a_name_in_the_query():
+    columns = {"request_id": {"type": "string", "path": '$["it\'s; --"]'}}
+    dialect = parse_dialect(json.dumps(NEW | {"columns": columns, "content_status": []}).encode())
+    with Engine(few=0) as engine:
+        answer = engine.project(dialect, pa.array([b'{"it\'s; --":"x"}'], pa.large_binary()))
+    assert answer.column("request_id").to_pylist() == ["x"]
+
+
+def test_unknown_members_are_refused():
+    assert "colour" in refused(colour="red")
+
+
+def test_a_column_that_the_table_does_not_have_is_refused():
+    assert "shoe_size" in refused(columns={"shoe_size": {"type": "int64", "path": "$.a"}})
+
+
+def test_a_type_that_does_not_fit_the_column_is_refused():
+    assert "expected a type for string" in refused(columns={"request_id": {"type": "int64", "path": "$.a"}})
+
+
+def test_a_path_that_is_none_is_refused():
+    assert "$.a..b" in refused(columns={"request_id": {"type": "string", "path": "$.a..b"}})
+
+
+def test_many_values_for_one_column_are_refused():
+    assert "[*]" in refused(columns={"request_id": {"type": "string", "path": "$.a[*]"}})
+
+
+def test_a_name_that_stands_twice_is_refused():
+    with pytest.raises(UsageError, match="twice"):
+        parse_dialect(b'{"dialect":"a","dialect":"b"}')
+
+
+def test_bytes_that_are_no_json_are_refused():
+    with pytest.raises(UsageError):
+        parse_dialect(b"\xff{")
+
+
+@pytest.mark.parametrize("text", ["$.a", '$["a b"].c[0]', "$.a[*].b", '$["@type"]', "$.@timestamp", "$[0]"])
+def test_a_path_prints_as_it_was_written(text):
+    assert str(parse_path(text)) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["", "$", "a", "$.", "$a", "$.a[*][*]", '$["a"b"]', "$.a[01]", "$.a[-1]", "$.*", "$.a "]
+)
+def test_what_is_no_path_is_refused(text):
+    with pytest.raises(UsageError):
+        parse_path(text)
