@@ -1,0 +1,179 @@
+"""A report in words and in JSON, made from what `verify` returns.
+
+The text is for people who decide: the verdict first, then against what was checked, one line per check, every finding
+with what was expected and what was there, one line per batch, and at the end what all of it does not prove. Control
+bytes in names are escaped where findings are made.
+
+>>> print(to_text(report))
+verdict   OK
+...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from typing import Final
+
+from archiver.errors import Exit
+from archiver.judge.verify import BatchResult, CheckResult, Report
+from archiver.model.finding import CHECKS, Finding, Severity, Verdict
+from archiver.model.trust import groups
+
+__all__ = ["to_json", "to_text"]
+
+_SHOWN: Final = 10
+"""Findings of one code and severity that the text spells out; all of them stand in the JSON."""
+
+_BATCHES_SHOWN: Final = 200
+
+_ANSWER: Final = {
+    Verdict.OK: "OK: everything that was checked is as it was signed",
+    Verdict.PARTIAL: "PARTIAL: nothing was found wrong, but not everything could be or was checked",
+    Verdict.FAILED: "FAILED: something is missing, changed, forged or not locked as it must be",
+}
+
+_NOT_PROVEN: Final = (
+    "that what a document says is true",
+    "that everything that existed was collected, or what happened before it was collected",
+    "when things happened: times are the operator's claims until an independent timestamp confirms them",
+    "that nothing was cut off the end of the log, unless the trust file or --seen names a later state",
+)
+
+
+def to_json(report: Report) -> dict[str, object]:
+    """Return the report as the members of a JSON object; nothing is summarised."""
+    words = asdict(report)
+    words["verdict"] = report.verdict.value
+    words["exit"] = int(report.exit)
+    words["findings"] = [{**asdict(finding), "severity": finding.severity.value} for finding in report.findings]
+    words["does_not_prove"] = list(_not_proven(report))
+    return words
+
+
+def to_text(report: Report) -> str:
+    """Return the report as lines of plain text."""
+    parts = (_head(report), _checks(report), _findings(report), _snapshots(report), _batches(report), _tail(report))
+    return "\n".join(line for part in parts for line in part) + "\n"
+
+
+def _head(report: Report) -> Iterator[str]:
+    yield f"verdict     {_ANSWER[report.verdict]}"
+    yield f"exit        {int(report.exit)}, {_EXITS[report.exit]}"
+    yield f"archive     {report.archive or 'not known'}"
+    if report.archive_id:
+        yield f"            id {report.archive_id}"
+    yield f"location    {report.location}"
+    yield f"verified    {report.verified_at}"
+    if report.trust_sha256:
+        own = ", the operator's own" if report.trust_is_own else ""
+        yield f"trust file{own or ' '} SHA-256 {groups(report.trust_sha256)}"
+        yield "            compare these digits with the ones you were told by another way"
+    if report.log_root is not None:
+        yield f"log         {report.origin}"
+        yield f"            {report.log_size} entries, root {report.log_root}"
+    if report.earliest_lock is not None:
+        how = "enforced by the store" if report.locks_enforced else "recorded, not enforced by this store"
+        yield f"locks       the earliest ends {report.earliest_lock}; {how}"
+    if report.demo_keys:
+        yield "keys        this archive says of itself that its keys were made to try things out"
+    for left_out in report.left_out:
+        yield f"left out    {left_out}"
+    yield ""
+
+
+def _checks(report: Report) -> Iterator[str]:
+    yield "checks"
+    for check in report.checks:
+        yield f"  {check.number} {check.name:<13} {check.result:<17}{_subjects(check)}"
+    yield ""
+
+
+def _subjects(check: CheckResult) -> str:
+    return f"{check.subjects:,} {check.what}" if check.made else ""
+
+
+def _findings(report: Report) -> Iterator[str]:
+    groups_of: dict[tuple[Severity, str], list[Finding]] = {}
+    for finding in report.findings:
+        groups_of.setdefault((finding.severity, finding.code), []).append(finding)
+    order = [Severity.FAILED, Severity.UNKNOWN, Severity.NOTE]
+    if not groups_of:
+        yield "findings    none"
+        yield ""
+        return
+    yield f"findings    {_tally(report.findings)}"
+    for severity, code in sorted(groups_of, key=lambda group: (order.index(group[0]), group[1])):
+        found = groups_of[severity, code]
+        yield ""
+        yield f"  {severity.value} {code} ({len(found):,}), check {found[0].check} {CHECKS[found[0].check]}"
+        for finding in found[:_SHOWN]:
+            yield f"    {finding.subject}"
+            yield f"      expected {finding.expected}"
+            yield f"      found    {finding.actual}"
+        if len(found) > _SHOWN:
+            yield f"    and {len(found) - _SHOWN:,} more of this kind; --json has them all"
+        for hint in dict.fromkeys(finding.hint for finding in found[:_SHOWN] if finding.hint):
+            yield f"      what to do: {hint}"
+    yield ""
+
+
+def _tally(findings: Iterable[Finding]) -> str:
+    severities = [finding.severity for finding in findings]
+    counts = ((severity, severities.count(severity)) for severity in (Severity.FAILED, Severity.UNKNOWN, Severity.NOTE))
+    return ", ".join(f"{count:,} {severity.value}" for severity, count in counts if count)
+
+
+def _snapshots(report: Report) -> Iterator[str]:
+    if not report.snapshots:
+        return
+    yield f"snapshots   {len(report.snapshots):,}; times are claims"
+    for one in report.snapshots[-_BATCHES_SHOWN:]:
+        yield (
+            f"  {one.id}  {one.status:<10}  {one.started} to {one.finished}"
+            f"  {one.seen:,} items seen, {one.failed:,} failed, {one.batches:,} batches"
+        )
+    yield ""
+
+
+def _batches(report: Report) -> Iterator[str]:
+    if not report.batches:
+        return
+    yield f"batches     {len(report.batches):,}; times are claims"
+    worst = [batch for batch in report.batches if batch.result not in ("ok", "note")]
+    rest = [batch for batch in report.batches if batch.result in ("ok", "note")]
+    for batch in [*worst, *rest][:_BATCHES_SHOWN]:
+        yield _batch(batch)
+    if len(report.batches) > _BATCHES_SHOWN:
+        yield f"  and {len(report.batches) - _BATCHES_SHOWN:,} more; --json has them all"
+    yield ""
+
+
+def _batch(batch: BatchResult) -> str:
+    source = batch.source or "all sources"
+    return (
+        f"  {batch.result:<8}  {batch.id}  {source}  {batch.records:,} records of {batch.items:,} items,"
+        f" {batch.raw_bytes:,} bytes, made {batch.at}, log entry {batch.entry}"
+    )
+
+
+def _tail(report: Report) -> Iterator[str]:
+    yield "this does not prove"
+    for line in _not_proven(report):
+        yield f"  - {line}"
+
+
+def _not_proven(report: Report) -> Iterator[str]:
+    yield from _NOT_PROVEN
+    if report.earliest_lock is not None and not report.locks_enforced:
+        yield "that nobody could have changed this copy: a folder shows changes, it does not prevent them"
+    if report.trust_is_own:
+        yield "who made this archive: the trust file was the operator's own, not one you were given"
+
+
+_EXITS: Final = {
+    Exit.OK: "all that was asked for holds",
+    Exit.INTEGRITY: "integrity: missing, changed or forged",
+    Exit.INCOMPLETE: "incomplete: something could not be checked",
+    Exit.LOCK: "locks: missing, shorter or weaker than the hold",
+}
