@@ -10,7 +10,7 @@ import click
 from archiver.cli.context import Answer, Run
 from archiver.cli.options import common
 from archiver.cli.words import columns, count
-from archiver.errors import Exit
+from archiver.errors import EvidenceError, Exit
 
 if TYPE_CHECKING:
     from archiver.flows.prove import Checked
@@ -38,7 +38,12 @@ def command(run: Run, file: Path, trust: Path) -> Answer:
     _, trusted = read_trust(trust)
     run.archive = trusted.archive
     introduce(run, holds=[(hold.matter, parse_instant(hold.until)) for hold in trusted.holds])
-    found = check_proof(read_input(file, "a proof", limit=MAX_PROOF), trusted)
+    data = read_input(file, "a proof", limit=MAX_PROOF)
+    try:
+        found = check_proof(data, trusted)
+    except EvidenceError:
+        run.talk.say(f"{file} proves nothing against this trust file", "error")
+        raise
     members = answers.CheckedProof(
         item=found.item,
         source=found.source,

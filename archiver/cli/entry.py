@@ -54,6 +54,7 @@ def run(
     _forgive(sys.stderr)
     talk = Talk(sys.stderr, terminal=sys.stderr.isatty() and sys.stdin.isatty())
     context = Run(clock, random, dict(os.environ) if environ is None else environ, talk)
+    context.json = "--json" in arguments  # known before anything can go wrong
     try:
         status = _run(list(arguments), context)
         sys.stdout.flush()
@@ -75,7 +76,6 @@ def _run(arguments: list[str], run: Run) -> int:
         run.talk.fail(helping.format_message().split("\n"))
         return Exit.USAGE
     except click.ClickException as refusal:
-        run.json = run.json or "--json" in arguments
         error = UsageError("usage", refusal.format_message().rstrip("."), hint=_help_hint(refusal))
         return _failed(run, _command(arguments), error)
     except ArchiverError as error:

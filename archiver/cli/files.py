@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
-from archiver.errors import UsageError, WorldError
+from archiver.errors import EvidenceError, UsageError, WorldError
+from archiver.judge.log import Seen
 from archiver.model.trust import MAX_TRUST_FILE, TrustFile, parse_trust
+from archiver.proof import checkpoint, note
 
-__all__ = ["read_input", "read_trust", "write_output"]
+__all__ = ["read_input", "read_seen", "read_trust", "refuse_existing", "write_output"]
+
+MAX_REPORT = 1 << 30  # a report names every batch: a million of them take half of it
 
 
 def read_input(path: Path, what: str, *, limit: int) -> bytes:
@@ -27,6 +32,35 @@ def read_trust(path: Path) -> tuple[bytes, TrustFile]:
     """Read a trust file; return its bytes and what it says."""
     data = read_input(path, "a trust file", limit=MAX_TRUST_FILE)
     return data, parse_trust(data, name=str(path))
+
+
+def read_seen(path: Path, trust: bytes) -> Seen:
+    """Read a head of the log that was seen before: a checkpoint signed by a key of the trust file, or a report."""
+    data = read_input(path, "a checkpoint or an earlier report", limit=MAX_REPORT)
+    if data.lstrip().startswith(b"{"):
+        return _seen_in_report(path, data)
+    problem = EvidenceError("log-signature", f"{path}: expected a checkpoint that a trusted key signed")
+    for log in parse_trust(trust).logs:
+        for key in log.keys:
+            try:
+                found = checkpoint.open_signed(data, note.parse_vkey(key.vkey))
+                return Seen(found.size, found.root)
+            except EvidenceError as error:
+                problem = error
+    raise UsageError("seen-refused", f"{path}: {problem.message}", hint=_SEEN_HINT) from problem
+
+
+def _seen_in_report(path: Path, data: bytes) -> Seen:
+    try:
+        words = json.loads(data)
+        return Seen(int(words["log_size"]), bytes.fromhex(words["log_root"]))
+    except (ValueError, KeyError, TypeError, RecursionError) as problem:
+        raise UsageError(
+            "seen-refused", f"{path}: expected log_size and log_root as in a report, found neither", hint=_SEEN_HINT
+        ) from problem
+
+
+_SEEN_HINT = "name a file of log/checkpoints/ that you kept, or a report that `archiver verify -o` wrote"
 
 
 def refuse_existing(path: Path) -> None:

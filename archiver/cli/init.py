@@ -8,6 +8,7 @@ import click
 
 from archiver.cli.context import Answer, Run
 from archiver.cli.options import with_policy
+from archiver.cli.words import columns, indented
 from archiver.errors import Exit
 
 if TYPE_CHECKING:
@@ -69,10 +70,16 @@ def backup_lines(made: Made, policy: Policy) -> list[str]:
         f"made the keys of the archive {policy.archive}, log {made.origin}",
         "",
         "back these up now, in a safe place that is not the archive:",
-        f"  {made.statement_key}   signs every statement; secret",
-        f"  {made.log_key}   signs the log; secret",
-        f"  {made.trust_file}   public keys, for the auditor",
-        f"  {policy.path}   the policy",
+        *indented(
+            columns(
+                [
+                    (str(made.statement_key), "signs every statement; secret"),
+                    (str(made.log_key), "signs the log; secret"),
+                    (str(made.trust_file), "public keys, for the auditor"),
+                    (str(policy.path), "the policy"),
+                ]
+            )
+        ),
         "without the two keys this archive can be verified, but never continued",
         "",
         "hand the trust file to the auditor now, by another way than the archive, and read out its SHA-256:",

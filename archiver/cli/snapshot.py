@@ -11,6 +11,7 @@ from archiver.cli.context import Answer, Run
 from archiver.cli.options import with_policy
 from archiver.cli.words import columns, count, indented, listed, short, size
 from archiver.errors import UsageError
+from archiver.events import silent
 
 if TYPE_CHECKING:
     from archiver.cli.answers import Snapshotted
@@ -56,7 +57,8 @@ def command(run: Run, only: tuple[str, ...], yes_lock: int | None, *, accept_nar
     from archiver.flows.snapshot import snapshot  # noqa: PLC0415
 
     policy = open_policy(run)
-    made = _keys(run, policy)
+    confirm = _confirm(run, policy, yes_lock)
+    made = _keys(run, policy, only, confirm)
     done = snapshot(
         policy,
         clock=run.clock,
@@ -65,7 +67,7 @@ def command(run: Run, only: tuple[str, ...], yes_lock: int | None, *, accept_nar
         listener=run.talk.hear,
         only=only,
         accept_narrowing=accept_narrowing,
-        confirm=_confirm(run, policy, yes_lock),
+        confirm=confirm,
     )
     _say(run, done)
     if made is not None:
@@ -74,12 +76,20 @@ def command(run: Run, only: tuple[str, ...], yes_lock: int | None, *, accept_nar
     return Answer(done.exit, _members(done, made))
 
 
-def _keys(run: Run, policy: Policy) -> Made | None:
-    """Make demo keys on the first run, where nothing can be locked for real."""
-    from archiver.flows.setup import can_set_up_quietly, is_set_up, set_up  # noqa: PLC0415 - loaded when called
+def _keys(run: Run, policy: Policy, only: tuple[str, ...], confirm: Callable[[Survey], None]) -> Made | None:
+    """Make demo keys on the first run, where nothing can be locked for real and nothing will be refused."""
+    from archiver.flows.plan import plan  # noqa: PLC0415 - loaded when called
+    from archiver.flows.setup import can_set_up_quietly, is_set_up, set_up  # noqa: PLC0415
+    from archiver.flows.state import StateFolder  # noqa: PLC0415
+    from archiver.flows.survey import check_limits  # noqa: PLC0415
 
-    if is_set_up(policy) or not can_set_up_quietly(policy):
+    known = {source.id for source in policy.sources}
+    if is_set_up(policy) or not can_set_up_quietly(policy) or not known.issuperset(only):
         return None
+    if not StateFolder(policy.state).exists:
+        seen = plan(policy, clock=run.clock, listener=silent).survey
+        check_limits(policy, seen, accept_narrowing=False)
+        confirm(seen)
     made = set_up(policy, clock=run.clock, random=run.random, environ=run.environ, demo=True)
     run.talk.say(f"made demo keys in {made.statement_key.parent}, as there were none")
     return made
@@ -136,7 +146,13 @@ def _say(run: Run, done: Snapshot) -> None:
         run.talk.say("\n".join(["", f"exit {int(done.exit)}, because"]))
         for reason in done.reasons:
             run.talk.say(reason, "warning")
-        run.talk.say("details: archiver list items --status failed")
+        for status in _worth_a_look(done):
+            run.talk.say(f"details: archiver list items --status {status}")
+
+
+def _worth_a_look(done: Snapshot) -> list[str]:
+    numbers = [one.counts.model_dump() for one in done.tallies]
+    return [name for name in ("failed", "changed_during_read", "absent") if any(one[name] for one in numbers)]
 
 
 def _new(done: Snapshot) -> list[str]:

@@ -58,11 +58,14 @@ class Talk:
                     self._bars.advance(amount)
 
     def ask(self, question: str) -> str:
-        """Ask a person on the terminal, where `terminal` says that there is one."""
+        """Ask a person on the terminal, where `terminal` says that there is one; no answer is an empty one."""
         self._pause()
         self._stream.write(f"{plain(question)} ")
         self._stream.flush()
-        return input().strip()
+        try:
+            return input().strip()
+        except EOFError:
+            return ""
 
     def fail(self, lines: list[str]) -> None:
         """Say what went wrong, after everything that was held back by `-q`."""

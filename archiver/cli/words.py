@@ -74,7 +74,8 @@ def days_left(until: datetime, now: datetime) -> str:
     left = until - now
     if left > timedelta(0):
         return f"{count(left.days, 'day')} left" if left.days else "less than a day left"
-    return f"passed {count(-left.days - 1, 'day')} ago" if -left.days > 1 else "passed"
+    gone = (-left).days
+    return f"passed {count(gone, 'day')} ago" if gone else "passed"
 
 
 def listed(things: Iterable[str], *, most: int = 5) -> str:

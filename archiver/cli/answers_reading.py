@@ -1,0 +1,280 @@
+"""What the readers' commands answer: verify, list, show, restore, prove, check-proof, trust show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from archiver.cli.answers_shared import Position
+
+__all__ = [
+    "Check",
+    "CheckedProof",
+    "Finding",
+    "ListedBatch",
+    "ListedItem",
+    "ListedSnapshot",
+    "ListedStatement",
+    "Listing",
+    "MadeProof",
+    "NotRestored",
+    "Remark",
+    "RestoredFiles",
+    "ShownStatement",
+    "ShownStatements",
+    "ShownTrust",
+    "Subject",
+    "Verified",
+    "VerifiedBatch",
+    "VerifiedSnapshot",
+]
+
+
+@dataclass(frozen=True)
+class ShownTrust:
+    """A trust file and its SHA-256."""
+
+    sha256: str
+    trust: dict[str, object]
+
+
+@dataclass(frozen=True)
+class NotRestored:
+    """An item that is not in the folder, its status in the snapshot, and why."""
+
+    item: str
+    status: str
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Remark:
+    """Something to know of an item that was restored."""
+
+    item: str
+    remark: str
+
+
+@dataclass(frozen=True)
+class RestoredFiles:
+    """What was restored. Lists have up to 10,000 entries, `counts_not_restored` counts all, by reason."""
+
+    snapshot: str
+    to: str
+    trusted: bool
+    files: int
+    folders: int
+    bytes: int
+    counts_not_restored: dict[str, int]
+    not_restored: list[NotRestored]
+    notes: list[Remark]
+
+
+@dataclass(frozen=True)
+class ListedSnapshot:
+    """A snapshot; `failed` counts items that failed or changed while read."""
+
+    id: str
+    started: str
+    finished: str
+    status: str
+    seen: int
+    failed: int
+    absent: int
+    new_bytes: int
+    batches: dict[str, int]
+
+
+@dataclass(frozen=True)
+class ListedBatch:
+    """A batch; `source` is empty for the lines of items, which serve all sources."""
+
+    id: str
+    snapshot: str
+    source: str
+    table: str
+    records: int
+    items: int
+    raw_bytes: int
+    retain_until: str
+
+
+@dataclass(frozen=True)
+class ListedItem:
+    """What a snapshot says of an item; `item` is the name that `prove` takes."""
+
+    item: str
+    source: str
+    path: str
+    members: list[str]
+    kind: str
+    status: str
+    reason: str | None
+    detail: str | None
+    size: int | None
+    sha256: str | None
+    observed_at: str
+
+
+@dataclass(frozen=True)
+class ListedStatement:
+    """A statement in the log."""
+
+    position: int
+    kind: str
+    id: str
+    at: str
+    by: str
+    subjects: list[str]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The list that was asked for (`what`); the others are null."""
+
+    what: str
+    snapshots: list[ListedSnapshot] | None
+    batches: list[ListedBatch] | None
+    items: list[ListedItem] | None
+    statements: list[ListedStatement] | None
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What a statement is about, by name and digest."""
+
+    name: str
+    digest: dict[str, str]
+
+
+@dataclass(frozen=True)
+class ShownStatement:
+    """A statement in full, with the key that signed it; `counts` is of a snapshot's items by status."""
+
+    position: int
+    kind: str
+    keyid: str
+    subjects: list[Subject]
+    predicate: dict[str, object]
+    counts: dict[str, int]
+
+
+@dataclass(frozen=True)
+class ShownStatements:
+    """All statements with the id that was asked for."""
+
+    statements: list[ShownStatement]
+
+
+@dataclass(frozen=True)
+class MadeProof:
+    """A proof that was written."""
+
+    item: str
+    offset: int
+    file: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class CheckedProof:
+    """What a proof proves; `at` is a claim of the operator's machine."""
+
+    item: str
+    source: str
+    path: str
+    members: list[str]
+    offset: int
+    length: int
+    sha256: str
+    snapshot: str
+    batch: str
+    record: int
+    at: str
+    keyid: str
+    origin: str
+    entry: int
+    log: Position
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One result of a check; its code is for ever."""
+
+    code: str
+    severity: Literal["note", "unknown", "failed"]
+    check: int
+    subject: str
+    expected: str
+    actual: str
+    hint: str
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check: how many things it looked at, whether it was made, and how it ended."""
+
+    number: int
+    name: str
+    made: bool
+    subjects: int
+    what: str
+    result: str
+
+
+@dataclass(frozen=True)
+class VerifiedSnapshot:
+    """A snapshot as its statement tells it."""
+
+    id: str
+    status: str
+    started: str
+    finished: str
+    batches: int
+    seen: int
+    failed: int
+
+
+@dataclass(frozen=True)
+class VerifiedBatch:
+    """A batch of the log and what came of it: ok, note, unknown, failed, or left out."""
+
+    id: str
+    key: str
+    source: str
+    table: str
+    records: int
+    items: int
+    raw_bytes: int
+    at: str
+    entry: int
+    result: str
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What a verification came to; the report of `-o` has the same members, and `file` is where it was written."""
+
+    file: str | None
+    verdict: Literal["ok", "partial", "failed"]
+    location: str
+    verified_at: str
+    archive_id: str | None
+    trust_sha256: str | None
+    trust_is_own: bool
+    origin: str | None
+    log_size: int
+    log_root: str | None
+    earliest_lock: str | None
+    locks_enforced: bool
+    demo_keys: bool
+    listed: int
+    findings: list[Finding]
+    checks: list[Check]
+    left_out: list[str]
+    snapshots: list[VerifiedSnapshot]
+    batches: list[VerifiedBatch]
+    counts: dict[str, int]
+    does_not_prove: list[str]

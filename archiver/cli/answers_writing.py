@@ -1,0 +1,242 @@
+"""What the operator's commands answer: init, plan, snapshot, status, trust export, catalog rebuild."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archiver.cli.answers_shared import Destination, Position
+
+__all__ = [
+    "Attempt",
+    "BelowHold",
+    "Counts",
+    "ExplainedItem",
+    "ExportedTrust",
+    "Hold",
+    "Initialised",
+    "ItemTrouble",
+    "MadeKeys",
+    "Planned",
+    "PlannedRule",
+    "PlannedSource",
+    "Reading",
+    "RebuiltCatalog",
+    "SnapshotRule",
+    "SnapshotSource",
+    "Snapshotted",
+    "Standing",
+]
+
+
+@dataclass(frozen=True)
+class MadeKeys:
+    """Keys and trust file of a new archive; `demo_keys` were made on the way by `snapshot`."""
+
+    statement_key: str
+    log_key: str
+    trust_file: str
+    trust_sha256: str
+    archive_id: str
+    origin: str
+    demo_keys: bool
+
+
+@dataclass(frozen=True)
+class Initialised:
+    """What `init` made, and what to back up."""
+
+    made: MadeKeys
+    destination: Destination
+    retain_until: str
+    back_up: list[str]
+
+
+@dataclass(frozen=True)
+class PlannedRule:
+    """What a rule keeps out."""
+
+    rule: str
+    reason: str
+    items: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class PlannedSource:
+    """What would become of a source's items; `items` and `bytes` by decision."""
+
+    id: str
+    location: str
+    unavailable: str | None
+    items: dict[str, int]
+    bytes: dict[str, int]
+    rules: list[PlannedRule]
+    narrowed: list[str]
+    narrowed_items: int
+
+
+@dataclass(frozen=True)
+class ExplainedItem:
+    """Why one item is in or out."""
+
+    source: str
+    path: str
+    decision: str
+    why: str
+    custodian: str | None
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What a snapshot would do; with `--explain` only `explained` is set."""
+
+    explained: ExplainedItem | None
+    destination: Destination | None
+    retain_until: str | None
+    new_bytes: int | None
+    sources: list[PlannedSource] | None
+    changes: list[str] | None
+    missing_sources: list[str] | None
+    ready: bool | None
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Items of a source by status; `seen` is the sum of all but `absent`."""
+
+    seen: int
+    captured: int
+    unchanged: int
+    changed_during_read: int
+    failed: int
+    excluded: int
+    recorded: int
+    absent: int
+
+
+@dataclass(frozen=True)
+class SnapshotRule:
+    """What a rule kept out."""
+
+    rule: str
+    items: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class SnapshotSource:
+    """What a run saw in a source; `trouble` counts failed and changed items that the policy does not accept."""
+
+    id: str
+    counts: Counts
+    excluded: list[SnapshotRule]
+    bytes: int
+    new_bytes: int
+    records: int
+    damaged: int
+    trouble: int
+    known_trouble: int
+    examples: list[str]
+
+
+@dataclass(frozen=True)
+class Snapshotted:
+    """What a snapshot did. `reasons` says, one by one, why it is not simply fine."""
+
+    snapshot: str
+    status: str
+    nothing_new: bool
+    sources: list[SnapshotSource]
+    batches: dict[str, int]
+    new_bytes: int
+    changes: list[str]
+    reasons: list[str]
+    recovered: int
+    log: Position
+    strangers: list[str]
+    made_keys: MadeKeys | None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One reading of the words of an order: where its last day ends then."""
+
+    name: str
+    ends: str
+
+
+@dataclass(frozen=True)
+class Hold:
+    """A matter's hold."""
+
+    matter: str
+    title: str
+    retain_until: str
+    days_left: int
+    passed: bool
+    soon: bool
+    readings: list[Reading]
+
+
+@dataclass(frozen=True)
+class ItemTrouble:
+    """An item that failed, changed while read, is damaged or absent."""
+
+    item: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class BelowHold:
+    """An object that is locked below the hold, and until when it is locked."""
+
+    key: str
+    retain_until: str
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A snapshot that was finished."""
+
+    snapshot: str
+    finished: str
+    status: str
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How an archive stands, `as_of` its newest snapshot that is known here."""
+
+    as_of: str | None
+    demo_keys: bool
+    log: Position
+    last_success: Attempt | None
+    last_attempt: Attempt | None
+    unfinished: str | None
+    backlog: list[str]
+    counts: dict[str, int]
+    trouble: list[ItemTrouble]
+    holds: list[Hold]
+    below_hold: list[BelowHold]
+    totals: dict[str, int]
+    silent_hours: int | None
+    reasons: list[str]
+
+
+@dataclass(frozen=True)
+class ExportedTrust:
+    """The trust file as it should be handed out; `file` is null when it was not written."""
+
+    file: str | None
+    sha256: str
+    trust: dict[str, object]
+
+
+@dataclass(frozen=True)
+class RebuiltCatalog:
+    """What the rebuilt catalog holds."""
+
+    log: Position
+    snapshots: int
+    batches: int
+    items: int

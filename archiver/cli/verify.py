@@ -1,0 +1,211 @@
+"""`archiver verify`: the whole archive against the trust file, from the store alone."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from archiver.cli.context import Answer, Run
+from archiver.cli.options import Place, reader
+from archiver.errors import UsageError
+
+if TYPE_CHECKING:
+    from archiver.cli.answers import Verified
+    from archiver.judge.log import Seen
+    from archiver.judge.verify import Report
+    from archiver.model.policy import Policy
+    from archiver.stores.base import Store
+
+__all__ = ["command"]
+
+
+@click.command("verify")
+@click.option("--only", multiple=True, metavar="N", help="Only this check, by number or name; may be given again.")
+@click.option(
+    "--sample", type=click.FloatRange(0, 100, min_open=True), metavar="P", help="Read only P percent of the batches."
+)
+@click.option("--seed", type=int, default=0, show_default=True, metavar="N", help="Which batches a sample takes.")
+@click.option(
+    "--seen",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A checkpoint, or a report of -o, that was seen before: the log may only have grown.",
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the report as JSON here.")
+@reader
+@click.pass_obj
+def command(
+    run: Run,
+    /,
+    *,
+    only: tuple[str, ...],
+    sample: float | None,
+    seed: int,
+    seen: Path | None,
+    output: Path | None,
+    place: Place,
+) -> Answer:
+    """Check the whole archive: log, signatures, objects, locks, records, completeness.
+
+    Nothing that is found in the archive is trusted, only the trust file. Everything that is wrong is reported, and what
+    could not be checked. Checks: 1 trust, 2 log, 3 timestamps, 4 statements, 5 objects, 6 locks, 7 records,
+    8 completeness, and `index`, which derives the searchable columns anew.
+    """
+    from archiver.cli.files import read_seen, refuse_existing, write_output  # noqa: PLC0415 - loaded when called
+    from archiver.cli.reading import policy_of  # noqa: PLC0415
+    from archiver.judge.case import Options  # noqa: PLC0415
+    from archiver.judge.report import to_json, to_text  # noqa: PLC0415
+    from archiver.judge.verify import verify  # noqa: PLC0415
+
+    _check_names(only)
+    if place.archive is not None and place.trust is None:
+        raise UsageError(
+            "trust-missing",
+            "verify --archive: expected --trust FILE, found none",
+            hint="name the trust.json that the operator handed to you outside the archive",
+        )
+    if output is not None:
+        refuse_existing(output)
+    policy = policy_of(run, place)
+    store, trust = _store(run, policy, place), _trust(policy, place)
+    if policy is None:
+        _introduce(run, store, trust)
+    before = read_seen(seen, trust) if seen is not None else _seen_here(policy)
+    report = verify(
+        store,
+        trust,
+        options=Options(frozenset(only), sample, seed, before),
+        clock=run.clock,
+        trust_is_own=place.trust is None,
+        listener=run.talk.hear,
+    )
+    run.archive = report.archive or run.archive
+    if output is not None:
+        write_output(output, f"{json.dumps(to_json(report), indent=2)}\n".encode())
+        run.talk.say(f"wrote {output}")
+    run.talk.say()
+    return Answer(report.exit, _members(report, output), to_text(report))
+
+
+def _check_names(only: tuple[str, ...]) -> None:
+    from archiver.model.finding import CHECKS  # noqa: PLC0415 - loaded when called
+
+    known = {str(number) for number in CHECKS} | set(CHECKS.values()) | {"index"}
+    for name in only:
+        if name not in known:
+            words = ", ".join(f"{number} {check}" for number, check in CHECKS.items())
+            raise UsageError(
+                "usage", f"--only {name}: expected one of {words}, index", hint="give --only once for each"
+            )
+
+
+def _store(run: Run, policy: Policy | None, place: Place) -> Store:
+    from archiver.flows.session import destination_store  # noqa: PLC0415 - loaded when called
+    from archiver.stores.open import open_store  # noqa: PLC0415
+
+    if policy is not None:
+        return destination_store(policy, run.clock)
+    assert place.archive is not None
+    store = open_store(
+        place.archive,
+        base=Path.cwd(),
+        clock=run.clock,
+        endpoint=place.endpoint,
+        region=place.region,
+        profile=place.profile,
+    )
+    if store.destination.kind == "folder" and not Path(store.destination.bucket).is_dir():
+        raise UsageError(
+            "no-such-archive",
+            f"--archive {place.archive}: expected the folder of an archive, found none",
+            hint="check the name; a bucket is written s3://bucket/prefix",
+        )
+    return store
+
+
+def _trust(policy: Policy | None, place: Place) -> bytes:
+    """Return the trust file's bytes: what is wrong with it belongs into the report."""
+    from archiver.cli.files import read_input  # noqa: PLC0415 - loaded when called
+    from archiver.flows.session import own_trust, trust_path  # noqa: PLC0415
+    from archiver.model.trust import MAX_TRUST_FILE  # noqa: PLC0415
+
+    if place.trust is not None:
+        return read_input(Path(place.trust), "a trust file", limit=MAX_TRUST_FILE)
+    assert policy is not None
+    own_trust(policy)
+    return read_input(trust_path(policy), "the trust file", limit=MAX_TRUST_FILE)
+
+
+def _seen_here(policy: Policy | None) -> Seen | None:
+    """Return the head of the log that this machine knows: an operator notices at once when the end is cut off."""
+    from archiver.catalog.catalog import Catalog  # noqa: PLC0415 - loaded when called
+    from archiver.errors import WorldError  # noqa: PLC0415
+    from archiver.flows.state import StateFolder  # noqa: PLC0415
+    from archiver.judge.log import Seen  # noqa: PLC0415
+
+    if policy is None or not StateFolder(policy.state).exists:
+        return None
+    try:
+        catalog = Catalog(StateFolder(policy.state).catalog, read_only=True)
+    except WorldError:
+        return None  # a lost index is no matter of the archive; `status` says so
+    try:
+        size, root = catalog.log_size(), catalog.frontier().root()
+    finally:
+        catalog.close()
+    return Seen(size, root) if size else None
+
+
+def _introduce(run: Run, store: Store, trust: bytes) -> None:
+    from archiver.cli.opening import introduce  # noqa: PLC0415 - loaded when called
+    from archiver.errors import EvidenceError  # noqa: PLC0415
+    from archiver.model.instant import parse_instant  # noqa: PLC0415
+    from archiver.model.trust import parse_trust  # noqa: PLC0415
+
+    try:
+        trusted = parse_trust(trust)
+    except EvidenceError:
+        introduce(run, place=store.destination)  # the report says what is wrong with the trust file
+        return
+    run.archive = trusted.archive
+    holds = [(hold.matter, parse_instant(hold.until)) for hold in trusted.holds]
+    introduce(run, place=store.destination, holds=holds)
+
+
+def _members(report: Report, output: Path | None) -> Verified:
+    from archiver.cli import answers  # noqa: PLC0415 - loaded when called
+    from archiver.judge.report import to_json  # noqa: PLC0415
+
+    words = to_json(report)
+    return answers.Verified(
+        file=None if output is None else str(output),
+        verdict=report.verdict.value,
+        location=report.location,
+        verified_at=report.verified_at,
+        archive_id=report.archive_id,
+        trust_sha256=report.trust_sha256,
+        trust_is_own=report.trust_is_own,
+        origin=report.origin,
+        log_size=report.log_size,
+        log_root=report.log_root,
+        earliest_lock=report.earliest_lock,
+        locks_enforced=report.locks_enforced,
+        demo_keys=report.demo_keys,
+        listed=report.listed,
+        findings=[answers.Finding(**{**asdict(one), "severity": one.severity.value}) for one in report.findings],
+        checks=[answers.Check(**asdict(one)) for one in report.checks],
+        left_out=list(report.left_out),
+        snapshots=[answers.VerifiedSnapshot(**asdict(one)) for one in report.snapshots],
+        batches=[answers.VerifiedBatch(**asdict(one)) for one in report.batches],
+        counts=dict(report.counts),
+        does_not_prove=[str(line) for line in _lines(words["does_not_prove"])],
+    )
+
+
+def _lines(value: object) -> list[object]:
+    assert isinstance(value, list)
+    return value

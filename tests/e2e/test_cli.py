@@ -1,0 +1,357 @@
+"""What holds for every command: JSON, silence, errors, exit statuses, interrupted runs, hostile names, speed."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from archiver.cli import answers, entry, schemas
+from archiver.cli.commands import COMMANDS, GROUPS
+from archiver.cli.entry import run
+from archiver.cli.words import count, days_left, plain, size
+from archiver.errors import BusyError, EvidenceError, LockError, UsageError, WorldError
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """An archive of the samples, made once; tests that change something take a copy."""
+    folder = tmp_path_factory.mktemp("made")
+    shutil.copy(ROOT / "retention_policy.yaml", folder)
+    shutil.copytree(ROOT / "tests" / "samples", folder / "tests" / "samples")
+    assert _quiet_run(folder, "-q", "snapshot") == 0
+    assert _quiet_run(folder, "-q", "trust", "export", "-o", str(folder / "handed-out.json")) == 0
+    return folder
+
+
+@pytest.fixture
+def here(made, tmp_path, monkeypatch):
+    """A copy of that archive, as the working folder."""
+    shutil.copytree(made, tmp_path / "here", symlinks=True)
+    monkeypatch.chdir(tmp_path / "here")
+    return tmp_path / "here"
+
+
+def _quiet_run(folder, *arguments):
+    return run(["-p", str(folder / "retention_policy.yaml"), *arguments], clock=lambda: NOW, environ={})
+
+
+def _run(*arguments, environ=None):
+    return run(list(arguments), clock=lambda: NOW, environ=environ or {})
+
+
+def _answer(capsys, *arguments):
+    status = _run(*arguments)
+    captured = capsys.readouterr()
+    found = json.loads(captured.out)
+    assert found["exit"] == status
+    return found
+
+
+def _snapshot_id(folder):
+    return next((folder / "archive" / "statements" / "snapshot").iterdir()).stem
+
+
+def _commands(folder):
+    """Every command with arguments that succeed."""
+    trust = str(folder / "handed-out.json")
+    proof = str(folder / "proof.json")
+    return {
+        "plan": ["plan"],
+        "snapshot": ["snapshot"],
+        "status": ["status"],
+        "verify": ["verify"],
+        "list": ["list", "items"],
+        "show": ["show", _snapshot_id(folder)],
+        "restore": ["restore", "--to", str(folder / "out")],
+        "prove": ["prove", "gateway-logs/gateway/errors.jsonl", "0", "-o", proof],
+        "check-proof": ["check-proof", proof, "--trust", trust],
+        "trust show": ["trust", "show", trust],
+        "trust export": ["trust", "export"],
+        "catalog rebuild": ["catalog", "rebuild"],
+    }
+
+
+def _validated(command, found):
+    schema = json.loads(schemas.published()[f"cli/{command.replace(' ', '-')}.schema.json"])
+    jsonschema.validate(found, schema)
+    if found["error"] is None:
+        assert set(found) == set(schema["properties"]), "no member that the schema does not name"
+
+
+def test_every_command_answers_with_json_as_published(here, capsys):
+    for command, arguments in _commands(here).items():
+        found = _answer(capsys, "--json", *arguments)
+        assert (command, found["command"], found["exit"], found["error"]) == (command, command, 0, None)
+        assert found["archive"] == "eu-dsa-grok"
+        _validated(command, found)
+
+
+def test_init_answers_with_json_as_published(here, capsys):
+    for path in ("keys", "archive", ".archiver"):
+        shutil.rmtree(here / path)
+    found = _answer(capsys, "init", "--json")
+    _validated("init", found)
+    assert found["made"]["demo_keys"] is False
+    assert str(here / "keys" / "statement.pem") in found["back_up"]
+
+
+def test_every_list_answers_with_json_as_published(here, capsys):
+    for what in ("snapshots", "batches", "items", "statements"):
+        found = _answer(capsys, "list", what, "--json")
+        _validated("list", found)
+        assert found[what]
+
+
+def test_every_refusal_is_json_too(here, capsys):
+    for command in COMMANDS:
+        found = _answer(capsys, command, "--json", "--no-such-option")
+        assert (found["exit"], found["error"]["code"]) == (2, "usage")
+        if command not in GROUPS:
+            _validated(command, found)
+
+
+def test_every_command_has_a_published_schema_and_every_schema_is_as_committed():
+    names = {"catalog": "catalog rebuild"}
+    assert {*(names.get(name, name) for name in COMMANDS if name != "trust"), "trust show", "trust export"} == set(
+        answers.ANSWERS
+    )
+    published = schemas.published()
+    assert {path.name for path in (ROOT / "schemas" / "cli").iterdir()} == {Path(name).name for name in published}
+    for name, data in published.items():
+        assert (ROOT / "schemas" / name).read_bytes() == data, "python -m archiver.cli.schemas schemas"
+
+
+def test_json_and_quiet_may_stand_before_and_after_the_command(here, capsys):
+    for arguments in (["--json", "-q", "status"], ["status", "--json", "-q"], ["-q", "status", "--json"]):
+        assert _run(*arguments) == 0
+        captured = capsys.readouterr()
+        assert captured.err == ""
+        assert json.loads(captured.out)["command"] == "status"
+
+
+def test_quiet_is_silent_on_success(here, capsys):
+    for command, arguments in _commands(here).items():
+        assert _run("-q", *arguments) == 0
+        captured = capsys.readouterr()
+        assert captured.err == ""
+        assert bool(captured.out) == (command in {"list", "show", "trust show", "trust export"})
+
+
+def test_quiet_says_what_went_wrong(here, capsys):
+    shutil.rmtree(here / "tests" / "samples" / "model_logs")
+    assert _run("-q", "snapshot") == 3
+    captured = capsys.readouterr()
+    assert "model_logs" in captured.err
+    assert captured.out == ""
+
+
+def test_the_policy_comes_from_the_option_then_the_environment_then_the_folder(here, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert _run("-q", "status") == 2
+    policy = str(here / "retention_policy.yaml")
+    assert _run("-q", "status", environ={"ARCHIVER_POLICY": policy}) == 0
+    assert _run("-q", "status", "-p", policy, environ={"ARCHIVER_POLICY": "nowhere.yaml"}) == 0
+    assert _run("-q", "-p", policy, "status", environ={"ARCHIVER_POLICY": "nowhere.yaml"}) == 0
+
+
+def test_the_archive_option_needs_no_policy(here, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    at = ["--archive", str(here / "archive"), "--trust", str(here / "handed-out.json")]
+    for command in ("list", "verify"):
+        found = _answer(capsys, command, "--json", *at)
+        assert (found["exit"], found["archive"]) == (0, "eu-dsa-grok")
+    assert _run("restore", *at, "--to", str(tmp_path / "out"), environ={"ARCHIVER_POLICY": "nowhere.yaml"}) == 0
+
+
+def test_reading_leaves_the_archive_as_it_is(here):
+    def state():
+        return {path: path.lstat().st_mtime_ns for path in (here / "archive").rglob("*")}
+
+    before = state()
+    for command in ("verify", "list", "restore", "prove", "status", "plan"):
+        assert _run("-q", *_commands(here)[command]) == 0
+    assert before == state()
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (EvidenceError("forged", "a: expected b, found c"), 1),
+        (UsageError("typo", "a: expected b, found c"), 2),
+        (LockError("weak", "a: expected b, found c"), 4),
+        (WorldError("down", "a: expected b, found c"), 5),
+        (BusyError("busy", "a: expected b, found c"), 6),
+        (OSError(28, "No space left on device", "/spool"), 5),
+        (RuntimeError("a bug"), 5),
+        (KeyboardInterrupt(), 130),
+    ],
+)
+def test_every_kind_of_error_has_its_exit_status(here, capsys, monkeypatch, error, status):
+    def fail(*_arguments):
+        raise error
+
+    monkeypatch.setattr(entry, "_answer", fail)
+    found = _answer(capsys, "--json", "status")
+    assert found["exit"] == status == _run("status")
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_fault_is_one_clear_line_and_a_traceback_only_when_asked_for(here, capsys, monkeypatch):
+    def fail(*_arguments):
+        raise RuntimeError("a \x1b[31mbug")
+
+    monkeypatch.setattr(entry, "_answer", fail)
+    assert _run("status") == 5
+    said = capsys.readouterr().err
+    assert said.startswith("error: this is a fault in archiver: RuntimeError: a \\x1b[31mbug\n")
+    assert _run("status", environ={"ARCHIVER_DEBUG": "1"}) == 5
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_names_cannot_speak_to_the_terminal(here, capsys):
+    nasty = "a\x1b]0;owned\x07\u202egpj.exe\u0085\n=cmd.txt"
+    (here / "tests" / "samples" / "documents" / nasty).write_text("x")
+    (here / "tests" / "samples" / "documents" / "link").symlink_to("\x1b[2J")
+    assert _run("snapshot") == 0
+    assert _run("list", "items") == 0
+    assert _run("restore", "--to", "out\x1b[31m") == 0
+    captured = capsys.readouterr()
+    for text in (captured.out, captured.err):
+        assert all(letter.isprintable() or letter == "\n" for letter in text)
+    assert "owned" in captured.out
+
+
+def test_a_pipe_that_closes_ends_quietly(here):
+    command = f"{sys.executable} -m archiver list items | true; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, check=False, cwd=here)
+    assert done.returncode in (0, 141)
+    assert b"Traceback" not in done.stderr
+    assert b"BrokenPipe" not in done.stderr
+
+
+def test_a_stderr_that_closes_does_not_stop_a_snapshot(here):
+    (here / "tests" / "samples" / "documents" / "new.txt").write_text("new")
+    command = f"{sys.executable} -m archiver snapshot 2>&1 >/dev/null | true; exit ${{PIPESTATUS[0]}}"
+    subprocess.run(["bash", "-c", command], check=True, cwd=here)
+    assert len(list((here / "archive" / "statements" / "snapshot").iterdir())) == 2
+
+
+def test_nothing_but_plain_text_is_written_off_a_terminal(here):
+    environ = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run(
+        [sys.executable, "-m", "archiver", "list", "items"], capture_output=True, check=True, cwd=here, env=environ
+    )
+    assert b"\x1b" not in done.stdout + done.stderr
+    assert b"r\\xe9sum\\xe9" in done.stdout
+
+
+def test_help_is_quick_and_loads_nothing_heavy():
+    heavy = ["pyarrow", "duckdb", "boto3", "botocore", "pydantic", "yaml", "rich", "cryptography", "sqlite3"]
+    code = (
+        "import sys\nfrom archiver.cli import run\nstatus = run(['--help'])\n"
+        f"found = [name for name in {heavy!r} if name in sys.modules]\nassert not found, found"
+    )
+    best = min(_seconds(code) for _ in range(3))
+    assert best < 1.0, "a tenth of a second here; more than a second anywhere says that something heavy is loaded"
+
+
+def _seconds(code):
+    begun = time.perf_counter()
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    return time.perf_counter() - begun
+
+
+def test_every_command_explains_itself(capsys):
+    for command in COMMANDS:
+        assert _run(command, "--help") == 0
+        out = capsys.readouterr().out
+        assert "Usage: archiver" in out
+        assert "--json" in out
+
+
+class _Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.fixture
+def enforcing(here, monkeypatch):
+    """The same archive, in a store that says that it enforces locks, and a policy that wants to be sure above 1 KiB."""
+    from archiver.stores.folder import FolderStore
+
+    destination = FolderStore.destination.fget
+
+    def enforced(self):
+        from dataclasses import replace
+
+        return replace(destination(self), enforces_locks=True)
+
+    monkeypatch.setattr(FolderStore, "destination", property(enforced))
+    policy = here / "retention_policy.yaml"
+    policy.write_text(policy.read_text().replace("confirm_above_bytes: 100GiB", "confirm_above_bytes: 1KiB"))
+    (here / "tests" / "samples" / "documents" / "big.txt").write_bytes(b"x" * 5000)
+    for path in (here / "tests" / "samples").rglob("*"):
+        os.utime(path, (0, 0), follow_symlinks=False)
+    return here
+
+
+def test_much_into_an_enforcing_store_is_not_locked_without_a_person(enforcing, capsys):
+    found = _answer(capsys, "snapshot", "--json", "-q")
+    assert (found["exit"], found["error"]["code"]) == (2, "confirm-needed")
+    assert _run("-q", "snapshot", "--yes-lock", "2KiB") == 2
+    assert "lock-not-agreed" in _answer(capsys, "-q", "--json", "snapshot", "--yes-lock", "2KiB")["error"]["code"]
+    assert _run("-q", "snapshot", "--yes-lock", "1GiB") == 0
+
+
+@pytest.mark.parametrize(("typed", "status"), [("eu-dsa-grok\n", 0), ("yes\n", 2), ("", 2)])
+def test_a_person_types_the_name_of_the_archive(enforcing, monkeypatch, typed, status):
+    terminal = _Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    stdin = _Terminal(typed)
+    monkeypatch.setattr(sys, "stdin", stdin)
+    assert _run("snapshot") == status
+    assert "nobody could undo that" in terminal.getvalue()
+    assert "type the archive's name (eu-dsa-grok)" in terminal.getvalue()
+
+
+def test_bars_are_drawn_on_a_terminal_and_taken_away(here, monkeypatch):
+    terminal = _Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(sys, "stdin", _Terminal())
+    monkeypatch.setenv("TERM", "xterm")
+    assert _run("verify") == 0
+    assert "\x1b[" in terminal.getvalue()
+
+
+def test_sizes_counts_and_days_are_spelled_for_people():
+    assert [size(number) for number in (0, 1, 1023, 1024, 5 << 30)] == [
+        "0 bytes",
+        "1 byte",
+        "1,023 bytes",
+        "1.0 KiB",
+        "5.0 GiB",
+    ]
+    assert (count(1, "batch"), count(2, "batch"), count(1000, "item")) == ("1 batch", "2 batches", "1,000 items")
+    end = datetime(2027, 1, 1, 12, 0, 0, tzinfo=UTC)
+    assert days_left(end, NOW) == "39 days left"
+    assert days_left(end, end) == "passed"
+    assert days_left(end, datetime(2027, 1, 1, 11, 0, 0, tzinfo=UTC)) == "less than a day left"
+    assert days_left(end, datetime(2027, 1, 4, 12, 0, 0, tzinfo=UTC)) == "passed 3 days ago"
+
+
+def test_escaped_text_is_printable_and_plain_text_is_left_alone():
+    assert plain("résumé 文件.txt") == "résumé 文件.txt"
+    assert plain("a\x1b[0m\x7f\u202e\udcff\n") == "a\\x1b[0m\\x7f\\u202e\\xff\\n"
