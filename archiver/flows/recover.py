@@ -38,8 +38,8 @@ def recover(session: Session) -> int:
         _abort(session, run)
         session.journal.clear()
         run, done = None, done + 1
-    done += _abort_lost(session, run)
     done += adopt.adopt(session)
+    done += _abort_lost(session, run)
     rebuild.take_in_items(session.catalog, session.store, session.trust)
     return done
 

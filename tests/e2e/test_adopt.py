@@ -96,7 +96,6 @@ def test_a_batch_object_without_statement_gets_one_from_its_own_bytes(monkeypatc
     assert (adopted.source, adopted.number, adopted.records, adopted.matters) == ("papers", 0, 4, ["CASE-1"])
     assert adopted.receipts[0].retain_until == "2027-01-01T12:00:00Z"
     assert incidents(filled) == [("adopted", [key])]
-    filled.take()  # the snapshot that was begun is closed as aborted by now
     verified(filled)
     comes_back(filled, tmp_path / "restored")
 
@@ -185,7 +184,6 @@ def test_a_stored_statement_that_the_log_has_not_is_entered(monkeypatch, filled,
     filled.take()
     assert stored.stem in [one.id for one in predicates(filled, "batch")]
     assert incidents(filled) == []
-    filled.take()  # the snapshot that was begun is closed as aborted by now
     verified(filled)
     comes_back(filled, tmp_path / "restored")
 

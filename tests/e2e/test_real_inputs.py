@@ -53,7 +53,9 @@ def test_naughty_strings_as_names_and_as_lines(organisation, shared_data, tmp_pa
     strings = json.loads((shared_data / "naughty_strings.json").read_text(encoding="utf-8"))
     for number, text in enumerate(strings):
         name = f"{number}-{text}".replace("/", "_").replace("\0", "_").encode("utf-8", "surrogatepass")[:200]
-        Path(str(organisation.papers), name.decode("utf-8", "surrogateescape")).write_bytes(text.encode("utf-8", "surrogatepass"))
+        Path(str(organisation.papers), name.decode("utf-8", "surrogateescape")).write_bytes(
+            text.encode("utf-8", "surrogatepass")
+        )
     (organisation.logs / "strings.log").write_bytes("\n".join(strings).encode("utf-8", "surrogatepass"))
     assert organisation.take().exit == 0
     verified(organisation)
