@@ -73,6 +73,8 @@ def _run(arguments: list[str], run: Run) -> int:
     except ClickExit as leaving:
         return leaving.exit_code
     except NoArgsIsHelpError as helping:
+        if run.json:
+            return _failed(run, _command(arguments), UsageError("usage", "expected a command, found none"))
         run.talk.fail(helping.format_message().split("\n"))
         return Exit.USAGE
     except click.ClickException as refusal:

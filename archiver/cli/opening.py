@@ -26,7 +26,7 @@ __all__ = ["destination_of", "introduce", "open_policy", "policy_path", "where",
 
 LOCKS = {
     False: "recorded, not enforced: whoever may write to this folder can delete from it",
-    True: "enforced by the store, in compliance mode with legal hold",
+    True: "compliance mode and legal hold, which the store enforces against everybody",
 }
 DEFAULT = "retention_policy.yaml"
 

@@ -53,7 +53,7 @@ def command(
 
     Nothing that is found in the archive is trusted, only the trust file. Everything that is wrong is reported, and what
     could not be checked. Checks: 1 trust, 2 log, 3 timestamps, 4 statements, 5 objects, 6 locks, 7 records,
-    8 completeness, and `index`, which derives the searchable columns anew.
+    8 completeness.
     """
     from archiver.cli.files import read_seen, refuse_existing, write_output  # noqa: PLC0415 - loaded when called
     from archiver.cli.reading import policy_of  # noqa: PLC0415

@@ -123,6 +123,13 @@ def test_every_refusal_is_json_too(here, capsys):
             _validated(command, found)
 
 
+def test_no_command_at_all_is_help_for_people_and_json_for_programs(capsys):
+    assert _run() == 2
+    assert "Usage: archiver" in capsys.readouterr().err
+    assert _answer(capsys, "--json")["error"]["code"] == "usage"
+    assert _answer(capsys, "trust", "--json")["error"]["code"] == "usage"
+
+
 def test_every_command_has_a_published_schema_and_every_schema_is_as_committed():
     names = {"catalog": "catalog rebuild"}
     assert {*(names.get(name, name) for name in COMMANDS if name != "trust"), "trust show", "trust export"} == set(
