@@ -4,7 +4,7 @@ A statement is an in-toto Statement v1 in canonical JSON. Its predicate type is 
 below say which members each kind has, and nothing else is accepted:
 
 >>> sorted(PREDICATES)
-['archive', 'batch', 'incident', 'policy', 'receipt', 'snapshot']
+['approval', 'archive', 'batch', 'hold', 'incident', 'policy', 'receipt', 'release', 'snapshot']
 """
 
 from __future__ import annotations
@@ -12,10 +12,24 @@ from __future__ import annotations
 import re
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from archiver.errors import EvidenceError
-from archiver.model import instant, layout
+from archiver.model import layout
+from archiver.model.statement_holds import ApprovalPredicate, HoldPredicate, ReleasePredicate
+from archiver.model.statement_words import (
+    By,
+    Count,
+    HoldWords,
+    Instant,
+    MatterId,
+    Predicate,
+    ReceiptWords,
+    Sha256,
+    SnapshotId,
+    SourceId,
+    Words,
+)
 from archiver.proof import canonical
 
 __all__ = [
@@ -40,6 +54,7 @@ __all__ = [
     "Statement",
     "Subject",
     "UnknownKindError",
+    "VerificationPredicate",
     "encode_statement",
     "identify_statement",
     "parse_statement",
@@ -50,80 +65,7 @@ MAX_PAYLOAD: Final = 65_535  # an envelope is no larger, so neither is what is i
 _PREDICATE_TYPE = re.compile(r"urn:archiver:([a-z][a-z0-9-]{0,62}):v([1-9][0-9]{0,3})")
 
 
-def _instant(text: str) -> str:
-    try:
-        instant.parse_instant(text)
-    except EvidenceError as problem:
-        raise ValueError(problem.message) from problem
-    return text
-
-
-Instant = Annotated[str, AfterValidator(_instant)]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-ArchiveId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
-ArchiveName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")]
-SourceId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
-MatterId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
-SnapshotId = Annotated[str, Field(pattern=rf"^{layout.STAMP}$")]
-BatchName = Annotated[str, Field(pattern=rf"^{layout.STAMP}-{layout.TABLE}-[0-9]{{8}}$")]
-Count = Annotated[int, Field(ge=0, lt=1 << 53)]
-
-
-class _Words(BaseModel):
-    """Strict and frozen: no member more, none of another JSON type."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
-
-
-class By(_Words):
-    """Who says it: the tool, and the person and machine it ran as."""
-
-    tool: str
-    version: str
-    host: str
-    user: str
-    principal: str | None
-    clock_offset_s: int | None
-
-
-class HoldWords(_Words):
-    """The hold that objects were written under."""
-
-    retain_until: Instant
-    mode: Literal["COMPLIANCE"]
-    legal_hold: bool
-
-
-class ReceiptWords(_Words):
-    """What a store reported after a write (FORMAT.md, Receipts)."""
-
-    store: str
-    endpoint: str | None
-    bucket: str
-    key: str
-    version: str | None
-    etag: str | None
-    size: Count
-    sha256: Sha256 | None
-    basis: Literal["store", "signed-payload", "read-back"]
-    mode: str | None
-    retain_until: Instant | None
-    legal_hold: bool | None
-    request_id: str | None
-    read_back_at: Instant
-
-
-class Predicate(_Words):
-    """What every predicate has."""
-
-    archive: ArchiveName
-    archive_id: ArchiveId
-    id: Annotated[str, Field(pattern=rf"^{layout.STAMP}(-{layout.TABLE}-[0-9]{{8}})?$")]
-    at: Instant
-    by: By
-
-
-class PublishedKey(_Words):
+class PublishedKey(Words):
     """A public key and what it is for."""
 
     keyid: Sha256
@@ -131,7 +73,7 @@ class PublishedKey(_Words):
     pem: str
 
 
-class Continues(_Words):
+class Continues(Words):
     """The log that this archive goes on from."""
 
     origin: str
@@ -154,7 +96,7 @@ class ArchivePredicate(Predicate):
     continues: Continues | None
 
 
-class MatterWords(_Words):
+class MatterWords(Words):
     """A matter as the policy in force states it."""
 
     id: MatterId
@@ -164,7 +106,7 @@ class MatterWords(_Words):
     instrument: Sha256 | None
 
 
-class SourceWords(_Words):
+class SourceWords(Words):
     """A source as the policy in force states it."""
 
     id: SourceId
@@ -207,7 +149,7 @@ class BatchPredicate(Predicate):
     receipts: list[ReceiptWords]
 
 
-class Counts(_Words):
+class Counts(Words):
     """Counts of items without members; seen is the sum of the six that follow it."""
 
     seen: Count
@@ -220,7 +162,7 @@ class Counts(_Words):
     absent: Count
 
 
-class Excluded(_Words):
+class Excluded(Words):
     """What one rule kept out: `rule` is a glob, or `include` for what no include matches."""
 
     rule: str
@@ -229,7 +171,7 @@ class Excluded(_Words):
     bytes: Count
 
 
-class SnapshotSource(_Words):
+class SnapshotSource(Words):
     """What a snapshot found in one source; `bytes` counts all content, `new_bytes` what was stored now."""
 
     id: SourceId
@@ -259,7 +201,7 @@ class ReceiptPredicate(Predicate):
     receipts: Annotated[list[ReceiptWords], Field(min_length=1)]
 
 
-class IncidentObject(_Words):
+class IncidentObject(Words):
     """A version that an incident is about."""
 
     key: str
@@ -275,6 +217,15 @@ class IncidentPredicate(Predicate):
     objects: list[IncidentObject]
 
 
+class VerificationPredicate(Predicate):
+    """Somebody looked: at the store (`doctor --probe`), at the archive. The report is the subject."""
+
+    what: Annotated[str, Field(min_length=1)]
+    why: str | None
+    verdict: Literal["ok", "partial", "failed"]
+    counts: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")], Count]
+
+
 PREDICATES: Final[dict[str, type[Predicate]]] = {
     "archive": ArchivePredicate,
     "policy": PolicyPredicate,
@@ -282,16 +233,19 @@ PREDICATES: Final[dict[str, type[Predicate]]] = {
     "snapshot": SnapshotPredicate,
     "receipt": ReceiptPredicate,
     "incident": IncidentPredicate,
+    "hold": HoldPredicate,
+    "approval": ApprovalPredicate,
+    "release": ReleasePredicate,
 }
 
 
-class Digest(_Words):
+class Digest(Words):
     """SHA-256 of a subject's bytes."""
 
     sha256: Sha256
 
 
-class Subject(_Words):
+class Subject(Words):
     """An object that a statement is about: its key, and the digest of its bytes."""
 
     name: Annotated[str, Field(min_length=1)]
@@ -307,7 +261,7 @@ class UnknownKindError(EvidenceError):
     """A statement of a kind or version that this program does not know: not wrong, but not understood."""
 
 
-class Statement(_Words):
+class Statement(Words):
     """A parsed statement: its kind, its subjects and its predicate."""
 
     kind: str

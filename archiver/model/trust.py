@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from archiver.errors import ArchiverError, EvidenceError
-from archiver.model.statement import ArchiveId, ArchiveName, Count, Instant, MatterId, Sha256
+from archiver.model.statement_words import ArchiveId, ArchiveName, Count, Instant, MatterId, Sha256
 from archiver.proof import keys, note
 
 __all__ = ["LogTrust", "Seen", "StatementKey", "TrustFile", "TrustedHold", "groups", "parse_trust"]

@@ -100,7 +100,10 @@ def test_every_kind_of_statement_has_an_example():
 def test_every_member_of_every_statement_is_explained():
     for kind, model in statement.PREDICATES.items():
         section = FORMAT.split(f" `{kind}`\n", 1)[1].split("```json", 1)[0]
-        own = model.model_fields.keys() - statement.Predicate.model_fields.keys()
+        fields = {
+            name: field for name, field in model.model_fields.items() if name not in statement.Predicate.model_fields
+        }
+        own = {field.alias or name for name, field in fields.items()}
         assert {name for name in own if f"`{name}`" not in section} == set(), kind
 
 
