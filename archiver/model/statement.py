@@ -4,7 +4,8 @@ A statement is an in-toto Statement v1 in canonical JSON. Its predicate type is 
 below say which members each kind has, and nothing else is accepted:
 
 >>> sorted(PREDICATES)
-['approval', 'archive', 'batch', 'hold', 'incident', 'policy', 'receipt', 'release', 'snapshot']
+['approval', 'archive', 'batch', 'hold', 'incident', 'policy', 'receipt', 'release', 'snapshot',
+ 'verification']
 """
 
 from __future__ import annotations
@@ -236,6 +237,7 @@ PREDICATES: Final[dict[str, type[Predicate]]] = {
     "hold": HoldPredicate,
     "approval": ApprovalPredicate,
     "release": ReleasePredicate,
+    "verification": VerificationPredicate,
 }
 
 
