@@ -1,0 +1,133 @@
+"""An open batch and the Parquet object it becomes."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pyarrow.parquet as pq
+import pytest
+
+from archiver.model import tables
+from archiver.model.item import Item
+from archiver.model.leaf import Salts, item_digest, leaf
+from archiver.proof import merkle
+from archiver.writer.index_columns import documents_index
+from archiver.writer.parquet import GROUP_BYTES, build
+from archiver.writer.rows import Facts, OpenBatch
+
+SALT = bytes(range(32))
+FACTS = Facts(size=5, sha256="0" * 64, mime="text/plain", collected_at="2026-11-23T12:00:00Z")
+
+
+@pytest.fixture
+def batch(tmp_path):
+    opened = OpenBatch(tmp_path / "rows.raw", salt=SALT, max_bytes=1 << 30, max_rows=1000)
+    yield opened
+    opened.close()
+
+
+def written(batch, path):
+    return build(batch, path, table="documents", identity="b", archive_id="a", index=documents_index(("CASE-1",)))
+
+
+def fill(batch, rows=(b"one", b"two")):
+    batch.begin(Item("s", "a"), FACTS)
+    batch.add(rows, 0)
+    batch.finish(FACTS, began_elsewhere=False)
+
+
+def test_the_root_is_that_of_the_published_leaves(batch):
+    fill(batch)
+    salts = Salts(SALT)
+    digest = item_digest(Item("s", "a").text())
+    leaves = [leaf(digest, 0, salts.row(0), b"one"), leaf(digest, 3, salts.row(1), b"two")]
+    assert batch.root() == merkle.root_of(leaves)
+
+
+def test_the_same_rows_and_salt_give_the_same_bytes(tmp_path):
+    digests = set()
+    for name in ("first", "second"):
+        opened = OpenBatch(tmp_path / name, salt=SALT, max_bytes=1 << 30, max_rows=1000)
+        for row in (b"one", b"two") if name == "first" else ():
+            opened.begin(Item("s", row.decode()), FACTS)
+            opened.add([row], 0)
+        if name == "second":
+            for row in (b"one", b"gone", b"two"):
+                mark = opened.mark()
+                opened.begin(Item("s", row.decode()), FACTS)
+                opened.add([row], 0)
+                if row == b"gone":
+                    opened.rollback(mark)
+        digests.add(written(opened, tmp_path / f"{name}.parquet").sha256)
+        opened.close()
+    assert len(digests) == 1
+
+
+def test_what_is_rolled_back_leaves_nothing(batch):
+    fill(batch)
+    mark, root = batch.mark(), batch.root()
+    batch.begin(Item("s", "b"), FACTS)
+    batch.add([b"x" * 100], 0)
+    batch.rollback(mark)
+    assert (batch.rows, batch.raw_bytes, batch.root()) == (2, 6, root)
+    batch.begin(Item("s", "c"), FACTS)
+    batch.add([b"three"], 0)
+    assert batch.read_raw(0, batch.raw_bytes) == b"onetwothree"
+
+
+def test_a_full_batch_takes_no_further_row(tmp_path):
+    opened = OpenBatch(tmp_path / "rows.raw", salt=SALT, max_bytes=5, max_rows=10)
+    opened.begin(Item("s", "a"), FACTS)
+    assert opened.add([b"1234", b"56", b"7"], 0) == 2
+    assert opened.full
+    opened.close()
+
+
+def test_an_item_of_several_batches_has_its_digest_on_its_last_row_alone(batch, tmp_path):
+    batch.begin(Item("s", "a"), FACTS)
+    batch.add([b"one", b"two"], 100)
+    batch.finish(FACTS, began_elsewhere=True)
+    table = pq.read_table(written(batch, tmp_path / "b.parquet").path, partitioning=None)
+    assert table.column("sha256").to_pylist() == [None, "0" * 64]
+    assert table.column("size").to_pylist() == [None, 5]
+
+
+def test_an_item_of_one_batch_has_its_digest_on_every_row(batch, tmp_path):
+    fill(batch)
+    table = pq.read_table(written(batch, tmp_path / "b.parquet").path, partitioning=None)
+    assert table.column("sha256").to_pylist() == ["0" * 64] * 2
+
+
+def test_the_schema_and_the_metadata_are_exactly_the_published_ones(batch, tmp_path):
+    fill(batch)
+    built = written(batch, tmp_path / "b.parquet")
+    file = pq.ParquetFile(built.path)
+    assert file.schema_arrow.remove_metadata() == tables.schema_of("documents")
+    assert {key.decode(): value.decode() for key, value in file.schema_arrow.metadata.items()} == {
+        "archiver.format": "1",
+        "archiver.archive_id": "a",
+        "archiver.table": "documents",
+        "archiver.table_version": "1",
+        "archiver.batch": "b",
+        "archiver.salt": SALT.hex(),
+        "archiver.merkle_root": built.merkle_root,
+    }
+    assert built.sha256 == hashlib.sha256(built.path.read_bytes()).hexdigest()
+
+
+def test_row_groups_are_cut_by_the_rows_alone(tmp_path):
+    opened = OpenBatch(tmp_path / "rows.raw", salt=SALT, max_bytes=1 << 30, max_rows=1000)
+    opened.begin(Item("s", "a"), FACTS)
+    opened.add([bytes(GROUP_BYTES // 2)] * 5, 0)
+    file = pq.ParquetFile(written(opened, tmp_path / "b.parquet").path)
+    assert [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)] == [2, 2, 1]
+    opened.close()
+
+
+@pytest.mark.parametrize("nanoseconds", [-(10**20), 10**21, 253_402_300_800 * 10**9])
+def test_a_time_that_no_column_can_hold_is_null(batch, tmp_path, nanoseconds):
+    facts = Facts(modified_ns=nanoseconds, collected_at="2026-11-23T12:00:00Z")
+    batch.begin(Item("s", "a"), facts)
+    batch.add([b"one"], 0)
+    table = pq.read_table(written(batch, tmp_path / "b.parquet").path, partitioning=None)
+    assert table.column("modified").to_pylist() == [None]
