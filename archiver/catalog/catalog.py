@@ -94,6 +94,11 @@ class Catalog:
         key = layout.statement_key(kind, identity)
         return self._db.execute("SELECT 1 FROM entries WHERE key = ?", [key]).fetchone() is not None
 
+    def entry_of(self, key: str) -> bytes | None:
+        """Return the entry that names the statement stored under `key`, None when the known log has none."""
+        row = self._db.execute("SELECT entry FROM entries WHERE key = ?", [key]).fetchone()
+        return bytes(row[0]) if row else None
+
     def entries(self, first: int, count: int) -> list[bytes]:
         """Return the entries from `first` on, `count` of them where there are so many."""
         found = self._db.execute(

@@ -6,8 +6,10 @@ catalog is brought up to the log, and the policy must not ask for less than the 
 
 from __future__ import annotations
 
+import errno
 import getpass
 import socket
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,6 +32,7 @@ from archiver.stores.open import open_store
 from archiver.writer.append import Log, Opened
 from archiver.writer.journal import Journal
 from archiver.writer.place import place
+from archiver.writer.rows import disk_error
 from archiver.writer.seal import Seal
 
 __all__ = ["MAX_SKEW_S", "Session", "destination_store", "open_session", "own_trust", "trust_path", "whoami"]
@@ -187,13 +190,28 @@ def open_session(
                 strangers=strangers.append,
             )
             yield session
+        except sqlite3.OperationalError as problem:
+            raise state_error(problem, state.path) from problem
+        except OSError as problem:  # sources and stores word their own; what is left is the state folder
+            raise disk_error(problem, state.path / "spool") from problem
         finally:
             journal.close()
             catalog.close()
 
 
+def state_error(problem: sqlite3.OperationalError, path: Path) -> WorldError:
+    """Say what it means that a file of the state folder could not be written."""
+    if problem.sqlite_errorcode == sqlite3.SQLITE_FULL:
+        return disk_error(OSError(errno.ENOSPC, "disk full"), path / "spool")
+    return WorldError(
+        "state-database",
+        f"{path}: {problem}",
+        hint="check the disk of the state folder, then run the same command again",
+    )
+
+
 def statement_opener(trust: TrustFile) -> Callable[[bytes], Opened]:
-    """Return the check that a writer makes of stored statements: signed by a key of the trust file, for this archive."""
+    """Return a writer's check of stored statements: signed by a key of the trust file, for this archive."""
     known = {key.keyid: keys.load_public_pem(key.pem) for key in trust.statement_keys}
 
     def open_statement(data: bytes) -> Opened:

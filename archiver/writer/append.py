@@ -4,7 +4,8 @@ The statement is stored first. Then, whatever happened before, and again after a
 
     0  take the newest valid checkpoint n and check its root
     1  put log/entries/n on condition that it is new; once more without it if only invalid versions are there
-    2  read entry n and checkpoint n+1 back: a valid checkpoint closes the position, an older entry is finished first
+    2  list entry n and checkpoint n+1, whatever the put answered: a valid checkpoint closes the position, an older
+       entry is finished first. What is relied on is locked as one's own would be
     3  full tiles when due
     4  sign and put checkpoint n+1
 
@@ -19,20 +20,20 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Protocol
 
-from archiver.errors import ArchiverError, EvidenceError, KeyExistsError, WorldError
+from archiver.errors import EvidenceError, KeyExistsError, NotStoredError, WorldError
 from archiver.model import layout
 from archiver.model.statement import Statement
-from archiver.proof import checkpoint, entry, merkle, tiles
+from archiver.proof import checkpoint, dsse, entry, merkle, tiles
 from archiver.proof.checkpoint import Checkpoint
 from archiver.proof.note import VerifierKey
 from archiver.signing.base import LogSigner
-from archiver.stores.base import Lock, Store
-from archiver.writer.place import Strangers, place, versions_of
+from archiver.stores.base import Lock, Store, Version
+from archiver.writer.place import Strangers, place, raise_lock, versions_of
 
 __all__ = ["Log", "LogBook", "Opened"]
 
-_ENTRY_LIMIT = 1024  # a canonical entry is about 180 bytes
-_ENVELOPE_LIMIT = 65_535
+_CHECKPOINT_LIMIT = 1024  # three lines and one signature, with a name of 200 characters
+_AT_ONCE = 256  # entries that are held in memory until the root over them is found to be signed
 _MAX_ATTEMPTS = 1000  # lost races in a row: beyond this the store is not doing what it says
 
 
@@ -51,6 +52,10 @@ class LogBook(Protocol):
         """Say whether a statement is in the known log."""
         ...
 
+    def entry_of(self, key: str) -> bytes | None:
+        """Return the known entry that names the statement stored under `key`."""
+        ...
+
     def entries(self, first: int, count: int) -> list[bytes]:
         """Return known entries."""
         ...
@@ -58,6 +63,20 @@ class LogBook(Protocol):
     def absorb(self, index: int, entry: bytes, statement: Statement | None, envelope: bytes) -> None:
         """Remember one more entry and what its statement says; None for a kind that is not known here."""
         ...
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A valid entry: the version that has it, its bytes, kind and id of the statement, and the statement itself."""
+
+    version: Version
+    data: bytes
+    name: tuple[str, str]
+    statement: Statement | None
+    envelope: bytes
+
+
+_Choice = Callable[[int, merkle.Frontier, set[tuple[str, str]]], _Found | None]
 
 
 @dataclass(frozen=True)
@@ -91,47 +110,51 @@ class Log:
         self._open = open_statement
         self._lock = lock
         self._strangers = strangers
+        self._confirmed = 0  # a size whose checkpoint this process has found to be the book's
+        self._statements: dict[bytes, tuple[bytes, Opened]] = {}
 
     def catch_up(self) -> int:
         """Take in what others have appended; return the size of the log. Raises for a log that went back or forked."""
         known = self._book.log_size()
-        if known and self._checkpoint(known) is None:
+        if known and known != self._confirmed and self._checkpoint(known) is None:
             raise EvidenceError(
                 "log-rollback",
                 f"log: expected at least {known} entries as last seen, found no valid checkpoint of that size",
                 hint="the destination is older than this state folder; run `archiver verify` and find out why",
             )
         newest = self._newest(known)
-        for index in range(known, newest):
-            self._take_in(index)
-        if newest:
-            self._compare_root(newest)
+        if newest == known and known not in (0, self._confirmed):
+            self._compare_root(known, self._book.frontier())
+        while self._book.log_size() < newest:
+            self._take_in(min(self._book.log_size() + _AT_ONCE, newest), newest)
+        self._confirmed = newest
         return newest
 
     def append(self, key: str, envelope: bytes) -> None:
         """Enter a statement that is stored under `key`; entering it again changes nothing."""
-        kind_and_id = layout.statement_of_key(key)
-        if kind_and_id is None:
+        if layout.statement_of_key(key) is None:
             raise WorldError("log-key", f"{key}: expected the key of a statement")
         mine = entry.encode(key, sha256(envelope).hexdigest())
         for _ in range(_MAX_ATTEMPTS):
             size = self.catch_up()
-            if self._book.has_statement(*kind_and_id):
+            if self._book.entry_of(key) is None:
+                self._close(size, self._reserve(size, mine))  # mine, or one that another writer has not finished
+            known = self._book.entry_of(key)
+            if known is not None:
+                _demand_same(key, known, mine)
                 return
-            if self._reserve(size, mine) == mine:
-                self._close(size)
-                return
-            self._close(size)  # another writer's entry that nobody finished
         raise WorldError(
             "log-busy", f"log: lost {_MAX_ATTEMPTS} races in a row", hint="run the same command again later"
         )
 
-    def _reserve(self, index: int, mine: bytes) -> bytes:
+    def _reserve(self, index: int, mine: bytes) -> _Found:
         """Try to take position `index`; return the entry that has it, which may be another writer's."""
         key = layout.entry_key(index)
-        with suppress(KeyExistsError):  # the listing below says by whom
-            self._store.put(key, mine, sha256=sha256(mine).hexdigest(), lock=self._lock())
-        found = self._entry(index)
+        found = self._entry(index)  # looking first leaves fewer lost entries where stores ignore the condition
+        if found is None:
+            with suppress(KeyExistsError):  # the listing below says by whom
+                self._store.put(key, mine, sha256=sha256(mine).hexdigest(), lock=self._lock())
+            found = self._entry(index)
         if found is None:  # only strangers are there
             place(self._store, key, mine, lock=self._lock(), strangers=self._strangers)
             found = self._entry(index)
@@ -139,25 +162,31 @@ class Log:
             raise WorldError("log-entry-lost", f"{key}: expected the entry just stored, found none")
         return found
 
-    def _close(self, index: int) -> None:
+    def _close(self, index: int, found: _Found) -> None:
         """Sign and store the checkpoint that covers entry `index`, tiles first, then remember the entry."""
         # A crash before the checkpoint leaves an entry that the next writer, whoever it is, closes in the same way.
         if self._checkpoint(index + 1) is None:
-            data = self._entry(index)
-            if data is None:
-                raise WorldError(
-                    "log-entry-lost", f"{layout.entry_key(index)}: expected the entry just seen, found none"
-                )
+            # Whoever put these bytes first may have locked them for a second only.
+            raise_lock(self._store, found.version, found.data, lock=self._lock())
             frontier = self._book.frontier()
-            frontier.append(merkle.leaf_hash(data))
+            frontier.append(merkle.leaf_hash(found.data))
             for tile in tiles.due(index + 1):
-                body = self._tile(tile, data)
+                body = self._tile(tile, found.data)
                 place(self._store, tile.key, body, lock=self._lock(), strangers=self._strangers)
-            signed = checkpoint.sign(Checkpoint(self._vkey.name, index + 1, frontier.root()), self._signer)
-            place(self._store, layout.checkpoint_key(index + 1), signed, lock=self._lock(), strangers=self._strangers)
+            self._sign(Checkpoint(self._vkey.name, index + 1, frontier.root()))
         # Remembered only now: a book that is ahead of the checkpoints would look like a log that went back.
-        self._take_in(index)
-        self._compare_root(index + 1)
+        self._take_in(index + 1, index + 1)
+        self._confirmed = index + 1
+
+    def _sign(self, head: Checkpoint) -> None:
+        """Store the signed checkpoint, unless another writer has closed this position in the meantime."""
+        key, signed = layout.checkpoint_key(head.size), checkpoint.sign(head, self._signer)
+        try:
+            self._store.put(key, signed, sha256=sha256(signed).hexdigest(), lock=self._lock())
+        except KeyExistsError:
+            # Not beside a valid one: should the two differ, this writer would have forked the log itself.
+            if self._checkpoint(head.size) is None:
+                place(self._store, key, signed, lock=self._lock(), strangers=self._strangers)
 
     def _tile(self, tile: tiles.Tile, last: bytes) -> bytes:
         if tile.level is None:
@@ -172,42 +201,82 @@ class Log:
         complete = known if len(known) == count else [*known, last]
         return merkle.root_of([merkle.leaf_hash(data) for data in complete])
 
-    def _take_in(self, index: int) -> None:
-        data = self._entry(index)
-        if data is None:
-            raise EvidenceError("log-entry-missing", f"{layout.entry_key(index)}: expected a valid entry, found none")
-        key, digest = entry.decode(data)
-        envelope = self._stored_statement(key, digest)
-        if envelope is None:
-            raise EvidenceError("statement-missing", f"{key}: expected the statement of log entry {index}, found none")
-        self._book.absorb(index, data, self._open(envelope).statement, envelope)
+    def _take_in(self, end: int, newest: int) -> None:
+        """Remember the entries up to the size `end`, or up to the next size with a checkpoint, once its root is theirs.
 
-    def _entry(self, index: int) -> bytes | None:
-        """Return the entry at a position: the oldest valid version of its key."""
-        found = None
-        for version in versions_of(self._store, layout.entry_key(index)):
-            data = self._read(version.key, version.version, _ENTRY_LIMIT)
-            if found is None and self._is_valid_entry(data):
-                found = data
-            elif data != found:
+        The oldest valid version is the entry. Where this does not lead to the signed root, the root decides at each
+        position: on some stores a version begun earlier and finished later becomes the oldest one afterwards.
+        """
+        first = self._book.log_size()
+        while end < newest and self._checkpoint(end) is None:
+            end += 1
+        tree, found = self._follow(first, end, self._oldest)
+        if not self._has_root(end, tree):
+            tree, found = self._follow(first, end, self._signed)
+            self._compare_root(end, tree)
+        for index, one in enumerate(found, start=first):
+            self._book.absorb(index, one.data, one.statement, one.envelope)
+
+    def _follow(self, first: int, end: int, choose: _Choice) -> tuple[merkle.Frontier, list[_Found]]:
+        """Read the entries from `first` to before `end`; return them with the tree that they make."""
+        tree, found, names = self._book.frontier(), list[_Found](), set[tuple[str, str]]()
+        for index in range(first, end):
+            one = choose(index, tree, names)
+            if one is None:
+                key = layout.entry_key(index)
+                raise EvidenceError("log-entry-missing", f"{key}: expected a valid entry, found none")
+            tree.append(merkle.leaf_hash(one.data))
+            found.append(one)
+            names.add(one.name)
+        return tree, found
+
+    def _oldest(self, index: int, _tree: merkle.Frontier, names: set[tuple[str, str]]) -> _Found | None:
+        return next(self._valid(index, names), None)
+
+    def _signed(self, index: int, tree: merkle.Frontier, names: set[tuple[str, str]]) -> _Found | None:
+        for found in self._valid(index, names):
+            grown = merkle.Frontier.from_hashes(tree.size, tree.hashes)
+            grown.append(merkle.leaf_hash(found.data))
+            if self._has_root(index + 1, grown):
+                return found
+        return self._oldest(index, tree, names)
+
+    def _entry(self, index: int) -> _Found | None:
+        """Return the entry at the next position: the oldest valid version of its key."""
+        return next(self._valid(index, set()), None)
+
+    def _valid(self, index: int, names: set[tuple[str, str]]) -> Iterator[_Found]:
+        """Yield the valid versions of an entry, oldest first; `names` are in the log though not in the book yet."""
+        for version, data in self._versions(layout.entry_key(index), entry.MAX_ENTRY):
+            found = self._opened(version, data)
+            if found is None or found.name in names or self._book.has_statement(*found.name):
                 self._strangers(version)
-        return found
+            else:
+                yield found
 
-    def _is_valid_entry(self, data: bytes) -> bool:
+    def _opened(self, version: Version, data: bytes) -> _Found | None:
+        """Open the statement that an entry names; None where it is not stored or not valid."""
         try:
             key, digest = entry.decode(data)
-            envelope = self._stored_statement(key, digest)
-            if envelope is None:
-                return False
-            opened = self._open(envelope)
+            if data not in self._statements:
+                envelope = self._stored_statement(key, digest)
+                if envelope is None:
+                    return None
+                if len(self._statements) >= _AT_ONCE:
+                    self._statements.clear()
+                self._statements[data] = envelope, self._open(envelope)
         except EvidenceError:
-            return False
-        named = layout.statement_of_key(key)
-        return named == (opened.kind, opened.identity) and not self._book.has_statement(*named)
+            return None
+        envelope, opened = self._statements[data]
+        name = (opened.kind, opened.identity)
+        return _Found(version, data, name, opened.statement, envelope) if layout.statement_of_key(key) == name else None
 
     def _stored_statement(self, key: str, digest: str) -> bytes | None:
-        for version in versions_of(self._store, key):
-            data = self._read(version.key, version.version, _ENVELOPE_LIMIT)
+        with suppress(NotStoredError):  # the latest version mostly is the one
+            data = self._read(key, None, dsse.MAX_ENVELOPE)
+            if sha256(data).hexdigest() == digest:
+                return data
+        for _, data in self._versions(key, dsse.MAX_ENVELOPE):
             if sha256(data).hexdigest() == digest:
                 return data
         return None
@@ -230,25 +299,41 @@ class Log:
         return heads[0] if heads else None
 
     def _heads(self, size: int) -> Iterator[Checkpoint]:
-        for version in versions_of(self._store, layout.checkpoint_key(size)):
+        for version, data in self._versions(layout.checkpoint_key(size), _CHECKPOINT_LIMIT):
             try:
-                head = checkpoint.open_signed(self._read(version.key, version.version, _ENTRY_LIMIT), self._vkey)
-            except ArchiverError as problem:
-                if isinstance(problem, WorldError):
-                    raise
+                head = checkpoint.open_signed(data, self._vkey)
+            except EvidenceError:
                 self._strangers(version)
                 continue
             if head.size == size:
                 yield head
 
-    def _compare_root(self, size: int) -> None:
+    def _has_root(self, size: int, tree: merkle.Frontier) -> bool:
         head = self._checkpoint(size)
-        if head is None or head.root != self._book.frontier().root():
+        return head is not None and head.root == tree.root()
+
+    def _compare_root(self, size: int, tree: merkle.Frontier) -> None:
+        if not self._has_root(size, tree):
             raise _fork(size)
+
+    def _versions(self, key: str, limit: int) -> Iterator[tuple[Version, bytes]]:
+        """Yield the versions of a key with their bytes, oldest first; one whose lock was short may be gone by now."""
+        for version in versions_of(self._store, key):
+            with suppress(NotStoredError):
+                yield version, self._read(version.key, version.version, limit)
 
     def _read(self, key: str, version: str | None, limit: int) -> bytes:
         with self._store.read(key, version) as file:
             return file.read(limit + 1)
+
+
+def _demand_same(key: str, known: bytes, mine: bytes) -> None:
+    if known != mine:
+        raise EvidenceError(
+            "statement-conflict",
+            f"{key}: expected these bytes in the log, found another validly signed statement of the same id",
+            hint="two writers made the same id, or a state folder came back from a backup; find out which is true",
+        )
 
 
 def _fork(size: int) -> EvidenceError:

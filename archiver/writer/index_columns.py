@@ -6,9 +6,9 @@ Times are floored to microseconds; one that does not fit the column is null, and
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -16,7 +16,7 @@ from archiver.model import instant, tables
 from archiver.model.item import Item
 from archiver.writer.parquet import Indexer, RowGroup
 
-__all__ = ["documents_index", "items_index", "model_logs_index"]
+__all__ = ["columns_of_documents", "columns_of_lines", "documents_index", "items_index", "model_logs_index"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999  # the years 1 to 9999, in microseconds
@@ -27,7 +27,16 @@ Project = Callable[[str, pa.LargeBinaryArray, list[bool]], list[pa.Array]]
 
 def items_index(group: RowGroup) -> list[pa.Array]:
     """Derive the columns of `items` from the lines; media type and custodian come with them."""
-    lines = [json.loads(raw) for raw in group.raw.to_pylist()]
+    known = {
+        "mime": [facts.mime for facts in group.facts],
+        "custodian": [facts.custodian for facts in group.facts],
+    }
+    derived = columns_of_lines([json.loads(raw) for raw in group.raw.to_pylist()])
+    return _in_order("items", {**derived, **_arrays("items", known)})
+
+
+def columns_of_lines(lines: list[dict[str, Any]]) -> dict[str, pa.Array]:
+    """Return the columns of `items` that stand in the lines themselves."""
     files = [line["file"] or {} for line in lines]
     values: dict[str, list[object]] = {
         "item_text": [Item.from_json(line["item"]).text() for line in lines],
@@ -35,9 +44,7 @@ def items_index(group: RowGroup) -> list[pa.Array]:
         "kind": [line["kind"] for line in lines],
         "size": [line["size"] for line in lines],
         "sha256": [line["sha256"] for line in lines],
-        "mime": [facts.mime for facts in group.facts],
         "owner": [file.get("owner") for file in files],
-        "custodian": [facts.custodian for facts in group.facts],
     }
     for column, member in (
         ("modified", "mtime_ns"),
@@ -53,20 +60,30 @@ def documents_index(matters: tuple[str, ...]) -> Indexer:
     """Return the indexer of `documents` for a source with these matters."""
 
     def index(group: RowGroup) -> list[pa.Array]:
-        values: dict[str, list[object]] = {
-            "path": list(group.paths),
-            "name": [path.rpartition("/")[2] for path in group.paths],
-            "size": [facts.size for facts in group.facts],
-            "sha256": [facts.sha256 for facts in group.facts],
+        derived = columns_of_documents(group.paths, [(facts.size, facts.sha256) for facts in group.facts], matters)
+        known: dict[str, list[object]] = {
             "mime": [facts.mime for facts in group.facts],
             "modified": [_microseconds(facts.modified_ns) for facts in group.facts],
             "custodian": [facts.custodian for facts in group.facts],
-            "matters": [list(matters)] * len(group.paths),
             "collected_at": [_instant_microseconds(facts.collected_at) for facts in group.facts],
         }
-        return _arrays("documents", values)
+        return _in_order("documents", {**derived, **_arrays("documents", known)})
 
     return index
+
+
+def columns_of_documents(
+    paths: Sequence[str], wholes: Sequence[tuple[int | None, str | None]], matters: Sequence[str]
+) -> dict[str, pa.Array]:
+    """Return the columns of `documents` that path, matters and bytes decide; `wholes` are sizes and SHA-256."""
+    values: dict[str, list[object]] = {
+        "path": list(paths),
+        "name": [path.rpartition("/")[2] for path in paths],
+        "size": [size for size, _ in wholes],
+        "sha256": [sha256 for _, sha256 in wholes],
+        "matters": [list(matters)] * len(paths),
+    }
+    return _arrays("documents", values)
 
 
 def model_logs_index(project: Project) -> Indexer:
@@ -96,9 +113,13 @@ def _runs(values: list[str]) -> list[tuple[str, int, int]]:
     return runs
 
 
-def _arrays(table: str, values: dict[str, list[object]]) -> list[pa.Array]:
+def _arrays(table: str, values: Mapping[str, Sequence[object]]) -> dict[str, pa.Array]:
     schema = tables.schema_of(table)
-    return [pa.array(values[name], schema.field(name).type) for name in tables.index_names(table)]
+    return {name: pa.array(column, schema.field(name).type) for name, column in values.items()}
+
+
+def _in_order(table: str, columns: Mapping[str, pa.Array]) -> list[pa.Array]:
+    return [columns[name] for name in tables.index_names(table)]
 
 
 def _decimal_microseconds(text: str | None) -> int | None:

@@ -8,13 +8,14 @@ where the store can keep both. Nothing here overwrites or deletes.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
-from archiver.errors import EvidenceError, KeyExistsError, LockError
+from archiver.errors import EvidenceError, KeyExistsError, LockError, NotStoredError, WorldError
 from archiver.stores.base import Body, Lock, Receipt, Store, Version
 
-__all__ = ["Strangers", "check_receipt", "meets", "place", "versions_of"]
+__all__ = ["Strangers", "check_receipt", "meets", "place", "raise_lock", "versions_of"]
 
 Strangers = Callable[[Version], None]
 """Told of every version that was found under a key and is not ours."""
@@ -29,7 +30,9 @@ def place(store: Store, key: str, body: Body, *, lock: Lock, strangers: Stranger
     except KeyExistsError:
         mine = _find(store, key, digest, _size_of(body), strangers)
     if mine is not None:
-        return store.hold(key, mine.version, lock)
+        receipt = raise_lock(store, mine, body, lock=lock)
+        # The store may say nothing of the bytes; they were read and hashed a moment ago.
+        return receipt if receipt.sha256 else replace(receipt, sha256=digest, basis="read-back")
     if not store.destination.versioned:
         raise EvidenceError(
             "key-taken",
@@ -37,6 +40,20 @@ def place(store: Store, key: str, body: Body, *, lock: Lock, strangers: Stranger
             hint="somebody else wrote this file; move the archive to a fresh folder and find out who did",
         )
     return store.put(key, body, sha256=digest, lock=lock, condition=False)
+
+
+def raise_lock(store: Store, version: Version, body: Body, *, lock: Lock) -> Receipt:
+    """Make sure that these bytes are locked so: raise the lock of this version, or put them again.
+
+    Credentials that may only write may not raise a lock; they may put the same bytes again with a lock of their own.
+    """
+    try:
+        return store.hold(version.key, version.version, lock)
+    except WorldError as problem:
+        gone = isinstance(problem, NotStoredError)  # its lock was short, and it is gone since it was listed
+        if not (gone or problem.code == "store-denied") or not store.destination.versioned:
+            raise
+    return store.put(version.key, body, sha256=_digest_of(body), lock=lock, condition=False)
 
 
 def versions_of(store: Store, key: str) -> list[Version]:

@@ -259,3 +259,25 @@ def test_a_touched_file_is_read_and_found_unchanged(filled, verified):
     assert lines(filled)["papers/jdoe/memo.txt"].basis == "read"
     assert second.batches == {"items": 1}
     verified(filled)
+
+
+def test_the_account_of_many_items_lies_in_several_batches(organisations, verified):
+    place = organisations(records=20)
+    for number in range(50):
+        (place.papers / f"{number}.txt").write_bytes(b"%d" % number)
+    (place.logs / "a.log").write_bytes(b"line\n")
+    result = place.take()
+    assert result.batches == {"documents": 3, "model_logs": 1, "items": 3}
+    verified(place)
+
+
+def test_a_file_older_than_its_last_look_is_not_read_again(organisations, verified):
+    from datetime import UTC, datetime
+
+    place = organisations(now=datetime(2100, 1, 1, tzinfo=UTC), until="2101-01-01T00:00:00Z")
+    (place.papers / "a.txt").write_bytes(b"alpha")
+    (place.logs / "a.log").write_bytes(b"line\n")
+    place.take()
+    place.take()
+    assert lines(place)["papers/a.txt"].basis == "stat"
+    verified(place)
