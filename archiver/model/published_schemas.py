@@ -137,14 +137,16 @@ def _entry() -> Schema:
 
 
 def _lock_line() -> Schema:
-    return _object(
+    key: Schema = {"type": "string", "minLength": 1}
+    lock = _object(
         {
-            "key": {"type": "string", "minLength": 1},
+            "key": key,
             "legal_hold": {"type": "boolean"},
             "mode": _one_of("NONE", "GOVERNANCE", "COMPLIANCE"),
             "retain_until": _or_null(_INSTANT),
         }
     )
+    return {"anyOf": [lock, _object({"key": key, "released": {"const": True}})]}
 
 
 def _proof() -> Schema:

@@ -9,6 +9,8 @@
 Keys are relative to the destination's prefix, `/` between components. A store has no overwrite and no delete. What a
 key means is decided by the signed log, so several versions of a key may exist; `list` shows them all. A listing shows
 also what strangers left: names that are not UTF-8 have surrogate escapes, and links are listed but not read.
+
+`Releases` is apart from all this: one verb for the one flow that runs when two approvers have signed a release.
 """
 
 from __future__ import annotations
@@ -18,9 +20,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, runtime_checkable
 
-__all__ = ["Body", "Destination", "Lock", "Receipt", "Stat", "Store", "Version"]
+__all__ = ["Body", "Destination", "Lock", "Receipt", "Releases", "Stat", "Store", "Version"]
 
 Body = bytes | Path
 """What is put: bytes, or the path of a finished spool file."""
@@ -144,4 +146,16 @@ class Store(Protocol):
 
     def hold(self, key: str, version: str | None, lock: Lock) -> Receipt:
         """Raise the lock of one version to at least `lock` and read it back; a lock is never lowered."""
+        ...
+
+
+@runtime_checkable
+class Releases(Protocol):
+    """A store that can let go. Only `archiver.flows.hold_release` may call this, after two approvals."""
+
+    def release(self, key: str, version: str | None) -> Receipt:
+        """Take the legal hold off one version and read it back; its mode and its date stay as they are.
+
+        Raises `LockError("hold-not-lifted")` when the store still shows the legal hold.
+        """
         ...

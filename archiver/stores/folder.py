@@ -28,7 +28,7 @@ from archiver.stores.bodies import BLOCK, blocks, open_body, spool_changed
 from archiver.stores.disk import ToldFile, printable, told
 from archiver.stores.keys import check_key, path_of
 from archiver.stores.lockbook import LockBook
-from archiver.stores.locks import demand, wanted_lock
+from archiver.stores.locks import UNLOCKED, demand, lifted, wanted_lock
 from archiver.stores.scratch import Scratch, scratch, sweep
 from archiver.stores.tree import NotRegularError, grow, look, make_root, open_regular, open_root, walk
 
@@ -119,6 +119,13 @@ class FolderStore:
         with told(self._location, key), open_root(self._root) as root, self._book.held(root) as raise_lock:
             raise_lock(key, wanted)
         return self._receipt(key, size, None, wanted, basis="store")
+
+    def release(self, key: str, version: str | None) -> Receipt:
+        """Take the recorded legal hold of an object off; mode and date stay."""
+        size = self.stat(check_key(key), version).size
+        with told(self._location, key), open_root(self._root) as root, self._book.releasing(root) as let_go:
+            let_go(key)
+        return lifted(self._receipt(key, size, None, UNLOCKED, basis="store"))
 
     def _sweep(self, root: int) -> None:
         if not self._swept:

@@ -1,8 +1,9 @@
 r"""The lock file of a folder store: `.locks.jsonl` at its root, the record of which key is held until when.
 
 Laws: canonical JSON lines, appended under flock and flushed before the object is linked; the highest values over a
-key's lines count; a last line without its end is repaired by beginning a new one; a line that cannot be read changes
-nothing and is counted. No file, or one that may not be read, means unknown; no line means that there is no lock.
+key's lines count, but for the legal hold only the lines behind the last one that says that it is released; a last line
+without its end is repaired by beginning a new one; a line that cannot be read changes nothing and is counted. No file,
+or one that may not be read, means unknown; no line means that there is no lock.
 
 >>> line_of("a", Lock("COMPLIANCE", datetime(2027, 1, 1, tzinfo=UTC), True))
 b'{"key":"a","legal_hold":true,"mode":"COMPLIANCE","retain_until":"2027-01-01T00:00:00Z"}\n'
@@ -15,6 +16,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from threading import Lock as Mutex
 from typing import Final
 
@@ -23,7 +25,7 @@ from archiver.model.instant import format_instant, parse_instant
 from archiver.stores.base import Lock
 from archiver.stores.locks import UNKNOWN, UNLOCKED, highest
 
-__all__ = ["LOCKS", "LockBook", "line_of", "parse_line"]
+__all__ = ["LOCKS", "LockBook", "line_of", "parse_line", "parse_release", "release_of"]
 
 LOCKS: Final = ".locks.jsonl"
 _LONGEST_LINE: Final = 8192  # a key has at most 900 bytes, six each when escaped, and the rest is short
@@ -59,6 +61,21 @@ def parse_line(line: bytes) -> tuple[str, Lock] | None:
         return None
 
 
+def release_of(key: str) -> bytes:
+    """Return the line that takes the legal hold of a key off."""
+    return json.dumps({"key": key, "released": True}, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+
+
+def parse_release(line: bytes) -> str | None:
+    """Return the key of a release line, None when it is not exactly what `release_of` writes."""
+    try:
+        members = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    key = members.get("key") if isinstance(members, dict) else None
+    return key if isinstance(key, str) and line == release_of(key) else None
+
+
 class LockBook:
     """What the lock file says, kept in memory and read on from where it ended, as other processes write to it too."""
 
@@ -87,21 +104,39 @@ class LockBook:
     @contextmanager
     def held(self, root: int) -> Iterator[Raise]:
         """Keep all other writers of this folder out; yields the function that raises a key's lock durably."""
+        with self._opened(root) as handle:
+            yield lambda key, lock: self._raise(handle, key, lock)
+
+    @contextmanager
+    def releasing(self, root: int) -> Iterator[Callable[[str], None]]:
+        """Keep all other writers out, too; yields the function that takes a key's legal hold off durably."""
+        with self._opened(root) as handle:
+            yield lambda key: self._release(handle, key)
+
+    @contextmanager
+    def _opened(self, root: int) -> Iterator[int]:
         handle = os.open(LOCKS, _APPEND, 0o644, dir_fd=root)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)  # given back when the handle is closed, also by a kill
             if os.fstat(handle).st_size == 0:
                 os.fsync(root)  # the file's own name, before anything relies on it
             self._read_on(handle)
-            yield lambda key, lock: self._raise(handle, key, lock)
+            yield handle
         finally:
             os.close(handle)
+
+    def _release(self, handle: int, key: str) -> None:
+        present = self._locks.get(key)
+        if present is not None and present.legal_hold:
+            self._append(handle, release_of(key))
 
     def _raise(self, handle: int, key: str, lock: Lock) -> None:
         present = self._locks.get(key)
         line = line_of(key, highest(present or UNLOCKED, lock))
-        if present is not None and line == line_of(key, present):
-            return
+        if present is None or line != line_of(key, present):
+            self._append(handle, line)
+
+    def _append(self, handle: int, line: bytes) -> None:
         size = os.fstat(handle).st_size
         torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
         _write_all(handle, b"\n" + line if torn else line)
@@ -124,14 +159,17 @@ class LockBook:
     def _take(self, line: bytes) -> None:
         """Count one line. One without its end is taken too, and read again when it has grown."""
         whole = line.endswith(b"\n") or len(line) == _LONGEST_LINE
-        found = parse_line(line if whole else line + b"\n")
+        ended = line if whole else line + b"\n"
+        found, released = parse_line(ended), parse_release(ended)
         if found is not None:
             self._locks[found[0]] = highest(self._locks.get(found[0], found[1]), found[1])
+        elif released is not None and released in self._locks:
+            self._locks[released] = replace(self._locks[released], legal_hold=False)
         if whole:
             self._offset += len(line)
-            self._unreadable += found is None and line != b"\n"
+            self._unreadable += found is None and released is None and line != b"\n"
         else:
-            self._torn = found is None
+            self._torn = found is None and released is None
 
     def _forget(self, identity: tuple[int, int]) -> None:
         self._identity = identity

@@ -14,9 +14,9 @@ from typing import Final
 
 from archiver.errors import LockError, UsageError
 from archiver.model.instant import format_instant, round_up
-from archiver.stores.base import Lock
+from archiver.stores.base import Lock, Receipt
 
-__all__ = ["UNKNOWN", "UNLOCKED", "demand", "highest", "shortfalls", "wanted_lock"]
+__all__ = ["UNKNOWN", "UNLOCKED", "demand", "highest", "lifted", "shortfalls", "wanted_lock"]
 
 UNKNOWN: Final = Lock(mode=None, retain_until=None, legal_hold=None)
 UNLOCKED: Final = Lock(mode="NONE", retain_until=None, legal_hold=False)
@@ -63,6 +63,17 @@ def demand(found: Lock, *, wanted: Lock, subject: str) -> None:
             f"{subject}: the store took the lock and keeps a weaker one: {'; '.join(missing)}",
             hint="use a bucket with Object Lock on, credentials that may read retention, and a date the store can keep",
         )
+
+
+def lifted(receipt: Receipt) -> Receipt:
+    """Return the receipt of a release; raises `LockError("hold-not-lifted")` unless the legal hold is off."""
+    if receipt.legal_hold is not False:
+        raise LockError(
+            "hold-not-lifted",
+            f"{receipt.key}: expected the legal hold off, found {'on' if receipt.legal_hold else 'unknown'}",
+            hint="use credentials that may put and get the legal hold of objects",
+        )
+    return receipt
 
 
 def _below(found: str, wanted: str | None) -> bool:

@@ -6,7 +6,8 @@ Laws, each of which has a store behind it that needs it:
 2. What the store keeps is read back by version id and compared: a lock that is missing, weaker or earlier is an error.
 3. `If-None-Match: *` is sent and not relied on: some stores ignore it where versions are kept, and a retried put may
    leave several versions. What a key means is decided by the log.
-4. A version is never removed and a lock never lowered; no request of this module could do either.
+4. A version is never removed and a date never lowered; no request of this module could do either. A legal hold goes
+   off by `release` alone (`base.Releases`).
 
 >>> with store.read("README.txt") as stream:
 ...     stream.read(4)
@@ -32,7 +33,7 @@ from archiver.errors import ArchiverError, LockError, NotStoredError, WorldError
 from archiver.stores.base import Body, Destination, Lock, Receipt, Stat, Version
 from archiver.stores.bodies import BLOCK, blocks, open_body, spool_changed
 from archiver.stores.keys import check_key
-from archiver.stores.locks import demand, highest, shortfalls, wanted_lock
+from archiver.stores.locks import demand, highest, lifted, shortfalls, wanted_lock
 from archiver.stores.s3_errors import CONFLICTS, DAMAGED, REFUSALS, Refusal, Subject, asked, code_of, s3_error
 from archiver.stores.s3_listing import in_order, keep_order
 from archiver.stores.s3_lock import bucket_without_lock, lock_of
@@ -155,6 +156,14 @@ class S3Store:
             present = self.stat(key, present.version)
         demand(present.lock, wanted=wanted, subject=str(self._subject(key, "PutObjectRetention")))
         return self._receipt(present, present.sha256, "store", present.request_id)
+
+    def release(self, key: str, version: str | None) -> Receipt:
+        """Take the legal hold off one version; its date stays."""
+        name = _name(self._bucket, self._prefix + key, version)
+        with asked(self._subject(key, "PutObjectLegalHold")):
+            self._client.put_object_legal_hold(**name, LegalHold={"Status": "OFF"})
+        found = self.stat(key, version)
+        return lifted(self._receipt(found, found.sha256, "store", found.request_id))
 
     def _request(self, key: str, body: Body, sha256: str) -> PutObjectRequestTypeDef:
         size, found, md5 = _measure(body)
