@@ -15,6 +15,7 @@ from archiver.errors import UsageError
 
 if TYPE_CHECKING:
     from archiver.cli.answers import Verified
+    from archiver.judge.case import Derive
     from archiver.judge.log import Seen
     from archiver.judge.verify import Report
     from archiver.model.policy import Policy
@@ -24,7 +25,9 @@ __all__ = ["command"]
 
 
 @click.command("verify")
-@click.option("--only", multiple=True, metavar="N", help="Only this check, by number or name; may be given again.")
+@click.option(
+    "--only", multiple=True, metavar="N", help="Only this check, by number or name, or `index`; may be given again."
+)
 @click.option(
     "--sample", type=click.FloatRange(0, 100, min_open=True), metavar="P", help="Read only P percent of the batches."
 )
@@ -53,7 +56,8 @@ def command(
 
     Nothing that is found in the archive is trusted, only the trust file. Everything that is wrong is reported, and what
     could not be checked. Checks: 1 trust, 2 log, 3 timestamps, 4 statements, 5 objects, 6 locks, 7 records,
-    8 completeness.
+    8 completeness. With --only index the index columns are derived anew from the records and compared, too; that is
+    slow, and nothing rests on it.
     """
     from archiver.cli.files import read_seen, refuse_existing, write_output  # noqa: PLC0415 - loaded when called
     from archiver.cli.reading import policy_of  # noqa: PLC0415
@@ -80,6 +84,7 @@ def command(
         trust,
         options=Options(frozenset(only), sample, seed, before),
         clock=run.clock,
+        derive=_deriver(only),
         trust_is_own=place.trust is None,
         listener=run.talk.hear,
     )
@@ -89,6 +94,15 @@ def command(
         run.talk.say(f"wrote {output}")
     run.talk.say()
     return Answer(report.exit, _members(report, output), to_text(report))
+
+
+def _deriver(only: tuple[str, ...]) -> Derive | None:
+    """Load the engine that derives the index only where it is asked for."""
+    if "index" not in only:
+        return None
+    from archiver.flows.derive import IndexDeriver  # noqa: PLC0415 - loaded when called
+
+    return IndexDeriver()
 
 
 def _check_names(only: tuple[str, ...]) -> None:

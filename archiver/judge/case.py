@@ -6,7 +6,7 @@ A check is a function of a `Case`. It counts its subjects, says its findings, an
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -29,8 +29,14 @@ __all__ = ["ALWAYS", "Case", "Derive", "Options"]
 ALWAYS: Final = frozenset({"trust", "log", "statements"})
 """Checks that all others rest on; `only` cannot leave them out."""
 
-Derive = Callable[[BatchPredicate, pa.RecordBatch], dict[str, pa.Array | None]]
-"""Derives index columns anew from the rows of a batch: the columns it can speak about, by name; None when it cannot."""
+Derive = Callable[
+    [BatchPredicate, Callable[[], Iterator[pa.RecordBatch]]],
+    Iterator[tuple[pa.RecordBatch, dict[str, pa.Array | None]]],
+]
+"""Derives index columns anew: yields the rows of a batch, in order, with the columns it can speak about, by name.
+
+It may read the batch more than once. A column is None when it stands for rows that this version cannot read anew.
+"""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import pyarrow as pa
 
 from archiver.errors import UsageError
+from archiver.model.dialect import DERIVED_FIELDS
 from archiver.model.dialect_file import load_dialects
 from archiver.model.dialect_recognise import recognise
 
@@ -36,6 +37,15 @@ class LogReader:
                 hint="write `dialect: auto`, or one of these names",
             )
         return lambda _lines: dialect
+
+    def knows(self, dialect: str | None) -> bool:
+        """Say whether a dialect is one of the published ones."""
+        return dialect in self._dialects
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the derived columns, in the order of `project`."""
+        return [name for name, _ in DERIVED_FIELDS]
 
     def project(self, dialect: str, raw: pa.LargeBinaryArray, pieces: list[bool]) -> list[pa.Array]:
         """Return the derived columns; `pieces` are rows that are only a part of a record."""

@@ -5,6 +5,9 @@ The judge has no engine of its own, so the derivation is passed in. Without one 
 
 from __future__ import annotations
 
+import functools
+
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from archiver.judge import batches
@@ -16,20 +19,30 @@ __all__ = ["check_index"]
 
 
 def check_index(case: Case, file: pq.ParquetFile, predicate: BatchPredicate, key: str) -> None:
-    """Compare the columns that `derive` can speak about."""
+    """Compare the columns that `derive` can speak about; the first difference of a column in some rows is said."""
     if case.derive is None:
         return
     first = 0
-    for rows in batches.record_batches(file):
+    unknown: set[str] = set()
+    for rows, columns in case.derive(predicate, functools.partial(batches.record_batches, file)):
         case.subjects["index"] += rows.num_rows
-        for name, derived in case.derive(predicate, rows).items():
-            column = rows.column(name)
+        for name, derived in columns.items():
             if derived is None:
-                actual = "a dialect that this version does not know"
-                case.say("index-differs", key, f"{name} derived anew", actual, severity=Severity.UNKNOWN)
-                return
-            if column.equals(derived):
-                continue
-            wrong = next((place for place in range(len(column)) if column[place] != derived[place]), 0)
-            case.say("index-differs", f"{key} record {first + wrong}, {name}", str(derived[wrong]), str(column[wrong]))
+                unknown.add(name)
+            elif (wrong := _first_difference(rows.column(name), derived)) is not None:
+                subject = f"{key} record {first + wrong}, {name}"
+                case.say("index-differs", subject, _spelled(derived[wrong]), _spelled(rows.column(name)[wrong]))
         first += rows.num_rows
+    for name in sorted(unknown):
+        actual = "rows of a dialect that this version does not know"
+        case.say("index-differs", key, f"{name} derived anew", actual, severity=Severity.UNKNOWN)
+
+
+def _first_difference(column: pa.Array, derived: pa.Array) -> int | None:
+    if column.equals(derived):
+        return None
+    return next((place for place in range(len(column)) if column[place] != derived[place]), 0)
+
+
+def _spelled(value: pa.Scalar) -> str:
+    return str(value) if value.is_valid else "no value"
