@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from archiver.catalog.schema import SCHEMA, VERSION
@@ -26,6 +27,8 @@ from archiver.model.statement import (
     Statement,
     parse_statement,
 )
+from archiver.model.statement_holds import HoldPredicate, ReleasePredicate
+from archiver.model.statement_words import ReceiptWords
 from archiver.proof import dsse, entry, merkle
 
 __all__ = ["BatchRow", "Catalog"]
@@ -136,8 +139,62 @@ class Catalog:
             row = [predicate.id, index, predicate.status, predicate.finished]
             cursor.execute("INSERT INTO snapshots (id, position, status, finished) VALUES (?, ?, ?, ?)", row)
         if isinstance(predicate, ReceiptPredicate):
-            raised = [(receipt.retain_until, receipt.key, receipt.retain_until) for receipt in predicate.receipts]
-            cursor.executemany("UPDATE batches SET retain_until = ? WHERE object_key = ? AND retain_until < ?", raised)
+            _raise_dates(cursor, predicate.receipts)
+
+    # Holds
+
+    def holds(self) -> dict[str, str]:
+        """Return the latest date of each matter that a `hold` statement has extended."""
+        found: dict[str, str] = {}
+        for _, statement in self.statements("hold"):
+            if isinstance(statement.predicate, HoldPredicate):
+                one = statement.predicate
+                found[one.matter] = max(one.to, found.get(one.matter, ""))
+        return found
+
+    def releases(self) -> dict[str, ReleasePredicate]:
+        """Return the newest release of each matter that was released."""
+        return {
+            statement.predicate.matter: statement.predicate
+            for _, statement in self.statements("release")
+            if isinstance(statement.predicate, ReleasePredicate)
+        }
+
+    def absorb_receipts(self, position: int, receipts: Iterable[ReceiptWords]) -> None:
+        """Take in the receipts of a report that the statement at `position` is about."""
+        with closing(self._db.cursor()) as cursor:
+            cursor.execute("BEGIN IMMEDIATE")
+            _raise_dates(cursor, receipts)
+            cursor.execute("INSERT OR REPLACE INTO meta VALUES ('reports-known', ?)", [str(position)])
+            cursor.execute("COMMIT")
+
+    def receipt_reports(self) -> list[tuple[int, str, str]]:
+        """Return position, key and SHA-256 of the reports of receipts that have not been taken in, in log order."""
+        known = int(self._one("SELECT value FROM meta WHERE name = 'reports-known'", default=-1))
+        return [
+            (position, statement.subject[0].name, statement.subject[0].digest.sha256)
+            for position, statement in self.statements("receipt")
+            if position > known and statement.subject[0].name.startswith(layout.REPORTS)
+        ]
+
+    def committed(self, key: str) -> str | None:
+        """Return the SHA-256 that the log states for an entry, a statement or a batch; None for anything else."""
+        if key.startswith(layout.ENTRIES):
+            found = self.entries(int(key.removeprefix(layout.ENTRIES)), 1) if layout.is_archive_key(key) else []
+            return sha256(found[0]).hexdigest() if found else None
+        row = self._db.execute("SELECT entry FROM entries WHERE key = ?", [key]).fetchone()
+        if row is not None:
+            return entry.decode(bytes(row[0])).sha256
+        row = self._db.execute("SELECT object_sha256 FROM batches WHERE object_key = ?", [key]).fetchone()
+        return None if row is None else str(row[0])
+
+    def position_of(self, key: str) -> int | None:
+        """Return the position of a statement, or of the statement of a batch's object."""
+        row = self._db.execute(
+            "SELECT position FROM entries WHERE key = ?1 UNION ALL SELECT position FROM batches WHERE object_key = ?1",
+            [key],
+        ).fetchone()
+        return None if row is None else int(row[0])
 
     # Items
 
@@ -293,6 +350,11 @@ class Catalog:
             self._db.execute("INSERT INTO meta VALUES ('version', ?)", [str(VERSION)])
         elif found != str(VERSION):
             raise sqlite3.DatabaseError(f"expected version {VERSION}, found {found or 'none'}")
+
+
+def _raise_dates(cursor: sqlite3.Cursor, receipts: Iterable[ReceiptWords]) -> None:
+    raised = ((receipt.retain_until, receipt.key, receipt.retain_until) for receipt in receipts)
+    cursor.executemany("UPDATE batches SET retain_until = ? WHERE object_key = ? AND retain_until < ?", raised)
 
 
 def _insert_batch(cursor: sqlite3.Cursor, index: int, statement: Statement, predicate: BatchPredicate) -> None:

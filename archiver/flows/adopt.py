@@ -309,7 +309,7 @@ def _sign(session: Session, predicate: BatchPredicate, version: Version, digest:
         check_receipt(receipt, wanted)
     receipt = replace(receipt, sha256=digest, size=version.size, basis="read-back")  # it was read and hashed just now
     hold = HoldWords(
-        retain_until=instant.format_instant(instant.round_up(session.policy.retain_until(matters))),
+        retain_until=instant.format_instant(session.retain_until(matters)),
         mode="COMPLIANCE",
         legal_hold=True,
     )

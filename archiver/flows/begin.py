@@ -7,10 +7,11 @@ policy's bytes change, a new `policy` statement says how, before anything is col
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from archiver import __version__
 from archiver.errors import UsageError
+from archiver.flows import hold_in_force
 from archiver.flows.session import Session
 from archiver.model import layout, policy_change
 from archiver.model.instant import format_instant, round_up
@@ -39,11 +40,19 @@ class Began:
 
 
 def check_policy(session: Session) -> policy_change.Change:
-    """Compare the policy with the last one that was signed; raises `PolicyError` for what a hold does not allow."""
+    """Compare the policy with the last one that was signed; raises `PolicyError` for what a hold does not allow.
+
+    A released matter may go; a matter that was extended may still have its old date in the policy, which is said.
+    """
+    released = session.catalog.releases()
+    hold_in_force.refuse_released(session.policy, released)
+    for line in hold_in_force.earlier_in_policy(session.policy, session.catalog.holds()):
+        session.say(line, "warning")
     last = session.catalog.policy()
     if last is None:
         return policy_change.Change(refusals=(), changes=())
     facts = policy_change.PolicyFacts.of(last, _old_text(session, last.sha256))
+    facts = replace(facts, matters=tuple(one for one in facts.matters if one.id not in released))
     change = policy_change.compare(facts, session.policy)
     change.require(session.policy)
     return change
@@ -166,7 +175,7 @@ def _old_text(session: Session, sha256: str) -> bytes | None:
 
 def readme(session: Session) -> bytes:
     """Return the README of an archive: what it is, and how to check it by hand."""
-    until = format_instant(session.policy.retain_until())
+    until = format_instant(session.retain_until())
     return f"""This folder is an evidence archive. Keep everything in it as it is, at least until {until}.
 
 archive   {session.policy.archive}

@@ -27,7 +27,7 @@ def deliver(session: Session, batch: JournaledBatch) -> None:
         check_receipt(receipt, wanted)
         # A crash here leaves a locked object without a statement; the next run puts the same file and finds it there.
         hold = HoldWords(
-            retain_until=instant.format_instant(instant.round_up(session.policy.retain_until(matters or None))),
+            retain_until=instant.format_instant(session.retain_until(matters or None)),
             mode="COMPLIANCE",
             legal_hold=True,
         )

@@ -13,6 +13,7 @@ from datetime import datetime
 from archiver.catalog.catalog import Catalog
 from archiver.errors import UsageError
 from archiver.events import Listener
+from archiver.flows import hold_in_force
 from archiver.flows.session import destination_store
 from archiver.flows.sight import Sight, sights
 from archiver.flows.state import StateFolder
@@ -60,12 +61,12 @@ def plan(policy: Policy, *, clock: Callable[[], datetime], listener: Listener) -
         wanted = [source for source in policy.sources if source.ended is None]
         return Plan(
             destination=destination_store(policy, clock).destination,
-            retain_until=policy.retain_until(),
+            retain_until=hold_in_force.retain_until(policy, catalog.holds()),
             survey=survey(catalog, wanted, clock, listener),
             changes=tuple(change.changes),
             refusals=tuple(str(one) for one in change.refusals),
             missing_sources=tuple(sorted(catalog.sources_ever() - {source.id for source in policy.sources})),
-            warnings=policy.warnings,
+            warnings=(*policy.warnings, *hold_in_force.earlier_in_policy(policy, catalog.holds())),
             log_size=catalog.log_size(),
         )
     finally:

@@ -28,9 +28,18 @@ def raise_locks(session: Session, batches: set[str]) -> int:
         return 0
     until = instant.format_instant(wanted.retain_until)
     below = [row for row in session.catalog.below(until) if row.id in batches]
+    below += _let_go(session, batches - {row.id for row in below})
     for place in range(0, len(below), _RECEIPTS_AT_ONCE):
         _raise(session, below[place : place + _RECEIPTS_AT_ONCE], wanted)
     return len(below)
+
+
+def _let_go(session: Session, batches: set[str]) -> list[BatchRow]:
+    """Return those whose legal hold a release has taken off: they are content of something that is held again."""
+    if not session.catalog.releases():
+        return []
+    rows = [row for name in sorted(batches) if (row := session.catalog.batch(name)) is not None]
+    return [row for row in rows if not session.store.stat(row.object_key, row.object_version).lock.legal_hold]
 
 
 def _raise(session: Session, rows: list[BatchRow], wanted: Lock) -> None:

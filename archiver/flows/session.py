@@ -20,8 +20,8 @@ from archiver import __version__
 from archiver.catalog.catalog import Catalog
 from archiver.errors import EvidenceError, UsageError, WorldError
 from archiver.events import Listener, Said
+from archiver.flows import hold_in_force
 from archiver.flows.state import StateFolder
-from archiver.model import instant
 from archiver.model.policy import Policy
 from archiver.model.statement import By, UnknownKindError, identify_statement, parse_statement
 from archiver.model.trust import TrustFile, parse_trust
@@ -57,11 +57,18 @@ class Session:
     random: Callable[[int], bytes]
     listener: Listener
     strangers: list[Version] = field(default_factory=list)
+    at_least: datetime | None = None
+    """A date that is being brought into force: what is stored meanwhile has it already."""
 
     @property
     def origin(self) -> str:
         """Name of the log that is written."""
         return self.trust.logs[0].origin
+
+    def retain_until(self, matters: tuple[str, ...] | None = None) -> datetime:
+        """Return the end of the hold in force, of these matters or of the whole archive."""
+        until = hold_in_force.retain_until(self.policy, self.catalog.holds(), matters)
+        return until if self.at_least is None else max(until, self.at_least)
 
     def lock_for(self, matters: tuple[str, ...] | None = None) -> Lock:
         """Return the lock of an object that serves these matters, or the whole archive.
@@ -69,7 +76,7 @@ class Session:
         A hold that has passed is still a hold: where the store refuses a date in the past, the legal hold is what is
         left, and the run says that the date must be extended.
         """
-        until = instant.round_up(self.policy.retain_until(matters))
+        until = self.retain_until(matters)
         if until <= self.clock() and self.store.destination.enforces_locks:
             return Lock("NONE", None, legal_hold=True)
         return Lock("COMPLIANCE", until, legal_hold=True)
@@ -213,6 +220,7 @@ def state_error(problem: sqlite3.OperationalError, path: Path) -> WorldError:
 def statement_opener(trust: TrustFile) -> Callable[[bytes], Opened]:
     """Return a writer's check of stored statements: signed by a key of the trust file, for this archive."""
     known = {key.keyid: keys.load_public_pem(key.pem) for key in trust.statement_keys}
+    roles = {key.keyid: key.roles for key in trust.statement_keys}
 
     def open_statement(data: bytes) -> Opened:
         envelope = dsse.open_envelope(data)
@@ -222,6 +230,9 @@ def statement_opener(trust: TrustFile) -> Callable[[bytes], Opened]:
         kind, identity, archive_id = identify_statement(envelope.payload)
         if archive_id != trust.archive_id:
             raise EvidenceError("statement-archive", f"statement: expected {trust.archive_id}, found {archive_id}")
+        role = "approver" if kind == "approval" else "statement"
+        if role not in roles[envelope.keyid]:
+            raise EvidenceError("statement-key-unknown", f"statement: key {envelope.keyid} has not the role {role}")
         try:
             return Opened(kind, identity, parse_statement(envelope.payload))
         except UnknownKindError:

@@ -289,10 +289,10 @@ class _Run:
         ]
         now = self._session.clock()
         reasons += [
-            f"matter {matter.id}: its hold date {instant.format_instant(matter.hold.retain_until)} has passed "
-            "without a signed release; it is still a hold, extend the date"
+            f"matter {matter.id}: its hold date {instant.format_instant(until)} has passed without a signed release; "
+            f"it is still a hold: `archiver hold extend {matter.id}`"
             for matter in self._session.policy.matters
-            if matter.hold.retain_until <= now
+            if (until := self._session.retain_until((matter.id,))) <= now
         ]
         return reasons
 

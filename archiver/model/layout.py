@@ -19,6 +19,7 @@ __all__ = [
     "DATA",
     "ENTRIES",
     "README",
+    "REPORTS",
     "BatchId",
     "batch_id",
     "batch_key",
@@ -37,6 +38,7 @@ README: Final = "README.txt"
 DATA: Final = "data/"
 ENTRIES: Final = "log/entries/"
 CHECKPOINTS: Final = "log/checkpoints/"
+REPORTS: Final = "reports/"
 
 STAMP: Final = r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}"
 TABLE: Final = r"[a-z][a-z0-9_]{0,62}"

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
 from archiver.errors import EvidenceError, KeyExistsError, LockError, NotStoredError, WorldError
 from archiver.stores.base import Body, Lock, Receipt, Store, Version
+from archiver.stores.locks import shortfalls
 
 __all__ = ["Strangers", "check_receipt", "meets", "place", "raise_lock", "versions_of"]
 
@@ -64,9 +66,7 @@ def versions_of(store: Store, key: str) -> list[Version]:
 
 def meets(held: Lock, wanted: Lock) -> bool:
     """Say whether a lock is known to be at least as strong as another."""
-    if held.mode != wanted.mode or held.retain_until is None or wanted.retain_until is None:
-        return False
-    return held.retain_until >= wanted.retain_until and (held.legal_hold is True or not wanted.legal_hold)
+    return not shortfalls(held, wanted=wanted)
 
 
 def check_receipt(receipt: Receipt, wanted: Lock) -> None:
@@ -84,10 +84,11 @@ def check_receipt(receipt: Receipt, wanted: Lock) -> None:
 def _find(store: Store, key: str, digest: str, size: int, strangers: Strangers) -> Version | None:
     mine = None
     for version in versions_of(store, key):
-        if version.size == size and _digest_in(store, version) == digest:
-            mine = mine or version
-        else:
-            strangers(version)
+        with suppress(NotStoredError):  # its lock was short, and it is gone since it was listed
+            if version.size == size and _digest_in(store, version) == digest:
+                mine = mine or version
+            else:
+                strangers(version)
     return mine
 
 
