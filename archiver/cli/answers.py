@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from archiver.cli.answers_doctor import Doctored, PrintedPolicy
 from archiver.cli.answers_reading import (
     Check,
     CheckedProof,
@@ -111,5 +112,7 @@ ANSWERS: Final[dict[str, type]] = {
     "trust show": ShownTrust,
     "trust export": ExportedTrust,
     "catalog rebuild": RebuiltCatalog,
+    "doctor": Doctored,
+    "doctor policy": PrintedPolicy,
 }
 """Every command and the class of its answer."""

@@ -7,12 +7,14 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from archiver.errors import UsageError, WorldError
 from archiver.stores.base import Store
 from archiver.stores.open import open_store
+from archiver.stores.probe_attacks import Attacks, Sentinel
 
 ROOT = Path(__file__).parents[3]
 
@@ -138,7 +140,39 @@ def test_no_store_has_a_call_that_deletes_overwrites_or_lowers() -> None:
         for path in (ROOT / "archiver" / "stores").glob("*.py")
         for match in forbidden.finditer(path.read_text(encoding="utf-8"))
     }
-    assert found == {("scratch.py", "unlink(")}  # of unfinished files in the hidden folder
+    assert found == {
+        ("scratch.py", "unlink("),  # of unfinished files in the hidden folder
+        # `doctor --probe` tries on sentinels of its own what must be refused; it aims at nothing that it did not store
+        ("probe_attacks.py", "delete_object"),
+        ("probe_attacks.py", "BypassGovernanceRetention"),
+        ("probe_attacks.py", "multipart_upload"),
+        ("probe_attacks.py", "upload_part"),
+    }
+
+
+def test_a_probe_never_aims_at_what_it_did_not_store() -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("a request was sent")
+
+    attacks = Attacks(SimpleNamespace(delete_object=never), bucket="b", prefix="p/", identity="i")  # type: ignore[arg-type]
+    for key in ("data/documents/x.parquet", "ext/probe/other/sentinel", "ext/probe/i/sentinel"):
+        with pytest.raises(ValueError, match="not a sentinel of this probe"):
+            attacks.delete(Sentinel(key, "v1", b""))
+        with pytest.raises(ValueError, match="not a sentinel of this probe"):
+            attacks.lift(Sentinel(key, "v1", b""))
+        with pytest.raises(ValueError, match="not a sentinel of this probe"):
+            attacks.retain(Sentinel(key, "v1", b""), "GOVERNANCE", clock())
+
+
+def test_only_the_probe_reaches_the_module_of_attacks() -> None:
+    importers = {
+        path.name
+        for path in (ROOT / "archiver").rglob("*.py")
+        if re.search(
+            r"^\s*(from|import) archiver\.stores\.probe_attacks", path.read_text(encoding="utf-8"), re.MULTILINE
+        )
+    }
+    assert importers == {"probe.py"}
 
 
 def test_a_folder_unlinks_only_by_the_handle_of_its_hidden_folder() -> None:
