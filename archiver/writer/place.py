@@ -8,8 +8,8 @@ where the store can keep both. Nothing here overwrites or deletes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from contextlib import suppress
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 

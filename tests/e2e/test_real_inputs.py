@@ -1,4 +1,4 @@
-"""Files that nobody here wrote: documents, mails, web captures, conversations, malformed JSON. All come back exactly."""
+"""Files that nobody here wrote: documents, mails, web captures, conversations, malformed JSON come back exactly."""
 
 from __future__ import annotations
 

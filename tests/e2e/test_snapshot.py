@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from archiver.catalog.catalog import Catalog
 from archiver.errors import Exit, UsageError
 from archiver.events import Advanced
 from archiver.flows.session import own_trust
-from archiver.model.policy import PolicyError
 from archiver.flows.state import StateFolder
-from archiver.catalog.catalog import Catalog
+from archiver.model.policy import PolicyError
 
 
 def lines(place) -> dict[str, object]:
