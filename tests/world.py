@@ -7,6 +7,7 @@ others can do is done to the store afterwards: `change`, `slip_in`, `remove`, `m
     bends   archive policy batch snapshot incident   the words of a predicate, a dict
             table                                    the Arrow table of a batch, by its id
             metadata                                 its key-value metadata
+    parquet                                  the bytes of its Parquet object
             line                                     the members of a line of items
             root                                     the root of a checkpoint, by its size
             lock                                     the lock that an object gets, by its key
@@ -16,19 +17,18 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from memory_store import MemoryStore, Stored
 
-from archiver.errors import KeyExistsError, NotStoredError
 from archiver.judge.verify import Report, verify
 from archiver.model import layout, tables, trust
 from archiver.model.instant import format_instant
@@ -38,7 +38,7 @@ from archiver.model.leaf import Salts, item_digest, leaf
 from archiver.model.statement import PREDICATES, By, Subject, encode_statement
 from archiver.proof import canonical, checkpoint, dsse, entry, keys, merkle, note, tiles
 from archiver.signing.file import Ed25519FileSigner, P256FileSigner
-from archiver.stores.base import Body, Destination, Lock, Receipt, Stat, Version
+from archiver.stores.base import Lock, Receipt
 
 ARCHIVE = "test-archive"
 ARCHIVE_ID = "000102030405060708090a0b0c0d0e0f"
@@ -51,100 +51,6 @@ BY = By(tool="world", version="1", host="host", user="user", principal=None, clo
 MEMO, EMPTY = Item("papers", "jdoe/memo.txt"), Item("papers", "empty")
 CHAT = Item("logs", "chat.jsonl")
 CHAT_ROWS = [b'{"n":1}\n', b'{"n":2}\n', b"no end"]
-
-
-@dataclass(frozen=True)
-class Stored:
-    """One version in the memory store; `data` None is a delete marker."""
-
-    version: str
-    data: bytes | None
-    lock: Lock
-    modified: datetime
-    owner: str | None = "writer"
-
-
-@dataclass
-class MemoryStore:
-    """A versioned store that keeps what it is given; newest version first, as stores list them."""
-
-    versions: dict[str, list[Stored]] = field(default_factory=dict)
-    count: int = 0
-    now: datetime = datetime(2026, 11, 21, 9, tzinfo=UTC)
-    destination: Destination = field(
-        default=Destination("s3", "s3://vault/case", "https://s3.example", "vault", "case/", True, True)  # noqa: FBT003
-    )
-
-    def put(self, key: str, body: Body, *, sha256: str, lock: Lock, condition: bool = True) -> Receipt:
-        data = body if isinstance(body, bytes) else body.read_bytes()
-        assert hashlib.sha256(data).hexdigest() == sha256
-        if condition and key in self.versions:
-            raise KeyExistsError("key-exists", key)
-        stored = self.add(key, data, lock)
-        return self._receipt(key, stored)
-
-    def add(self, key: str, data: bytes | None, lock: Lock, *, oldest: bool = False, owner: str = "writer") -> Stored:
-        self.count += 1
-        stored = Stored(f"v{self.count}", data, lock, self.now, owner)
-        here = self.versions.setdefault(key, [])
-        here.insert(len(here) if oldest else 0, stored)
-        return stored
-
-    @contextmanager
-    def read(self, key: str, version: str | None = None) -> Iterator[BinaryIO]:
-        stored = self._one(key, version)
-        yield _Forward(stored.data or b"")
-
-    def stat(self, key: str, version: str | None = None) -> Stat:
-        stored = self._one(key, version)
-        return Stat(key, stored.version, len(stored.data or b""), None, None, stored.lock)
-
-    def list(self, prefix: str = "") -> Iterator[Version]:
-        for key in sorted(self.versions, key=str.encode):
-            if key.startswith(prefix):
-                for place, one in enumerate(self.versions[key]):
-                    size = len(one.data or b"")
-                    latest, marker = place == 0, one.data is None
-                    yield Version(key, one.version, size, one.modified, latest, marker, None, one.owner)
-
-    def hold(self, key: str, version: str | None, lock: Lock) -> Receipt:
-        raise NotImplementedError
-
-    def _one(self, key: str, version: str | None) -> Stored:
-        for stored in self.versions.get(key, []):
-            if (version is None or stored.version == version) and stored.data is not None:
-                return stored
-        raise NotStoredError("not-stored", f"{key}: none")
-
-    def _receipt(self, key: str, stored: Stored) -> Receipt:
-        data = stored.data or b""
-        place = self.destination
-        return Receipt(
-            store=place.kind,
-            endpoint=place.endpoint,
-            bucket=place.bucket,
-            key=key,
-            version=stored.version,
-            etag=None,
-            size=len(data),
-            sha256=hashlib.sha256(data).hexdigest(),
-            basis="store",
-            mode=stored.lock.mode,
-            retain_until=stored.lock.retain_until,
-            legal_hold=stored.lock.legal_hold,
-            request_id=None,
-            read_back_at=self.now,
-        )
-
-
-class _Forward(io.BytesIO):
-    """A stream that only goes forward, as one from a network does."""
-
-    def seekable(self) -> bool:
-        return False
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        raise io.UnsupportedOperation
 
 
 def signers(number: int) -> tuple[P256FileSigner, Ed25519FileSigner]:
@@ -272,7 +178,7 @@ class World:
         data = self.parquet(table, identity, rows, salt, root)
         key = layout.batch_key(table, identity)
         subject = self.put_object(key, data)
-        receipt = self.store._receipt(key, self.store.versions[key][0])
+        receipt = self.store.receipt(key, self.store.versions[key][0])
         words = {
             "source": source,
             "snapshot": snapshot,
@@ -315,7 +221,7 @@ class World:
         made = self.bend("table", made, identity).replace_schema_metadata(self.bend("metadata", metadata, identity))
         sink = io.BytesIO()
         pq.write_table(made, sink, write_page_checksum=True, compression="zstd")
-        return sink.getvalue()
+        return self.bend("parquet", sink.getvalue(), identity)
 
     def snapshot(self, identity: str, previous: str | None, lines: list[ItemLine], batches: dict[str, int]) -> None:
         words = {

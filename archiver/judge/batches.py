@@ -15,6 +15,7 @@ import functools
 import io
 import itertools
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO, Final, Literal, NamedTuple
 
@@ -99,16 +100,14 @@ def stated_size(statement: Statement) -> int | None:
 
 def open_parquet(stream: BinaryIO, predicate: BatchPredicate) -> pq.ParquetFile:
     """Open a batch whose bytes were checked; raises `BatchError("record-schema")` unless it is as published."""
-    try:
+    with _told("record-schema", "a readable Parquet object"):
         file = pq.ParquetFile(stream, page_checksum_verification=True, buffer_size=_BUFFER, pre_buffer=False)
         found = file.schema_arrow
-    except (OSError, pa.ArrowException) as problem:
-        raise BatchError("record-schema", "a readable Parquet object", _first_line(problem)) from problem
-    published = tables.VERSIONS.get((predicate.table, predicate.table_version))
-    if published is None:  # a later table: the evidence columns are the same in all of them
-        found, published = pa.schema(list(found)[: len(tables.EVIDENCE)]), pa.schema(tables.EVIDENCE)
-    _check_schema(file, found, published)
-    _check_metadata(file, predicate)
+        published = tables.VERSIONS.get((predicate.table, predicate.table_version))
+        if published is None:  # a later table: the evidence columns are the same in all of them
+            found, published = pa.schema(list(found)[: len(tables.EVIDENCE)]), pa.schema(tables.EVIDENCE)
+        _check_schema(file, found, published)
+        _check_metadata(file, predicate)
     if file.metadata.num_rows != predicate.records:
         raise BatchError("record-order", f"{predicate.records} records", f"{file.metadata.num_rows} records")
     return file
@@ -123,18 +122,18 @@ def record_batches(file: pq.ParquetFile, *, columns: Sequence[str] | None = None
     """Yield the rows of an opened batch as Arrow record batches of a few MiB, in order."""
     names = None if columns is None else list(columns)
     for group in range(file.metadata.num_row_groups):
-        size = _rows_at_once(file, group)
-        try:
+        with _told("record-root", f"row group {group} readable"):
+            size = _rows_at_once(file, group)
             yield from file.iter_batches(batch_size=size, row_groups=[group], columns=names, use_threads=False)
-        except (OSError, pa.ArrowException) as problem:
-            raise BatchError("record-root", f"row group {group} readable", _first_line(problem)) from problem
 
 
 def slices(file: pq.ParquetFile) -> Iterator[Rows]:
     """Yield the evidence of a batch's rows; raises `BatchError` for what is not as published."""
     first = 0
     for batch in record_batches(file, columns=_EVIDENCE):
-        yield _rows(batch, first)
+        with _told("record-order", f"rows from {first} on as published"):
+            rows = _rows(batch, first)
+        yield rows
         first += batch.num_rows
 
 
@@ -142,6 +141,15 @@ def salt_of(file: pq.ParquetFile) -> bytes:
     """Return the salt of an opened batch, 32 bytes."""
     metadata = file.metadata.metadata or {}
     return bytes.fromhex(metadata[b"archiver.salt"].decode())
+
+
+@contextmanager
+def _told(code: str, expected: str) -> Iterator[None]:
+    """Turn what pyarrow raises about bytes that are no good Parquet into a `BatchError`."""
+    try:
+        yield
+    except (OSError, ValueError, MemoryError, pa.ArrowException) as problem:
+        raise BatchError(code, expected, _first_line(problem)) from problem
 
 
 def _check_schema(file: pq.ParquetFile, found: pa.Schema, published: pa.Schema) -> None:

@@ -29,13 +29,13 @@ from archiver.judge.scratch import make_tables
 from archiver.model.item import Item
 from archiver.model.items import ItemLine
 from archiver.model.leaf import item_digest
-from archiver.proof import canonical
 
 __all__ = ["Alone", "BatchClaims", "Claims", "Part", "Verdict"]
 
 MOST_OPEN: Final = 100_000
 """Claims that wait for their next batch, each about 500 bytes; beyond this they are read again part by part."""
 
+_BLOCK: Final = 1000
 _SCHEMA: Final = """
 CREATE TABLE claims(id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, place TEXT NOT NULL, item TEXT NOT NULL,
     sha256 TEXT NOT NULL, size INTEGER NOT NULL, parts INTEGER NOT NULL, state TEXT);
@@ -127,13 +127,14 @@ class Claims:
         """Make the tables."""
         make_tables(database, _SCHEMA)
         self._db = database
+        self._settled: list[tuple[str, int]] = []
         self.waiting: dict[int, _Open] = {}
 
     def add(self, place: str, line: ItemLine) -> None:
         """Take the claim of a line in, unless it was made before."""
         text = line.item.text()
-        parts = canonical.encode([part.to_json() for part in line.parts])
-        digest = sha256(b"\x00".join((text.encode(), str(line.sha256).encode(), str(line.size).encode(), parts)))
+        parts = [(part.batch, part.first, part.count, part.of and part.of.text()) for part in line.parts]
+        digest = sha256(repr((text, line.sha256, line.size, parts)).encode("utf-8", "backslashreplace"))
         cursor = self._db.execute(
             "INSERT OR IGNORE INTO claims(digest, place, item, sha256, size, parts) VALUES(?, ?, ?, ?, ?, ?)",
             (digest.digest(), place, text, line.sha256, line.size, len(line.parts)),
@@ -152,29 +153,19 @@ class Claims:
         """Return how many different claims there are."""
         return int(self._db.execute("SELECT count(*) FROM claims").fetchone()[0])
 
-    def named(self, batch: str) -> int:
-        """Return how many different claims name a batch."""
-        row = self._db.execute("SELECT count(DISTINCT claim) FROM parts WHERE batch = ?", (batch,)).fetchone()
-        return int(row[0])
-
-    def examples(self, batch: str, most: int) -> list[str]:
-        """Return some of the items that have rows in a batch."""
-        rows = self._db.execute(
-            "SELECT item FROM claims WHERE id IN (SELECT claim FROM parts WHERE batch = ?) LIMIT ?", (batch, most)
-        )
-        return [str(row[0]) for row in rows]
-
-    def give_up(self, batch: str, state: str) -> None:
-        """Leave all claims on a batch that cannot or shall not be read."""
-        self._db.execute(
-            "UPDATE claims SET state = ? WHERE state IS NULL AND id IN (SELECT claim FROM parts WHERE batch = ?)",
-            (state, batch),
-        )
+    def give_up(self, batch: str, state: str, most: int = 0) -> tuple[int, list[str]]:
+        """Leave all open claims on a batch that cannot or shall not be read; return how many, and `most` examples."""
+        self._flush()
+        named = "state IS NULL AND id IN (SELECT claim FROM parts WHERE batch = ?)"
+        examples = self._db.execute(f"SELECT item FROM claims WHERE {named} LIMIT ?", (batch, most)).fetchall()  # noqa: S608
+        count = self._db.execute(f"UPDATE claims SET state = ? WHERE {named}", (state, batch)).rowcount  # noqa: S608
         for (claim,) in self._db.execute("SELECT DISTINCT claim FROM parts WHERE batch = ?", (batch,)):
             self.waiting.pop(claim, None)
+        return count, [str(row[0]) for row in examples]
 
     def left(self, state: str) -> int:
         """Return how many claims were left in a state."""
+        self._flush()
         row = self._db.execute("SELECT count(*) FROM claims WHERE state = ?", (state,)).fetchone()
         return int(row[0])
 
@@ -184,14 +175,19 @@ class Claims:
 
     def odd(self) -> Iterator[tuple[Alone, list[Part]]]:
         """Yield each claim that no pass has settled, with its parts in their own order."""
+        self._flush()
         for (claim,) in self._db.execute("SELECT id FROM claims WHERE state IS NULL ORDER BY id").fetchall():
             parts = self._db.execute("SELECT * FROM parts WHERE claim = ? ORDER BY ordinal", (claim,))
             yield Alone(self, self.fresh(claim)), [Part(*row) for row in parts]
 
-    def parts_in(self, batch: str) -> Iterator[Part]:
-        """Yield the parts that lie in a batch, by their first row."""
-        rows = self._db.execute("SELECT * FROM parts WHERE batch = ? ORDER BY first, claim, ordinal", (batch,))
-        return (Part(*row) for row in rows)
+    def parts_in(self, batch: str) -> Iterator[tuple[Part, _Open]]:
+        """Yield the parts that lie in a batch, by their first row, each with its claim as it begins."""
+        rows = self._db.execute(
+            "SELECT p.claim, ordinal, batch, first, count, carries, id, place, item, sha256, size, c.parts"
+            " FROM parts p JOIN claims c ON c.id = p.claim WHERE batch = ? ORDER BY first, p.claim, ordinal",
+            (batch,),
+        )
+        return ((Part(*row[:6]), _Open(*row[6:])) for row in rows)
 
     def fresh(self, claim: int) -> _Open:
         """Return a claim none of whose rows has been seen."""
@@ -202,8 +198,14 @@ class Claims:
 
     def settle(self, verdict: Verdict) -> Verdict:
         """Remember that a claim is decided."""
-        self._db.execute("UPDATE claims SET state = ? WHERE id = ?", (verdict.code or "good", verdict.claim))
+        self._settled.append((verdict.code or "good", verdict.claim))
+        if len(self._settled) >= _BLOCK:
+            self._flush()
         return verdict
+
+    def _flush(self) -> None:
+        self._db.executemany("UPDATE claims SET state = ? WHERE id = ?", self._settled)
+        self._settled = []
 
 
 class Alone:
@@ -242,15 +244,15 @@ class BatchClaims:
         active, self._active = self._active, []
         for part in active:
             yield from self._feed(part, rows, after)
-        while self._next is not None and self._next.first < after:
-            if self._begin(self._next):
-                yield from self._feed(self._next, rows, after)
+        while self._next is not None and self._next[0].first < after:
+            if self._begin(*self._next):
+                yield from self._feed(self._next[0], rows, after)
             self._next = next(self._parts, None)
 
-    def _begin(self, part: Part) -> bool:
+    def _begin(self, part: Part, fresh: _Open) -> bool:
         """Begin a part; one that does not follow the part before it makes its claim odd."""
         if part.ordinal == 0 and part.claim not in self._waiting and len(self._waiting) < MOST_OPEN:
-            self._waiting[part.claim] = self._claims.fresh(part.claim)
+            self._waiting[part.claim] = fresh
         opened = self._waiting.get(part.claim)
         if opened is None or opened.next_ordinal != part.ordinal:
             self._waiting.pop(part.claim, None)

@@ -131,6 +131,10 @@ class Inventory:
             name = _text(key)
             yield name, until, [found for found in self.versions(name) if found.role in (Role.CONTENT, Role.SAME)]
 
+    def is_needed(self, key: str) -> bool:
+        """Say whether the log commits to this key, whether or not its content was found."""
+        return self._db.execute("SELECT 1 FROM needs WHERE key = ?", (_blob(key),)).fetchone() is not None
+
     def needed(self) -> int:
         """Return how many keys need a lock."""
         return int(self._db.execute("SELECT count(*) FROM needs").fetchone()[0])
@@ -166,8 +170,8 @@ def _listed(row: tuple[object, ...]) -> Listed:
 
 
 def _blob(key: str) -> bytes:
-    return key.encode("utf-8", "surrogateescape")
+    return key.encode("utf-8", "surrogatepass")
 
 
 def _text(key: object) -> str:
-    return bytes(key).decode("utf-8", "surrogateescape") if isinstance(key, bytes) else str(key)
+    return bytes(key).decode("utf-8", "surrogatepass") if isinstance(key, bytes) else str(key)

@@ -22,6 +22,7 @@ from archiver.errors import ArchiverError, EvidenceError, WorldError
 from archiver.judge.content import Content
 from archiver.judge.inventory import Inventory, Listed, Role
 from archiver.judge.scratch import make_tables
+from archiver.judge.tile_stack import TileStack
 from archiver.model import layout, trust
 from archiver.model.finding import Finding, Severity
 from archiver.model.trust import TrustFile
@@ -249,7 +250,7 @@ class _Reader:
 
     def _read_entries(self, log: Log) -> None:
         tree: merkle.Frontier | None = merkle.Frontier()
-        rows = _Tiles()
+        rows = TileStack()
         expected = 0
         for position, versions in self._positions(log.size):
             if position > expected:
@@ -385,33 +386,6 @@ class _Reader:
         severity: Severity | None = None,
     ) -> None:
         self._findings.append(Finding.of(code, subject, expected, actual, hint=hint, severity=severity))
-
-
-class _Tiles:
-    """Builds the tiles of a log that is read from its beginning; holds less than a tile for each level."""
-
-    def __init__(self) -> None:
-        self._size = 0
-        self._entries: list[bytes] = []
-        self._levels: list[list[bytes]] = [[]]
-
-    def add(self, data: bytes) -> Iterator[tuple[tiles.Tile, bytes]]:
-        """Add an entry; yield the tiles that are full with it."""
-        self._size += 1
-        self._entries.append(data)
-        self._levels[0].append(merkle.leaf_hash(data))
-        for tile in tiles.due(self._size):
-            yield tile, self._body(tile)
-
-    def _body(self, tile: tiles.Tile) -> bytes:
-        if tile.level is None:
-            body, self._entries = tiles.entries_tile(self._entries), []
-            return body
-        hashes, self._levels[tile.level] = self._levels[tile.level], []
-        if tile.level + 1 == len(self._levels):
-            self._levels.append([])
-        self._levels[tile.level + 1].append(merkle.root_of(hashes))
-        return tiles.hash_tile(hashes)
 
 
 def _grown(tree: merkle.Frontier, data: bytes) -> merkle.Frontier:

@@ -150,8 +150,7 @@ def _run(case: Case, trusted: TrustFile) -> LockFacts | None:
     if wants("timestamps"):
         check_timestamps(case)
     demands, counting = Demands(case), Counting()
-    if wants("objects") or wants("records"):
-        check_objects(case)
+    check_objects(case)
     if wants("records") or wants("locks") or wants("completeness") or wants("index"):
         _read_items(case, demands, counting)
     if wants("records") or wants("index"):
@@ -159,10 +158,8 @@ def _run(case: Case, trusted: TrustFile) -> LockFacts | None:
         check_odd(case)
     else:
         check_batch_objects(case)
-    locks = None
-    if wants("locks"):
-        demands.all()
-        locks = check_locks(case)
+    demands.all()
+    locks = check_locks(case) if wants("locks") else None
     if wants("completeness"):
         check_completeness(case, counting)
     _check_subjects(case)

@@ -46,7 +46,7 @@ class Counting:
         self.statuses.setdefault(key, Counter())[line.status] += 1
         if line.status in CONTENT_STATUSES:
             self.bytes[key] += line.size or 0
-            if all(part.batch.startswith(batch.snapshot) for part in line.parts):
+            if line.status != "unchanged":
                 self.new_bytes[key] += line.size or 0
         if line.status == "excluded":
             items, size = self.rules.setdefault(key, {}).get(line.detail or "", (0, 0))
@@ -173,19 +173,21 @@ def _check_nothing(case: Case, snapshots: list[SnapshotPredicate]) -> None:
 
 def _check_strangers(case: Case) -> None:
     explained = _explained(case)
-    damaged = {
-        layout.batch_key(layout.parse_batch_id(batch).table, batch)
-        for batch in case.archive.table_of_statements.damaged_batches()
-    }
+    damaged = {f"{batch}.parquet" for batch in case.archive.table_of_statements.damaged_batches()}
     for listed in case.archive.inventory.strangers():
         if listed.marker:
             _say_marker(case, listed)
-        elif listed.key not in damaged:
+        elif listed.key.rpartition("/")[2] not in damaged and not _was_said(case, listed.key):
             _say_stranger(case, listed, explained)
     for listed in case.archive.inventory.doubles():
         code = "log-entry-stranger" if listed.key.startswith("log/") else "object-version"
         what = "the bytes of an older version" if listed.role is Role.SAME else "an entry that lost a race"
         case.say(code, listed.key, "one version", f"another, {listed.version}, with {what}", severity=Severity.NOTE)
+
+
+def _was_said(case: Case, key: str) -> bool:
+    """Say whether another check has failed this key because no version of it is the stated one."""
+    return case.archive.inventory.is_needed(key) and not case.archive.inventory.is_content(key)
 
 
 def _say_marker(case: Case, listed: Listed) -> None:

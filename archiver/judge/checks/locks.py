@@ -11,8 +11,10 @@ legal hold. Several versions with the same bytes count as the best-locked of the
 from __future__ import annotations
 
 import bisect
+import functools
 import itertools
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Final
 
@@ -25,11 +27,13 @@ from archiver.model import instant, layout
 from archiver.model.items import ItemLine
 from archiver.model.statement import BatchPredicate, PolicyPredicate, SnapshotPredicate
 from archiver.proof import tiles
-from archiver.stores.base import Lock
+from archiver.stores.base import Lock, Store
 
 __all__ = ["Demands", "LockFacts", "check_locks"]
 
 _NO_DATE: Final = "0001-01-01T00:00:00Z"
+_AT_ONCE: Final = 8  # connections that a boto3 client keeps open by default are 10
+_BLOCK: Final = 256
 _NAMED: Final = {"COMPLIANCE": 2, "GOVERNANCE": 1, "NONE": 0}
 
 
@@ -135,22 +139,34 @@ def check_locks(case: Case) -> LockFacts:
     """Hold every lock against its demand."""
     facts = LockFacts()
     case.listener(Stage("check the locks", case.archive.inventory.needed(), "objects"))
-    for key, until, versions in case.archive.inventory.locked():
-        case.listener(Advanced())
-        if versions:
-            case.subjects["locks"] += 1
-            _check(case, facts, key, until, versions)
+    wanted = ((key, until, versions) for key, until, versions in case.archive.inventory.locked() if versions)
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        while block := list(itertools.islice(wanted, _BLOCK)):
+            answers = pool.map(functools.partial(_ask, case.archive.store), [versions for _, _, versions in block])
+            for (key, until, _), answer in zip(block, answers, strict=True):
+                case.subjects["locks"] += 1
+                _check(case, facts, key, until, answer)
+            case.listener(Advanced(len(block)))
     _sum_up(case, facts)
     return facts
 
 
-def _check(case: Case, facts: LockFacts, key: str, until: str, versions: list[Listed]) -> None:
-    locks = []
+def _ask(store: Store, versions: list[Listed]) -> list[Lock | WorldError]:
+    """Ask a store for the locks of some versions; one request each, so several are asked at once."""
+    answer: list[Lock | WorldError] = []
     for listed in versions:
         try:
-            locks.append(case.archive.store.stat(listed.key, listed.version).lock)
+            answer.append(store.stat(listed.key, listed.version).lock)
         except WorldError as problem:
+            answer.append(problem)
+    return answer
+
+
+def _check(case: Case, facts: LockFacts, key: str, until: str, answer: list[Lock | WorldError]) -> None:
+    for problem in answer:
+        if isinstance(problem, WorldError):
             case.say("lock-unknown", key, f"a lock until {until}", problem.message)
+    locks = [lock for lock in answer if isinstance(lock, Lock)]
     if not locks:
         return
     best = max(locks, key=_strength)

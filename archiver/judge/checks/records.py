@@ -24,7 +24,7 @@ from archiver.judge import batches
 from archiver.judge.batches import BatchError, Rows
 from archiver.judge.case import Case
 from archiver.judge.checks.index import check_index
-from archiver.judge.checks.objects import check_others
+from archiver.judge.checks.objects import check_others, presume
 from archiver.judge.claims import BatchClaims, Part, Verdict
 from archiver.judge.rows import RowJudge
 from archiver.judge.scratch import make_tables
@@ -72,6 +72,7 @@ def check_data(case: Case) -> None:
         if _is_left_out(case, predicate.id):
             case.skipped_batches.add(predicate.id)
             case.claims.give_up(predicate.id, "left out")
+            presume(case, statement)
             continue
         if _read(case, statement, functools.partial(_follow, case, case.claims.reading(predicate.id))) is None:
             _give_up(case, predicate, statement)
@@ -116,6 +117,8 @@ def _read(case: Case, statement: Statement, consume: Callable[[Rows], None]) -> 
     try:
         with case.archive.batch(statement) as stream:
             file = batches.open_parquet(stream, predicate)
+            if not batches.is_published(predicate):
+                _say_unknown_table(case, subject.name, predicate)
             judge = RowJudge(predicate, batches.salt_of(file))
             texts = _read_rows(case, file, judge, consume)
             if case.options.wants("index"):
@@ -126,6 +129,12 @@ def _read(case: Case, statement: Statement, consume: Callable[[Rows], None]) -> 
     check_others(case, statement)
     _check_totals(case, subject.name, predicate, judge, texts)
     return judge
+
+
+def _say_unknown_table(case: Case, key: str, predicate: BatchPredicate) -> None:
+    name = f"{predicate.table} version {predicate.table_version}"
+    hint = "its rows and root are checked; verify with a later version of the program"
+    case.say("record-schema", key, "a table that this version knows", name, hint=hint, severity=Severity.UNKNOWN)
 
 
 def _read_rows(case: Case, file: pq.ParquetFile, judge: RowJudge, consume: Callable[[Rows], None]) -> int:
@@ -171,9 +180,7 @@ def _is_left_out(case: Case, batch: str) -> bool:
 
 
 def _give_up(case: Case, predicate: BatchPredicate, statement: Statement) -> None:
-    count = case.claims.named(predicate.id)
-    examples = case.claims.examples(predicate.id, _EXAMPLES)
-    case.claims.give_up(predicate.id, "unreadable")
+    count, examples = case.claims.give_up(predicate.id, "unreadable", _EXAMPLES)
     if count:
         case.say(
             "item-sha256",
@@ -205,6 +212,7 @@ class _Lines:
         self._key = ""
         self._predicate: BatchPredicate | None = None
         self._unknown: dict[str, int] = {}
+        self._last: tuple[tuple[str, int], tuple[str, int] | None] = (("", 0), None)
 
     def begin(self, position: int, predicate: BatchPredicate, key: str) -> None:
         """Begin a batch of lines."""
@@ -236,12 +244,19 @@ class _Lines:
         if line.parts and self._parts_are_good(subject, line):
             self._case.claims.add(subject, line)
 
+    def _batch(self, identity: str) -> tuple[str, int] | None:
+        """Return table and records of a batch that the log has before these lines; the last one is remembered."""
+        if self._last[0] != (identity, self._position):
+            row = self._case.archive.database.execute(
+                "SELECT tbl, records FROM batches WHERE id = ? AND position < ?", (identity, self._position)
+            ).fetchone()
+            self._last = ((identity, self._position), row)
+        return self._last[1]
+
     def _parts_are_good(self, subject: str, line: ItemLine) -> bool:
         good = True
         for part in line.parts:
-            row = self._case.archive.database.execute(
-                "SELECT tbl, records FROM batches WHERE id = ? AND position < ?", (part.batch, self._position)
-            ).fetchone()
+            row = self._batch(part.batch)
             if row is None:
                 self._unknown[part.batch] = self._unknown.get(part.batch, 0) + 1
                 good = False

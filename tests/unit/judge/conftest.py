@@ -1,29 +1,9 @@
-"""The small archive that attacks are made on; see `tests/world.py`."""
+"""Makes `world` (`tests/world.py`) importable; the suite is no package."""
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from pathlib import Path
-from types import ModuleType
 
-import pytest
-
-
-def _load() -> ModuleType:
-    path = Path(__file__).resolve().parent.parent / "world.py"
-    if "archiver_test_world" not in sys.modules:
-        spec = importlib.util.spec_from_file_location("archiver_test_world", path)
-        module = importlib.util.module_from_spec(spec)
-        sys.modules["archiver_test_world"] = module
-        spec.loader.exec_module(module)
-    return sys.modules["archiver_test_world"]
-
-
-_load()
-
-
-@pytest.fixture
-def world():
-    """The module `tests/world.py`; `world.World()` tells the honest story."""
-    return _load()
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [path for path in (str(HERE), str(HERE.parents[1])) if path not in sys.path]

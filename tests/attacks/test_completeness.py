@@ -1,0 +1,113 @@
+"""Attacks that the checks of completeness find."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from attack import DATA, Attacks, judge, recounted
+from world import EMPTY, FIRST, SECOND, World
+
+from archiver.model import layout
+from archiver.model.finding import CODES
+
+attacks = Attacks()
+
+
+# completeness
+
+
+@attacks("snapshot-unfinished", 3)
+def snapshot_without_statement(world):
+    """a run was stopped before it signed its account"""
+    world.documents("20261123T090000Z-cccccc", 0, [(EMPTY, 0, b"")])
+
+
+@attacks("snapshot-counts", snapshot=lambda words: recounted(words, captured=1, seen=2))
+def counts_that_hide_an_item(world):
+    """a snapshot states fewer items than it lists"""
+
+
+@attacks("snapshot-counts")
+def bytes_that_are_not_there(world):
+    """a snapshot states other bytes than its lines have"""
+    world = World(snapshot=lambda words: {**words, "sources": [{**one, "bytes": 1} for one in words["sources"]]})
+    return {"world": world}
+
+
+@attacks("snapshot-counts", snapshot=lambda words: {**words, "batches": {"items": 1}})
+def batches_that_are_not_counted(world):
+    """a snapshot states fewer batches than there are"""
+
+
+@attacks("batch-gap")
+def batch_number_left_out(world):
+    """a batch number is left out"""
+    third = "20261123T090000Z-cccccc"
+    world.documents(third, 1, [(EMPTY, 0, b"")])
+    world.snapshot(third, SECOND, [], {"documents": 2})
+
+
+@attacks("stranger-key", 3)
+def object_that_nobody_stated(world):
+    """an object that no statement names lies among the others"""
+    world.slip_in(layout.batch_key("documents", f"{FIRST}-documents-00000001"), b"PAR1")
+
+
+@attacks("stranger-key", 3)
+def object_outside_the_layout(world):
+    """an object lies where the layout has no place"""
+    world.slip_in("data/.DS_Store", b"x")
+
+
+@attacks("stranger-key", 0)
+def object_that_an_incident_explains(world):
+    """an incident names a stranger by key, version and digest"""
+    stored = world.slip_in("data/extra.parquet", b"PAR1")
+    world.incident("data/extra.parquet", stored.version, b"PAR1")
+
+
+@attacks("stranger-version", 3)
+def version_put_over_another(world):
+    """somebody put another version over a batch"""
+    world.slip_in(DATA, b"PAR1")
+
+
+@attacks("stranger-version", 3)
+def version_pushed_under_another(world):
+    """somebody's upload became the older version of an entry"""
+    world.slip_in(layout.entry_key(3), b"not an entry", oldest=True)
+
+
+@attacks("delete-marker", 3)
+def batch_deleted_softly(world):
+    """somebody deleted a batch; its versions are still there"""
+    world.mark_deleted(DATA)
+
+
+@attacks("silence", 0)
+def silence(world):
+    """no snapshot for longer than expected"""
+    return {"clock": lambda: datetime(2026, 11, 30, tzinfo=UTC)}
+
+
+@attacks("nothing-checked", 3)
+def nothing_was_collected(world):
+    """an archive without a snapshot"""
+    empty = World(tell=False)
+    empty.put(layout.README, b"read me\n")
+    empty.begin()
+    return {"world": empty}
+
+
+@pytest.mark.parametrize(("code", "exit_status", "bends", "harm"), attacks)
+def test_an_attack_is_found(code, exit_status, bends, harm, tmp_path):
+    report = judge(bends, harm, tmp_path)
+    assert code in {finding.code for finding in report.findings}
+    assert int(report.exit) == exit_status
+    assert (report.verdict == "ok") == (exit_status == 0 and not report.left_out)
+
+
+def test_every_code_of_these_checks_has_an_attack():
+    checks = {8}
+    assert attacks.codes() >= {code for code, (check, _) in CODES.items() if check in checks}

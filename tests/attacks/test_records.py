@@ -1,0 +1,142 @@
+"""Attacks that the checks of records find."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+from attack import DOCUMENTS, LOGS, Attacks, column, judge, line_of, names_anew, only
+from world import CHAT, EMPTY, FIRST, MEMO
+
+from archiver.model.finding import CODES
+
+attacks = Attacks()
+
+
+# records
+
+
+@attacks("record-schema", table=only(DOCUMENTS, lambda table: table.drop_columns(["mime"])))
+def column_left_out(world):
+    """a batch lacks a column"""
+
+
+@attacks(
+    "record-schema", table=only(DOCUMENTS, lambda table: table.append_column("RAW", pa.nulls(2, pa.large_binary())))
+)
+def column_with_almost_the_same_name(world):
+    """a batch has a second column that some readers take for raw"""
+
+
+@attacks("record-schema", metadata=only(DOCUMENTS, lambda metadata: {**metadata, "archiver.batch": LOGS}))
+def batch_under_another_name(world):
+    """the metadata names another batch"""
+
+
+@attacks("record-schema", metadata=only(DOCUMENTS, lambda metadata: {**metadata, "pandas": "{}"}))
+def metadata_with_a_member_more(world):
+    """the metadata has a member more"""
+
+
+@attacks("record-order", table=only(DOCUMENTS, lambda table: column(table, "record", [1, 0])))
+def record_numbers_exchanged(world):
+    """records are not numbered in order"""
+
+
+@attacks("record-order", table=only(DOCUMENTS, lambda table: table.slice(0, 1)))
+def record_left_out(world):
+    """a batch has fewer records than stated"""
+
+
+@attacks("record-order", table=only(DOCUMENTS, lambda table: column(table, "raw", [b"keep everything\n", None])))
+def record_without_bytes(world):
+    """a record has neither raw nor withheld"""
+
+
+@attacks("record-root", table=only(DOCUMENTS, lambda table: column(table, "raw", [b"keep everyth1ng\n", b""])))
+def record_changed_and_signed(world):
+    """a record is not the one under the signed root"""
+
+
+@attacks("record-root", metadata=only(DOCUMENTS, lambda metadata: {**metadata, "archiver.salt": "00" * 32}))
+def salt_changed(world):
+    """the salt is another one"""
+
+
+@attacks("record-root", metadata=only(DOCUMENTS, lambda metadata: {**metadata, "archiver.merkle_root": "00" * 32}))
+def root_in_the_metadata_changed(world):
+    """metadata and statement have different roots"""
+
+
+@attacks("item-malformed", table=only(DOCUMENTS, lambda table: column(table, "item", ['{"path": "a"}', EMPTY.text()])))
+def item_text_not_canonical(world):
+    """an item is not spelled canonically"""
+
+
+@attacks("item-malformed", line=line_of(MEMO, kind="paper"))
+def line_with_an_unknown_kind(world):
+    """a line of items is not as published"""
+
+
+@attacks("item-parts", line=line_of(MEMO, parts=[{"batch": DOCUMENTS, "first": 0, "count": 3}]))
+def parts_outside_the_batch(world):
+    """a part names rows that the batch does not have"""
+
+
+@attacks("item-parts", line=line_of(MEMO, parts=[{"batch": DOCUMENTS, "first": 1, "count": 1}]))
+def parts_of_another_item(world):
+    """a part names rows of another item"""
+
+
+@attacks("item-parts", line=line_of(MEMO, parts=[{"batch": LOGS, "first": 0, "count": 1}]))
+def parts_in_another_table(world):
+    """a part names rows of another table"""
+
+
+@attacks("item-parts", line=line_of(MEMO, parts=[{"batch": f"{FIRST}-documents-00000009", "first": 0, "count": 1}]))
+def parts_in_no_batch(world):
+    """a part names a batch that the log does not have"""
+
+
+@attacks(
+    "item-parts",
+    line=line_of(CHAT, parts=[{"batch": LOGS, "first": 0, "count": 1}, {"batch": LOGS, "first": 2, "count": 1}]),
+)
+def parts_with_a_gap(world):
+    """the parts leave a record out"""
+
+
+@attacks(
+    "item-parts",
+    line=line_of(CHAT, parts=[{"batch": LOGS, "first": 2, "count": 1}, {"batch": LOGS, "first": 0, "count": 2}]),
+)
+def parts_in_another_order(world):
+    """the parts exchange the records"""
+
+
+@attacks("item-sha256", line=line_of(MEMO, sha256="00" * 32))
+def item_of_another_digest(world):
+    """the bytes of an item are not the ones that its line states"""
+
+
+@attacks("item-sha256", line=line_of(CHAT, parts=[{"batch": LOGS, "first": 0, "count": 2}]))
+def item_without_its_end(world):
+    """the last record of a log is left out"""
+
+
+@attacks("index-differs", table=only(DOCUMENTS, lambda table: column(table, "name", ["innocent.txt", "empty"])))
+def index_that_hides_a_name(world):
+    """an index column is not what the row says"""
+    return {"only": frozenset({"index"}), "derive": names_anew}
+
+
+@pytest.mark.parametrize(("code", "exit_status", "bends", "harm"), attacks)
+def test_an_attack_is_found(code, exit_status, bends, harm, tmp_path):
+    report = judge(bends, harm, tmp_path)
+    assert code in {finding.code for finding in report.findings}
+    assert int(report.exit) == exit_status
+    assert (report.verdict == "ok") == (exit_status == 0 and not report.left_out)
+
+
+def test_every_code_of_these_checks_has_an_attack():
+    checks = {7}
+    assert attacks.codes() >= {code for code, (check, _) in CODES.items() if check in checks}
