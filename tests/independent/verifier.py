@@ -1,0 +1,703 @@
+"""A verifier of evidence archives in folders, written from schemas/FORMAT.md alone; it shares no line with the project.
+
+    python verifier.py ARCHIVE_FOLDER TRUST_JSON
+
+Each finding is one line, `code subject [severity] words`. Exit status: 0 whole, 1 failed, 3 something could not be
+checked, 4 locks alone are at fault (17). Numbers in comments are sections of FORMAT.md; `evidence.py` beside this file
+judges single objects. Left out: RFC 3161 tokens (14; writers make none), cosignatures by others, proof files (16),
+index columns (`--only index`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # python -I does not look beside the program
+
+from evidence import (
+    COMMON,
+    ENTRY,
+    ENTRY_KEY,
+    ENVELOPE,
+    EVIDENCE,
+    FILE_NAME,
+    HEX,
+    INDEX,
+    KINDS,
+    LOCK,
+    MODES,
+    PAYLOAD,
+    Bad,
+    Tree,
+    canonical,
+    checkpoint_root,
+    demand,
+    instant,
+    leaf_hash,
+    line_fault,
+    parse,
+    read_trust,
+    schema_fault,
+    sha256,
+    signature_good,
+    statement_key,
+    text_fault,
+    tile_key,
+    unbase64,
+    verifier_key,
+)  # fmt: skip
+
+FAILED, UNKNOWN, NOTE = "failed", "unknown", "note"
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A good statement: its place in the log, what it says."""
+
+    index: int
+    key: str
+    kind: str
+    predicate: dict[str, Any]
+    subjects: dict[str, str]
+
+
+class Archive:
+    """One verification: the folder, what was found so far, and the checks of section 17 in the order of need."""
+
+    def __init__(self, root: Path, trust: dict[str, Any]) -> None:
+        self.root, self.trust = root, trust
+        self.findings: list[tuple[str, str, str, str]] = []
+        self.keys, self.placed = set(self.list_keys()), {"README.txt"}
+        self.entries: list[dict[str, Any] | None] = []
+        self.statements: list[Statement] = []
+        self.owner: dict[str, int] = {}  # key to the entry that it belongs to (12)
+        self.digests: dict[str, str] = {}  # of objects that are as stated
+        self.explained: set[tuple[str, str]] = set()
+        self.lines: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self.named: dict[str, set[str]] = defaultdict(set)  # batch to snapshots whose lines name it
+        self.content: set[str] = set()
+        self.group = lru_cache(maxsize=4)(self.read_group)
+
+    def find(self, code: str, subject: str, severity: str = FAILED, words: str = "") -> None:
+        self.findings.append((code, subject, severity, words))
+
+    def list_keys(self) -> Iterator[str]:
+        """Return every key; a root name with a dot is none (3), and what is no plain file holds no content."""
+        for folder, folders, files in os.walk(self.root):
+            top = Path(folder) == self.root
+            folders[:] = [name for name in folders if not (top and name.startswith("."))]
+            for name in files + [name for name in folders if (Path(folder) / name).is_symlink()]:
+                if not (top and name.startswith(".")):
+                    yield (Path(folder) / name).relative_to(self.root).as_posix()
+
+    def read(self, key: str) -> bytes | None:
+        path = self.root / key
+        return path.read_bytes() if key in self.keys and path.is_file() and not path.is_symlink() else None
+
+    # Check 2
+
+    def check_log(self) -> None:
+        sizes = sorted(int(key[-12:]) for key in self.keys if re.fullmatch(r"log/checkpoints/[0-9]{12}", key))
+        notes = {size: self.read(f"log/checkpoints/{size:012d}") or b"" for size in sizes if size}
+        roots: dict[int, bytes] = {}
+        for log in self.trust["logs"]:  # which of its logs a folder holds, only its checkpoints say
+            roots = {size: root for size, data in notes.items() if (root := checkpoint_root(data, size, log))}
+            if roots:
+                break
+        else:
+            log = self.trust["logs"][0]
+        for size in notes:
+            self.place(f"log/checkpoints/{size:012d}", size - 1)
+            if size not in roots:
+                self.find("log-signature", f"log/checkpoints/{size:012d}")
+        seen, newest = log["seen"], max(roots, default=0)
+        if not roots:
+            self.find("log-missing", "log/checkpoints", FAILED if seen else UNKNOWN)
+        for size in range(1, newest + 1):
+            if size not in notes:
+                self.find("log-checkpoint-gap", f"log/checkpoints/{size:012d}")
+        if seen and newest < seen["size"]:
+            self.find("log-rollback", "log/checkpoints", words=f"{newest} entries, {seen['size']} were seen")
+        if seen and seen["size"] in roots and roots[seen["size"]].hex() != seen["root"]:
+            self.find("log-fork", f"log/checkpoints/{seen['size']:012d}")
+        self.read_entries(newest, roots)
+
+    def read_entries(self, newest: int, roots: dict[int, bytes]) -> None:
+        tree, leaves, stored, whole, differing = Tree(), [], [], True, []
+        while (key := f"log/entries/{len(self.entries):012d}") in self.keys or len(self.entries) < newest:
+            index, data = len(self.entries), self.read(key) or b""
+            try:
+                entry = parse(data)
+                demand(entry, ENTRY if len(data) <= 1024 else "at most 1,024 bytes")
+            except Bad as error:
+                if index >= newest:
+                    break  # an invalid entry in the tail is a stranger
+                self.find("log-entry-missing", key, words=str(error))
+                entry, whole = None, False
+            self.entries.append(entry)
+            self.place(key, index)
+            if index >= newest:
+                self.find("log-tail-unfinished", key, UNKNOWN)
+            leaves.append(hashlib.sha256(b"\x00" + data).digest())
+            stored.append(data)
+            tree.add(leaves[-1])
+            if whole and index + 1 in roots and tree.root() != roots[index + 1]:
+                differing.append(index + 1)
+        for size in differing:
+            self.find("log-root", f"log/checkpoints/{size:012d}")
+        if differing and differing == [size for size in sorted(roots) if size >= differing[0]]:
+            self.blame_entry(differing[0], roots)
+        self.check_tiles(leaves, stored, newest)
+
+    def blame_entry(self, differs: int, roots: dict[int, bytes]) -> None:
+        """No root agrees from a size on: name the entries since the last that did, one is not what was signed."""
+        agreed = max((size for size in roots if size < differs), default=0)
+        for index in range(agreed, differs):
+            self.find("log-entry-missing", f"log/entries/{index:012d}", words="no version gives the signed root")
+
+    def check_tiles(self, leaves: list[bytes], stored: list[bytes], newest: int) -> None:
+        expected: dict[str, tuple[int, bytes]] = {}
+        for first in range(0, len(stored) // 256 * 256, 256):
+            bundle = b"".join(len(data).to_bytes(2, "big") + data for data in stored[first : first + 256])
+            expected[tile_key("entries", first // 256)] = (first + 255, bundle)
+        level, nodes = 0, leaves
+        while len(nodes) >= 256:
+            above = []
+            for first in range(0, len(nodes) // 256 * 256, 256):
+                last = (first + 256) * 256**level - 1
+                expected[tile_key(level, first // 256)] = (last, b"".join(nodes[first : first + 256]))
+                tree = Tree()
+                for node in nodes[first : first + 256]:
+                    tree.add(node)
+                above.append(tree.root())
+            level, nodes = level + 1, above
+        for key, (last, data) in expected.items():
+            if key in self.keys:
+                self.place(key, last)
+                if self.read(key) != data:
+                    self.find("log-tile", key)
+            elif last < newest:
+                self.find("log-tile", key, NOTE, "a full tile is not stored")
+
+    def place(self, key: str, index: int) -> None:
+        self.placed.add(key)
+        self.owner.setdefault(key, index)
+
+    # Check 4
+
+    def check_statements(self) -> None:
+        known: set[str] = set()
+        for index, entry in enumerate(self.entries):
+            if entry is None:
+                continue
+            key = entry["key"]
+            data = self.read(key)
+            self.place(key, index)
+            if data is None or sha256(data) != entry["sha256"]:
+                self.find("statement-missing" if data is None else "statement-differs", key)
+                continue
+            try:
+                if key in known:
+                    self.find("statement-duplicate", f"log/entries/{index:012d}", words=key)
+                elif statement := self.open_statement(index, key, data):
+                    known.add(key)
+                    self.check_numbers(statement)
+                    self.statements.append(statement)
+            except Bad as error:
+                self.find("statement-malformed", key, words=str(error))
+
+    def open_statement(self, index: int, key: str, data: bytes) -> Statement | None:
+        """Take a statement out of its envelope; None where it is not good, Bad where it is malformed."""
+        if len(data) > 65_535:
+            raise Bad("longer than 65,535 bytes")
+        envelope = parse(data)
+        demand(envelope, ENVELOPE)
+        if len(envelope["signatures"]) != 1:
+            raise Bad("not exactly one signature")
+        raw = unbase64(envelope["payload"])
+        payload = parse(raw)
+        demand(payload, PAYLOAD)
+        found, predicate = re.fullmatch(ENTRY_KEY, key), payload["predicate"]
+        assert found
+        kind, known = found[1], payload["predicateType"] == f"urn:archiver:{found[1]}:v1" and found[1] in KINDS
+        demand({name: predicate.get(name) for name in COMMON}, COMMON)
+        if known:
+            demand(predicate, COMMON | KINDS[kind])
+        elif not re.fullmatch(f"urn:archiver:{kind}:v[1-9][0-9]*", payload["predicateType"]):
+            raise Bad("predicateType is not of the kind in the key")
+        if predicate["id"] != found[2]:
+            raise Bad("id is not that in the key")
+        subjects = {one["name"]: one["digest"]["sha256"] for one in payload["subject"]}
+        if not subjects or len(subjects) != len(payload["subject"]):
+            raise Bad("no subject, or one twice")
+        if not self.key_good(key, kind, envelope["signatures"][0], raw, predicate["at"]):
+            return None
+        if any(predicate[name] != self.trust[name] for name in ("archive", "archive_id")):
+            self.find("statement-archive", key)
+            return None
+        if not known:
+            self.find("statement-kind-unknown", key, UNKNOWN)
+        else:
+            self.check_members(kind, predicate, list(subjects.items()))
+        return Statement(index, key, kind if known else "", predicate, subjects)
+
+    def key_good(self, key: str, kind: str, signed: dict[str, str], payload: bytes, at: str) -> bool:
+        trusted = {one["keyid"]: one for one in self.trust["statement_keys"]}.get(signed["keyid"])
+        claimed = [
+            one for s in self.statements if s.kind == "archive" for one in s.predicate["keys"] if one["role"] != "log"
+        ]
+        role = "approver" if kind == "approval" else "statement"
+        listed = trusted or next(
+            (one for one in claimed if one["keyid"] == signed["keyid"] and one["role"] == role), None
+        )
+        if not listed or (trusted and role not in trusted["roles"]):
+            self.find("statement-key-unknown", key)
+            return False
+        if not signature_good(statement_key(listed["pem"], listed["keyid"]), unbase64(signed["sig"]), payload):
+            self.find("statement-signature", key)
+            return False
+        if not trusted:
+            self.find("statement-key-unknown", key, UNKNOWN, "only the archive names this key")
+            return True
+        ends = [trusted["valid_until"], trusted["revoked"] and trusted["revoked"]["since"]]
+        end = min((one for one in ends if one), default=None)
+        if (trusted["valid_from"] and at < trusted["valid_from"]) or (end and at >= end):
+            self.find("statement-key-expired", key)
+            return False
+        if end:
+            self.find("statement-key-expired", key, UNKNOWN, "no timestamp proves that it is older than the key's end")
+        return True
+
+    def check_members(self, kind: str, predicate: dict[str, Any], subjects: list[tuple[str, str]]) -> None:
+        """Compare members, subjects and keys that say the same (11)."""
+        policy = lambda digest: (f"policies/{digest}.yaml", digest)  # noqa: E731
+        if kind == "archive" and subjects != [policy(predicate["policy_sha256"])]:
+            raise Bad("subject is not the first policy")
+        if kind == "policy":
+            orders = {one["instrument"] for one in predicate["matters"]} - {None}
+            fits = all(re.fullmatch(f"instruments/{digest}/{FILE_NAME}", name) for name, digest in subjects[1:])
+            if (
+                subjects[0] != policy(predicate["sha256"])
+                or not fits
+                or {digest for _, digest in subjects[1:]} != orders
+            ):
+                raise Bad("subjects are not the policy and its instruments")
+        if kind == "batch":
+            identity = f"{predicate['snapshot']}-{predicate['table']}-{predicate['number']:08d}"
+            name = f"data/{predicate['table']}/date={identity[:8]}/{identity}.parquet"
+            if predicate["id"] != identity or [one[0] for one in subjects] != [name]:
+                raise Bad("id, members and subject are not of one batch")
+            if (predicate["source"] == "") != (predicate["table"] == "items"):
+                raise Bad("source")
+        if kind == "snapshot" and (len(subjects) != 1 or subjects[0] != policy(subjects[0][1])):
+            raise Bad("subject is not a policy")
+        if kind == "receipt" and not predicate["receipts"]:
+            raise Bad("no receipts")
+
+    def check_numbers(self, statement: Statement) -> None:
+        """Check order and numbers against the log before (11, `statement-number`)."""
+        kind, predicate, index = statement.kind, statement.predicate, statement.index
+        before = lambda kind: [one.predicate for one in self.statements if one.kind == kind]  # noqa: E731
+        policies, faults = before("policy"), []
+        if (kind == "archive") != (index == 0):
+            faults.append("archive is the first entry and no other")
+        if kind == "archive":
+            logs = {log["origin"]: {key["vkey"] for key in log["keys"]} for log in self.trust["logs"]}
+            if predicate["log_vkey"] not in logs.get(predicate["origin"], ()):
+                self.find("statement-archive", statement.key, words="origin or log key")
+        if kind == "policy":
+            last = policies[-1] if policies else {"revision": 0, "sha256": None}
+            if (predicate["revision"], predicate["previous"]) != (last["revision"] + 1, last["sha256"]):
+                faults.append("revision or previous does not go on")
+            if not policies and index != 1:
+                faults.append("revision 1 is the second entry")
+        if kind == "batch":
+            if predicate["policy_sha256"] not in {one["sha256"] for one in policies}:
+                faults.append("its policy is not in the log before")
+            if predicate["snapshot"] in {one["id"] for one in before("snapshot")}:
+                faults.append("its snapshot has ended")
+        if kind == "snapshot":
+            if predicate["previous"] not in {one["id"] for one in before("snapshot")} | {None}:
+                faults.append("previous is not in the log before")
+            if predicate["log_size_at_start"] > index:
+                faults.append("log_size_at_start")
+        for fault in faults:
+            self.find("statement-number", statement.key, words=fault)
+
+    def of_kind(self, kind: str) -> list[Statement]:
+        return [one for one in self.statements if one.kind == kind]
+
+    # Check 5
+
+    def check_objects(self) -> None:
+        sizes: dict[str, set[int]] = defaultdict(set)
+        stated: dict[str, set[str]] = defaultdict(set)
+        for statement in self.statements:
+            incident = statement.kind == "incident"
+            if incident:
+                self.explained |= {(one["key"], one["sha256"]) for one in statement.predicate["objects"]}
+            for name, digest in statement.subjects.items():
+                # What an incident is about is no content by that; an unknown kind's subject need not be a key (11.7).
+                if statement.kind and not (incident and (name, digest) in self.explained):
+                    stated[name].add(digest)
+                    self.place(name, statement.index)
+                elif not statement.kind:
+                    self.placed.add(name)
+            for receipt in statement.predicate.get("receipts", []) if statement.kind in ("batch", "receipt") else []:
+                sizes[receipt["key"]].add(receipt["size"])
+                stated[receipt["key"]] |= {receipt["sha256"]} - {None}
+        for name, digests in sorted(stated.items()):
+            self.check_object(name, digests, sizes[name])
+
+    def check_object(self, name: str, digests: set[str], sizes: set[int]) -> None:
+        path = self.root / name
+        if name not in self.keys or path.is_symlink() or not path.is_file():
+            self.find("object-missing", name)
+            return
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        if sizes - {path.stat().st_size}:
+            self.find("object-size", name)
+        if digests - {digest}:
+            self.find("object-sha256", name)
+        else:
+            self.digests[name] = digest
+
+    # Check 7
+
+    def check_records(self) -> None:
+        batches = {one.predicate["id"]: one for one in self.of_kind("batch") if set(one.subjects) <= set(self.digests)}
+        self.batches = {name: one for name, one in batches.items() if self.check_batch(one)}
+        offsets: Counter[str] = Counter()
+        for statement in sorted(self.batches.values(), key=lambda one: one.predicate["id"]):
+            if statement.predicate["table"] == "items":
+                self.check_lines(statement, offsets)
+
+    def open_batch(self, statement: Statement) -> pq.ParquetFile:
+        return pq.ParquetFile(self.root / next(iter(statement.subjects)))
+
+    def read_group(self, batch: str, group: int) -> list[tuple[str, int, bytes | None, dict[str, Any] | None, int]]:
+        """Return item text, offset, raw, withheld and record number of a row group."""
+        table = self.open_batch(self.batches[batch]).read_row_group(group, columns=[field.name for field in EVIDENCE])
+        columns = (table[name].to_pylist() for name in ("item", "offset", "raw", "withheld", "record"))
+        return list(zip(*columns, strict=True))
+
+    def rows(self, batch: str, first: int, count: int) -> Iterator[tuple[Any, ...]]:
+        metadata, start = self.open_batch(self.batches[batch]).metadata, 0
+        for group in range(metadata.num_row_groups):
+            end = start + metadata.row_group(group).num_rows
+            if start < first + count and end > first:
+                yield from self.group(batch, group)[max(first - start, 0) : first + count - start]
+            start = end
+
+    def check_batch(self, statement: Statement) -> bool:
+        name, said = next(iter(statement.subjects)), statement.predicate
+        self.batches = {said["id"]: statement}
+        try:
+            file = self.open_batch(statement)
+            metadata = {key.decode(): value.decode() for key, value in (file.metadata.metadata or {}).items()}
+            return self.check_schema(name, said, file, metadata) and self.check_rows(name, said, metadata)
+        except (pa.ArrowException, OSError, ValueError) as error:
+            self.find("record-schema", name, words=str(error).splitlines()[0])
+            return False
+
+    def check_schema(self, name: str, said: dict[str, Any], file: pq.ParquetFile, metadata: dict[str, str]) -> bool:
+        index = INDEX.get((said["table"], said["table_version"]))
+        fields = EVIDENCE + [pa.field(*column) for column in index or []]
+        if fault := schema_fault(file, fields, whole=index is not None):
+            self.find("record-schema", name, FAILED if index is not None else UNKNOWN, fault)
+            return False
+        if index is None:
+            self.find("record-schema", name, UNKNOWN, "a table that this verifier does not know")
+        stated = {
+            "format": "1", "archive_id": said["archive_id"], "table": said["table"], "batch": said["id"],
+            "table_version": str(said["table_version"]), "merkle_root": said["merkle_root"],
+        }  # fmt: skip
+        expected = {f"archiver.{key}": value for key, value in stated.items()}
+        if set(metadata) != {*expected, "archiver.salt", "ARROW:schema"} or not HEX(metadata["archiver.salt"]):
+            self.find("record-schema", name, words="keys of the metadata")
+            return False
+        wrong = [key for key, value in expected.items() if metadata[key] != value]
+        if wrong:
+            self.find(
+                "record-root" if wrong == ["archiver.merkle_root"] else "record-schema", name, words=", ".join(wrong)
+            )
+        return not wrong
+
+    def check_rows(self, name: str, said: dict[str, Any], metadata: dict[str, str]) -> bool:
+        count = self.open_batch(self.batches[said["id"]]).metadata.num_rows
+        salts = hashlib.shake_256(bytes.fromhex(metadata["archiver.salt"])).digest(16 * count)
+        tree, texts, total, good = Tree(), set(), 0, count == said["records"]
+        for number_, (text, offset, raw, withheld, record) in enumerate(self.rows(said["id"], 0, count)):
+            good = good and record == number_ and (raw is None) != (withheld is None)
+            texts.add(text)
+            kept = withheld or {"length": 0, "sha256": b""}
+            length, digest = (len(raw), hashlib.sha256(raw).digest()) if raw is not None else kept.values()
+            if length is None or digest is None:  # the fields of `withheld` may be null by their Parquet type
+                good, length, digest = False, 0, b""
+            tree.add(leaf_hash(text, offset, length, salts[16 * number_ : 16 * number_ + 16], digest))
+            total += length
+        if not good:
+            self.find("record-order", name)
+        if not count or tree.root().hex() != said["merkle_root"]:
+            self.find("record-root", name)
+        if (len(texts), total) != (said["items"], said["raw_bytes"]):
+            self.find("statement-number", name, words="items or raw_bytes")
+        own = canonical({"path": "items", "source": "", "version": said["snapshot"]})
+        for text in sorted(texts):
+            fault = text_fault(text) or ((text == own) != (said["table"] == "items") and "item of another table")
+            if fault:
+                self.find("item-malformed", name, words=f"{text[:200]}: {fault}")
+        return good
+
+    def check_lines(self, statement: Statement, offsets: Counter[str]) -> None:
+        name, snapshot = next(iter(statement.subjects)), statement.predicate["snapshot"]
+        for _, offset, raw, withheld, record in self.rows(statement.predicate["id"], 0, statement.predicate["records"]):
+            if offset != offsets[snapshot]:
+                self.find("item-malformed", name, words=f"row {record}: offset")
+            offsets[snapshot] = offset + (len(raw) if raw is not None else withheld["length"])
+            if raw is None:
+                self.find("item-sha256", name, UNKNOWN, f"row {record} is withheld")
+                continue
+            try:
+                line = parse(raw.removesuffix(b"\n")) if raw.endswith(b"\n") else None
+                fault = line_fault(raw, line)
+            except Bad as error:
+                fault = str(error)
+            if fault:
+                self.find("item-malformed", name, words=f"row {record}: {fault}")
+                continue
+            self.lines[snapshot].append(line)
+            self.check_content(statement, f"{name} row {record}", line)
+
+    def check_content(self, statement: Statement, subject: str, line: dict[str, Any]) -> None:
+        """Follow the parts of a line to its bytes (8)."""
+        item, position, digest = canonical(line["item"]), 0, hashlib.sha256()
+        stated = {one.predicate["id"]: one for one in self.of_kind("batch")}
+        identity = canonical([line["item"], line["parts"], line["sha256"], line["size"], line["table"]])
+        complete = identity not in self.content
+        for part in line["parts"]:
+            self.named[part["batch"]].add(statement.predicate["snapshot"])
+            batch = stated.get(part["batch"])
+            if not batch or batch.index >= statement.index or batch.predicate["table"] != line["table"]:
+                self.find(
+                    "item-parts", subject, words=f"{part['batch']} is not a batch of this table in the log before"
+                )
+                return
+            if part["first"] + part["count"] > batch.predicate["records"]:
+                self.find("item-parts", subject, words="rows outside the batch")
+                return
+            if not complete or part["batch"] not in self.batches:
+                complete = False  # checked already, or the batch has its own finding
+                continue
+            wanted = canonical(part["of"]) if "of" in part else item
+            for text, offset, raw, withheld, _ in self.rows(part["batch"], part["first"], part["count"]):
+                if text != wanted or offset != position:
+                    self.find("item-parts", subject, words=f"row of another item, gap or overlap at {offset}")
+                    return
+                position += len(raw) if raw is not None else withheld["length"]
+                digest.update(raw or b"")
+                if raw is None:
+                    self.find("item-sha256", subject, UNKNOWN, "bytes are withheld")
+                    complete = False
+        if line["parts"] and complete:
+            self.content.add(identity)
+            if (position, digest.hexdigest()) != (line["size"], line["sha256"]):
+                self.find("item-sha256", subject)
+
+    # Check 6
+
+    def check_locks(self) -> None:
+        path = self.root / ".locks.jsonl"
+        if not path.is_file():
+            self.find("lock-unknown", ".locks.jsonl", UNKNOWN)
+            return
+        self.find("lock-not-enforced", ".locks.jsonl", NOTE)
+        locks: dict[str, tuple[int, str, bool]] = {}
+        for raw in path.read_bytes().splitlines(keepends=True):
+            try:
+                lock = parse(raw[:-1])
+                demand(lock, LOCK)
+            except Bad:
+                continue  # counts for nothing
+            if raw.endswith(b"\n") and (lock["mode"] == "NONE") == (lock["retain_until"] is None):
+                found = (MODES[lock["mode"]], lock["retain_until"] or "", lock["legal_hold"])
+                before = locks.get(lock["key"], (0, "", False))
+                locks[lock["key"]] = tuple(map(max, before, found))  # type: ignore[assignment]
+        batches = {name: one for one in self.of_kind("batch") for name in one.subjects}
+        for key, index in sorted(self.owner.items()):
+            if key in self.keys:
+                self.check_lock(key, locks.get(key, (0, "", False)), self.required(index, batches.get(key)))
+
+    def check_lock(self, key: str, lock: tuple[int, str, bool], required: list[tuple[str, bool]]) -> None:
+        until, legal = max((one[0] for one in required), default=""), any(one[1] for one in required)
+        if lock[0] == MODES["NONE"]:
+            self.find("lock-missing", key)
+            return
+        if lock[0] < MODES["COMPLIANCE"]:
+            self.find("lock-mode", key)
+        if lock[1] < until:
+            self.find("lock-date", key, words=f"{lock[1]}, the hold lasts until {until}")
+        if legal and not lock[2]:
+            self.find("lock-hold", key)
+
+    def in_force(self, index: int) -> list[dict[str, Any]]:
+        policies = self.of_kind("policy")
+        at = [one for one in policies if one.index <= index] or policies[:1]
+        return at[-1].predicate["matters"] if at else []
+
+    def required(self, index: int, batch: Statement | None) -> list[tuple[str, bool]]:
+        """Return all dates and legal holds that bind an object (12: a, c, d; of the kind `hold` there are none yet)."""
+        of = {one["id"] for one in self.in_force(index)} if batch is None else set(batch.predicate["matters"])
+        trusted = [one for one in self.trust["holds"] if batch is None or one["matter"] in of]
+        claims = [(one["until"], one["legal_hold"]) for one in trusted]
+        if batch is None:
+            return claims + [(one["retain_until"], one["legal_hold"]) for one in self.in_force(index)]
+        snapshots = self.named[batch.predicate["id"]]
+        naming = [one for one in self.of_kind("snapshot") if one.predicate["id"] in snapshots]
+        later = [
+            m
+            for one in naming
+            if one.predicate["status"] != "aborted"
+            for m in self.in_force(one.index)
+            if m["id"] in of
+        ]
+        return claims + [(one["retain_until"], one["legal_hold"]) for one in [batch.predicate["hold"], *later]]
+
+    # Check 8
+
+    def check_completeness(self) -> None:
+        numbers: dict[tuple[str, str], list[int]] = defaultdict(list)
+        for one in self.of_kind("batch"):
+            numbers[one.predicate["snapshot"], one.predicate["table"]].append(one.predicate["number"])
+        for (snapshot, table), found in numbers.items():
+            if sorted(found) != list(range(len(found))):
+                self.find("batch-gap", f"{snapshot}-{table}")
+        finished = {one.predicate["id"]: one for one in self.of_kind("snapshot")}
+        for snapshot in sorted({snapshot for snapshot, _ in numbers} - set(finished)):
+            self.find("snapshot-unfinished", snapshot, UNKNOWN)
+        for identity, statement in finished.items():
+            batches = {table: len(found) for (snapshot, table), found in numbers.items() if snapshot == identity}
+            if statement.predicate["batches"] != batches:
+                self.find("snapshot-counts", statement.key, words=f"batches are {batches}")
+            if statement.predicate["status"] != "aborted":
+                self.check_counts(statement)
+            elif statement.predicate["sources"]:
+                self.find("snapshot-counts", statement.key, words="aborted with sources")
+        self.check_silence([one.predicate for one in finished.values()])
+        self.check_strangers()
+        for kind in ("archive", "snapshot"):
+            if not self.of_kind(kind):
+                self.find("nothing-checked", kind, UNKNOWN)
+
+    def check_counts(self, statement: Statement) -> None:
+        lines, said = self.lines[statement.predicate["id"]], statement.predicate
+        items = Counter(canonical(line["item"]) for line in lines)
+        words = [f"{item} has {n} lines" for item, n in items.items() if n > 1]
+        strange = {line["item"]["source"] for line in lines} - {one["id"] for one in said["sources"]}
+        words += [f"lines of the source {name}" for name in sorted(strange)]
+        for source in said["sources"]:
+            own = [line for line in lines if line["item"]["source"] == source["id"] and "members" not in line["item"]]
+            words += [
+                f"{source['id']}: {name}"
+                for name, value in self.tally(said["id"], own).items()
+                if bare(source)[name] != value
+            ]
+        for one in words:
+            self.find("snapshot-counts", statement.key, words=one)
+
+    def tally(self, snapshot: str, lines: list[dict[str, Any]]) -> dict[str, Any]:
+        counts = dict.fromkeys(KINDS["snapshot"]["sources"][0]["counts"], 0)
+        rules: dict[str, dict[str, int]] = defaultdict(lambda: {"items": 0, "bytes": 0})
+        for line in lines:
+            counts[line["status"]] += 1
+            counts["seen"] += line["status"] != "absent"
+            if line["status"] == "excluded":
+                rules[line["detail"]]["items"] += 1
+                rules[line["detail"]]["bytes"] += line["size"] or 0
+        content = [line for line in lines if line["parts"]]
+        new = [line for line in content if all(part["batch"].startswith(snapshot) for part in line["parts"])]
+        excluded = sorted(canonical({"rule": rule, **numbers}) for rule, numbers in rules.items())
+        total = lambda some: sum(line["size"] for line in some)  # noqa: E731
+        return {"counts": counts, "bytes": total(content), "new_bytes": total(new), "excluded": excluded}
+
+    def check_silence(self, snapshots: list[dict[str, Any]]) -> None:
+        policies = [one.predicate["expected_every_hours"] for one in self.of_kind("policy")]
+        hours = self.trust["max_silence_hours"] or (policies[-1] if policies else 0)
+        times = [instant(one["finished"]) for one in snapshots] + [datetime.now(UTC)]
+        for before, after in pairwise(times):
+            if hours and (after - before).total_seconds() > hours * 3600:
+                self.find("silence", f"{before:%Y-%m-%dT%H:%M:%SZ}", NOTE)
+
+    def check_strangers(self) -> None:
+        cosignature = re.compile(r"log/cosignatures/[0-9]{12}/[0-9a-f]{8}")
+        for key in sorted(self.keys - self.placed):
+            if not cosignature.fullmatch(key):
+                named = (key, sha256(self.read(key) or b"")) in self.explained
+                self.find("stranger-key", key, NOTE if named else UNKNOWN)
+
+    def verify(self) -> None:
+        for check in (
+            self.check_log, self.check_statements, self.check_objects, self.check_records, self.check_locks,
+            self.check_completeness,
+        ):  # fmt: skip
+            check()
+        if self.trust["timestamps"]["required"]:
+            self.find("timestamp-missing", "timestamps", UNKNOWN)
+
+
+def bare(source: dict[str, Any]) -> dict[str, Any]:
+    """Return a source's account without order, and without reasons, which are the policy's words."""
+    excluded = [{name: value for name, value in one.items() if name != "reason"} for one in source["excluded"]]
+    return source | {"excluded": sorted(map(canonical, excluded))}
+
+
+def check_trust(data: bytes) -> tuple[dict[str, Any] | None, str, str]:
+    """Check 1: return the trust file, or None, a code and words."""
+    try:
+        trust = read_trust(data)
+    except Bad as error:
+        return None, "trust-unreadable", str(error)
+    try:
+        for log in trust["logs"]:
+            for key in log["keys"]:
+                verifier_key(key["vkey"], log["origin"])
+        for key in trust["statement_keys"]:
+            statement_key(key["pem"], key["keyid"])
+    except Bad as error:
+        return None, "trust-key-refused", str(error)
+    return trust, "", ""
+
+
+def main(folder: str, trust_file: str) -> int:
+    trust, code, words = check_trust(Path(trust_file).read_bytes())
+    findings = [(code, trust_file, FAILED, words)]
+    if trust:
+        archive = Archive(Path(folder), trust)
+        archive.verify()
+        findings = archive.findings
+    for code, subject, severity, words in findings:
+        line = f"{code} {subject} [{severity}] {words}".rstrip()
+        print(line.encode("utf-8", "backslashreplace").decode("utf-8"))  # noqa: T201 - it is a program
+    failed = [code for code, _, severity, _ in findings if severity == FAILED]
+    if failed:
+        return 4 if all(code.startswith("lock-") for code in failed) else 1
+    return 3 if any(severity == UNKNOWN for _, _, severity, _ in findings) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]) if len(sys.argv) == 3 else 2)
