@@ -1,8 +1,9 @@
-"""What every test may ask for: real inputs where present, a fixed clock, counted randomness."""
+"""What every test may ask for: real inputs where present, real stores where installed, a fixed clock."""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests" / "stores"))
+
+from real_stores import ceph, localstack  # noqa: E402 - the suite is no package
+
+__all__ = ["ceph", "clock", "localstack", "shared_data"]
 
 
 @pytest.fixture(scope="session")

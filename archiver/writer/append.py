@@ -14,6 +14,8 @@ A validly signed other root of the same size means that the log was forked: noth
 
 from __future__ import annotations
 
+import secrets
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,11 +32,16 @@ from archiver.signing.base import LogSigner
 from archiver.stores.base import Lock, Store, Version
 from archiver.writer.place import Strangers, place, raise_lock, versions_of
 
-__all__ = ["Log", "LogBook", "Opened"]
+__all__ = ["Log", "LogBook", "Opened", "wait_a_little"]
 
 _CHECKPOINT_LIMIT = 1024  # three lines and one signature, with a name of 200 characters
 _AT_ONCE = 256  # entries that are held in memory until the root over them is found to be signed
 _MAX_ATTEMPTS = 1000  # lost races in a row: beyond this the store is not doing what it says
+
+
+def wait_a_little(lost: int) -> None:
+    """Wait for a time that grows with the races lost, never the same for two writers, a second and a half at most."""
+    time.sleep(min(0.04 * 2 ** min(lost, 5), 1.0) * (0.5 + secrets.randbelow(1000) / 1000))
 
 
 class LogBook(Protocol):
@@ -101,8 +108,12 @@ class Log:
         open_statement: Callable[[bytes], Opened],
         lock: Callable[[], Lock],
         strangers: Strangers,
+        pause: Callable[[int], None] = wait_a_little,
     ) -> None:
-        """Bind a store to what is known of its log; `open_statement` raises for an envelope that is not valid."""
+        """Bind a store to what is known of its log; `open_statement` raises for an envelope that is not valid.
+
+        `pause` is called after each lost race with the number of races lost in a row before.
+        """
         self._store = store
         self._book = book
         self._vkey = vkey
@@ -110,6 +121,7 @@ class Log:
         self._open = open_statement
         self._lock = lock
         self._strangers = strangers
+        self._pause = pause
         self._confirmed = 0  # a size whose checkpoint this process has found to be the book's
         self._statements: dict[bytes, tuple[bytes, Opened]] = {}
 
@@ -135,10 +147,13 @@ class Log:
         if layout.statement_of_key(key) is None:
             raise WorldError("log-key", f"{key}: expected the key of a statement")
         mine = entry.encode(key, sha256(envelope).hexdigest())
-        for _ in range(_MAX_ATTEMPTS):
+        for attempt in range(_MAX_ATTEMPTS):
             size = self.catch_up()
             if self._book.entry_of(key) is None:
-                self._close(size, self._reserve(size, mine))  # mine, or one that another writer has not finished
+                found = self._reserve(size, mine)
+                if found.data != mine:  # its writer is mostly about to close the position; if not, it is done here
+                    self._pause(attempt)
+                self._close(size, found)
             known = self._book.entry_of(key)
             if known is not None:
                 _demand_same(key, known, mine)
