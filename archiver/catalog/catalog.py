@@ -241,10 +241,12 @@ class Catalog:
             yield ItemLine.parse(bytes(data))
 
     def counts_by_status(self) -> dict[str, int]:
-        """Count the items of the newest finished snapshot by status."""
+        """Count the items of the newest finished snapshot by status, as its statement does: without what is inside."""
         newest = self.last_snapshot()
         found = self._db.execute(
-            "SELECT status, count(*) FROM latest WHERE snapshot = ? GROUP BY status", [newest and newest.id]
+            "SELECT status, count(*) FROM latest WHERE snapshot = ? AND json_extract(item, '$.members') IS NULL"
+            " GROUP BY status",
+            [newest and newest.id],
         )
         return dict(found.fetchall())
 

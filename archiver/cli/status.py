@@ -1,4 +1,4 @@
-"""`archiver status`: how the archive stands, from local records alone."""
+"""`archiver status`: how the archive stands, from local records, or with `--archive` from the store."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from archiver.cli.context import Answer, Run
-from archiver.cli.options import with_policy
+from archiver.cli.options import Place, reader
 from archiver.cli.words import columns, count, days_left, indented, instant, short, size
+from archiver.errors import UsageError
 
 if TYPE_CHECKING:
     from archiver.cli.answers import Standing
@@ -20,19 +21,39 @@ _MOST = 20  # lines of a list; all of them are in --json
 
 
 @click.command("status")
-@with_policy
+@reader
 @click.pass_obj
-def command(run: Run) -> Answer:
+def command(run: Run, /, *, place: Place) -> Answer:
     """Say how the archive stands, and as of when.
 
-    Nothing is asked of the store, so this is quick; `archiver verify` looks at the store itself.
+    With a policy nothing is asked of the store, so this is quick. With --archive everything comes from the store, as
+    its log tells it; `archiver verify` looks whether all of it is true.
     """
-    from archiver.cli.opening import open_policy  # noqa: PLC0415 - loaded when called
+    found = _from_store(run, place) if place.archive is not None else _from_records(run, place)
+    return Answer(found.exit, _members(found), "\n".join(_lines(run, found)))
+
+
+def _from_records(run: Run, place: Place) -> Status:
+    from archiver.cli.reading import policy_of  # noqa: PLC0415 - loaded when called
     from archiver.flows.status import status  # noqa: PLC0415
 
-    policy = open_policy(run)
-    found = status(policy, clock=run.clock)
-    return Answer(found.exit, _members(found), "\n".join(_lines(run, found)))
+    if place.trust is not None:
+        raise UsageError(
+            "usage",
+            "--trust: expected it with --archive, found it alone",
+            hint="status with a policy asks local records, which need no trust file",
+        )
+    policy = policy_of(run, place)
+    assert policy is not None
+    return status(policy, clock=run.clock)
+
+
+def _from_store(run: Run, place: Place) -> Status:
+    from archiver.cli.reading import opened  # noqa: PLC0415 - loaded when called
+    from archiver.flows.status import status_of_store  # noqa: PLC0415
+
+    with opened(run, place) as reading:
+        return status_of_store(reading, clock=run.clock, listener=run.talk.hear)
 
 
 def _lines(run: Run, found: Status) -> list[str]:
@@ -76,7 +97,8 @@ def _attempt(found: Status) -> str:
 
 def _hold(run: Run, hold: HoldStatus) -> list[str]:
     left = days_left(hold.retain_until, run.clock())
-    lines = [f"hold {hold.matter}, {hold.title}", f"  locked until {instant(hold.retain_until)}, {left}"]
+    title = f", {hold.title}" if hold.title else ""
+    lines = [f"hold {hold.matter}{title}", f"  locked until {instant(hold.retain_until)}, {left}"]
     if hold.soon and not hold.passed:
         lines.append("  this is soon: is the date still right? a later retain_until in the policy extends it")
     if hold.readings:

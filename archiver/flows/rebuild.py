@@ -19,6 +19,7 @@ from pathlib import Path
 from archiver.catalog.catalog import Catalog
 from archiver.errors import EvidenceError, WorldError
 from archiver.events import Advanced, Listener, Stage
+from archiver.flows import hold_receipts
 from archiver.flows.reading import items_of
 from archiver.flows.session import destination_store, own_trust
 from archiver.flows.state import StateFolder
@@ -30,7 +31,7 @@ from archiver.proof import merkle
 from archiver.stores.base import Store
 from archiver.writer.durable import sync_folder
 
-__all__ = ["Rebuilt", "rebuild", "take_in_items"]
+__all__ = ["Rebuilt", "rebuild", "take_in_items", "take_in_lines", "take_in_log"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def take_in_items(catalog: Catalog, store: Store, trust: TrustFile) -> int:
         with open_archive(store, trust) as archive:
             archive.demand()
             for snapshot in missing:
-                _take_in(catalog, archive, snapshot)
+                take_in_lines(catalog, archive, snapshot)
     return len(missing)
 
 
@@ -69,7 +70,9 @@ def rebuild(policy: Policy, *, clock: Callable[[], datetime], listener: Listener
             with open_archive(destination_store(policy, clock), trust, listener=listener) as archive:
                 archive.demand()
                 with closing(Catalog(fresh)) as catalog:
-                    items = _fill(catalog, archive, listener)
+                    take_in_log(catalog, archive, listener, "rebuild the catalog")
+                    items = sum(take_in_lines(catalog, archive, one) for one in catalog.snapshots_without_items())
+                    hold_receipts.take_in(catalog, archive.store)
                     _refuse_rollback(state.catalog, catalog)
                     made = _count(catalog, items)
             # A kill before this line leaves the old catalog and a file that the next rebuild removes.
@@ -79,9 +82,9 @@ def rebuild(policy: Policy, *, clock: Callable[[], datetime], listener: Listener
     return made
 
 
-def _fill(catalog: Catalog, archive: Archive, listener: Listener) -> int:
-    """Take in the whole log, then the lines of every snapshot; return how many lines these were."""
-    listener(Stage("rebuild the catalog", archive.log.size, "entries"))
+def take_in_log(catalog: Catalog, archive: Archive, listener: Listener, stage: str) -> None:
+    """Take the whole log of an archive into an empty catalog."""
+    listener(Stage(stage, archive.log.size, "entries"))
     stream = archive.statements()
     coming: tuple[int, Statement, bytes] | None = next(stream, None)
     for index, data in archive.log.entries():
@@ -93,10 +96,10 @@ def _fill(catalog: Catalog, archive: Archive, listener: Listener) -> int:
         listener(Advanced())
     if catalog.frontier().root() != archive.log.root:
         raise EvidenceError("log-root", f"log: expected the root {archive.log.root.hex()}, found another")
-    return sum(_take_in(catalog, archive, snapshot) for snapshot in catalog.snapshots_without_items())
 
 
-def _take_in(catalog: Catalog, archive: Archive, snapshot: str) -> int:
+def take_in_lines(catalog: Catalog, archive: Archive, snapshot: str) -> int:
+    """Take in the lines of one finished snapshot; return how many there were."""
     found = archive.statement("snapshot", snapshot)
     if found is None or not isinstance(found[1].predicate, SnapshotPredicate):
         raise EvidenceError("statement-missing", f"snapshot {snapshot}: expected its statement in the log, found none")

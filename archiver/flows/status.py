@@ -1,4 +1,4 @@
-"""How an archive stands, from local records: nothing is asked of the store, so it is quick and says as of when.
+"""How an archive stands: from local records, quick and as of the last run here, or from the store, for who has none.
 
 What needs a person comes first: a run that was not finished, a backlog, items that failed, a hold that ends soon or
 has ended, objects locked below the hold, silence for longer than the policy expects.
@@ -6,26 +6,31 @@ has ended, objects locked below the hold, silence for longer than the policy exp
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from archiver.catalog.catalog import Catalog
 from archiver.errors import Exit, UsageError
+from archiver.events import Listener
+from archiver.flows.ends_earlier import dates, ends_earlier
+from archiver.flows.reading import Reading, UnknownError
+from archiver.flows.rebuild import take_in_lines, take_in_log
 from archiver.flows.session import own_trust
 from archiver.flows.state import StateFolder
 from archiver.model import hold, instant
-from archiver.model.policy import Matter, Policy
+from archiver.model.policy import Policy
 from archiver.writer.journal import Journal
 
-__all__ = ["HoldStatus", "Status", "status"]
+__all__ = ["HoldStatus", "Status", "status", "status_of_store"]
 
 SOON = timedelta(days=60)
 
 
 @dataclass(frozen=True)
 class HoldStatus:
-    """A matter's hold: its date, every reading of the order's words, and the days that are left."""
+    """A matter's hold: the date in force and the days that are left; from a policy also title and readings."""
 
     matter: str
     title: str
@@ -71,23 +76,43 @@ def status(policy: Policy, *, clock: Callable[[], datetime]) -> Status:
             f"{state.path}: expected the records of a run, found none",
             hint="run `archiver snapshot` first",
         )
-    catalog = Catalog(state.catalog, read_only=True)
-    try:
-        return _status(policy, state, catalog, clock())
-    finally:
-        catalog.close()
+    with closing(Catalog(state.catalog, read_only=True)) as catalog:
+        unfinished, backlog = _unfinished(state)
+        found = _of_catalog(catalog, dates(catalog, policy), clock())
+        demo_keys = state.demo_keys or found.demo_keys
+        found = replace(found, demo_keys=demo_keys, unfinished=unfinished, backlog=backlog)
+    words = {matter.id: (matter.title, matter.hold.stated_as) for matter in policy.matters}
+    return _judged(replace(found, holds=tuple(_worded(one, words) for one in found.holds)), policy.expected_every_hours)
 
 
-def _status(policy: Policy, state: StateFolder, catalog: Catalog, now: datetime) -> Status:
-    unfinished, backlog = _unfinished(state)
-    last, success = catalog.last_snapshot(), catalog.last_success()
-    holds = tuple(_hold(matter, now) for matter in policy.matters)
-    below = tuple((row.object_key, row.retain_until) for row in catalog.below(_wanted(policy)))
-    failed = tuple(_failed(catalog, last.id if last else None))
-    silent = None if last is None else int((now - instant.parse_instant(last.finished)).total_seconds() // 3600)
-    found = Status(
+def status_of_store(reading: Reading, *, clock: Callable[[], datetime], listener: Listener) -> Status:
+    """Read log and newest snapshot from the store; raises `UnknownError("log-missing")` where there is no log.
+
+    What log and statements are found to be decides the exit status, too. Locks are those that statements report.
+    """
+    archive = reading.archive
+    if not archive.log.size:
+        place = archive.store.destination.location
+        raise UnknownError(
+            "log-missing",
+            f"{place}: expected a log that the trust file knows, found none",
+            hint="see whether this is the right place and the right trust file",
+        )
+    with closing(Catalog("")) as catalog:
+        take_in_log(catalog, archive, listener, "take in the log")
+        if newest := catalog.last_snapshot():
+            take_in_lines(catalog, archive, newest.id)
+        signed, unfinished = catalog.policy(), next(iter(catalog.unfinished_snapshots()), None)
+        found = replace(_of_catalog(catalog, dates(catalog, None), clock()), unfinished=unfinished)
+    judged = _judged(found, signed.expected_every_hours if signed else None)
+    return replace(judged, exit=Exit.worst([judged.exit, reading.exit]))
+
+
+def _of_catalog(catalog: Catalog, held: Mapping[str, datetime], now: datetime) -> Status:
+    begun, last, success = catalog.archive(), catalog.last_snapshot(), catalog.last_success()
+    return Status(
         as_of=last.finished if last else None,
-        demo_keys=state.demo_keys,
+        demo_keys=begun is not None and begun.demo_keys,
         log_size=catalog.log_size(),
         root=catalog.frontier().root().hex(),
         last_success=success.id if success else None,
@@ -95,27 +120,30 @@ def _status(policy: Policy, state: StateFolder, catalog: Catalog, now: datetime)
         last_attempt=last.id if last else None,
         last_attempt_at=last.finished if last else None,
         last_attempt_status=last.status if last else None,
-        unfinished=unfinished,
-        backlog=backlog,
+        unfinished=None,
+        backlog=(),
         counts=catalog.counts_by_status(),
-        failed=failed,
-        holds=holds,
-        below_hold=below,
+        failed=tuple(_failed(catalog, last.id if last else None)),
+        holds=tuple(_hold(matter, until, now) for matter, until in held.items()),
+        below_hold=tuple((row.object_key, row.retain_until) for row in ends_earlier(catalog, held)),
         totals=catalog.totals(),
-        silent_hours=silent,
+        silent_hours=_hours(last.finished, now) if last else None,
         reasons=(),
         exit=Exit.OK,
     )
-    return _judged(policy, found)
 
 
-def _judged(policy: Policy, found: Status) -> Status:
+def _hours(finished: str, now: datetime) -> int:
+    return int((now - instant.parse_instant(finished)).total_seconds() // 3600)
+
+
+def _judged(found: Status, expected_every_hours: int | None) -> Status:
     """Add what is wrong, in the order in which it matters."""
     reasons = []
     if found.below_hold:
-        reasons.append(
-            (Exit.LOCK, f"{len(found.below_hold)} batches are locked below the hold; run `archiver snapshot`")
-        )
+        number = len(found.below_hold)
+        text = "1 batch is" if number == 1 else f"{number:,} batches are"
+        reasons.append((Exit.LOCK, f"{text} locked below the hold: `archiver hold extend MATTER` raises all locks"))
     for one in found.holds:
         if one.passed:
             text = f"the hold of {one.matter} has passed its date without a signed release: extend retain_until"
@@ -126,35 +154,35 @@ def _judged(policy: Policy, found: Status) -> Status:
         reasons.append((Exit.INCOMPLETE, f"the last snapshot is {found.last_attempt_status}"))
     if found.unfinished or found.backlog:
         reasons.append((Exit.INCOMPLETE, "a snapshot is unfinished: run `archiver snapshot` again"))
-    if found.silent_hours is not None and found.silent_hours >= policy.expected_every_hours:
-        text = f"no snapshot for {found.silent_hours} hours, expected every {policy.expected_every_hours}"
+    if found.silent_hours is not None and found.silent_hours >= (expected_every_hours or found.silent_hours + 1):
+        text = f"no snapshot for {found.silent_hours} hours, expected every {expected_every_hours}"
         reasons.append((Exit.INCOMPLETE, text))
-    return Status(
-        **{
-            **found.__dict__,
-            "reasons": tuple(text for _, text in reasons),
-            "exit": Exit.worst([exit_status for exit_status, _ in reasons]),
-        }
+    return replace(
+        found,
+        reasons=tuple(text for _, text in reasons),
+        exit=Exit.worst([exit_status for exit_status, _ in reasons]),
     )
 
 
-def _hold(matter: Matter, now: datetime) -> HoldStatus:
-    day = hold.last_day(matter.hold.stated_as)
-    left = matter.hold.retain_until - now
+def _hold(matter: str, until: datetime, now: datetime) -> HoldStatus:
+    left = until - now
     return HoldStatus(
-        matter=matter.id,
-        title=matter.title,
-        retain_until=matter.hold.retain_until,
-        readings=tuple((one.name, one.ends) for one in hold.readings(day)) if day else (),
+        matter=matter,
+        title="",
+        retain_until=until,
+        readings=(),
         days_left=max(left.days, 0),
         passed=left <= timedelta(0),
         soon=left <= SOON,
     )
 
 
-def _wanted(policy: Policy) -> str:
-    earliest = min(policy.retain_until(source.matters) for source in policy.sources)
-    return instant.format_instant(instant.round_up(earliest))
+def _worded(one: HoldStatus, words: Mapping[str, tuple[str, str]]) -> HoldStatus:
+    """Add what only the policy knows of a matter: its title, and the words of the order with all their readings."""
+    title, stated_as = words.get(one.matter, ("", ""))
+    day = hold.last_day(stated_as)
+    readings = tuple((reading.name, reading.ends) for reading in hold.readings(day)) if day else ()
+    return replace(one, title=title, readings=readings)
 
 
 def _failed(catalog: Catalog, snapshot: str | None) -> list[tuple[str, str]]:
