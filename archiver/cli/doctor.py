@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import click
 
 from archiver.cli.context import Answer, Run
 from archiver.cli.options import with_policy
-from archiver.cli.words import columns, count
+from archiver.cli.words import columns, count, indented
 from archiver.errors import Exit, UsageError
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 ROLES = ("writer", "auditor", "extender")
+_WIDTH = 96
 _WORDS = {
     "ok": "nothing breaks the promise",
     "partial": "not everything could be looked at",
@@ -91,8 +93,12 @@ def _lines(found: Doctored) -> list[str]:
         for item in found.items:
             if item.state == state:
                 lines += ["", *_spelled(item)]
-    fine = [(item.code, item.found) for item in found.items if item.state == "ok"]
-    lines += ["", "looked at, and as it should be:", *(f"  {line}" for line in columns(fine))]
+    fine = [item for item in found.items if item.state == "ok"]
+    settings = ", ".join(item.code for item in fine if not item.code.startswith("probe-"))
+    tried = [(item.code, item.found) for item in fine if item.code.startswith("probe-")]
+    lines += ["", "looked at, and as it should be:", *indented(wrap(settings, _WIDTH, break_on_hyphens=False))]
+    if tried:
+        lines += ["", "tried, and as it should be:", *indented(columns(tried))]
     if found.signed is not None:
         lines += ["", f"signed: {found.signed.statement}"]
     return lines
@@ -102,7 +108,7 @@ def _spelled(item: Item) -> list[str]:
     rows = [("expected", item.expected), ("found", item.found)]
     if item.remedy:
         rows.append(("remedy", item.remedy))
-    return [f"{item.state}: {item.code}, {item.subject}", *(f"  {line}" for line in columns(rows))]
+    return [f"{item.state}: {item.code}, {item.subject}", *indented(columns(rows))]
 
 
 def _members(found: Doctored, *, probed: bool) -> object:

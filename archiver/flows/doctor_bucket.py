@@ -16,7 +16,7 @@ from typing import Final
 from archiver.errors import WorldError
 from archiver.flows.doctor_items import CODES, Item, State
 from archiver.flows.doctor_policies import is_aws
-from archiver.flows.doctor_powers import POWERS, power_items
+from archiver.flows.doctor_powers import POWERS, lets_everybody_in, power_items
 from archiver.model import layout
 from archiver.model.instant import format_instant
 from archiver.stores.base import Store
@@ -156,7 +156,8 @@ def _powers(store: Store, inspector: Inspector) -> list[Item]:
 def _public(inspector: Inspector, bucket: str) -> Item:
     expected, found = "nobody outside may come in", inspector.public()
     open_ways = [f"{grant} is granted to everybody" for grant in found.grants]
-    if found.policy_is_public:
+    # Some stores call every policy public that allows anybody anything, so the policy itself is read too.
+    if found.policy_is_public and lets_everybody_in(inspector.policy()):
         open_ways.append("the bucket policy lets everybody in")
     if open_ways:
         remedy = f"{_OWNER} to close it: take the grants away and block public access"

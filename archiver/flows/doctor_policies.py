@@ -4,10 +4,10 @@
     extender   a writer that may also set later dates
     auditor    reads, lists, sees locks and settings; changes nothing
 
-Laws: a policy names what is allowed and denies the rest by name, since some stores take `NotAction` and conditions and
-ignore them; a denial wins over every permission from elsewhere. On AWS a lock in a put needs the permissions to set
-retention and legal hold, so there conditions keep a writer from lifting holds, from weaker modes and from longer dates;
-elsewhere a put carries its lock without these permissions, and they are denied.
+Laws: a policy allows what is needed below the prefix and denies the rest by name in the whole bucket, since some stores
+take `NotAction` and conditions and ignore them; a denial wins over every permission from elsewhere. On AWS a lock in a
+put needs the permissions to set retention and legal hold, so there conditions keep a writer from lifting holds, from
+weaker modes and from longer dates; elsewhere a put carries its lock without these permissions, and they are denied.
 
 >>> role_policy([("auditor", "arn:aws:iam::1:role/a")], place, until=until, now=now)["Statement"][0]["Sid"]
 'ArchiverAuditorReads'
@@ -111,13 +111,14 @@ class _Maker:
         self._name = f"Archiver{role.capitalize()}"
         self._principal = principal
         self._bucket = f"arn:aws:s3:::{place.bucket}"
-        self._keys = f"{self._bucket}/{place.prefix}/*" if place.prefix else f"{self._bucket}/*"
+        self._everything = f"{self._bucket}/*"
+        self._keys = f"{self._bucket}/{place.prefix}/*" if place.prefix else self._everything
 
     def allow(self, what: str, actions: Sequence[str], *, on_bucket: bool = False) -> JsonObject:
         return self._statement("Allow", what, actions, self._bucket if on_bucket else self._keys)
 
     def deny(self, what: str, actions: Sequence[str], *, on_bucket: bool = False) -> JsonObject:
-        return self._statement("Deny", what, actions, self._bucket if on_bucket else self._keys)
+        return self._statement("Deny", what, actions, self._bucket if on_bucket else self._everything)
 
     def _statement(self, effect: str, what: str, actions: Sequence[str], resource: str) -> JsonObject:
         return {

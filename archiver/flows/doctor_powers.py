@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from archiver.flows.doctor_items import Item, State
 
-__all__ = ["POWERS", "Power", "power_items"]
+__all__ = ["POWERS", "Power", "lets_everybody_in", "power_items"]
 
 JsonObject = dict[str, Any]
 
@@ -60,6 +60,12 @@ def power_items(policy: JsonObject | None, *, bucket: str, prefix: str, conditio
     statements = [one for one in _list((policy or {}).get("Statement", [])) if isinstance(one, dict)]
     reader = _Reader(statements, bucket, prefix, conditions)
     return [_judge(power, reader) for power in POWERS]
+
+
+def lets_everybody_in(policy: JsonObject | None) -> bool:
+    """Say whether a policy allows everybody anything, be it under a condition."""
+    statements = [one for one in _list((policy or {}).get("Statement", [])) if isinstance(one, dict)]
+    return any(one.get("Effect") == "Allow" and _EVERYBODY in _who(one) for one in statements)
 
 
 def _judge(power: Power, reader: _Reader) -> Item:
