@@ -7,7 +7,7 @@ others can do is done to the store afterwards: `change`, `slip_in`, `remove`, `m
     bends   archive policy batch snapshot incident   the words of a predicate, a dict
             table                                    the Arrow table of a batch, by its id
             metadata                                 its key-value metadata
-    parquet                                  the bytes of its Parquet object
+            parquet                              the bytes of its Parquet object
             line                                     the members of a line of items
             root                                     the root of a checkpoint, by its size
             lock                                     the lock that an object gets, by its key

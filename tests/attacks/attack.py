@@ -22,6 +22,9 @@ DATA = layout.batch_key("documents", DOCUMENTS)
 STATEMENT = layout.statement_key("batch", DOCUMENTS)
 SNAPSHOT = layout.statement_key("snapshot", FIRST)
 
+ELSEWHERE = {"release-invalid", "object-disposed"}
+"""Codes that need a story with holds and releases."""
+
 
 class Attacks(list):
     """The attacks of one file."""
