@@ -82,7 +82,7 @@ class _Counting:
     def add(self, line: Line, accept: tuple[Accept, ...], now: datetime) -> None:
         words = json.loads(line.line)
         status, size = words["status"], words["size"] or 0
-        if status in ("captured", "changed_during_read", "damaged"):
+        if words["basis"] == "read" and status in ("captured", "changed_during_read", "damaged"):
             self.records += sum(part["count"] for part in words["parts"])
         if "members" in words["item"]:
             self.damaged += status == "damaged"
