@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests" / "stores"))
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "stores")]
 
 from real_stores import ceph, localstack  # noqa: E402 - the suite is no package
 

@@ -178,7 +178,7 @@ def test_a_multipart_upload_begun_early_and_completed_late_is_not_the_oldest_ver
 
 
 def test_pages_of_versions_end_wherever_the_store_likes(store, client, bucket):
-    """997 versions here, 1000 elsewhere: all of them are listed once, in the same order each time, whatever the dates."""
+    """997 versions here, 1000 elsewhere: each is listed once, in the same order every time, whatever the dates."""
     with ThreadPoolExecutor(8) as pool:
         for number in range(1005):
             pool.submit(client.put_object, Bucket=bucket, Key="many" if number % 2 else f"key-{number:04d}", Body=b"")
