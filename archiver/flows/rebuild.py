@@ -19,6 +19,7 @@ from pathlib import Path
 from archiver.catalog.catalog import Catalog
 from archiver.errors import EvidenceError, WorldError
 from archiver.events import Advanced, Listener, Stage
+from archiver.flows import hold_receipts
 from archiver.flows.reading import items_of
 from archiver.flows.session import destination_store, own_trust
 from archiver.flows.state import StateFolder
@@ -71,6 +72,7 @@ def rebuild(policy: Policy, *, clock: Callable[[], datetime], listener: Listener
                 with closing(Catalog(fresh)) as catalog:
                     take_in_log(catalog, archive, listener, "rebuild the catalog")
                     items = sum(take_in_lines(catalog, archive, one) for one in catalog.snapshots_without_items())
+                    hold_receipts.take_in(catalog, archive.store)
                     _refuse_rollback(state.catalog, catalog)
                     made = _count(catalog, items)
             # A kill before this line leaves the old catalog and a file that the next rebuild removes.

@@ -5,12 +5,12 @@
 3  an unfinished snapshot that cannot go on, since the policy has changed, is closed as `aborted`
 4  unfinished snapshots of this host that no journal knows, since the state folder was lost, are closed as `aborted`
 5  stored statements that the log has not are entered; objects that nobody stated are adopted or named in an incident
-6  the lines of snapshots that others made are taken into the catalog
+6  the lines of snapshots and the receipts that others made are taken into the catalog
 """
 
 from __future__ import annotations
 
-from archiver.flows import adopt, deliver, rebuild
+from archiver.flows import adopt, deliver, hold_receipts, rebuild
 from archiver.flows.session import Session
 from archiver.model import instant, layout
 from archiver.model.items import ItemLine
@@ -41,6 +41,7 @@ def recover(session: Session) -> int:
     done += adopt.adopt(session)
     done += _abort_lost(session, run)
     rebuild.take_in_items(session.catalog, session.store, session.trust)
+    hold_receipts.take_in(session.catalog, session.store)
     return done
 
 

@@ -21,6 +21,7 @@ from archiver.judge.content import ObjectError
 from archiver.judge.inventory import printable
 from archiver.judge.log import Seen
 from archiver.judge.reader import Archive
+from archiver.model import instant, layout
 from archiver.model.finding import CHECKS, Finding, Severity
 from archiver.model.statement import BatchPredicate
 
@@ -74,6 +75,8 @@ class Case:
     subjects: Counter[str] = field(default_factory=Counter)
     left_out: list[str] = field(default_factory=list)
     skipped_batches: set[str] = field(default_factory=set)
+    disposed: set[str] = field(default_factory=set)
+    lines_read: bool = False
 
     def say(
         self,
@@ -92,8 +95,21 @@ class Case:
 
     def say_object(self, key: str, problem: EvidenceError | WorldError) -> None:
         """Add the finding that an error about an object or a batch amounts to."""
-        if isinstance(problem, (ObjectError, BatchError)):
+        if problem.code == "object-missing" and self._is_disposable(key):
+            self.disposed.add(key)
+            self.say("object-disposed", key, "an object, or its release and its date gone by", "both, and no object")
+        elif isinstance(problem, (ObjectError, BatchError)):
             self.say(problem.code, key, problem.expected, problem.actual, hint=problem.hint)
         else:
             hint = problem.hint or "try again; if it stays so, ask whoever runs the storage"
             self.say("object-unreadable", key, "an object that can be read", problem.message, hint=hint)
+
+    def _is_disposable(self, key: str) -> bool:
+        """Say whether a batch may be gone: released by all whom it served, and its date has passed.
+
+        Whom a batch of data served stands in the lists of items, so these must have been read.
+        """
+        need = self.archive.inventory.needs(key) if key.startswith(layout.DATA) else None
+        if need is None or need.hold or need.until > instant.format_instant(self.now):
+            return False
+        return self.lines_read or key.startswith(f"{layout.DATA}items/")

@@ -20,12 +20,12 @@ from archiver.events import Advanced, Listener, silent
 from archiver.judge.scratch import make_tables
 from archiver.stores.base import Store, Version
 
-__all__ = ["Inventory", "Listed", "Role", "printable"]
+__all__ = ["Inventory", "Listed", "Need", "Role", "printable"]
 
 _SCHEMA: Final = """
 CREATE TABLE versions(seq INTEGER PRIMARY KEY, key BLOB NOT NULL, version TEXT, size INTEGER NOT NULL,
     modified TEXT NOT NULL, marker INTEGER NOT NULL, owner TEXT, role TEXT);
-CREATE TABLE needs(key BLOB PRIMARY KEY, until TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE needs(key BLOB PRIMARY KEY, until TEXT NOT NULL, hold INTEGER NOT NULL, at TEXT) WITHOUT ROWID;
 """
 _BLOCK: Final = 1000
 
@@ -51,6 +51,15 @@ class Listed:
     marker: bool
     owner: str | None
     role: Role | None
+
+
+@dataclass(frozen=True)
+class Need:
+    """The lock that a key needs: until when, whether with a legal hold, and when a statement first spoke of the key."""
+
+    until: str
+    hold: bool
+    at: str | None
 
 
 class Inventory:
@@ -117,19 +126,33 @@ class Inventory:
         rows = self._db.execute("SELECT * FROM versions WHERE role IN ('same', 'race') ORDER BY key, seq")
         return map(_listed, rows)
 
-    def need(self, key: str, until: str) -> None:
-        """Raise the date that the lock of a key must reach; instants in their one spelling sort by time."""
+    def need(self, key: str, until: str, *, hold: bool = True, at: str | None = None) -> None:
+        """Raise the date that the lock of a key must reach; instants in their one spelling sort by time.
+
+        `hold` False allows its legal hold to be off, unless somebody else needs it. `at` is when a statement first
+        spoke of it.
+        """
         self._db.execute(
-            "INSERT INTO needs VALUES(?, ?) ON CONFLICT(key) DO UPDATE SET until = max(until, excluded.until)",
-            (_blob(key), until),
+            "INSERT INTO needs VALUES(?, ?, ?, ?) ON CONFLICT(key) DO UPDATE SET until = max(until, excluded.until), "
+            "hold = max(hold, excluded.hold), at = coalesce(min(at, excluded.at), at, excluded.at)",
+            (_blob(key), until, hold, at),
         )
 
-    def locked(self) -> Iterator[tuple[str, str, list[Listed]]]:
-        """Yield every key that needs a lock, until when, and its versions with the content's bytes."""
-        rows = self._db.execute("SELECT key, until FROM needs ORDER BY key")
-        for key, until in rows:
+    def needs(self, key: str) -> Need | None:
+        """Return what a key needs, None when the log does not commit to it."""
+        row = self._db.execute("SELECT until, hold, at FROM needs WHERE key = ?", (_blob(key),)).fetchone()
+        return None if row is None else Need(str(row[0]), bool(row[1]), row[2])
+
+    def locked(self) -> Iterator[tuple[str, Need, list[Listed]]]:
+        """Yield every key that needs a lock, which one, and its versions with the content's bytes."""
+        rows = self._db.execute("SELECT key, until, hold, at FROM needs ORDER BY key")
+        for key, until, hold, at in rows:
             name = _text(key)
-            yield name, until, [found for found in self.versions(name) if found.role in (Role.CONTENT, Role.SAME)]
+            yield (
+                name,
+                Need(until, bool(hold), at),
+                [found for found in self.versions(name) if found.role in (Role.CONTENT, Role.SAME)],
+            )
 
     def is_needed(self, key: str) -> bool:
         """Say whether the log commits to this key, whether or not its content was found."""

@@ -11,6 +11,7 @@ verdict   OK
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from typing import Final
@@ -25,7 +26,12 @@ __all__ = ["to_json", "to_text"]
 _SHOWN: Final = 10
 """Findings of one code and severity that the text spells out; all of them stand in the JSON."""
 
-_BATCHES_SHOWN: Final = 200
+_LINES_SHOWN: Final = 50
+"""Snapshots and batches that the text has a line for: the ones that are not fine, then the newest."""
+
+_ONE: Final = {"entries": "entry", "batches": "batch"}
+
+_FINE: Final = ("ok", "note", "left out")
 
 _ANSWER: Final = {
     Verdict.OK: "OK: everything that was checked is as it was signed",
@@ -66,12 +72,14 @@ def _head(report: Report) -> Iterator[str]:
     yield f"location    {report.location}"
     yield f"verified    {report.verified_at}"
     if report.trust_sha256:
-        own = ", the operator's own" if report.trust_is_own else ""
-        yield f"trust file{own or ' '} SHA-256 {groups(report.trust_sha256)}"
-        yield "            compare these digits with the ones you were told by another way"
+        yield f"trust file  SHA-256 {groups(report.trust_sha256)}"
+        if report.trust_is_own:
+            yield "            the operator's own: an auditor brings another one, by another way than the archive"
+        else:
+            yield "            compare these digits with the ones you were told by another way"
     if report.log_root is not None:
         yield f"log         {report.origin}"
-        yield f"            {report.log_size} entries, root {report.log_root}"
+        yield f"            {_count(report.log_size, 'entries')}, root {report.log_root}"
     if report.earliest_lock is not None:
         how = "enforced by the store" if report.locks_enforced else "recorded, not enforced by this store"
         yield f"locks       the earliest ends {report.earliest_lock}; {how}"
@@ -85,12 +93,20 @@ def _head(report: Report) -> Iterator[str]:
 def _checks(report: Report) -> Iterator[str]:
     yield "checks"
     for check in report.checks:
-        yield f"  {check.number} {check.name:<13} {check.result:<17}{_subjects(check)}"
+        yield f"  {check.number} {check.name:<13} {check.result:<17}{_subjects(check)}".rstrip()
+    if rows := report.counts.get("index"):
+        worst = [one.severity.value for one in report.findings if one.code == "index-differs"]
+        result = "failed" if "failed" in worst else "unknown" if worst else "ok"
+        yield f"    {'index':<13} {result:<17}{_count(rows, 'records')} derived anew"
     yield ""
 
 
 def _subjects(check: CheckResult) -> str:
-    return f"{check.subjects:,} {check.what}" if check.made else ""
+    return _count(check.subjects, check.what) if check.made else ""
+
+
+def _count(number: int, plural: str) -> str:
+    return f"{number:,} {_ONE.get(plural, plural.removesuffix('s')) if number == 1 else plural}"
 
 
 def _findings(report: Report) -> Iterator[str]:
@@ -128,10 +144,14 @@ def _snapshots(report: Report) -> Iterator[str]:
     if not report.snapshots:
         return
     yield f"snapshots   {len(report.snapshots):,}; times are claims"
-    for one in report.snapshots[-_BATCHES_SHOWN:]:
+    earlier = report.snapshots[:-_LINES_SHOWN]
+    if earlier:
+        statuses = Counter(one.status for one in earlier)
+        yield f"  {_count(len(earlier), 'snapshots')} before these: {_numbers(statuses)}; --json has them all"
+    for one in report.snapshots[-_LINES_SHOWN:]:
         yield (
             f"  {one.id}  {one.status:<10}  {one.started} to {one.finished}"
-            f"  {one.seen:,} items seen, {one.failed:,} failed, {one.batches:,} batches"
+            f"  {_count(one.seen, 'items')} seen, {one.failed:,} failed, {_count(one.batches, 'batches')}"
         )
     yield ""
 
@@ -140,20 +160,27 @@ def _batches(report: Report) -> Iterator[str]:
     if not report.batches:
         return
     yield f"batches     {len(report.batches):,}; times are claims"
-    worst = [batch for batch in report.batches if batch.result not in ("ok", "note")]
-    rest = [batch for batch in report.batches if batch.result in ("ok", "note")]
-    for batch in [*worst, *rest][:_BATCHES_SHOWN]:
+    worst = [batch for batch in report.batches if batch.result not in _FINE][:_LINES_SHOWN]
+    rest = [batch for batch in report.batches if batch.result in _FINE]
+    newest = rest[max(len(rest) - _LINES_SHOWN + len(worst), 0) :]
+    shown = {batch.id for batch in (*worst, *newest)}
+    others = Counter(batch.result for batch in report.batches if batch.id not in shown)
+    if others:
+        yield f"  {_count(others.total(), 'batches')} besides these: {_numbers(others)}; --json has them all"
+    for batch in (*worst, *newest):
         yield _batch(batch)
-    if len(report.batches) > _BATCHES_SHOWN:
-        yield f"  and {len(report.batches) - _BATCHES_SHOWN:,} more; --json has them all"
     yield ""
+
+
+def _numbers(counts: Counter[str]) -> str:
+    return ", ".join(f"{number:,} {name}" for name, number in sorted(counts.items()))
 
 
 def _batch(batch: BatchResult) -> str:
     source = batch.source or "all sources"
     return (
-        f"  {batch.result:<8}  {batch.id}  {source}  {batch.records:,} records of {batch.items:,} items,"
-        f" {batch.raw_bytes:,} bytes, made {batch.at}, log entry {batch.entry}"
+        f"  {batch.result:<8}  {batch.id}  {source}  {_count(batch.records, 'records')} of"
+        f" {_count(batch.items, 'items')}, {_count(batch.raw_bytes, 'bytes')}, made {batch.at}, log entry {batch.entry}"
     )
 
 

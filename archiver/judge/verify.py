@@ -150,6 +150,7 @@ def _run(case: Case, trusted: TrustFile) -> LockFacts | None:
     if wants("timestamps"):
         check_timestamps(case)
     demands, counting = Demands(case), Counting()
+    demands.all()
     check_objects(case)
     if wants("records") or wants("locks") or wants("completeness") or wants("index"):
         _read_items(case, demands, counting)
@@ -158,7 +159,6 @@ def _run(case: Case, trusted: TrustFile) -> LockFacts | None:
         check_odd(case)
     else:
         check_batch_objects(case)
-    demands.all()
     locks = check_locks(case) if wants("locks") else None
     if wants("completeness"):
         check_completeness(case, counting)
@@ -173,6 +173,7 @@ def _read_items(case: Case, demands: Demands, counting: Counting) -> None:
         counting.line(position, batch, line)
 
     check_items(case, on_line)
+    case.lines_read = True
 
 
 def _check_witnesses(case: Case, trusted: TrustFile) -> None:
@@ -204,6 +205,11 @@ def _say_left_out(case: Case) -> None:
         case.left_out.append(
             f"{len(case.skipped_batches)} of {total} batches were not read: a sample of {options.sample:g} % "
             f"with seed {options.seed}; {case.claims.left(_LEFT_OUT)} items lie in them"
+        )
+    if case.disposed:
+        case.left_out.append(
+            f"{len(case.disposed)} batches were released, their dates have passed, and they are not there any more; "
+            "the items in them were not checked"
         )
     if options.wants("index") and case.derive is None:
         case.say("nothing-checked", "index", "the index derived anew", "nothing here that derives it")

@@ -2,10 +2,11 @@
 
     batch objects      the hold of their own statement; the hold in force when a later snapshot's items name them
     everything else    it serves the whole archive: the latest hold of all matters, in force when it was entered
-    both               the auditor's own minimum in the trust file
+    both               every `hold` statement of their matters, and the auditor's own minimum in the trust file
 
-A later date in a policy alone binds what is written from then on. A date that has passed is still a hold, kept by the
-legal hold. Several versions with the same bytes count as the best-locked of them.
+A later date in a policy alone binds what is written from then on. A date that has passed is still a hold: the lock must
+still show it, and what was written since has the legal hold alone, which is unknown until the hold is extended. A legal
+hold may be off where a valid release covers all matters. Versions with the same bytes count as the best-locked of them.
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Final
 
-from archiver.errors import WorldError
+from archiver.errors import ArchiverError, WorldError
 from archiver.events import Advanced, Stage
 from archiver.judge.batches import predicate_of
 from archiver.judge.case import Case
-from archiver.judge.inventory import Listed
+from archiver.judge.holds import read_holds
+from archiver.judge.inventory import Listed, Need
 from archiver.model import instant, layout
+from archiver.model.finding import Severity
 from archiver.model.items import ItemLine
 from archiver.model.statement import BatchPredicate, PolicyPredicate, SnapshotPredicate
 from archiver.proof import tiles
@@ -45,6 +48,7 @@ class LockFacts:
         self.earliest: str | None = None
         self.unknown = 0
         self.recorded = 0
+        self.alone = 0
 
     def saw(self, lock: Lock) -> None:
         """Take the best lock of an object in."""
@@ -64,7 +68,10 @@ class Demands:
         dates = [max((one.retain_until for one in policy.matters), default=_NO_DATE) for _, policy in self._policies]
         self._latest = list(itertools.accumulate(dates, max))
         self._trusted = {hold.matter: hold.until for hold in case.archive.trusted.holds}
-        self._seen: set[str] = set()
+        self._held = read_holds(case.archive)
+        self._extended = self._held.until(self._held.matters)
+        case.findings.extend(self._held.findings)
+        self._seen: set[tuple[str, str]] = set()
         self._snapshot = ""
         self._aborted = False
 
@@ -75,42 +82,79 @@ class Demands:
             self._snapshot = batch.snapshot
             self._aborted = _is_aborted(self._case, batch.snapshot)
         for part in line.parts:
-            if part.batch not in self._seen and not part.batch.startswith(batch.snapshot) and not self._aborted:
-                self._seen.add(part.batch)
-                self._need_batch(position, part.batch, batch.policy_sha256)
+            name = (part.batch, line.item.source)
+            if name not in self._seen and not part.batch.startswith(batch.snapshot) and not self._aborted:
+                self._seen.add(name)
+                self._need_batch(position, part.batch, line.item.source, batch.policy_sha256)
 
     def all(self) -> None:
         """Demand a lock for every key that the log commits to."""
-        need = self._case.archive.inventory.need
         log, statements = self._case.archive.log, self._case.archive.table_of_statements
         if log.size:
-            need(layout.README, self._everything(0))
-        for position in range(log.size):
-            until = self._everything(position)
-            need(layout.entry_key(position), until)
-            need(layout.checkpoint_key(position + 1), until)
-            for tile in tiles.due(position + 1):
-                need(tile.key, until)
+            self._need(layout.README, 0)
         for position, key in statements.named():
-            need(key, self._everything(position))
+            self._need(key, position)
         named: set[str] = set()
+        before = -1
         for position, statement, _ in statements.all():
             predicate = statement.predicate
+            for missing in range(before + 1, position):
+                self._need_log(missing, None)
+            self._need_log(position, predicate.at)
+            self._need(statement.key, position, predicate.at)
+            before = position
             for subject in statement.subject:
                 if isinstance(predicate, BatchPredicate):
-                    need(subject.name, max(predicate.hold.retain_until, self._minimum(predicate.matters)))
+                    self._need_own(position, subject.name, predicate)
                 elif subject.name not in named and not subject.name.startswith(layout.DATA):
                     named.add(subject.name)
-                    need(subject.name, self._everything(position))
+                    self._need(subject.name, position, predicate.at)
+        for missing in range(before + 1, log.size):
+            self._need_log(missing, None)
+        self._need_reported()
 
-    def _need_batch(self, position: int, batch: str, policy_sha256: str) -> None:
+    def _need_log(self, position: int, at: str | None) -> None:
+        """Demand what belongs to an entry: itself, the checkpoint that covers it, the tiles that it fills."""
+        for key in (layout.entry_key(position), layout.checkpoint_key(position + 1)):
+            self._need(key, position, at)
+        for tile in tiles.due(position + 1):
+            self._need(tile.key, position, at)
+
+    def _need(self, key: str, position: int, at: str | None = None) -> None:
+        hold = self._held.demanded(self._held.matters, position)
+        self._case.archive.inventory.need(key, self._everything(position), hold=hold, at=at)
+
+    def _need_own(self, position: int, key: str, predicate: BatchPredicate) -> None:
+        """Demand for a batch what its own statement and its matters say."""
+        matters = predicate.matters
+        until = max(predicate.hold.retain_until, self._minimum(matters), self._held.until(matters, at=position))
+        hold = self._held.demanded(matters, position)
+        self._case.archive.inventory.need(key, until, hold=hold, at=predicate.at)
+
+    def _need_reported(self) -> None:
+        """Demand the date of a hold whose scope is what its report names."""
+        for one in self._held.extended:
+            if one.words.scope == "all":
+                continue
+            try:
+                for key in one.objects(self._case.archive):
+                    needed = self._case.archive.inventory.needs(key)
+                    if needed is not None:
+                        self._case.archive.inventory.need(key, one.words.to, hold=False)
+            except ArchiverError as problem:
+                expected = f"the objects that {one.words.matter} holds until {one.words.to}"
+                self._case.say("lock-unknown", one.report[0], expected, problem.message)
+
+    def _need_batch(self, position: int, batch: str, source: str, policy_sha256: str) -> None:
         found = self._case.archive.statement("batch", batch)
         policy = self._policy(position, policy_sha256)
         if found is None or policy is None:
             return
         matters = predicate_of(found[1]).matters
         dates = [one.retain_until for one in policy.matters if one.id in matters]
-        self._case.archive.inventory.need(found[1].subject[0].name, max(dates, default=_NO_DATE))
+        serves = next((one.matters for one in policy.sources if one.id == source), [])
+        hold = self._held.demanded(serves, position)
+        self._case.archive.inventory.need(found[1].subject[0].name, max(dates, default=_NO_DATE), hold=hold)
 
     def _policy(self, position: int, sha256: str) -> PolicyPredicate | None:
         named = [policy for place, policy in self._policies if policy.sha256 == sha256 and place < position]
@@ -120,7 +164,7 @@ class Demands:
         """Return the latest date of all matters in all policies up to a position; a hold never shrinks."""
         place = max(bisect.bisect_right(self._places, position) - 1, 0)
         latest = self._latest[place] if self._latest else _NO_DATE
-        return max(latest, self._minimum(self._trusted))
+        return max(latest, self._minimum(self._trusted), self._extended)
 
     def _minimum(self, matters: Iterable[str]) -> str:
         return max((self._trusted[matter] for matter in matters if matter in self._trusted), default=_NO_DATE)
@@ -139,13 +183,14 @@ def check_locks(case: Case) -> LockFacts:
     """Hold every lock against its demand."""
     facts = LockFacts()
     case.listener(Stage("check the locks", case.archive.inventory.needed(), "objects"))
-    wanted = ((key, until, versions) for key, until, versions in case.archive.inventory.locked() if versions)
+    wanted = ((key, need, versions) for key, need, versions in case.archive.inventory.locked() if versions)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         while block := list(itertools.islice(wanted, _BLOCK)):
             answers = pool.map(functools.partial(_ask, case.archive.store), [versions for _, _, versions in block])
-            for (key, until, _), answer in zip(block, answers, strict=True):
+            for (key, need, versions), answer in zip(block, answers, strict=True):
                 case.subjects["locks"] += 1
-                _check(case, facts, key, until, answer)
+                written = max(need.at or "", min(listed.modified for listed in versions))
+                _check(case, facts, (key, need, written), answer)
             case.listener(Advanced(len(block)))
     _sum_up(case, facts)
     return facts
@@ -162,10 +207,12 @@ def _ask(store: Store, versions: list[Listed]) -> list[Lock | WorldError]:
     return answer
 
 
-def _check(case: Case, facts: LockFacts, key: str, until: str, answer: list[Lock | WorldError]) -> None:
+def _check(case: Case, facts: LockFacts, wanted: tuple[str, Need, str], answer: list[Lock | WorldError]) -> None:
+    """Compare the best of a key's locks with its need; the third of `wanted` is when the key was written, as told."""
+    key, need, written = wanted
     for problem in answer:
         if isinstance(problem, WorldError):
-            case.say("lock-unknown", key, f"a lock until {until}", problem.message)
+            case.say("lock-unknown", key, f"a lock until {need.until}", problem.message)
     locks = [lock for lock in answer if isinstance(lock, Lock)]
     if not locks:
         return
@@ -173,31 +220,50 @@ def _check(case: Case, facts: LockFacts, key: str, until: str, answer: list[Lock
     if best.mode is None or best.legal_hold is None:
         facts.unknown += 1
         if case.archive.store.destination.enforces_locks:
-            case.say("lock-unknown", key, f"a lock until {until}", "a store that does not say")
+            case.say("lock-unknown", key, f"a lock until {need.until}", "a store that does not say")
         return
     facts.recorded += 1
     facts.saw(best)
-    _compare(case, key, until, best)
+    if _is_late(case, need, best, written):
+        facts.alone += 1
+    else:
+        _compare(case, key, need, best)
 
 
-def _compare(case: Case, key: str, until: str, lock: Lock) -> None:
-    hint = "raise it with `archiver snapshot` on the policy in force"
-    passed = until <= instant.format_instant(case.now)
+def _is_late(case: Case, need: Need, lock: Lock, written: str) -> bool:
+    """Say whether the legal hold alone is on what was written when its date had passed, as no store takes such a date.
+
+    Its statement and the store's listing both may say when it was written; neither proves it, so it stays unknown.
+    """
+    passed = need.until <= instant.format_instant(case.now)
+    return passed and lock.mode == "NONE" and lock.legal_hold is True and written >= need.until
+
+
+def _compare(case: Case, key: str, need: Need, lock: Lock) -> None:
+    hint = "raise it with `archiver hold extend` until this date, or `archiver snapshot` on the policy in force"
     found = "none" if lock.retain_until is None else instant.format_instant(lock.retain_until)
-    if not passed:
-        if lock.mode == "NONE":
-            case.say("lock-missing", key, f"COMPLIANCE until {until}", "no lock", hint=hint)
-            return
-        if lock.mode != "COMPLIANCE":
-            case.say("lock-mode", key, "COMPLIANCE", str(lock.mode), hint=hint)
-        if lock.retain_until is None or found < until:
-            case.say("lock-date", key, f"until {until}", f"until {found}", hint=hint)
-    if not lock.legal_hold:
+    if lock.mode == "NONE":
+        case.say("lock-missing", key, f"COMPLIANCE until {need.until}", "no lock", hint=hint)
+        return
+    if lock.mode != "COMPLIANCE":
+        case.say("lock-mode", key, "COMPLIANCE", str(lock.mode), hint=hint)
+    if lock.retain_until is None or found < need.until:
+        case.say("lock-date", key, f"until {need.until}", f"until {found}", hint=hint)
+    if need.hold and not lock.legal_hold:
         case.say("lock-hold", key, "a legal hold", "none", hint=hint)
 
 
 def _sum_up(case: Case, facts: LockFacts) -> None:
     place = case.archive.store.destination
+    if facts.alone:
+        case.say(
+            "lock-date",
+            place.location,
+            "a date in the future, as a hold that passed without release is still a hold",
+            f"the legal hold alone on {facts.alone} objects that were written when the date had passed",
+            hint="extend the hold: `archiver hold extend`",
+            severity=Severity.UNKNOWN,
+        )
     if place.enforces_locks:
         return
     if facts.unknown:

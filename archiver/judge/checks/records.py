@@ -180,6 +180,9 @@ def _is_left_out(case: Case, batch: str) -> bool:
 
 
 def _give_up(case: Case, predicate: BatchPredicate, statement: Statement) -> None:
+    if statement.subject[0].name in case.disposed:
+        case.claims.give_up(predicate.id, "disposed", 0)
+        return
     count, examples = case.claims.give_up(predicate.id, "unreadable", _EXAMPLES)
     if count:
         case.say(

@@ -1,0 +1,147 @@
+"""Which stored versions a hold is about: the content that the log commits to, from one listing of the store.
+
+Laws: a key that the log does not name is a stranger, and is left alone; of several versions of a key only those are
+meant whose bytes are the committed ones; a batch belongs to a matter when its statement says so, or when items of a
+source of that matter have their bytes in it; everything outside `data/` belongs to all matters.
+
+>>> scope = Scope(catalog, store, trust)
+>>> for version in scope.versions(): ...
+>>> scope.strangers, scope.others
+(0, 0)
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from operator import attrgetter
+
+from archiver.catalog.catalog import Catalog
+from archiver.errors import EvidenceError
+from archiver.judge.reader import open_archive
+from archiver.model import layout
+from archiver.model.items import ItemLine
+from archiver.model.statement import PolicyPredicate
+from archiver.model.trust import TrustFile
+from archiver.proof import checkpoint, note, tiles
+from archiver.stores.base import Store, Version
+
+__all__ = ["Scope", "matters_ever", "serving"]
+
+_SMALL = 65_535
+_SIZED = re.compile(r"(?:log/checkpoints|log/cosignatures|timestamps)/([0-9]{12})(?:/|$)")
+
+
+def matters_ever(catalog: Catalog) -> set[str]:
+    """Return every matter that a policy or a hold in this log has named."""
+    predicates = [statement.predicate for _, statement in catalog.statements("policy")]
+    named = {one.id for policy in predicates if isinstance(policy, PolicyPredicate) for one in policy.matters}
+    return named | catalog.holds().keys()
+
+
+def serving(store: Store, trust: TrustFile, matters: set[str]) -> set[str]:
+    """Return the keys of the batches that hold evidence for any of these matters, from the store's own log."""
+    found: set[str] = set()
+    with open_archive(store, trust) as archive:
+        policies = {policy.sha256: policy for _, policy in archive.table_of_statements.policies}
+        for _, predicate, statement in archive.batch_statements():
+            if matters & set(predicate.matters):
+                found.add(statement.subject[0].name)
+            if predicate.table != "items" or predicate.policy_sha256 not in policies:
+                continue
+            mine = {one.id for one in policies[predicate.policy_sha256].sources if matters & set(one.matters)}
+            for rows in archive.batch_rows(statement, columns=["raw"]):
+                for raw in rows.column("raw"):
+                    found |= _named(raw.as_py() or b"", mine)
+    return found
+
+
+def _named(raw: bytes, sources: set[str]) -> set[str]:
+    line = ItemLine.parse(raw)
+    if line.item.source not in sources:
+        return set()
+    return {layout.batch_key(layout.parse_batch_id(part.batch).table, part.batch) for part in line.parts}
+
+
+class Scope:
+    """The versions of one archive that a flow of holds works on."""
+
+    def __init__(
+        self, catalog: Catalog, store: Store, trust: TrustFile, *, takes: Callable[[str], bool] = lambda _key: True
+    ) -> None:
+        """Know what the log commits to; of that, `takes` says which keys are meant."""
+        self._catalog = catalog
+        self._store = store
+        self._takes = takes
+        self._vkeys = [note.parse_vkey(key.vkey) for key in trust.logs[0].keys]
+        self._size = catalog.log_size()
+        self._subjects = _subjects(catalog)
+        self._tiles = {tile.key for size in range(tiles.WIDTH, self._size + 1, tiles.WIDTH) for tile in tiles.due(size)}
+        self.strangers = 0
+        self.others = 0
+
+    def versions(self) -> Iterator[Version]:
+        """Yield the content versions in scope, in the order of keys; afterwards the counts of all others stand."""
+        self.strangers = self.others = 0
+        for key, group in itertools.groupby(self._store.list(), key=attrgetter("key")):
+            versions = [version for version in group if not version.is_delete_marker]
+            chosen = self._content(key, versions) if self.commits_to(key) else []
+            self.strangers += len(versions) - len(chosen)
+            if self._takes(key):
+                yield from chosen
+            else:
+                self.others += len(chosen)
+
+    def commits_to(self, key: str) -> bool:
+        """Say whether the log, as far as it is known here, names this key."""
+        if key == layout.README or key in self._subjects or key in self._tiles:
+            return True
+        if not layout.is_archive_key(key):
+            return False
+        sized = _SIZED.match(key)
+        if sized is not None:
+            return 1 <= int(sized[1]) <= self._size
+        return self._catalog.committed(key) is not None
+
+    def _content(self, key: str, versions: list[Version]) -> list[Version]:
+        """Return the versions with the committed bytes. One alone is it: `verify` says when its bytes are not."""
+        if len(versions) <= 1:
+            return versions
+        if key == layout.README:
+            return versions[-1:]
+        if key.startswith(layout.CHECKPOINTS):
+            return [one for one in versions if self._is_checkpoint(one)]
+        digests = {self._catalog.committed(key)} - {None} or self._subjects.get(key)
+        if digests is None:
+            return versions
+        return [one for one in versions if self._digest(one) in digests]
+
+    def _is_checkpoint(self, version: Version) -> bool:
+        with self._store.read(version.key, version.version) as stream:
+            data = stream.read(_SMALL)
+        for vkey in self._vkeys:
+            try:
+                head = checkpoint.open_signed(data, vkey)
+            except EvidenceError:
+                continue
+            return layout.checkpoint_key(head.size) == version.key
+        return False
+
+    def _digest(self, version: Version) -> str:
+        digest = sha256()
+        with self._store.read(version.key, version.version) as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+        return digest.hexdigest()
+
+
+def _subjects(catalog: Catalog) -> dict[str, set[str]]:
+    """Return what statements other than batches name, with its digests; objects that incidents met are not named."""
+    found: dict[str, set[str]] = {}
+    for _, statement in catalog.statements():
+        for subject in statement.subject:
+            if statement.kind != "incident" or subject.name.startswith(layout.REPORTS):
+                found.setdefault(subject.name, set()).add(subject.digest.sha256)
+    return found
