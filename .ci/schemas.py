@@ -1,4 +1,4 @@
-"""Write the generated schemas below `schemas/`, or check that they are what the models say.
+"""Write the generated schemas below `schemas/`, or check that they are what models and answers say.
 
 python .ci/schemas.py --check
 python .ci/schemas.py --write
@@ -11,7 +11,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from archiver.model.published_schemas import published
+from archiver.cli import schemas as cli_schemas
+from archiver.model import published_schemas
 
 SCHEMAS = Path(__file__).resolve().parent.parent / "schemas"
 
@@ -21,11 +22,12 @@ def main(arguments: list[str]) -> int:
     if arguments not in (["--check"], ["--write"]):
         sys.stderr.write(f"{__doc__}")
         return 2
-    differs = [name for name, text in published().items() if _committed(name) != text]
+    published = {**published_schemas.published(), **cli_schemas.published()}
+    differs = [name for name, text in published.items() if _committed(name) != text]
     for name in differs:
         if arguments == ["--write"]:
             (SCHEMAS / name).parent.mkdir(parents=True, exist_ok=True)
-            (SCHEMAS / name).write_bytes(published()[name])
+            (SCHEMAS / name).write_bytes(published[name])
         sys.stdout.write(f"{'wrote' if arguments == ['--write'] else 'differs'} schemas/{name}\n")
     return 1 if differs and arguments == ["--check"] else 0
 
