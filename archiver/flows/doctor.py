@@ -37,6 +37,7 @@ from archiver.model.trust import TrustFile
 from archiver.proof import checkpoint, note
 from archiver.stores.probe import Capabilities, Probed, probe
 from archiver.stores.s3_inspect import Inspector, inspect
+from archiver.writer.place import first_under
 
 __all__ = ["Doctored", "doctor", "print_policy"]
 
@@ -124,7 +125,7 @@ class _Doctor:
         """Look at whether the store answers at all, and at its clock."""
         subject, expected = self._store.destination.location, "a store that answers"
         try:
-            next(iter(self._store.list(layout.README)), None)
+            first_under(self._store, layout.README)
             offset = getattr(self._store, "clock_offset_s", lambda: None)()
         except WorldError as problem:
             state = State.UNKNOWN if problem.code == "store-denied" else State.FAILED

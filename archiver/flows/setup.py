@@ -22,6 +22,7 @@ from archiver.proof import keys, note
 from archiver.signing import file as signing_file
 from archiver.stores.base import Store
 from archiver.writer.durable import write_new
+from archiver.writer.place import first_under
 
 __all__ = ["Made", "can_set_up_quietly", "is_set_up", "set_up"]
 
@@ -151,7 +152,7 @@ def _files(policy: Policy) -> tuple[Path, Path, Path]:
 
 
 def _refuse_used_destination(store: Store) -> None:
-    first = next(iter(store.list(layout.CHECKPOINTS)), None)
+    first = first_under(store, layout.CHECKPOINTS)
     if first is not None:
         raise UsageError(
             "destination-used",

@@ -7,7 +7,7 @@ where the store can keep both. Nothing here overwrites or deletes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
@@ -17,7 +17,7 @@ from archiver.errors import EvidenceError, KeyExistsError, LockError, NotStoredE
 from archiver.stores.base import Body, Lock, Receipt, Store, Version
 from archiver.stores.locks import shortfalls
 
-__all__ = ["Strangers", "check_receipt", "meets", "place", "raise_lock", "versions_of"]
+__all__ = ["Strangers", "check_receipt", "first_under", "meets", "place", "raise_lock", "versions_of"]
 
 Strangers = Callable[[Version], None]
 """Told of every version that was found under a key and is not ours."""
@@ -56,6 +56,16 @@ def raise_lock(store: Store, version: Version, body: Body, *, lock: Lock) -> Rec
         if not (gone or problem.code == "store-denied") or not store.destination.versioned:
             raise
     return store.put(version.key, body, sha256=_digest_of(body), lock=lock, condition=False)
+
+
+def first_under(store: Store, prefix: str) -> Version | None:
+    """Return the first version of any key that begins with a prefix, None when there is none."""
+    listed = store.list(prefix)
+    try:
+        return next(listed, None)
+    finally:
+        if isinstance(listed, Generator):
+            listed.close()  # what it holds open is let go now, not when somebody collects garbage
 
 
 def versions_of(store: Store, key: str) -> list[Version]:
