@@ -121,7 +121,7 @@ def parse_trust(data: bytes, *, name: str = "trust file") -> TrustFile:
     try:
         trust = TrustFile.model_validate(json.loads(data.decode("utf-8"), object_pairs_hook=_no_duplicates))
     except (ValidationError, ValueError, RecursionError) as problem:
-        raise EvidenceError("trust-unreadable", f"{name}: {_first_line(problem)}", hint=_HINT) from problem
+        raise EvidenceError("trust-unreadable", f"{name}: {_words(problem)}", hint=_HINT) from problem
     _check_keys(trust, name)
     return trust
 
@@ -163,8 +163,18 @@ def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return members
 
 
-def _first_line(problem: Exception) -> str:
-    if isinstance(problem, ValidationError):
-        first = problem.errors(include_url=False)[0]
-        return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
-    return str(problem) or type(problem).__name__
+def _words(problem: Exception) -> str:
+    """Say for people what keeps bytes from being a trust file."""
+    match problem:
+        case ValidationError():
+            first = problem.errors(include_url=False)[0]
+            place = ".".join(str(part) for part in first["loc"])
+            return f"{place}: {first['msg']}" if place else "expected a trust file, found JSON that is no object"
+        case json.JSONDecodeError():
+            return f"expected a trust file, found something that is no JSON (line {problem.lineno}: {problem.msg})"
+        case UnicodeDecodeError():
+            return f"expected a trust file, found something that is no text (byte {problem.start})"
+        case RecursionError():
+            return "expected a trust file, found JSON that is nested without end"
+        case _:
+            return str(problem)
