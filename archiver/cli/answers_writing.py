@@ -140,6 +140,14 @@ class SnapshotSource:
 
 
 @dataclass(frozen=True)
+class BelowHold:
+    """An object that is locked below the hold, and until when it is locked."""
+
+    key: str
+    retain_until: str
+
+
+@dataclass(frozen=True)
 class Snapshotted:
     """What a snapshot did. `reasons` says, one by one, why it is not simply fine."""
 
@@ -154,6 +162,8 @@ class Snapshotted:
     recovered: int
     log: Position
     strangers: list[str]
+    locks_raised: int
+    ends_earlier: list[BelowHold]
     made_keys: MadeKeys | None
 
 
@@ -184,14 +194,6 @@ class ItemTrouble:
 
     item: str
     reason: str
-
-
-@dataclass(frozen=True)
-class BelowHold:
-    """An object that is locked below the hold, and until when it is locked."""
-
-    key: str
-    retain_until: str
 
 
 @dataclass(frozen=True)

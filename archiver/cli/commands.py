@@ -16,7 +16,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "init": ("init", "Make keys and the trust file of a new archive."),
     "plan": ("plan", "Show what a snapshot would take and pass over, and why."),
     "snapshot": ("snapshot", "Collect, sign, lock and log everything the policy names."),
-    "status": ("status", "Say how the archive stands, from local records."),
+    "status": ("status", "Say how the archive stands, and as of when."),
     "verify": ("verify", "Check the whole archive against the trust file."),
     "list": ("listing", "List snapshots, batches, items or statements."),
     "show": ("show", "Show a snapshot, a batch or another statement."),

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+_EXAMPLES = 5
+
 
 class _Bytes(click.ParamType[int]):
     """A number of bytes, as in the policy: 500000000 or 100GiB."""
@@ -136,6 +138,7 @@ def _say(run: Run, done: Snapshot) -> None:
     lines += _new(done)
     if done.changes:
         lines += ["", "the policy changed, and the change is signed:", *indented(done.changes)]
+    lines += _locks(done)
     if done.recovered:
         lines.append(f"finished first: {count(done.recovered, 'step')} that an earlier run had left")
     if done.strangers:
@@ -148,6 +151,21 @@ def _say(run: Run, done: Snapshot) -> None:
             run.talk.say(reason, "warning")
         for status in _worth_a_look(done):
             run.talk.say(f"details: archiver list items --status {status}")
+
+
+def _locks(done: Snapshot) -> list[str]:
+    lines = []
+    if done.locks_raised:
+        lines.append(f"raised the locks of {count(done.locks_raised, 'earlier batch', 'earlier batches')} to the hold")
+    if done.ends_earlier:
+        number = count(len(done.ends_earlier), "earlier batch", "earlier batches")
+        lines += [
+            f"locked below the hold: {number} that no item of this run needs; `archiver hold extend` raises all",
+            *indented([f"{key} until {until}" for key, until in done.ends_earlier[:_EXAMPLES]]),
+        ]
+        more = len(done.ends_earlier) - _EXAMPLES
+        lines += [f"  and {more:,} more, in `archiver status --json`"] if more > 0 else []
+    return lines
 
 
 def _worth_a_look(done: Snapshot) -> list[str]:
@@ -240,5 +258,7 @@ def _members(done: Snapshot, made: Made | None) -> Snapshotted:
         recovered=done.recovered,
         log=answers.Position(done.log_size, done.root),
         strangers=list(done.strangers),
+        locks_raised=done.locks_raised,
+        ends_earlier=[answers.BelowHold(key, until) for key, until in done.ends_earlier],
         made_keys=None if made is None else made_keys(made),
     )

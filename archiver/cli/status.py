@@ -100,7 +100,7 @@ def _hold(run: Run, hold: HoldStatus) -> list[str]:
     title = f", {hold.title}" if hold.title else ""
     lines = [f"hold {hold.matter}{title}", f"  locked until {instant(hold.retain_until)}, {left}"]
     if hold.soon and not hold.passed:
-        lines.append("  this is soon: is the date still right? a later retain_until in the policy extends it")
+        lines.append(f"  this is soon: is the date still right? `archiver hold extend {hold.matter}` moves it")
     if hold.readings:
         lines.append("  the order's last day ends")
         lines += indented(columns([(instant(ends), name) for name, ends in hold.readings]), "    ")

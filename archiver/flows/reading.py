@@ -89,7 +89,7 @@ def open_reading(
         raise UsageError(
             "no-archive", "expected a policy or --archive, found neither", hint="say which: --archive LOCATION"
         )
-    _check_there(store)
+    _check_there(store, location)
     trust, words = _trust(policy if location is None else None, trust_path)
     with open_archive(store, trust, listener=listener) as archive:
         yield Reading(
@@ -165,13 +165,15 @@ def _trust(policy: Policy | None, path: Path | None) -> tuple[TrustFile | None, 
     return None, (_SELF_TRUST,)
 
 
-def _check_there(store: Store) -> None:
+def _check_there(store: Store, named: str | None) -> None:
     destination = store.destination
     if destination.kind == "folder" and not Path(destination.bucket).is_dir():
+        ours = "run `archiver snapshot` first, or name another place with --archive"
         raise UsageError(
             "no-such-archive",
-            f"{destination.location}: expected the folder of an archive, found none",
-            hint="run `archiver snapshot` first, or name another place with --archive",
+            f"{destination.location if named is None else f'--archive {named}'}: expected the folder of an archive, "
+            "found none",
+            hint=ours if named is None else "check the name; a bucket is written s3://bucket/prefix",
         )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import getpass
+import os
 import socket
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -103,10 +104,17 @@ def whoami(clock_offset_s: int | None) -> By:
         tool="archiver",
         version=__version__,
         host=socket.gethostname(),
-        user=getpass.getuser(),
+        user=_user(),
         principal=None,
         clock_offset_s=clock_offset_s,
     )
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return str(os.getuid())
 
 
 def destination_store(policy: Policy, clock: Callable[[], datetime]) -> Store:

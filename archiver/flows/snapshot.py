@@ -21,6 +21,7 @@ from archiver.errors import Exit, UsageError
 from archiver.events import Advanced, Listener, Stage
 from archiver.flows import begin, deliver, recover
 from archiver.flows.capture import Capture
+from archiver.flows.ends_earlier import dates, ends_earlier
 from archiver.flows.relock import raise_locks
 from archiver.flows.session import Session, open_session
 from archiver.flows.sight import Sight, sights
@@ -60,6 +61,9 @@ class Snapshot:
     log_size: int
     root: str
     strangers: tuple[str, ...]
+    locks_raised: int
+    ends_earlier: tuple[tuple[str, str], ...]
+    """Batches, by key, whose locks end before the hold in force, and when: no item of this run needs them."""
 
 
 def snapshot(
@@ -99,6 +103,7 @@ class _Run:
         self._dialects = LogReader()
         self._unavailable: dict[str, str] = {}
         self._quiet: list[Line] = []
+        self._raised = 0
         unfinished = session.journal.run()
         if unfinished is None:
             unfinished = self._fresh_run()
@@ -111,7 +116,7 @@ class _Run:
         for source in self._wanted:
             self._source(source)
         tallies = tally(self._session.journal.lines(), self._wanted, self._session.policy.accept, self._session.clock())
-        raise_locks(self._session, self._named_elsewhere())
+        self._raised = raise_locks(self._session, self._named_elsewhere())
         self._items()
         finished = self._finish(tallies)
         self._session.catalog.absorb_items(finished.id, self._item_lines())
@@ -276,11 +281,16 @@ class _Run:
             log_size=size,
             root=session.catalog.frontier().root().hex(),
             strangers=tuple(sorted({version.key for version in session.strangers})),
+            locks_raised=self._raised,
+            ends_earlier=tuple(
+                (row.object_key, row.retain_until)
+                for row in ends_earlier(session.catalog, dates(session.catalog, session.policy))
+            ),
         )
 
     def _reasons(self, tallies: list[Tally]) -> list[str]:
         """Return why this run is not simply fine."""
-        reasons = list(self._unavailable.values())
+        reasons = [f"{source}: {words}" for source, words in self._unavailable.items()]
         for one in tallies:
             reasons += one.reasons(unavailable=one.source in self._unavailable)
         reasons += [
