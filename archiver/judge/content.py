@@ -9,20 +9,25 @@ a file is read where it lies, everything else through a scratch file; small obje
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import itertools
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
-from archiver.errors import EvidenceError
+from archiver.errors import EvidenceError, WorldError
 from archiver.judge.inventory import Inventory, Listed, Role, printable
 from archiver.stores.base import Store
 
 __all__ = ["Content", "ObjectError"]
 
 _BLOCK: Final = 1 << 20
+_AT_ONCE: Final = 8  # connections that a boto3 client keeps open by default are 10
+_GROUPS: Final = 128  # of at most 64 KiB each
 
 
 class Content:
@@ -33,11 +38,34 @@ class Content:
         self._store = store
         self._inventory = inventory
         self._folder = folder
+        self._fetched: dict[int, bytes] = {}
 
     def small(self, listed: Listed, limit: int) -> bytes:
         """Return the bytes of a version, cut off after `limit` + 1 of them, which every parser then refuses."""
+        fetched = self._fetched.get(listed.seq)
+        if fetched is not None and len(fetched) <= limit:
+            return fetched
         with self._store.read(listed.key, listed.version) as stream:
             return stream.read(limit + 1)
+
+    def ahead(self, groups: Iterator[list[Listed]], limit: int) -> Iterator[list[Listed]]:
+        """Yield groups of versions as they come, the bytes of some of them already on their way from a network."""
+        if not self._store.destination.versioned:
+            yield from groups
+            return
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            while block := list(itertools.islice(groups, _GROUPS)):
+                listed = [one for group in block for one in group]
+                answers = pool.map(functools.partial(self._fetch, limit=limit), listed)
+                self._fetched = {one.seq: data for one, data in zip(listed, answers, strict=True) if data is not None}
+                yield from block
+
+    def _fetch(self, listed: Listed, limit: int) -> bytes | None:
+        try:
+            with self._store.read(listed.key, listed.version) as stream:
+                return stream.read(limit + 1)
+        except WorldError:
+            return None  # it is read again where its absence can be said
 
     def digest(self, listed: Listed) -> str:
         """Return the SHA-256 of a version."""

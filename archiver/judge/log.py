@@ -140,7 +140,7 @@ class _Reader:
         self._seen = [] if seen is None else [seen]
 
     def read(self) -> Log:
-        for group in self._inventory.under(layout.CHECKPOINTS):
+        for group in self._content.ahead(self._inventory.under(layout.CHECKPOINTS), _MAX_CHECKPOINT):
             self._take_heads(group)
         log = self._choose()
         self._check_gaps(log)
@@ -268,7 +268,7 @@ class _Reader:
             self._missing(expected, log.size)
 
     def _positions(self, size: int) -> Iterator[tuple[int, list[Listed]]]:
-        for group in self._inventory.under(layout.ENTRIES):
+        for group in self._content.ahead(self._inventory.under(layout.ENTRIES), entry.MAX_ENTRY):
             if layout.is_archive_key(group[0].key):
                 position = int(group[0].key.rpartition("/")[2])
                 if position < size:

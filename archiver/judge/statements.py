@@ -113,9 +113,19 @@ def read_statements(
     """Open the statement of every entry; everything that is wrong becomes a finding."""
     make_tables(database, _SCHEMA)
     reader = _Reader(database, inventory, content, log, trusted)
-    for position, data in log.entries():
-        reader.take(position, data)
+    positions = log.entries()
+    for versions in content.ahead((_named(inventory, data) for _, data in log.entries()), dsse.MAX_ENVELOPE):
+        position, data = next(positions)
+        reader.take(position, data, versions)
     return reader.statements
+
+
+def _named(inventory: Inventory, data: bytes) -> list[Listed]:
+    """Return the versions of the statement that an entry names; none when it is no entry."""
+    try:
+        return inventory.versions(entry.decode(data).key)
+    except EvidenceError:
+        return []
 
 
 class _Reader:
@@ -131,7 +141,7 @@ class _Reader:
         self._keyring = Keyring(trusted)
         self._numbers = Numbers()
 
-    def take(self, position: int, data: bytes) -> None:
+    def take(self, position: int, data: bytes, versions: list[Listed]) -> None:
         """Open the statement of one entry."""
         self.statements.subjects += 1
         try:
@@ -142,7 +152,7 @@ class _Reader:
                 "statement-malformed", layout.entry_key(position), "an entry that names a statement", problem.message
             )
             return
-        envelope = self._find(named, position)
+        envelope = self._find(named, position, versions)
         good, known = False, False
         if envelope is not None:
             good, known = self._open(position, named.key, (kind, identity), envelope)
@@ -153,8 +163,7 @@ class _Reader:
 
     # 1
 
-    def _find(self, named: entry.Entry, position: int) -> bytes | None:
-        versions = self._inventory.versions(named.key)
+    def _find(self, named: entry.Entry, position: int, versions: list[Listed]) -> bytes | None:
         found: bytes | None = None
         for listed, data in self._read(versions):
             if sha256_hex(data) == named.sha256:
