@@ -115,16 +115,20 @@ def _versioning(inspector: Inspector, bucket: str) -> Item:
 def _default_retention(inspector: Inspector, bucket: str, left: timedelta) -> Item:
     """Note what the bucket does for an object that comes without a lock of its own; ours never do."""
     lock, days = inspector.object_lock(), -(-int(left.total_seconds()) // _SECONDS_A_DAY)
-    expected = f"a default of COMPLIANCE for {max(days, 1)} days or more"
+    expected = f"a default of COMPLIANCE for {_days(max(days, 1))} or more"
     if lock is None or lock.default_mode is None:
         found = "none; every object is put with a lock of its own"
     elif lock.default_mode != "COMPLIANCE" or (lock.default_days or 0) < days:
-        found = f"{lock.default_mode} for {lock.default_days} days; every object is put with a lock of its own"
+        found = f"{lock.default_mode} for {_days(lock.default_days)}; every object is put with a lock of its own"
     else:
-        found = f"{lock.default_mode} for {lock.default_days} days"
+        found = f"{lock.default_mode} for {_days(lock.default_days)}"
         return Item("default-retention", State.OK, bucket, expected, found)
     remedy = f"{_OWNER} to set it as a second safety net, for what others put there"
     return Item("default-retention", State.NOTE, bucket, expected, found, remedy)
+
+
+def _days(days: int | None) -> str:
+    return "1 day" if days == 1 else f"{days or 0} days"
 
 
 def _lifecycle(inspector: Inspector, bucket: str) -> Item:

@@ -118,20 +118,24 @@ class _Probe:
             ("overwrite", lambda: self._overwrite(one)),
         )
         for name, attempt in tries:
-            yield self._withstood(name, attempt, one, self._lock)
+            yield self._withstood(name, attempt, one)
 
     def _on_held(self) -> Iterator[Attempt]:
         lock = Lock("NONE", None, legal_hold=True)
         one = self._attacks.put("held", b"a sentinel under legal hold\n", lock)
         for name, bypass in (("delete-held", False), ("delete-held-bypass", True)):
-            yield self._withstood(name, lambda bypass=bypass: self._attacks.delete(one, bypass=bypass), one, lock)  # type: ignore[misc] # mypy cannot infer a lambda with a default
+            yield self._withstood(name, lambda bypass=bypass: self._attacks.delete(one, bypass=bypass), one)  # type: ignore[misc] # mypy cannot infer a lambda with a default
 
-    def _withstood(self, name: str, attempt: Callable[[], str], one: Sentinel, lock: Lock) -> Attempt:
-        """Attack, then look: the same bytes under a lock that is no weaker, whatever the store answered."""
+    def _withstood(self, name: str, attempt: Callable[[], str], one: Sentinel) -> Attempt:
+        """Attack, then look: the same bytes under a lock no weaker than just before, whatever the store answered."""
+        expected = "the version is there, unchanged"
+        try:
+            before = self._store.stat(one.key, one.version).lock
+        except NotStoredError:
+            return Attempt(name, expected, "not tried: an attack before has ended the version", None)
         answer = attempt()
-        damage = self._damage(one, lock)
-        found = f"{answer}; " + (damage or "the version is unchanged")
-        return Attempt(name, "the version is there, unchanged", found, holds=damage is None)
+        damage = self._damage(one, before)
+        return Attempt(name, expected, f"{answer}; " + (damage or "the version is unchanged"), holds=damage is None)
 
     def _damage(self, one: Sentinel, lock: Lock) -> str | None:
         try:
@@ -167,7 +171,7 @@ class _Probe:
             gone = self._is_gone(one)
             return f"{answer}; an unlocked version is " + ("gone" if gone else "still there"), not gone
 
-        return self._power("delete", "may not delete versions", attempt)
+        return self._power("delete", "no right to delete versions", attempt)
 
     def _may_bypass(self) -> Attempt:
         def attempt() -> tuple[str, bool | None]:
@@ -177,7 +181,7 @@ class _Probe:
             gone = self._is_gone(one)
             return f"{answer}; a version under GOVERNANCE is " + ("gone" if gone else "still there"), not gone
 
-        return self._power("bypass", "may not bypass governance", attempt)
+        return self._power("bypass", "no right to bypass governance", attempt)
 
     def _may_lift(self) -> Attempt:
         def attempt() -> tuple[str, bool | None]:
@@ -187,7 +191,7 @@ class _Probe:
             words = {True: "on", False: "off", None: "unknown"}[hold]
             return f"{answer}; the legal hold is {words}", hold
 
-        return self._power("lift", "may not lift a legal hold", attempt)
+        return self._power("lift", "no right to lift a legal hold", attempt)
 
     def _may_change_policy(self) -> Attempt:
         def attempt() -> tuple[str, bool | None]:
@@ -196,7 +200,7 @@ class _Probe:
             answer = self._attacks.rewrite_policy(self._policy)
             return f"{answer}, when the policy was put again as it is", answer != ACCEPTED
 
-        return self._power("policy", "may not change the bucket policy", attempt)
+        return self._power("policy", "no right to change the bucket policy", attempt)
 
     def _power(self, name: str, expected: str, attempt: Callable[[], tuple[str, bool | None]]) -> Attempt:
         try:

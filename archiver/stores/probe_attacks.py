@@ -71,7 +71,7 @@ class Attacks:
             request["ObjectLockLegalHoldStatus"] = "ON"
         if condition:
             request["IfNoneMatch"] = "*"
-        with asked(self._subject(name, "PutObject")):
+        with asked(self._subject(f"{self.folder}{name}", "PutObject")):
             answer = self._client.put_object(**request)
         return self._keep(name, answer.get("VersionId"), body)
 
@@ -86,12 +86,12 @@ class Attacks:
         def send() -> None:
             self._keep(name, self._client.put_object(**request).get("VersionId"), body)
 
-        return self._outcome(name, "PutObject", send)
+        return self._outcome(f"{self.folder}{name}", "PutObject", send)
 
     def put_in_parts(self, name: str, body: bytes, until: datetime) -> Sentinel:
         """Store a sentinel as an upload in parts that asks for a lock when it begins."""
         bucket, key = self._bucket, f"{self._prefix}{self.folder}{name}"
-        with asked(self._subject(name, "CreateMultipartUpload")):
+        with asked(self._subject(f"{self.folder}{name}", "CreateMultipartUpload")):
             upload = self._client.create_multipart_upload(
                 Bucket=bucket, Key=key, ObjectLockMode="COMPLIANCE", ObjectLockRetainUntilDate=until
             )["UploadId"]

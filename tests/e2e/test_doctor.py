@@ -194,7 +194,7 @@ def test_a_bucket_without_object_lock_and_versioning_is_a_failure(place_at, ceph
     ("rule", "words"),
     [
         (None, "none; every"),
-        ({"Mode": "COMPLIANCE", "Days": 1}, "COMPLIANCE for 1 days; every"),
+        ({"Mode": "COMPLIANCE", "Days": 1}, "COMPLIANCE for 1 day; every"),
         ({"Mode": "GOVERNANCE", "Days": 9000}, "GOVERNANCE for 9000 days; every"),
     ],
 )
