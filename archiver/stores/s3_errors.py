@@ -62,7 +62,7 @@ _HINTS: Final[dict[str, str]] = {
     "store-throttled": "the store asks for patience; run the same command again later",
     "store-region": "name the bucket's region with region: in the policy, or --region",
     "store-full": "raise the bucket's quota, then run the same command again",
-    "store-denied": "these credentials lack a permission here; `archiver doctor policy writer` prints the ones that are needed",
+    "store-denied": "these credentials lack a permission here; see `archiver doctor policy writer`",
     "store-unreachable": "check the endpoint, the network and the proxy, then run the same command again",
     "store-error": "run the same command again; if it stays, give the request id to the store's operator",
 }
