@@ -37,6 +37,7 @@ from archiver.cli.answers_shared import (
 from archiver.cli.answers_writing import (
     Attempt,
     BelowHold,
+    Continued,
     Counts,
     ExplainedItem,
     ExportedTrust,
@@ -61,6 +62,7 @@ __all__ = [
     "BelowHold",
     "Check",
     "CheckedProof",
+    "Continued",
     "Counts",
     "Destination",
     "ExplainedItem",

@@ -9,6 +9,7 @@ from archiver.cli.answers_shared import Destination, Position
 __all__ = [
     "Attempt",
     "BelowHold",
+    "Continued",
     "Counts",
     "ExplainedItem",
     "ExportedTrust",
@@ -42,13 +43,23 @@ class MadeKeys:
 
 
 @dataclass(frozen=True)
+class Continued:
+    """The head of the older log that a new archive goes on from."""
+
+    origin: str
+    size: int
+    root: str
+
+
+@dataclass(frozen=True)
 class Initialised:
-    """What `init` made, and what to back up."""
+    """What `init` made, what to back up, and the older log that it goes on from, if any."""
 
     made: MadeKeys
     destination: Destination
     retain_until: str
     back_up: list[str]
+    continues: Continued | None
 
 
 @dataclass(frozen=True)

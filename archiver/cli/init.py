@@ -2,48 +2,84 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from archiver.cli.context import Answer, Run
 from archiver.cli.options import with_policy
-from archiver.cli.words import columns, indented
-from archiver.errors import Exit
+from archiver.cli.words import columns, count, indented, short
+from archiver.errors import Exit, UsageError
 
 if TYPE_CHECKING:
     from archiver.cli.answers import MadeKeys
     from archiver.flows.setup import Made
     from archiver.model.policy import Policy
+    from archiver.model.statement import Continues
 
 __all__ = ["backup_lines", "command", "made_keys"]
 
 
 @click.command("init")
+@click.option("--continues", metavar="LOCATION", help="The older archive that this one goes on from.")
+@click.option("--trust", metavar="FILE", help="With --continues: the trust file of the older archive.")
+@click.option("--endpoint-url", metavar="URL", help="With --continues s3://: where the store answers.")
+@click.option("--region", metavar="NAME", help="With --continues s3://: the region.")
+@click.option("--profile", metavar="NAME", help="With --continues s3://: the credentials' profile.")
 @with_policy
 @click.pass_obj
-def command(run: Run) -> Answer:
+def command(run: Run, /, *, continues: str | None, **reading: str | None) -> Answer:
     """Make the keys and the trust file of a new archive.
 
     Nothing is written to the destination. Keys are made only where there are none yet and the destination holds no
-    archive; the last lines say what to back up and what to hand to the auditor.
+    archive; the last lines say what to back up and what to hand to the auditor. With --continues the log of the older
+    archive is checked, and the first snapshot signs where the new one went on from it.
     """
-    from archiver.cli.answers import Initialised  # noqa: PLC0415 - loaded when called
+    from archiver.cli.answers import Continued, Initialised  # noqa: PLC0415 - loaded when called
     from archiver.cli.opening import destination_of, open_policy  # noqa: PLC0415
     from archiver.flows.session import destination_store  # noqa: PLC0415
     from archiver.flows.setup import set_up  # noqa: PLC0415
     from archiver.model.instant import format_instant  # noqa: PLC0415
 
     policy = open_policy(run)
-    made = set_up(policy, clock=run.clock, random=run.random, environ=run.environ)
+    head = _head(run, continues, reading)
+    made = set_up(policy, clock=run.clock, random=run.random, environ=run.environ, continues=head)
     members = Initialised(
         made=made_keys(made),
         destination=destination_of(destination_store(policy, run.clock).destination),
         retain_until=format_instant(policy.retain_until()),
         back_up=[str(path) for path in _to_back_up(made, policy)],
+        continues=None if head is None else Continued(head.origin, head.size, head.root),
     )
+    if head is not None:
+        size = count(head.size, "entry", "entries")
+        run.talk.say(f"goes on from the log {head.origin}")
+        run.talk.say(f"  which was checked and has {size}, root {short(head.root)}; the first snapshot signs this\n")
     run.talk.say("\n".join([*backup_lines(made, policy), "", "next: archiver plan, then archiver snapshot"]))
     return Answer(Exit.OK, members)
+
+
+def _head(run: Run, continues: str | None, reading: dict[str, str | None]) -> Continues | None:
+    """Read the head of the older log, when there is one to go on from."""
+    from archiver.flows.continues import head_of  # noqa: PLC0415 - loaded when called
+
+    trust = reading.pop("trust")
+    if continues is None:
+        for name, value in {"trust": trust, **reading}.items():
+            if value is not None:
+                option = f"--{name.replace('_', '-')}"
+                raise UsageError("usage", f"{option}: expected it with --continues, found it alone")
+        return None
+    return head_of(
+        continues,
+        None if trust is None else Path(trust),
+        endpoint=reading["endpoint_url"],
+        region=reading["region"],
+        profile=reading["profile"],
+        clock=run.clock,
+        listener=run.talk.hear,
+    )
 
 
 def made_keys(made: Made) -> MadeKeys:

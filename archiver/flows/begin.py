@@ -70,6 +70,7 @@ def bring_into_force(session: Session, change: policy_change.Change) -> Began:
 
 
 def _begin_archive(session: Session) -> None:
+    continues = session.state.continues
     if not versions_of(session.store, layout.README):
         session.put(layout.README, readme(session))
     subject = _put_policy(session)
@@ -87,7 +88,7 @@ def _begin_archive(session: Session) -> None:
         ],
         policy_sha256=session.policy.sha256,
         demo_keys=session.state.demo_keys,
-        continues=None,
+        continues=continues,
     )
     _keep_and_enter(session, "archive", [subject], predicate)
 

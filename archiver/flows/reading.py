@@ -39,6 +39,7 @@ __all__ = [
     "items_of",
     "open_reading",
     "read_trust",
+    "require_log",
 ]
 
 _MOST_WARNINGS: Final = 20
@@ -116,14 +117,19 @@ def read_trust(path: Path) -> TrustFile:
     return parse_trust(data, name=str(path))
 
 
-def finished_snapshot(archive: Archive, identity: str | None) -> SnapshotPredicate:
-    """Return a snapshot that was finished, by its id or else the newest one."""
+def require_log(archive: Archive) -> None:
+    """Raise `UnknownError("log-missing")` where there is no log that the trust file knows."""
     if not archive.log.size:
         raise UnknownError(
             "log-missing",
             f"{archive.store.destination.location}: expected a log that the trust file knows, found none",
             hint="see whether this is the right place and the right trust file",
         )
+
+
+def finished_snapshot(archive: Archive, identity: str | None) -> SnapshotPredicate:
+    """Return a snapshot that was finished, by its id or else the newest one."""
+    require_log(archive)
     found = None
     for _, statement, _ in archive.statements("snapshot"):
         predicate = statement.predicate

@@ -18,6 +18,7 @@ from archiver.flows.state import StateFolder
 from archiver.model import layout, trust
 from archiver.model.instant import format_instant, round_up
 from archiver.model.policy import Policy
+from archiver.model.statement import Continues
 from archiver.proof import keys, note
 from archiver.signing import file as signing_file
 from archiver.stores.base import Store
@@ -66,8 +67,12 @@ def set_up(
     random: Callable[[int], bytes],
     environ: dict[str, str],
     demo: bool = False,
+    continues: Continues | None = None,
 ) -> Made:
-    """Make keys, trust file and state; the destination is only looked at."""
+    """Make keys, trust file and state; the destination is only looked at.
+
+    `continues` is the head of an older log; the first snapshot signs that this archive goes on from it.
+    """
     if is_set_up(policy):
         raise UsageError(
             "already-set-up",
@@ -86,6 +91,7 @@ def set_up(
             )
         if demo:
             state.mark_demo_keys()
+        state.keep_continues(continues)
         return _make(policy, random(16).hex(), environ, demo=demo)
 
 

@@ -5,6 +5,7 @@ journal.sqlite    what an unfinished snapshot had done
 catalog.sqlite    the index, rebuildable
 spool/            finished batches on their way to the store, and the scratch file of the open one
 demo-keys         present when keys were made on the way by `snapshot`
+continues.json    the head of the older log that this archive goes on from, until the first snapshot signs it
 """
 
 from __future__ import annotations
@@ -15,7 +16,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from archiver.errors import BusyError, WorldError
+from archiver.model.statement import Continues
+from archiver.writer.durable import write_new
 
 __all__ = ["StateFolder"]
 
@@ -30,6 +35,7 @@ class StateFolder:
         self.journal = path / "journal.sqlite"
         self.spool = path / "spool"
         self._demo = path / "demo-keys"
+        self._continues = path / "continues.json"
 
     @property
     def exists(self) -> bool:
@@ -45,6 +51,27 @@ class StateFolder:
         """Remember that the keys were made on the way."""
         self.create()
         self._demo.touch()
+
+    @property
+    def continues(self) -> Continues | None:
+        """Return the head of the log that this archive goes on from."""
+        try:
+            return Continues.model_validate_json(self._continues.read_bytes())
+        except FileNotFoundError:
+            return None
+        except (OSError, ValidationError) as problem:
+            raise WorldError(
+                "state-folder",
+                f"{self._continues}: expected what `archiver init --continues` had kept, found it unreadable",
+                hint="remove it and the keys that were made with it, then run `archiver init --continues` again",
+            ) from problem
+
+    def keep_continues(self, head: Continues | None) -> None:
+        """Remember the head of the log that this archive goes on from; what an `init` before has left goes."""
+        self.create()
+        self._continues.unlink(missing_ok=True)
+        if head is not None:
+            write_new(self._continues, head.model_dump_json().encode(), mode=0o600)
 
     def create(self) -> None:
         """Make the folder, readable by its owner alone."""

@@ -15,7 +15,7 @@ from archiver.catalog.catalog import Catalog
 from archiver.errors import Exit, UsageError
 from archiver.events import Listener
 from archiver.flows.ends_earlier import dates, ends_earlier
-from archiver.flows.reading import Reading, UnknownError
+from archiver.flows.reading import Reading, require_log
 from archiver.flows.rebuild import take_in_lines, take_in_log
 from archiver.flows.session import own_trust
 from archiver.flows.state import StateFolder
@@ -91,13 +91,7 @@ def status_of_store(reading: Reading, *, clock: Callable[[], datetime], listener
     What log and statements are found to be decides the exit status, too. Locks are those that statements report.
     """
     archive = reading.archive
-    if not archive.log.size:
-        place = archive.store.destination.location
-        raise UnknownError(
-            "log-missing",
-            f"{place}: expected a log that the trust file knows, found none",
-            hint="see whether this is the right place and the right trust file",
-        )
+    require_log(archive)
     with closing(Catalog("")) as catalog:
         take_in_log(catalog, archive, listener, "take in the log")
         if newest := catalog.last_snapshot():
