@@ -23,7 +23,7 @@ from archiver.catalog.catalog import Catalog
 from archiver.errors import Exit, UsageError
 from archiver.events import Advanced, Listener, Stage
 from archiver.flows import begin, hold_in_force, hold_receipts, recover
-from archiver.flows.hold_scope import Scope, matters_ever, serving
+from archiver.flows.hold_scope import Scope, matters_ever, only, serving
 from archiver.flows.hold_sweep import Tally, holds, lock_line, looks, receipt_line
 from archiver.flows.session import Session, open_session, own_trust
 from archiver.flows.state import StateFolder
@@ -237,10 +237,7 @@ class _Extension:
 
     def _scope(self) -> Scope:
         session = self._session
-        return Scope(session.catalog, session.store, session.trust, takes=self._takes)
-
-    def _takes(self, key: str) -> bool:
-        return self._batches is None or not key.startswith(layout.DATA) or key in self._batches
+        return Scope(session.catalog, session.store, session.trust, takes=only(self._batches))
 
     # 2
 

@@ -28,7 +28,7 @@ from archiver.model.trust import TrustFile
 from archiver.proof import checkpoint, note, tiles
 from archiver.stores.base import Store, Version
 
-__all__ = ["Scope", "matters_ever", "serving"]
+__all__ = ["Scope", "matters_ever", "only", "serving"]
 
 _SMALL = 65_535
 _SIZED = re.compile(r"(?:log/checkpoints|log/cosignatures|timestamps)/([0-9]{12})(?:/|$)")
@@ -63,6 +63,11 @@ def _named(raw: bytes, sources: set[str]) -> set[str]:
     if line.item.source not in sources:
         return set()
     return {layout.batch_key(layout.parse_batch_id(part.batch).table, part.batch) for part in line.parts}
+
+
+def only(batches: set[str] | None) -> Callable[[str], bool]:
+    """Return the rule that takes everything but other batches; None takes those, too."""
+    return lambda key: batches is None or not key.startswith(layout.DATA) or key in batches
 
 
 class Scope:

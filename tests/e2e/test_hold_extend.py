@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from datetime import UTC, datetime, timedelta
@@ -78,7 +79,7 @@ def test_the_plan_counts_what_is_to_be_raised_before_anything_is_done(filled):
         prolong(filled, confirm=decline)
     after = {path: path.stat().st_size for path in filled.archive.rglob("*") if path.is_file()}
     assert before == after
-    keys = [version for version in store_of(filled).list()]
+    keys = list(store_of(filled).list())
     found = plans[0].found
     assert (found.objects, found.below, found.bytes) == (len(keys), len(keys), sum(one.size for one in keys))
     assert (found.earliest, found.latest) == (datetime(2027, 1, 1, 12, tzinfo=UTC),) * 2
@@ -111,7 +112,8 @@ def test_a_report_of_receipts_follows_and_names_every_version(filled):
     assert {line["retain_until"] for line in lines} == {"2027-07-01T12:00:00Z"}
     later = {done.receipts}  # and the statement, entry and checkpoint about it
     written = {version.key for version in store_of(filled).list()} - {line["key"] for line in lines}
-    assert later < written and len(written) == 4
+    assert later < written
+    assert len(written) == 4
     assert statements(filled, "receipt")[-1].subject[0].name == done.receipts
 
 
@@ -216,10 +218,8 @@ def test_a_run_that_is_killed_anywhere_is_finished_by_the_same_command(filled, a
     with monkeypatch.context() as patch:
         for name in ("put", "hold"):
             patch.setattr(FolderStore, name, counted(name))
-        try:
+        with contextlib.suppress(KeyboardInterrupt):
             prolong(filled)
-        except KeyboardInterrupt:
-            pass
     done = prolong(filled)
     assert done.exit == 0
     assert dates(filled) == {JULY}
@@ -240,7 +240,8 @@ def test_versions_that_cannot_be_raised_are_named_one_by_one_and_the_others_are_
     done = prolong(filled)
     named = {failure.key for failure in done.failures}
     assert int(done.exit) == 4
-    assert named == {key for key in named if key.startswith("log/checkpoints/")} and len(named) > 5
+    assert named == {key for key in named if key.startswith("log/checkpoints/")}
+    assert len(named) > 5
     assert {failure.why for failure in done.failures} == {f"{key}: denied" for key in named}
     monkeypatch.undo()
     assert prolong(filled).exit == 0

@@ -23,7 +23,7 @@ from archiver.errors import ArchiverError, WorldError
 from archiver.events import Advanced, Stage
 from archiver.judge.batches import predicate_of
 from archiver.judge.case import Case
-from archiver.judge.holds import read_holds
+from archiver.judge.holds import Holds, read_holds
 from archiver.judge.inventory import Listed, Need
 from archiver.model import instant, layout
 from archiver.model.finding import Severity
@@ -60,15 +60,15 @@ class LockFacts:
 class Demands:
     """Computes from the log until when each key must be locked, and enters it in the inventory."""
 
-    def __init__(self, case: Case) -> None:
-        """Read the policies that the log has."""
+    def __init__(self, case: Case, held: Holds | None = None) -> None:
+        """Read the policies that the log has, and its holds unless they are given."""
         self._case = case
         self._policies = case.archive.table_of_statements.policies
         self._places = [place for place, _ in self._policies]
         dates = [max((one.retain_until for one in policy.matters), default=_NO_DATE) for _, policy in self._policies]
         self._latest = list(itertools.accumulate(dates, max))
         self._trusted = {hold.matter: hold.until for hold in case.archive.trusted.holds}
-        self._held = read_holds(case.archive)
+        self._held = held or read_holds(case.archive)
         self._extended = self._held.until(self._held.matters)
         case.findings.extend(self._held.findings)
         self._seen: set[tuple[str, str]] = set()
