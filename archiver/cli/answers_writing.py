@@ -99,10 +99,14 @@ class ExplainedItem:
 
 @dataclass(frozen=True)
 class Planned:
-    """What a snapshot would do; with `--explain` only `explained` is set."""
+    """What a snapshot would do; with `--explain` only `explained` is set.
+
+    `account` is whose credentials the store sees: "unknown" when it does not say, null for a folder.
+    """
 
     explained: ExplainedItem | None
     destination: Destination | None
+    account: str | None
     retain_until: str | None
     new_bytes: int | None
     sources: list[PlannedSource] | None

@@ -50,7 +50,7 @@ def _explained(run: Run, policy: Policy, name: str) -> Answer:
     item = ExplainedItem(one.source, one.path, one.decision, one.why, one.custodian)
     rows = [("item", f"{one.source}/{one.path}"), ("decision", one.decision), ("why", one.why)]
     rows += [("custodian", one.custodian)] if one.custodian else []
-    members = Planned(item, None, None, None, None, None, None, None)
+    members = Planned(item, None, None, None, None, None, None, None, None)
     return Answer(Exit.OK, members, "\n".join(columns(rows)), asked_for=True)
 
 
@@ -86,7 +86,7 @@ def _lines(run: Run, policy: Policy, found: Plan) -> list[str]:
     lines += ["changed since the last signed policy:", *indented(found.changes), ""] if found.changes else []
     lines += columns(
         [
-            ("account", _account(policy)),
+            ("account", _account(policy, found)),
             ("bucket", f"{place.bucket}{'/' + place.prefix if place.prefix else ''}"),
             ("locked until", f"{instant(until)}, {days_left(until, run.clock())}"),
         ]
@@ -127,11 +127,11 @@ def _source(policy: Policy, one: SourceSurvey) -> list[str]:
     return lines
 
 
-def _account(policy: Policy) -> str:
-    spec = policy.destination
-    if spec.path is not None:
+def _account(policy: Policy, found: Plan) -> str:
+    if found.account is None:
         return "this machine's file system"
-    return f"credentials of the profile {spec.profile}" if spec.profile else "the default credentials of this machine"
+    profile = policy.destination.profile
+    return f"{found.account}; {f'the profile {profile}' if profile else 'the default credentials of this machine'}"
 
 
 def _members(policy: Policy, found: Plan) -> Planned:
@@ -142,6 +142,7 @@ def _members(policy: Policy, found: Plan) -> Planned:
     return Planned(
         explained=None,
         destination=destination_of(found.destination),
+        account=found.account,
         retain_until=instant(found.retain_until),
         new_bytes=found.survey.new_bytes,
         sources=[

@@ -20,16 +20,17 @@ from archiver.flows.state import StateFolder
 from archiver.flows.survey import Survey, survey
 from archiver.model import policy_change
 from archiver.model.policy import Policy
-from archiver.stores.base import Destination
+from archiver.stores.base import Destination, Store
 
 __all__ = ["Explained", "Plan", "explain", "plan"]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What would happen. `ready` is False when keys are still to be made."""
+    """What would happen; `account` is whose credentials the store sees, None for a folder."""
 
     destination: Destination
+    account: str | None
     retain_until: datetime
     survey: Survey
     changes: tuple[str, ...]
@@ -59,8 +60,10 @@ def plan(policy: Policy, *, clock: Callable[[], datetime], listener: Listener) -
         if last is not None:
             change = policy_change.compare(policy_change.PolicyFacts.of(last), policy)
         wanted = [source for source in policy.sources if source.ended is None]
+        store = destination_store(policy, clock)
         return Plan(
-            destination=destination_store(policy, clock).destination,
+            destination=store.destination,
+            account=_account(store),
             retain_until=hold_in_force.retain_until(policy, catalog.holds()),
             survey=survey(catalog, wanted, clock, listener),
             changes=tuple(change.changes),
@@ -96,6 +99,12 @@ def explain(policy: Policy, name: str, *, clock: Callable[[], datetime]) -> Expl
         f"--explain {name}: expected an item below {source.path}, found none",
         hint="names are spelled as `archiver list` shows them: bytes that are no UTF-8 as %XX",
     )
+
+
+def _account(store: Store) -> str | None:
+    """Ask whose credentials are used, of a store that has such a thing; "unknown" when it does not answer."""
+    ask = getattr(store, "account", None)
+    return None if ask is None else (ask() or "unknown")
 
 
 def _why(sight: Sight) -> str:

@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
@@ -53,10 +54,11 @@ def _open_bucket(
     if endpoint is not None and not (urlsplit(endpoint).scheme in ("http", "https") and urlsplit(endpoint).hostname):
         raise UsageError("endpoint-refused", f"endpoint: expected http://host or https://host, found {endpoint!r}")
     from archiver.stores.s3 import S3Store  # noqa: PLC0415 - loads botocore, a third of a second
-    from archiver.stores.s3_client import connect  # noqa: PLC0415 - the same
+    from archiver.stores.s3_client import caller, connect  # noqa: PLC0415 - the same
 
     client = connect(endpoint=endpoint, region=region, profile=profile)
-    return S3Store(client, bucket=bucket, prefix=prefix, location=location, clock=clock)
+    identify = partial(caller, endpoint=endpoint, region=region, profile=profile)
+    return S3Store(client, bucket=bucket, prefix=prefix, location=location, clock=clock, identify=identify)
 
 
 def _bucket_and_prefix(location: str) -> tuple[str, str]:

@@ -67,10 +67,11 @@ class S3Store:
         location: str,
         clock: Callable[[], datetime],
         sleep: Callable[[float], None] = time.sleep,
+        identify: Callable[[], str | None] = lambda: None,
     ) -> None:
         """Keep a client made by `archiver.stores.s3_client.connect`; `prefix` has no slash at its ends, or is empty."""
         self._client, self._bucket, self._prefix = client, bucket, f"{prefix}/" if prefix else ""
-        self._location, self._clock, self._sleep = location, clock, sleep
+        self._location, self._clock, self._sleep, self._identify = location, clock, sleep, identify
         self._endpoint = client.meta.endpoint_url
         keep_order(client)
 
@@ -86,6 +87,10 @@ class S3Store:
             enforces_locks=True,
             versioned=True,
         )
+
+    def account(self) -> str | None:
+        """Return whose credentials these are, None where nobody says so."""
+        return self._identify()
 
     def clock_offset_s(self) -> int | None:
         """Return by how many seconds the store's clock is ahead of ours (behind: negative), None if it does not say.

@@ -15,17 +15,19 @@ from urllib.parse import urlsplit
 import boto3
 from botocore.config import Config
 
-from archiver.stores.s3_errors import Subject, asked
+from archiver.stores.s3_errors import REFUSALS, Subject, asked
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
-__all__ = ["connect"]
+__all__ = ["caller", "connect"]
 
 _CONNECT_TIMEOUT_S: Final = 10
 _READ_TIMEOUT_S: Final = 60  # a put that is tried again may leave two versions where conditions are ignored: be patient
 _ATTEMPTS: Final = 5
 _CONNECTIONS: Final = 16
+_ANY_REGION: Final = "us-east-1"  # the answer is the same in all of them
+_QUICK: Final = Config(connect_timeout=3, read_timeout=5, retries={"mode": "standard", "total_max_attempts": 1})
 
 
 def connect(*, endpoint: str | None, region: str | None, profile: str | None) -> S3Client:
@@ -33,6 +35,21 @@ def connect(*, endpoint: str | None, region: str | None, profile: str | None) ->
     with asked(Subject(endpoint or "AWS", "", "", "connect")):
         session = boto3.Session(profile_name=profile, region_name=region)
         return session.client("s3", endpoint_url=endpoint, config=_config(endpoint))
+
+
+def caller(*, endpoint: str | None, region: str | None, profile: str | None) -> str | None:
+    """Return the account and the principal whose credentials are used, None where nobody says so.
+
+    A store of one's own is asked itself: its credentials are no business of AWS. Some cannot answer that.
+    """
+    try:
+        session = boto3.Session(profile_name=profile, region_name=region)
+        found = session.client(
+            "sts", endpoint_url=endpoint, region_name=session.region_name or _ANY_REGION, config=_QUICK
+        ).get_caller_identity()
+        return f"{found['Account']}, {found['Arn']}"
+    except (*REFUSALS, KeyError):  # refused, unknown there, or answered without what was asked for
+        return None
 
 
 def _config(endpoint: str | None) -> Config:
