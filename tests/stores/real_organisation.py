@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -15,24 +16,20 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from archiver.events import silent
 from archiver.flows import session
+from archiver.flows.snapshot import snapshot
 from archiver.judge.verify import Report, verify
 from archiver.model.instant import format_instant
+from archiver.model.policy import load_policy
 
 PREFIX = "evidence"
-RUN = """
-import secrets, sys
-from datetime import UTC, datetime
-from pathlib import Path
-from archiver.events import silent
-from archiver.flows.snapshot import snapshot
-from archiver.model.policy import load_policy
-result = snapshot(
-    load_policy(Path(sys.argv[1])),
-    clock=lambda: datetime.now(UTC), random=secrets.token_bytes, environ={}, listener=silent,
-)
-sys.exit(int(result.exit))
-"""
+
+
+def run(policy: str) -> None:
+    """Make a snapshot as the command line does; the process ends with its exit status."""
+    found = load_policy(Path(policy))
+    sys.exit(int(snapshot(found, clock=now, random=secrets.token_bytes, environ={}, listener=silent).exit))
 
 
 def now() -> datetime:
