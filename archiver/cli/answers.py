@@ -9,6 +9,15 @@ from __future__ import annotations
 from typing import Final
 
 from archiver.cli.answers_doctor import Doctored, PrintedPolicy
+from archiver.cli.answers_holding import (
+    AdmittedApprover,
+    ExtendedHold,
+    HoldsShown,
+    MadeApproval,
+    MadeApprover,
+    MadeRequest,
+    ReleasedHold,
+)
 from archiver.cli.answers_reading import (
     Check,
     CheckedProof,
@@ -116,5 +125,12 @@ ANSWERS: Final[dict[str, type]] = {
     "catalog rebuild": RebuiltCatalog,
     "doctor": Doctored,
     "doctor policy": PrintedPolicy,
+    "hold show": HoldsShown,
+    "hold extend": ExtendedHold,
+    "hold request": MadeRequest,
+    "hold approver": MadeApprover,
+    "hold admit": AdmittedApprover,
+    "hold approve": MadeApproval,
+    "hold release": ReleasedHold,
 }
 """Every command and the class of its answer."""

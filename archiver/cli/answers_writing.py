@@ -192,7 +192,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Hold:
-    """A matter's hold."""
+    """A matter's hold; `policy_retain_until` is the policy's own date where the signed hold is later."""
 
     matter: str
     title: str
@@ -200,6 +200,7 @@ class Hold:
     days_left: int
     passed: bool
     soon: bool
+    policy_retain_until: str | None
     readings: list[Reading]
 
 

@@ -36,7 +36,8 @@ class Answer:
     """What came out: `members` (a dataclass of `answers`) for `--json`, `text` for stdout.
 
     With `-q` the text is left out when the exit status is 0, unless `asked_for` says that the text is all there is.
-    A command may come out with an error and still have much to say.
+    A command may come out with an error and still have much to say. Lines of the text that are also in `red` are
+    shown so on a terminal; what they mean stands in their words.
     """
 
     exit: Exit
@@ -44,3 +45,4 @@ class Answer:
     text: str = ""
     asked_for: bool = False
     error: ArchiverError | None = None
+    red: tuple[str, ...] = ()

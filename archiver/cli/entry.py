@@ -28,7 +28,7 @@ from click.exceptions import NoArgsIsHelpError
 from archiver.cli.commands import COMMANDS, GROUPS, program
 from archiver.cli.context import Answer, Run
 from archiver.cli.talk import Talk
-from archiver.cli.words import plain_lines
+from archiver.cli.words import plain, plain_lines
 from archiver.errors import ArchiverError, Exit, UsageError, WorldError
 
 __all__ = ["main", "run"]
@@ -103,9 +103,18 @@ def _give(run: Run, command: str, answer: Answer) -> int:
         members = asdict(answer.members)  # type: ignore[call-overload] # every answer is a dataclass
         _print_json(run, command, answer.exit, answer.error, members)
     elif answer.text and (not run.talk.quiet or answer.asked_for or answer.exit is not Exit.OK):
-        sys.stdout.write(f"{plain_lines(answer.text).rstrip()}\n")
+        sys.stdout.write(f"{_coloured(run, answer)}\n")
     run.talk.end(failed=answer.exit is not Exit.OK)
     return answer.exit
+
+
+def _coloured(run: Run, answer: Answer) -> str:
+    """Return the text, its alarming lines in red where a terminal shows it and nobody has said `NO_COLOR`."""
+    text = plain_lines(answer.text).rstrip()
+    if not answer.red or not sys.stdout.isatty() or run.environ.get("NO_COLOR"):
+        return text
+    red = {plain(line).rstrip() for line in answer.red}
+    return "\n".join(f"\x1b[31m{line}\x1b[0m" if line in red else line for line in text.split("\n"))
 
 
 def _failed(run: Run, command: str, error: ArchiverError) -> int:

@@ -9,6 +9,7 @@ import getpass
 import os
 import socket
 from collections.abc import Sequence
+from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from archiver.cli.answers import Destination, Position
 from archiver.cli.context import Run
 from archiver.cli.words import columns, days_left, instant, short
 from archiver.errors import ArchiverError
+from archiver.flows.hold_in_force import retain_until
 from archiver.flows.session import destination_store
 from archiver.flows.state import StateFolder
 from archiver.model.policy import Policy, load_policy
@@ -45,7 +47,7 @@ def open_policy(run: Run) -> Policy:
         place=destination_store(policy, run.clock).destination,
         name=policy.destination.id,
         position=_position(policy),
-        holds=[(matter.id, matter.hold.retain_until) for matter in policy.matters],
+        holds=_holds(policy),
     )
     for warning in policy.warnings:
         run.talk.say(warning, "warning")
@@ -101,6 +103,15 @@ def destination_of(place: base.Destination) -> Destination:
         enforces_locks=place.enforces_locks,
         versioned=place.versioned,
     )
+
+
+def _holds(policy: Policy) -> list[tuple[str, datetime]]:
+    """Return until when each matter is held, by the policy and by the signed holds that are known here."""
+    state, signed = StateFolder(policy.state), {}
+    if state.exists:
+        with suppress(ArchiverError), closing(Catalog(state.catalog, read_only=True)) as catalog:
+            signed = catalog.holds()
+    return [(matter.id, retain_until(policy, signed, (matter.id,))) for matter in policy.matters]
 
 
 def _position(policy: Policy) -> Position | str:

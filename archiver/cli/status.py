@@ -30,7 +30,8 @@ def command(run: Run, /, *, place: Place) -> Answer:
     its log tells it; `archiver verify` looks whether all of it is true.
     """
     found = _from_store(run, place) if place.archive is not None else _from_records(run, place)
-    return Answer(found.exit, _members(found), "\n".join(_lines(run, found)))
+    red = tuple(_until(run, one) for one in found.holds if one.soon)
+    return Answer(found.exit, _members(found), "\n".join(_lines(run, found)), red=red)
 
 
 def _from_records(run: Run, place: Place) -> Status:
@@ -96,15 +97,23 @@ def _attempt(found: Status) -> str:
 
 
 def _hold(run: Run, hold: HoldStatus) -> list[str]:
-    left = days_left(hold.retain_until, run.clock())
     title = f", {hold.title}" if hold.title else ""
-    lines = [f"hold {hold.matter}{title}", f"  locked until {instant(hold.retain_until)}, {left}"]
+    lines = [f"hold {hold.matter}{title}", _until(run, hold)]
     if hold.soon and not hold.passed:
         lines.append(f"  this is soon: is the date still right? `archiver hold extend {hold.matter}` moves it")
+    if hold.named is not None:
+        lines.append(
+            f"  the policy names {instant(hold.named)}, earlier than this signed hold; write this date into it"
+        )
     if hold.readings:
         lines.append("  the order's last day ends")
         lines += indented(columns([(instant(ends), name) for name, ends in hold.readings]), "    ")
     return lines
+
+
+def _until(run: Run, hold: HoldStatus) -> str:
+    """Return the line that counts down; it is red from 60 days on."""
+    return f"  locked until {instant(hold.retain_until)}, {days_left(hold.retain_until, run.clock())}"
 
 
 def _some(lines: list[str]) -> list[str]:
@@ -138,6 +147,7 @@ def _members(found: Status) -> Standing:
                 days_left=one.days_left,
                 passed=one.passed,
                 soon=one.soon,
+                policy_retain_until=None if one.named is None else instant(one.named),
                 readings=[answers.Reading(name, instant(ends)) for name, ends in one.readings],
             )
             for one in found.holds

@@ -85,6 +85,7 @@ def _as_of_now(policy: Policy) -> TrustFile:
     catalog = Catalog(state.catalog, read_only=True)
     try:
         size, root, in_force = catalog.log_size(), catalog.frontier().root().hex(), catalog.policy()
+        extended = catalog.holds()
     finally:
         catalog.close()
     seen = Seen(size=size, root=root) if size else None
@@ -92,7 +93,12 @@ def _as_of_now(policy: Policy) -> TrustFile:
     holds = trust.holds
     if in_force is not None:
         holds = [
-            TrustedHold(matter=one.id, until=one.retain_until, mode="COMPLIANCE", legal_hold=one.legal_hold)
+            TrustedHold(
+                matter=one.id,
+                until=max(one.retain_until, extended.get(one.id, "")),
+                mode="COMPLIANCE",
+                legal_hold=one.legal_hold,
+            )
             for one in in_force.matters
         ]
     return trust.model_copy(update={"logs": logs, "holds": holds})

@@ -27,7 +27,7 @@ from archiver.signing.base import Signer
 from archiver.writer.durable import sync_folder, write_new
 from archiver.writer.seal import Seal
 
-__all__ = ["REQUEST_NAME", "Approval", "admit", "approve", "open_approvals"]
+__all__ = ["REQUEST_NAME", "Approval", "admit", "approve", "open_approvals", "read_request"]
 
 REQUEST_NAME = "release-request.json"
 
@@ -46,7 +46,7 @@ def approve(
     data: bytes, signer: Signer, *, by: By, clock: Callable[[], datetime], random: Callable[[int], bytes]
 ) -> tuple[Request, bytes]:
     """Sign for a request; return what it asks for, and the envelope to hand back to the operator."""
-    request = _request(data)
+    request = read_request(data)
     seal = Seal(signer, request.archive, request.archive_id, by, clock, random)
     digest = sha256(data).hexdigest()
     predicate = ApprovalPredicate(**seal.common(), keyid=signer.keyid, kind="release", sha256=digest)
@@ -88,7 +88,8 @@ def admit(policy: Policy, pem: str) -> tuple[str, TrustFile]:
     return keyid, changed
 
 
-def _request(data: bytes) -> Request:
+def read_request(data: bytes) -> Request:
+    """Read a request as it was written; raises `UsageError("request-refused")`."""
     try:
         return parse_request(data)
     except ArchiverError as problem:

@@ -39,6 +39,8 @@ class HoldStatus:
     days_left: int
     passed: bool
     soon: bool
+    named: datetime | None = None
+    """The policy's own date, where it is earlier than the signed hold that is in force."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,9 @@ def status(policy: Policy, *, clock: Callable[[], datetime]) -> Status:
         demo_keys = state.demo_keys or found.demo_keys
         found = replace(found, demo_keys=demo_keys, unfinished=unfinished, backlog=backlog)
     words = {matter.id: (matter.title, matter.hold.stated_as) for matter in policy.matters}
-    return _judged(replace(found, holds=tuple(_worded(one, words) for one in found.holds)), policy.expected_every_hours)
+    named = {matter.id: instant.round_up(matter.hold.retain_until) for matter in policy.matters}
+    holds = tuple(_named(_worded(one, words), named) for one in found.holds)
+    return _judged(replace(found, holds=holds), policy.expected_every_hours)
 
 
 def status_of_store(reading: Reading, *, clock: Callable[[], datetime], listener: Listener) -> Status:
@@ -177,6 +181,11 @@ def _worded(one: HoldStatus, words: Mapping[str, tuple[str, str]]) -> HoldStatus
     day = hold.last_day(stated_as)
     readings = tuple((reading.name, reading.ends) for reading in hold.readings(day)) if day else ()
     return replace(one, title=title, readings=readings)
+
+
+def _named(one: HoldStatus, named: Mapping[str, datetime]) -> HoldStatus:
+    until = named.get(one.matter, one.retain_until)
+    return replace(one, named=until if until < one.retain_until else None)
 
 
 def _failed(catalog: Catalog, snapshot: str | None) -> list[tuple[str, str]]:
