@@ -82,6 +82,8 @@ def snapshot(
     with open_session(policy, clock=clock, random=random, environ=environ, listener=listener) as session:
         session.log.catch_up()
         change = begin.check_policy(session)
+        if session.log.finish_tail():
+            change = begin.check_policy(session)  # it may have been a policy, or what the archive begins with
         recovered = recover.finish_deliveries(session)
         wanted = [source for source in policy.sources if not source.ended and (not only or source.id in only)]
         seen = survey(session.catalog, wanted, clock, listener)

@@ -142,6 +142,17 @@ class Log:
         self._confirmed = newest
         return newest
 
+    def finish_tail(self) -> bool:
+        """Close the next position if somebody's valid entry waits there for its checkpoint; say whether one did.
+
+        What a run is about to state may stand there already, left by a killed run whose state folder is lost.
+        """
+        size = self.catch_up()
+        found = self._entry(size)
+        if found is not None:
+            self._close(size, found)
+        return found is not None
+
     def append(self, key: str, envelope: bytes) -> None:
         """Enter a statement that is stored under `key`; entering it again changes nothing."""
         if layout.statement_of_key(key) is None:
