@@ -201,6 +201,7 @@ class Forger:
     statements: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     spell: Callable[[dict[str, Any]], bytes] = canonical
     high_s: bool = False
+    leaves: list[bytes] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.statement_key = self.statement_key or self._load("statement.pem")
@@ -224,29 +225,55 @@ class Forger:
             (self.copy.archive / payload["subject"][0]["name"]).unlink()
 
     def publish(self) -> None:
+        """Write all statements and a log over them, as if nothing had been before."""
         shutil.rmtree(self.copy.archive / "statements")
         shutil.rmtree(self.copy.archive / "log")
-        leaves: list[bytes] = []
+        self.leaves.clear()
         sealed: dict[bytes, bytes] = {}  # a second signature of the same would be another
-        for index, (key, payload) in enumerate(self.statements):
+        for key, payload in self.statements:
             text = self.spell(payload)
-            envelope = sealed.setdefault(text, self.seal(text))
+            self.enter(key, sealed.setdefault(text, self.seal(text)))
+        self.lock()
 
-            self.copy.write(key, envelope)
-            entry = canonical({"key": key, "sha256": hashlib.sha256(envelope).hexdigest()})
-            self.copy.write(f"log/entries/{index:012d}", entry)
-            leaves.append(hashlib.sha256(b"\0" + entry).digest())
-            self.copy.write(f"log/checkpoints/{index + 1:012d}", self.sign(index + 1, head(leaves)))
+    def enter(self, key: str, envelope: bytes) -> None:
+        entry = canonical({"key": key, "sha256": hashlib.sha256(envelope).hexdigest()})
+        self.copy.write(key, envelope)
+        self.copy.write(f"log/entries/{len(self.leaves):012d}", entry)
+        self.leaves.append(hashlib.sha256(b"\0" + entry).digest())
+        self.copy.write(f"log/checkpoints/{len(self.leaves):012d}", self.sign(len(self.leaves), head(self.leaves)))
+
+    def root(self) -> str:
+        return head(self.leaves).hex()
+
+    def lock(self, **other: object) -> None:
         keys = [str(path.relative_to(self.copy.archive)) for path in self.copy.archive.rglob("*") if path.is_file()]
-        lock = {"legal_hold": True, "mode": "COMPLIANCE", "retain_until": "2099-01-01T00:00:00Z"}
+        lock = {"legal_hold": True, "mode": "COMPLIANCE", "retain_until": "2099-01-01T00:00:00Z"} | other
         self.copy.write(".locks.jsonl", b"".join(canonical({"key": key} | lock) + b"\n" for key in keys))
 
-    def seal(self, payload: bytes) -> bytes:
+    def add(self, kind: str, members: dict[str, Any], objects: dict[str, bytes], key: Any = None) -> dict[str, Any]:
+        """Append a statement about objects that are stored with it, signed with any key; return its predicate."""
+        identity = f"20261123T200000Z-{len(self.leaves):06x}"
+        common = {name: self.statements[-1][1]["predicate"][name] for name in ("archive", "archive_id", "at", "by")}
+        subject = []
+        for name, data in objects.items():
+            self.copy.write(name, data)
+            subject.append({"digest": {"sha256": hashlib.sha256(data).hexdigest()}, "name": name})
+        payload = {
+            "_type": "https://in-toto.io/Statement/v1",
+            "predicate": common | {"id": identity} | members,
+            "predicateType": f"urn:archiver:{kind}:v1",
+            "subject": subject,
+        }
+        self.enter(f"statements/{kind}/{identity}.json", self.seal(canonical(payload), key))
+        return payload["predicate"]
+
+    def seal(self, payload: bytes, key: Any = None) -> bytes:
+        key = key or self.statement_key
         signed = b"DSSEv1 28 application/vnd.in-toto+json %d %s" % (len(payload), payload)
-        r, s = utils.decode_dss_signature(self.statement_key.sign(signed, ec.ECDSA(hashes.SHA256())))
+        r, s = utils.decode_dss_signature(key.sign(signed, ec.ECDSA(hashes.SHA256())))
         signature = utils.encode_dss_signature(r, max(s, ORDER - s) if self.high_s else min(s, ORDER - s))
         form = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
-        keyid = hashlib.sha256(self.statement_key.public_key().public_bytes(*form)).hexdigest()
+        keyid = hashlib.sha256(key.public_key().public_bytes(*form)).hexdigest()
         signatures = [{"keyid": keyid, "sig": base64.b64encode(signature).decode()}]
         body = {"payload": base64.b64encode(payload).decode(), "payloadType": "application/vnd.in-toto+json"}
         return canonical(body | {"signatures": signatures})

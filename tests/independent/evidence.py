@@ -239,6 +239,21 @@ KINDS: dict[str, dict[str, Any]] = {
         "batches": lambda value: type(value) is dict and all(TABLE(name) and POSITIVE(n) for name, n in value.items()),
     },
     "receipt": {"id": STAMP, "receipts": [RECEIPT]},
+    "hold": {
+        "id": STAMP, "matter": MATTER, "instrument": HEX, "scope": ("all", "sources", "batches"), "from": INSTANT,
+        "to": INSTANT, "mode": "COMPLIANCE", "legal_hold": True, "counts": {
+            "objects": COUNT, "bytes": COUNT, "below": COUNT, "earliest": (INSTANT, None), "latest": (INSTANT, None),
+        },
+    },
+    "approval": {"id": STAMP, "keyid": HEX, "kind": "release", "sha256": HEX},
+    "release": {
+        "id": STAMP, "matter": MATTER, "instrument": HEX, "request": HEX, "log_size": COUNT,
+        "approvals": [{"id": STAMP, "keyid": HEX}], "counts": {"objects": COUNT, "bytes": COUNT},
+    },
+    "verification": {
+        "id": STAMP, "what": pattern("(?s).+"), "why": (TEXT, None), "verdict": ("ok", "partial", "failed"),
+        "counts": lambda value: type(value) is dict and all(COUNT(one) for one in value.values()),
+    },
     "incident": {
         "id": STAMP, "what": TEXT, "decision": ("adopted", "not evidence", "unexplained"),
         "objects": [{"key": TEXT, "version": (TEXT, None), "sha256": HEX}],

@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def keyid(key) -> str:
+    form = (serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return sha256(key.public_key().public_bytes(*form))
+
+
+def pem(key) -> str:
+    form = (serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return key.public_key().public_bytes(*form).decode()
+
+
+@pytest.fixture
+def approvers():
+    return [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
 
 
 def outcome(forger) -> tuple[set[str], int]:
@@ -149,31 +171,127 @@ def test_a_snapshot_taken_out_is_missed_by_its_batches(forger):
 
 
 def test_a_kind_from_later_editions_is_no_failure(forger):
-    import copy
-
-    payload = copy.deepcopy(forger.statements[-1][1])
-    payload["predicateType"] = "urn:archiver:access:v1"
-    payload["predicate"] = {name: payload["predicate"][name] for name in ("archive", "archive_id", "id", "at", "by")}
-    payload["predicate"]["share"] = 0.25
-    forger.statements.append((f"statements/access/{payload['predicate']['id']}.json", payload))
-    assert outcome(forger) == ({"statement-kind-unknown"}, 3)
+    forger.publish()
+    forger.add("access", {"share": 0.25}, {"reports/" + sha256(b"who") + "/who.txt": b"who"})
+    forger.lock()
+    verdict = forger.copy.verify_here()
+    assert (verdict.codes, verdict.status) == ({"statement-kind-unknown"}, 3)
 
 
 def test_an_incident_makes_a_stranger_a_note(forger):
-    import copy
-    import hashlib
-
     key = "data/documents/extra.parquet"
-    forger.copy.write(key, b"extra")
-    digest = hashlib.sha256(b"extra").hexdigest()
-    payload = copy.deepcopy(forger.statements[-1][1])
-    kept = {name: payload["predicate"][name] for name in ("archive", "archive_id", "id", "at", "by")}
-    objects = [{"key": key, "sha256": digest, "version": None}]
-    payload["predicateType"] = "urn:archiver:incident:v1"
-    payload["predicate"] = kept | {"decision": "not evidence", "objects": objects, "what": "found"}
-    payload["subject"] = [{"digest": {"sha256": digest}, "name": key}]
-    forger.statements.append((f"statements/incident/{kept['id']}.json", payload))
-    assert outcome(forger) == (set(), 0)
+    forger.publish()
+    objects = [{"key": key, "sha256": sha256(b"extra"), "version": None}]
+    forger.add("incident", {"decision": "not evidence", "objects": objects, "what": "found"}, {key: b"extra"})
+    forger.lock()
+    verdict = forger.copy.verify_here()
+    assert (verdict.codes, verdict.status) == (set(), 0)
+    forger.copy.write(key, b"other")
+    verdict = forger.copy.verify_here()
+    assert (verdict.codes, verdict.names(key), verdict.status) == ({"stranger-key"}, True, 3)
+
+
+def extend(forger, scope: str, report: bytes) -> None:
+    counts = {"below": 0, "bytes": 0, "earliest": None, "latest": None, "objects": 0}
+    members = {
+        "counts": counts, "from": "2027-01-01T12:00:00Z", "instrument": sha256(b"order"), "legal_hold": True,
+        "matter": "CASE-1", "mode": "COMPLIANCE", "scope": scope, "to": "2100-01-01T00:00:00Z",
+    }  # fmt: skip
+    objects = {f"reports/{sha256(report)}/before.jsonl": report, f"instruments/{sha256(b'order')}/order.pdf": b"order"}
+    forger.publish()
+    forger.add("hold", members, objects)
+
+
+def test_a_hold_that_was_extended_wants_longer_locks(forger):
+    extend(forger, "all", b"")
+    forger.lock()
+    verdict = forger.copy.verify_here()
+    assert (verdict.codes, verdict.status) == ({"lock-date"}, 4)
+    assert verdict.names("data/documents/", "log/entries/", "policies/")
+    forger.lock(retain_until="2100-01-01T00:00:00Z")
+    assert forger.copy.verify_here().status == 0
+
+
+def test_a_hold_of_some_batches_wants_longer_locks_of_these_alone(forger):
+    key, other = forger.copy.key("data/documents/*/*"), forger.copy.key("data/model_logs/*/*")
+    extend(forger, "batches", canonical_line({"key": key}))
+    forger.lock()
+    verdict = forger.copy.verify_here()
+    assert (verdict.codes, verdict.names(key), verdict.names(other)) == ({"lock-date"}, True, False)
+
+
+def canonical_line(value: object) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+
+
+@pytest.fixture
+def release(forger):
+    """Let the matter go, with approvals by some keys, after a change to the request."""
+
+    def let_go(keys: list[object], **changes: object) -> None:
+        forger.publish()
+        size, root, predicate = len(forger.leaves), forger.root(), forger.statements[0][1]["predicate"]
+        request = {
+            "archive": predicate["archive"], "archive_id": predicate["archive_id"], "at": "2026-11-23T20:00:00Z",
+            "batches": 1, "bytes": 1, "format": "urn:archiver:release-request:v1", "instrument": sha256(b"consent"),
+            "log_root": root, "log_size": size, "matter": "CASE-1", "objects": 1, "origin": predicate["origin"],
+        } | changes  # fmt: skip
+        data = canonical_line(request).strip()
+        objects = {f"reports/{sha256(data)}/release-request.json": data}
+        approvals = []
+        for key in keys:
+            said = {"keyid": keyid(key), "kind": "release", "sha256": sha256(data)}
+            approvals.append({"id": forger.add("approval", said, objects, key)["id"], "keyid": said["keyid"]})
+        members = {
+            "approvals": approvals, "counts": {"bytes": 1, "objects": 1}, "instrument": sha256(b"consent"),
+            "log_size": size, "matter": "CASE-1", "request": sha256(data),
+        }  # fmt: skip
+        forger.add("release", members, objects | {f"instruments/{sha256(b'consent')}/consent.pdf": b"consent"})
+        forger.lock()
+        key = forger.copy.key("data/documents/*/*").encode()
+        off = b'{"key":"%s","released":true}\n' % key
+        forger.copy.write(".locks.jsonl", forger.copy.read(".locks.jsonl") + off)
+
+    return let_go
+
+
+def trust_approvers(forger, keys: list[object]) -> None:
+    entry = json.loads(forger.copy.trust.read_text())["statement_keys"][0] | {"roles": ["approver"]}
+    forger.copy.edit_trust(
+        lambda trust: trust["statement_keys"].extend(entry | {"keyid": keyid(key), "pem": pem(key)} for key in keys)
+    )
+
+
+def test_two_approvers_let_a_legal_hold_go(forger, release, approvers):
+    trust_approvers(forger, approvers)
+    release(approvers)
+    assert (forger.copy.verify_here().codes, forger.copy.verify_here().status) == (set(), 0)
+
+
+@pytest.mark.parametrize(
+    ("signed_by", "changes"),
+    [
+        ([0], {}),
+        ([0, 0], {}),
+        ([0, 1], {"log_root": "0" * 64}),
+        ([0, 1], {"matter": "CASE-2"}),
+        ([0, 1], {"log_size": 1}),
+        ([0, 1], {"origin": "another/log"}),
+        ([0, 1], {"format": "urn:archiver:release-request:v2"}),
+    ],
+    ids=["one approver", "one approver twice", "root", "matter", "size", "log", "format"],
+)
+def test_a_release_that_is_not_borne_out_has_no_effect(forger, release, approvers, signed_by, changes):
+    trust_approvers(forger, approvers)
+    release([approvers[number] for number in signed_by], **changes)
+    verdict = forger.copy.verify_here()
+    assert (verdict.codes, verdict.status) == ({"release-invalid", "lock-hold"}, 1)
+
+
+def test_approvers_whom_the_auditor_does_not_know_approve_nothing(forger, release, approvers):
+    release(approvers)
+    verdict = forger.copy.verify_here()
+    assert ({"release-invalid", "lock-hold", "statement-key-unknown"} <= verdict.codes, verdict.status) == (True, 1)
 
 
 def column(table: pa.Table, name: str, values: list[object]) -> pa.Table:
@@ -195,8 +313,6 @@ def swap(values):
 
 
 def withhold(table: pa.Table) -> pa.Table:
-    import hashlib
-
     raw, kept = table["raw"].to_pylist(), table["withheld"].to_pylist()
     kept[0] = {"length": len(raw[0]), "sha256": hashlib.sha256(raw[0]).digest()}
     raw[0] = None

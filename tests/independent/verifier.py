@@ -38,7 +38,6 @@ from evidence import (
     HEX,
     INDEX,
     KINDS,
-    LOCK,
     MODES,
     PAYLOAD,
     Bad,
@@ -60,6 +59,7 @@ from evidence import (
     unbase64,
     verifier_key,
 )  # fmt: skip
+from holds import UNLOCKED, Holds, read_locks
 
 FAILED, UNKNOWN, NOTE = "failed", "unknown", "note"
 
@@ -73,6 +73,7 @@ class Statement:
     kind: str
     predicate: dict[str, Any]
     subjects: dict[str, str]
+    keyid: str
 
 
 class Archive:
@@ -88,8 +89,12 @@ class Archive:
         self.digests: dict[str, str] = {}  # of objects that are as stated
         self.explained: set[tuple[str, str]] = set()
         self.lines: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        self.named: dict[str, set[str]] = defaultdict(set)  # batch to snapshots whose lines name it
         self.content: set[str] = set()
+        self.gone: set[str] = set()
+        self.disposed: set[str] = set()  # snapshots of which batches were disposed
+        self.origin = ""
+        self.grown: list[bytes] = []  # the root of each size
+        self.withheld: set[str] = set()  # snapshots of whose lines some are withheld
         self.group = lru_cache(maxsize=4)(self.read_group)
 
     def find(self, code: str, subject: str, severity: str = FAILED, words: str = "") -> None:
@@ -121,9 +126,13 @@ class Archive:
         else:
             log = self.trust["logs"][0]
         for size in notes:
-            self.place(f"log/checkpoints/{size:012d}", size - 1)
-            if size not in roots:
-                self.find("log-signature", f"log/checkpoints/{size:012d}")
+            key = f"log/checkpoints/{size:012d}"
+            self.placed.add(key)
+            if size in roots:
+                self.place(key, size - 1)
+            else:
+                self.find("log-signature", key)
+        self.origin = log["origin"]
         seen, newest = log["seen"], max(roots, default=0)
         if not roots:
             self.find("log-missing", "log/checkpoints", FAILED if seen else UNKNOWN)
@@ -143,9 +152,11 @@ class Archive:
             try:
                 entry = parse(data)
                 demand(entry, ENTRY if len(data) <= 1024 else "at most 1,024 bytes")
+                if index >= newest and sha256(self.read(entry["key"]) or b"") != entry["sha256"]:
+                    break  # an invalid entry in the tail is a stranger (13.2)
             except Bad as error:
                 if index >= newest:
-                    break  # an invalid entry in the tail is a stranger
+                    break
                 self.find("log-entry-missing", key, words=str(error))
                 entry, whole = None, False
             self.entries.append(entry)
@@ -155,7 +166,8 @@ class Archive:
             leaves.append(hashlib.sha256(b"\x00" + data).digest())
             stored.append(data)
             tree.add(leaves[-1])
-            if whole and index + 1 in roots and tree.root() != roots[index + 1]:
+            self.grown.append(tree.root())
+            if whole and index + 1 in roots and self.grown[-1] != roots[index + 1]:
                 differing.append(index + 1)
         for size in differing:
             self.find("log-root", f"log/checkpoints/{size:012d}")
@@ -206,10 +218,11 @@ class Archive:
                 continue
             key = entry["key"]
             data = self.read(key)
-            self.place(key, index)
+            self.placed.add(key)
             if data is None or sha256(data) != entry["sha256"]:
                 self.find("statement-missing" if data is None else "statement-differs", key)
                 continue
+            self.place(key, index)
             try:
                 if key in known:
                     self.find("statement-duplicate", f"log/entries/{index:012d}", words=key)
@@ -242,8 +255,8 @@ class Archive:
         if predicate["id"] != found[2]:
             raise Bad("id is not that in the key")
         subjects = {one["name"]: one["digest"]["sha256"] for one in payload["subject"]}
-        if not subjects or len(subjects) != len(payload["subject"]):
-            raise Bad("no subject, or one twice")
+        if not subjects:
+            raise Bad("no subject")
         if not self.key_good(key, kind, envelope["signatures"][0], raw, predicate["at"]):
             return None
         if any(predicate[name] != self.trust[name] for name in ("archive", "archive_id")):
@@ -252,8 +265,8 @@ class Archive:
         if not known:
             self.find("statement-kind-unknown", key, UNKNOWN)
         else:
-            self.check_members(kind, predicate, list(subjects.items()))
-        return Statement(index, key, kind if known else "", predicate, subjects)
+            self.check_members(kind, predicate, [(one["name"], one["digest"]["sha256"]) for one in payload["subject"]])
+        return Statement(index, key, kind if known else "", predicate, subjects, envelope["signatures"][0]["keyid"])
 
     def key_good(self, key: str, kind: str, signed: dict[str, str], payload: bytes, at: str) -> bool:
         trusted = {one["keyid"]: one for one in self.trust["statement_keys"]}.get(signed["keyid"])
@@ -290,12 +303,10 @@ class Archive:
         if kind == "policy":
             orders = {one["instrument"] for one in predicate["matters"]} - {None}
             fits = all(re.fullmatch(f"instruments/{digest}/{FILE_NAME}", name) for name, digest in subjects[1:])
-            if (
-                subjects[0] != policy(predicate["sha256"])
-                or not fits
-                or {digest for _, digest in subjects[1:]} != orders
-            ):
+            if subjects[0] != policy(predicate["sha256"]) or not fits or {one[1] for one in subjects[1:]} != orders:
                 raise Bad("subjects are not the policy and its instruments")
+            if len({one["id"].lower() for one in predicate["matters"]}) != len(predicate["matters"]):
+                raise Bad("two matters of one id")
         if kind == "batch":
             identity = f"{predicate['snapshot']}-{predicate['table']}-{predicate['number']:08d}"
             name = f"data/{predicate['table']}/date={identity[:8]}/{identity}.parquet"
@@ -305,6 +316,13 @@ class Archive:
                 raise Bad("source")
         if kind == "snapshot" and (len(subjects) != 1 or subjects[0] != policy(subjects[0][1])):
             raise Bad("subject is not a policy")
+        if kind == "hold" and predicate["to"] < predicate["from"]:
+            raise Bad("to is before from")
+        if kind == "hold" and not any(
+            re.fullmatch(f"instruments/{digest}/{FILE_NAME}", name) and digest == predicate["instrument"]
+            for name, digest in subjects
+        ):
+            raise Bad("no subject is the instrument")
         if kind == "receipt" and not predicate["receipts"]:
             raise Bad("no receipts")
 
@@ -349,7 +367,8 @@ class Archive:
         for statement in self.statements:
             incident = statement.kind == "incident"
             if incident:
-                self.explained |= {(one["key"], one["sha256"]) for one in statement.predicate["objects"]}
+                objects = statement.predicate["objects"]  # a folder has no versions, so null alone names what is there
+                self.explained |= {(one["key"], one["sha256"]) for one in objects if one["version"] is None}
             for name, digest in statement.subjects.items():
                 # What an incident is about is no content by that; an unknown kind's subject need not be a key (11.7).
                 if statement.kind and not (incident and (name, digest) in self.explained):
@@ -366,7 +385,7 @@ class Archive:
     def check_object(self, name: str, digests: set[str], sizes: set[int]) -> None:
         path = self.root / name
         if name not in self.keys or path.is_symlink() or not path.is_file():
-            self.find("object-missing", name)
+            self.gone.add(name)  # missing or disposed, which the lines of `items` help to tell
             return
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -382,7 +401,10 @@ class Archive:
     def check_records(self) -> None:
         batches = {one.predicate["id"]: one for one in self.of_kind("batch") if set(one.subjects) <= set(self.digests)}
         self.batches = {name: one for name, one in batches.items() if self.check_batch(one)}
-        offsets: Counter[str] = Counter()
+        self.batch_of = {name: one for one in self.of_kind("batch") for name in one.subjects}
+        self.holds = Holds(self.statements, self.trust, self.read, (self.origin, self.grown))
+        self.stated = {one.predicate["id"]: one for one in self.of_kind("batch")}
+        offsets: dict[str, int] = {}
         for statement in sorted(self.batches.values(), key=lambda one: one.predicate["id"]):
             if statement.predicate["table"] == "items":
                 self.check_lines(statement, offsets)
@@ -464,14 +486,18 @@ class Archive:
                 self.find("item-malformed", name, words=f"{text[:200]}: {fault}")
         return good
 
-    def check_lines(self, statement: Statement, offsets: Counter[str]) -> None:
-        name, snapshot = next(iter(statement.subjects)), statement.predicate["snapshot"]
-        for _, offset, raw, withheld, record in self.rows(statement.predicate["id"], 0, statement.predicate["records"]):
-            if offset != offsets[snapshot]:
-                self.find("item-malformed", name, words=f"row {record}: offset")
-            offsets[snapshot] = offset + (len(raw) if raw is not None else withheld["length"])
+    def check_lines(self, statement: Statement, ends: dict[str, int]) -> None:
+        """Read the lines of a batch of `items`, whose offsets go on where the batch before it ends (7.1)."""
+        name, said = next(iter(statement.subjects)), statement.predicate
+        snapshot, before = said["snapshot"], f"{said['id'][:-8]}{said['number'] - 1:08d}"
+        position = ends.get(before, 0 if not said["number"] else None)  # None: that batch has its own finding
+        for _, offset, raw, withheld, record in self.rows(said["id"], 0, said["records"]):
+            if position not in (None, offset):
+                self.find("item-parts", name, words=f"row {record}: gap or overlap")
+            position = ends[said["id"]] = offset + (len(raw) if raw is not None else withheld["length"])
             if raw is None:
                 self.find("item-sha256", name, UNKNOWN, f"row {record} is withheld")
+                self.withheld.add(snapshot)
                 continue
             try:
                 line = parse(raw.removesuffix(b"\n")) if raw.endswith(b"\n") else None
@@ -487,12 +513,12 @@ class Archive:
     def check_content(self, statement: Statement, subject: str, line: dict[str, Any]) -> None:
         """Follow the parts of a line to its bytes (8)."""
         item, position, digest = canonical(line["item"]), 0, hashlib.sha256()
-        stated = {one.predicate["id"]: one for one in self.of_kind("batch")}
         identity = canonical([line["item"], line["parts"], line["sha256"], line["size"], line["table"]])
         complete = identity not in self.content
         for part in line["parts"]:
-            self.named[part["batch"]].add(statement.predicate["snapshot"])
-            batch = stated.get(part["batch"])
+            named = self.holds.named.setdefault(part["batch"], set())
+            named.add((statement.predicate["snapshot"], line["item"]["source"]))
+            batch = self.stated.get(part["batch"])
             if not batch or batch.index >= statement.index or batch.predicate["table"] != line["table"]:
                 self.find(
                     "item-parts", subject, words=f"{part['batch']} is not a batch of this table in the log before"
@@ -522,61 +548,49 @@ class Archive:
     # Check 6
 
     def check_locks(self) -> None:
+        for key, fault in self.holds.invalid:
+            self.find("release-invalid", key, words=fault)
+        for key in sorted(self.gone):
+            batch = self.batch_of.get(key)
+            index = self.owner.get(key, 0)
+            passed = batch and self.holds.until(key, index, batch) < f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+            if batch and passed and self.holds.may_be_off(index, batch):
+                self.find("object-disposed", key, NOTE)
+                self.disposed.add(batch.predicate["snapshot"])
+            else:
+                self.find("object-missing", key)
         path = self.root / ".locks.jsonl"
         if not path.is_file():
             self.find("lock-unknown", ".locks.jsonl", UNKNOWN)
             return
         self.find("lock-not-enforced", ".locks.jsonl", NOTE)
-        locks: dict[str, tuple[int, str, bool]] = {}
-        for raw in path.read_bytes().splitlines(keepends=True):
-            try:
-                lock = parse(raw[:-1])
-                demand(lock, LOCK)
-            except Bad:
-                continue  # counts for nothing
-            if raw.endswith(b"\n") and (lock["mode"] == "NONE") == (lock["retain_until"] is None):
-                found = (MODES[lock["mode"]], lock["retain_until"] or "", lock["legal_hold"])
-                before = locks.get(lock["key"], (0, "", False))
-                locks[lock["key"]] = tuple(map(max, before, found))  # type: ignore[assignment]
-        batches = {name: one for one in self.of_kind("batch") for name in one.subjects}
+        locks, bare = read_locks(path.read_bytes()), []
         for key, index in sorted(self.owner.items()):
             if key in self.keys:
-                self.check_lock(key, locks.get(key, (0, "", False)), self.required(index, batches.get(key)))
+                bare += self.check_lock(key, index, locks.get(key, UNLOCKED))
+        if bare:
+            self.find(
+                "lock-date", bare[0], UNKNOWN, f"{len(bare)} objects have the legal hold alone; their date has passed"
+            )
 
-    def check_lock(self, key: str, lock: tuple[int, str, bool], required: list[tuple[str, bool]]) -> None:
-        until, legal = max((one[0] for one in required), default=""), any(one[1] for one in required)
-        if lock[0] == MODES["NONE"]:
+    def check_lock(self, key: str, index: int, lock: tuple[int, str, bool]) -> list[str]:
+        """Judge a lock; return the key where a passed date leaves the legal hold alone."""
+        batch = self.batch_of.get(key)
+        until, (mode, date, legal) = self.holds.until(key, index, batch), lock
+        if mode == MODES["NONE"]:
+            at = next((one.predicate["at"] for one in self.statements if one.index == index), "")
+            made = datetime.fromtimestamp((self.root / key).stat().st_mtime, UTC)
+            if legal and min(at, f"{made:%Y-%m-%dT%H:%M:%SZ}") >= until:
+                return [key]
             self.find("lock-missing", key)
-            return
-        if lock[0] < MODES["COMPLIANCE"]:
+            return []
+        if mode < MODES["COMPLIANCE"]:
             self.find("lock-mode", key)
-        if lock[1] < until:
-            self.find("lock-date", key, words=f"{lock[1]}, the hold lasts until {until}")
-        if legal and not lock[2]:
+        if date < until:
+            self.find("lock-date", key, words=f"{date}, the hold lasts until {until}")
+        if not legal and not self.holds.may_be_off(index, batch):
             self.find("lock-hold", key)
-
-    def in_force(self, index: int) -> list[dict[str, Any]]:
-        policies = self.of_kind("policy")
-        at = [one for one in policies if one.index <= index] or policies[:1]
-        return at[-1].predicate["matters"] if at else []
-
-    def required(self, index: int, batch: Statement | None) -> list[tuple[str, bool]]:
-        """Return all dates and legal holds that bind an object (12: a, c, d; of the kind `hold` there are none yet)."""
-        of = {one["id"] for one in self.in_force(index)} if batch is None else set(batch.predicate["matters"])
-        trusted = [one for one in self.trust["holds"] if batch is None or one["matter"] in of]
-        claims = [(one["until"], one["legal_hold"]) for one in trusted]
-        if batch is None:
-            return claims + [(one["retain_until"], one["legal_hold"]) for one in self.in_force(index)]
-        snapshots = self.named[batch.predicate["id"]]
-        naming = [one for one in self.of_kind("snapshot") if one.predicate["id"] in snapshots]
-        later = [
-            m
-            for one in naming
-            if one.predicate["status"] != "aborted"
-            for m in self.in_force(one.index)
-            if m["id"] in of
-        ]
-        return claims + [(one["retain_until"], one["legal_hold"]) for one in [batch.predicate["hold"], *later]]
+        return []
 
     # Check 8
 
@@ -606,6 +620,8 @@ class Archive:
 
     def check_counts(self, statement: Statement) -> None:
         lines, said = self.lines[statement.predicate["id"]], statement.predicate
+        if said["id"] in self.disposed:
+            return
         items = Counter(canonical(line["item"]) for line in lines)
         words = [f"{item} has {n} lines" for item, n in items.items() if n > 1]
         strange = {line["item"]["source"] for line in lines} - {one["id"] for one in said["sources"]}
@@ -618,7 +634,7 @@ class Archive:
                 if bare(source)[name] != value
             ]
         for one in words:
-            self.find("snapshot-counts", statement.key, words=one)
+            self.find("snapshot-counts", statement.key, UNKNOWN if said["id"] in self.withheld else FAILED, one)
 
     def tally(self, snapshot: str, lines: list[dict[str, Any]]) -> dict[str, Any]:
         counts = dict.fromkeys(KINDS["snapshot"]["sources"][0]["counts"], 0)
