@@ -5,7 +5,6 @@ Dates come from the real clock, holds end a day from now: the suite passes in an
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
 import signal
@@ -23,6 +22,7 @@ from real_organisation import (
     files_of,
     move_in,
     now,
+    process_of,
     rows,
     run,
     store_of,
@@ -172,12 +172,10 @@ def test_runs_killed_at_random_moments_and_one_good_run_give_exactly_the_records
         lines = (b'{"request_id":"%d-%d"}\n' % (number, line) for line in range(300))
         (place.logs / f"{number}.jsonl").write_bytes(b"".join(lines))
     place.set_up()
-    processes = multiprocessing.get_context("forkserver")  # what is imported once need not be waited for
-    processes.set_forkserver_preload(["real_organisation"])
     finished = 0
     for number in range(KILLS):
         (place.papers / f"added-{number:02d}.bin").write_bytes(chance.randbytes(3_000))
-        process = processes.Process(target=run, args=[str(place.root / "retention_policy.yaml")])
+        process = process_of(run, str(place.root / "retention_policy.yaml"))
         process.start()
         process.join(chance.uniform(0.1, 2.0))
         process.kill()

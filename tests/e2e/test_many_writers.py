@@ -8,17 +8,15 @@ from __future__ import annotations
 import hashlib
 import os
 import random
-import subprocess
-import sys
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
-from real_organisation import PREFIX, bad, live_now, move_in, store_of, until, verified
+from enter_incidents import enter_incidents
+from real_organisation import PREFIX, bad, live_now, move_in, process_of, store_of, until, verified
 
 from archiver.judge.verify import Report
 from archiver.model import layout
@@ -28,7 +26,6 @@ from archiver.writer.place import versions_of
 WRITERS = 8
 EACH = int(os.environ.get("ARCHIVER_WRITERS_STATEMENTS", "8"))
 UNSIGNED = b"a checkpoint that nobody signed"
-WRITER = Path(__file__).resolve().parent.parent / "stores" / "enter_incidents.py"
 
 
 def begin(place) -> None:
@@ -38,22 +35,18 @@ def begin(place) -> None:
     assert place.take().exit == 0
 
 
-def start_writers(place, each: int, count: int = WRITERS) -> list[subprocess.Popen[bytes]]:
-    policy = str(place.root / "retention_policy.yaml")
-    return [
-        subprocess.Popen(
-            [sys.executable, str(WRITER), policy, f"./.archiver-{number}", str(each)],
-            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
-        for number in range(count)
-    ]
+def start_writers(place, each: int) -> list[Any]:
+    policy = place.root / "retention_policy.yaml"
+    writers = [process_of(enter_incidents, policy, f"./.archiver-{number}", each) for number in range(WRITERS)]
+    for writer in writers:
+        writer.start()
+    return writers
 
 
-def all_well(writers: list[subprocess.Popen[bytes]]) -> None:
-    said = [writer.communicate()[1].decode() for writer in writers]
-    assert [(writer.returncode, text) for writer, text in zip(writers, said, strict=True)] == [(0, "")] * len(writers)
+def all_well(writers: list[Any]) -> None:
+    for writer in writers:
+        writer.join()
+    assert [writer.exitcode for writer in writers] == [0] * len(writers)
 
 
 def count_incidents(store) -> int:

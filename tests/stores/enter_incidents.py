@@ -6,7 +6,6 @@ python tests/stores/enter_incidents.py POLICY STATE COUNT
 from __future__ import annotations
 
 import secrets
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +16,8 @@ from archiver.model.policy import parse_policy
 from archiver.model.statement import IncidentPredicate, Subject
 
 
-def main(policy_file: Path, state: str, count: int) -> None:
+def enter_incidents(policy_file: Path, state: str, count: int) -> None:
+    """Be one writer; runs in a process of its own."""
     text = policy_file.read_bytes() + f"state: {state}\n".encode()
     policy = parse_policy(text, policy_file)
     with open_session(
@@ -39,7 +39,3 @@ def statement(session: Session, what: str) -> tuple[str, bytes]:
         objects=[],
     )
     return session.seal.seal("incident", [Subject.of(layout.policy_key(in_force.sha256), in_force.sha256)], predicate)
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]))
