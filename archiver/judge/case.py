@@ -13,7 +13,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from archiver.errors import EvidenceError, WorldError
+from archiver.errors import EvidenceError, NotStoredError, WorldError
 from archiver.events import Listener
 from archiver.judge.batches import BatchError
 from archiver.judge.claims import Claims
@@ -98,6 +98,8 @@ class Case:
         if problem.code == "object-missing" and self._is_disposable(key):
             self.disposed.add(key)
             self.say("object-disposed", key, "an object, or its release and its date gone by", "both, and no object")
+        elif isinstance(problem, NotStoredError):  # a link or a folder in its place is no object
+            self.say("object-missing", key, "the object that the log names", problem.message)
         elif isinstance(problem, (ObjectError, BatchError)):
             self.say(problem.code, key, problem.expected, problem.actual, hint=problem.hint)
         else:

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from archiver.errors import ArchiverError, EvidenceError, WorldError
+from archiver.errors import ArchiverError, EvidenceError, NotStoredError, WorldError
 from archiver.judge.content import Content
 from archiver.judge.inventory import Inventory, Listed, Role
 from archiver.judge.scratch import make_tables
@@ -363,6 +363,8 @@ class _Reader:
         for listed in versions:
             try:
                 yield listed, self._content.small(listed, limit)
+            except NotStoredError:  # a link or a folder in its place, or gone since it was listed: no version
+                continue
             except WorldError as problem:
                 self._say("object-unreadable", listed.key, "an object that can be read", problem.message)
 

@@ -43,28 +43,34 @@ class Numbers:
         if isinstance(predicate, ArchivePredicate) != (position == 0):
             actual = f"a {statement.kind} statement at entry {position}"
             yield "statement-number", "the archive statement at entry 0 and only there", actual
+        if isinstance(predicate, ArchivePredicate):
+            yield from _policy_subject(statement, predicate.policy_sha256)
         if isinstance(predicate, PolicyPredicate):
             yield from self._policy_problems(statement, predicate)
         elif isinstance(predicate, BatchPredicate) and predicate.policy_sha256 not in self._policies:
             yield "statement-number", "a policy that the log has before", predicate.policy_sha256
         elif isinstance(predicate, SnapshotPredicate):
-            yield from self._snapshot_problems(position, predicate)
+            yield from self._snapshot_problems(position, statement, predicate)
 
     def _policy_problems(self, statement: Statement, predicate: PolicyPredicate) -> Iterator[_Problem]:
         if predicate.revision != self._revision + 1:
             yield "statement-number", f"revision {self._revision + 1}", f"revision {predicate.revision}"
         if predicate.previous != self._policy:
             yield "statement-number", f"previous {self._policy}", f"previous {predicate.previous}"
-        named = {subject.name: subject.digest.sha256 for subject in statement.subject}
-        if named.get(layout.policy_key(predicate.sha256)) != predicate.sha256:
-            yield "statement-malformed", f"the subject {layout.policy_key(predicate.sha256)}", ", ".join(named)
+        yield from _policy_subject(statement, predicate.sha256)
         self._revision, self._policy = predicate.revision, predicate.sha256
         self._policies.add(predicate.sha256)
 
-    def _snapshot_problems(self, position: int, predicate: SnapshotPredicate) -> Iterator[_Problem]:
+    def _snapshot_problems(
+        self, position: int, statement: Statement, predicate: SnapshotPredicate
+    ) -> Iterator[_Problem]:
         # None is no problem: of two writers that begin at once, neither knows the other's snapshot.
         if predicate.previous is not None and predicate.previous not in self._snapshots:
             yield "statement-number", "a previous snapshot that the log has before", predicate.previous
+        if predicate.status == "aborted" and predicate.sources:
+            yield "statement-malformed", "no sources in an aborted snapshot", f"{len(predicate.sources)} sources"
+        if len(statement.subject) != 1 or not statement.subject[0].name.startswith("policies/"):
+            yield "statement-malformed", "its policy as the one subject", f"{len(statement.subject)} subjects"
         if predicate.log_size_at_start > position:
             yield (
                 "statement-number",
@@ -72,3 +78,10 @@ class Numbers:
                 str(predicate.log_size_at_start),
             )
         self._snapshots.add(predicate.id)
+
+
+def _policy_subject(statement: Statement, sha256: str) -> Iterator[_Problem]:
+    """Yield the problem of a statement whose first subject is not the policy that it names."""
+    first = statement.subject[0]
+    if (first.name, first.digest.sha256) != (layout.policy_key(sha256), sha256):
+        yield "statement-malformed", f"the first subject {layout.policy_key(sha256)}", first.name

@@ -17,7 +17,7 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Final
 
-from archiver.errors import EvidenceError, WorldError
+from archiver.errors import EvidenceError, NotStoredError, WorldError
 from archiver.judge.content import Content
 from archiver.judge.inventory import Inventory, Listed, Role
 from archiver.judge.keyring import Keyring
@@ -181,6 +181,8 @@ class _Reader:
         for listed in versions:
             try:
                 yield listed, self._content.small(listed, dsse.MAX_ENVELOPE)
+            except NotStoredError:  # a link or a folder in its place, or gone since it was listed: no version
+                continue
             except WorldError as problem:
                 self._say("object-unreadable", listed.key, "a statement that can be read", problem.message)
 

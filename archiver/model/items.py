@@ -15,8 +15,8 @@ from typing import Final, TypeGuard
 
 from archiver.errors import EvidenceError
 from archiver.model import instant, layout
-from archiver.model.item import Item
-from archiver.proof import canonical
+from archiver.model.item import Item, unescape_path
+from archiver.proof import b64, canonical
 
 __all__ = ["BASES", "CONTENT_STATUSES", "KINDS", "STATUSES", "ItemLine", "Part"]
 
@@ -36,6 +36,7 @@ CONTENT_STATUSES: Final = frozenset({"captured", "unchanged", "changed_during_re
 BASES: Final = ("read", "stat", "etag")
 MAX_LINE: Final = 8 << 20  # bytes; ten thousand holes and 64 KiB of attributes, many times over
 _MAX_COUNT: Final = 1 << 53
+_RULES: Final = ("exclude", "include")
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,38})")
 _REASON = re.compile(r"[a-z][a-z0-9-]{0,62}")
@@ -164,7 +165,13 @@ def _check_words(value: Json) -> None:
 
 
 def _check_content(line: ItemLine) -> None:
-    """Content has rows, a size and a digest; what has no content has no rows."""
+    """Content has rows, a size and a digest; what has no content has no rows; what is inner is inside something."""
+    if line.kind == "inner" and not line.item.members:
+        raise _malformed("members of an inner item", line.item.text())
+    if line.status == "damaged" and not line.item.members:
+        raise _malformed("an inner item that is damaged", line.item.text())
+    if line.status == "excluded" and line.reason not in _RULES:
+        raise _malformed("reason of an excluded item", line.reason)
     if line.status in CONTENT_STATUSES:
         if not line.parts or line.size is None or line.sha256 is None or line.table is None:
             raise _malformed(f"content of a {line.status} item", line.item.text())
@@ -182,13 +189,24 @@ def _check_file(value: canonical.JSON) -> None:
     names = all(isinstance(value[name], str | None) for name in ("owner", "group", "link_target"))
     holes, xattrs = value["holes"], value["xattrs"]
     ranges = isinstance(holes, list) and all(_is_range(hole) for hole in holes)
-    attributes = isinstance(xattrs, dict) and all(isinstance(attribute, str) for attribute in xattrs.values())
+    attributes = isinstance(xattrs, dict) and all(map(_is_base64, xattrs.values()))
+    spelled = [value["link_target"], *(xattrs if isinstance(xattrs, dict) else ())]
+    for name in spelled:
+        if isinstance(name, str):
+            unescape_path(name)
     if not (strings and numbers and names and ranges and attributes):
         raise _malformed("file", value)
 
 
 def _is_range(value: canonical.JSON) -> bool:
     return isinstance(value, list) and len(value) == 2 and all(_is_count(number) for number in value)  # noqa: PLR2004 - offset, length
+
+
+def _is_base64(value: canonical.JSON) -> bool:
+    try:
+        return isinstance(value, str) and b64.decode(value) is not None
+    except ValueError:
+        return False
 
 
 def _is_count(value: canonical.JSON) -> TypeGuard[int]:
