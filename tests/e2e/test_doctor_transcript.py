@@ -4,6 +4,10 @@ Beside the lines of the other transcripts:
 
     as owner|writer|auditor     whose credentials count from here on
     limit writer auditor        the owner puts on the bucket what `archiver doctor policy` prints for these roles
+    attack                      try to make every version go away, with these credentials
+    overwrite ENDING            put garbage over keys with this ending, with these credentials
+
+`<in six months>` in a command is an instant.
 
 The clock is the real one, as a real store judges locks by its own; what varies by that has placeholders.
 """
@@ -19,6 +23,7 @@ import secrets
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import attack_versions
 import pytest
 
 from archiver.flows import doctor_local
@@ -67,16 +72,22 @@ class _Player(plain._Player):
     def __init__(self, folder, capfd, monkeypatch, users, bucket):
         super().__init__(folder, capfd)
         self.monkeypatch, self.users, self.bucket = monkeypatch, users, bucket
+        self.later = (datetime.now(UTC) + timedelta(days=182)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def do(self, line):
         word, _, rest = line.partition(" ")
         if word == "as":
-            self.users[rest][1].enter(self.monkeypatch)
+            self.user = self.users[rest][1]
+            self.user.enter(self.monkeypatch)
         elif word == "limit":
             self.limit(rest.split())
+        elif word == "attack":
+            return [f"| {line}" for line in attack_versions.attack(self.user.client(), self.bucket)]
+        elif word == "overwrite":
+            return [f"| {attack_versions.overwrite(self.user.client(), self.bucket, rest)}"]
         else:
             self.now = datetime.now(UTC)
-            return super().do(line)
+            return super().do(line.replace("<in six months>", self.later))
         return []
 
     def limit(self, roles):
