@@ -144,8 +144,8 @@ class LockBook:
         self._read_on(handle)
 
     def _read_on(self, handle: int) -> None:
-        facts = os.fstat(handle)
         with self._mutex:
+            facts = os.fstat(handle)  # here: a size from before another thread read on would look too small
             if self._identity != (facts.st_dev, facts.st_ino) or facts.st_size < self._offset:
                 self._forget((facts.st_dev, facts.st_ino))
             if facts.st_size == self._offset:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -210,3 +211,48 @@ def test_a_line_reads_back_as_what_was_written(key: str, lock: Lock) -> None:
 def test_what_is_read_is_exactly_what_would_be_written(line: bytes) -> None:
     found = parse_line(line)
     assert found is None or line_of(*found) == line
+
+
+def test_many_threads_raise_and_read_locks_and_each_sees_its_own(root):
+    store = open_folder(root)
+    keys = [f"data/{number}" for number in range(200)]
+    for key in keys:
+        put(store, key)
+
+    def work(key: str) -> tuple[datetime | None, Lock]:
+        return store.hold(key, None, LATER).retain_until, store.stat(key).lock
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(work, keys)) == {(LATER.retain_until, LATER)}
+
+
+def test_a_release_takes_the_legal_hold_off_and_leaves_the_date_and_may_be_taken_back(root):
+    store = open_folder(root)
+    put(store, "a")
+    released = store.release("a", None)
+    assert (released.mode, released.retain_until, released.legal_hold) == ("COMPLIANCE", UNTIL, False)
+    assert open_folder(root).stat("a").lock == Lock("COMPLIANCE", UNTIL, legal_hold=False)
+    assert store.hold("a", None, HELD).legal_hold is True
+    assert open_folder(root).stat("a").lock == HELD
+    assert locks(root).count(b"released") == 1
+
+
+def test_a_second_release_writes_nothing_and_one_of_no_object_is_refused(root):
+    store = open_folder(root)
+    put(store, "a")
+    store.release("a", None)
+    before = locks(root)
+    assert store.release("a", None).legal_hold is False
+    assert locks(root) == before
+    with pytest.raises(NotStoredError):
+        store.release("b", None)
+
+
+@pytest.mark.parametrize(
+    "line", [b'{"key":"a","released":false}', b'{"released":true}', b'{"released":true,"key":"a"}']
+)
+def test_a_line_that_is_not_exactly_a_release_lets_go_of_nothing(root, line):
+    store = open_folder(root)
+    put(store, "a")
+    (root / ".locks.jsonl").write_bytes(locks(root) + line + b"\n")
+    assert open_folder(root).stat("a").lock == HELD
