@@ -107,7 +107,7 @@ def _words(policy: Policy, catalog: Catalog, matter: Matter, now: datetime) -> S
     return ShownHold(
         matter=matter,
         until=hold_in_force.retain_until(policy, catalog.holds(), (matter.id,)),
-        instruments=tuple(dict.fromkeys(order for order in (*orders, *(one.instrument for one in extensions)) if order)),
+        instruments=tuple(dict.fromkeys(filter(None, (*orders, *(one.instrument for one in extensions))))),
         extensions=tuple(extensions),
         release=catalog.releases().get(matter.id),
         readings=tuple((one.name, one.ends) for one in hold.readings(day)) if day else (),
