@@ -35,6 +35,7 @@ from archiver.writer.place import Strangers, place, raise_lock, versions_of
 __all__ = ["Log", "LogBook", "Opened", "wait_a_little"]
 
 _CHECKPOINT_LIMIT = 1024  # three lines and one signature, with a name of 200 characters
+_RECALLED = 4096  # entries and checkpoints of this run that are recalled by their version, 1 KiB each at most
 _AT_ONCE = 256  # entries that are held in memory until the root over them is found to be signed
 _MAX_ATTEMPTS = 1000  # lost races in a row: beyond this the store is not doing what it says
 
@@ -123,6 +124,7 @@ class Log:
         self._strangers = strangers
         self._pause = pause
         self._confirmed = 0  # a size whose checkpoint this process has found to be the book's
+        self._known: dict[tuple[str, str | None], bytes] = {}
         self._statements: dict[bytes, tuple[bytes, Opened]] = {}
 
     def catch_up(self) -> int:
@@ -346,7 +348,19 @@ class Log:
         """Yield the versions of a key with their bytes, oldest first; one whose lock was short may be gone by now."""
         for version in versions_of(self._store, key):
             with suppress(NotStoredError):
-                yield version, self._read(version.key, version.version, limit)
+                yield version, self._read_once(version, limit)
+
+    def _read_once(self, version: Version, limit: int) -> bytes:
+        """Read a version whose id stands for its bytes, or recall it: litter is read by each writer once."""
+        name = (version.key, version.version)
+        if name in self._known:
+            return self._known[name]
+        data = self._read(version.key, version.version, limit)
+        if version.version is not None and len(data) <= _CHECKPOINT_LIMIT:
+            if len(self._known) >= _RECALLED:
+                self._known.clear()
+            self._known[name] = data
+        return data
 
     def _read(self, key: str, version: str | None, limit: int) -> bytes:
         with self._store.read(key, version) as file:

@@ -91,7 +91,7 @@ class Vandal:
 
     def rage(self) -> None:
         chance, store = random.Random(7), store_of(self.place)
-        while not self.done.is_set():
+        while not self.done.wait(0.02):
             heads = [version.key for version in store.list(layout.CHECKPOINTS) if version.size > len(UNSIGNED)]
             size = max(int(key.rpartition("/")[2]) for key in heads)
             act = chance.choice(["mark", "replay", "re-encode", "re-encode what waits", "squat", "far ahead"])
