@@ -340,6 +340,9 @@ class _Extension:
                 session.listener(Advanced())
                 if one.receipt is not None:
                     file.write(canonical.encode(receipt_line(one)) + b"\n")
-                if not meets(one.lock, self._wanted):
-                    below[(one.version.key, one.version.version)] = one.version
+                name = (one.version.key, one.version.version)
+                if meets(one.lock, self._wanted):
+                    self._failures.pop(name, None)
+                else:
+                    below[name] = one.version
         return below

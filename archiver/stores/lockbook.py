@@ -153,11 +153,11 @@ class LockBook:
             with os.fdopen(os.dup(handle), "rb") as stream:
                 stream.seek(self._offset)
                 self._torn = False
-                while line := stream.readline(_LONGEST_LINE):
-                    self._take(line)
+                while (line := stream.readline(_LONGEST_LINE)) and self._take(line):
+                    pass  # behind a line without its end nothing is read: it may be growing right now
 
-    def _take(self, line: bytes) -> None:
-        """Count one line. One without its end is taken too, and read again when it has grown."""
+    def _take(self, line: bytes) -> bool:
+        """Count one line, and say whether it is whole. One without its end is read again when it has grown."""
         whole = line.endswith(b"\n") or len(line) == _LONGEST_LINE
         ended = line if whole else line + b"\n"
         found, released = parse_line(ended), parse_release(ended)
@@ -170,6 +170,7 @@ class LockBook:
             self._unreadable += found is None and released is None and line != b"\n"
         else:
             self._torn = found is None and released is None
+        return whole
 
     def _forget(self, identity: tuple[int, int]) -> None:
         self._identity = identity

@@ -168,6 +168,7 @@ def main(arguments: list[str]) -> None:
             )  # fmt: skip
             watch.stop()
             print(f"  raised {done.raised:,} in {done.passes} passes, {len(done.failures)} failures")  # noqa: T201
+            print(*(f"    {one.key}: {one.why}" for one in done.failures[:5]), sep="\n", end="")  # noqa: T201
 
         measured("hold extend", longer)
         measured("hold extend, the same again", longer)

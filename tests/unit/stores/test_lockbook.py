@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -256,3 +257,40 @@ def test_a_line_that_is_not_exactly_a_release_lets_go_of_nothing(root, line):
     put(store, "a")
     (root / ".locks.jsonl").write_bytes(locks(root) + line + b"\n")
     assert open_folder(root).stat("a").lock == HELD
+
+
+def test_a_line_that_grows_while_it_is_read_is_not_taken_for_two(root, monkeypatch):
+    """A line may become visible in parts, where it crosses a page of the file."""
+    store = open_folder(root)
+    put(store, "a")
+    with (root / ".locks.jsonl").open("ab") as file:
+        file.write(line_of("a", LATER))
+    honest = os.fdopen
+
+    class Growing:
+        """Gives the last line in two parts, as if its end had come in between."""
+
+        def __init__(self, stream):
+            self.stream, self.parts = stream, []
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            self.stream.close()
+
+        def seek(self, offset):
+            self.stream.seek(offset)
+
+        def readline(self, limit):
+            line = self.parts.pop() if self.parts else self.stream.readline(limit)
+            if line.endswith(b"\n") and b"2027-01-02" in line and not self.parts:
+                self.parts = [line[20:]]
+                return line[:20]
+            return line
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdopen", lambda handle, mode: Growing(honest(handle, mode)))
+        assert store.stat("a").lock == HELD
+    assert store.stat("a").lock == LATER
+    assert store.unreadable_lock_lines == 0
