@@ -67,6 +67,8 @@ def lay_out(folder: Path, entries: list[tuple[bytes, str, bytes, int, int]]) -> 
     first = None
     for path, kind, data, mode, when in entries:
         name = root + b"/" + path
+        if through_link(root, path):
+            continue  # what would be written there lies elsewhere, perhaps outside the tree
         try:
             os.makedirs(os.path.dirname(name), exist_ok=True)  # noqa: PTH103, PTH120 - names are bytes
             if os.path.lexists(name):
@@ -86,6 +88,12 @@ def lay_out(folder: Path, entries: list[tuple[bytes, str, bytes, int, int]]) -> 
                 first = name
         except (NotADirectoryError, FileExistsError):
             continue
+
+
+def through_link(root: bytes, path: bytes) -> bool:
+    """Say whether a folder on the way is a link."""
+    parts = path.split(b"/")[:-1]
+    return any(os.path.islink(b"/".join([root, *parts[: n + 1]])) for n in range(len(parts)))  # noqa: PTH114
 
 
 def seen(folder: Path) -> dict[bytes, tuple[object, ...]]:
