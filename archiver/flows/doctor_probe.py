@@ -23,6 +23,7 @@ from archiver.model import layout
 from archiver.model.instant import format_instant
 from archiver.model.statement import IncidentObject, IncidentPredicate, Predicate, Subject, VerificationPredicate
 from archiver.proof import canonical
+from archiver.proof.digest import sha256_of
 from archiver.stores.base import Store
 from archiver.stores.probe import Attempt, Capabilities, Probed
 
@@ -31,7 +32,6 @@ __all__ = ["Signed", "capability_words", "power_results", "probe_items", "sign_p
 REPORT: Final = "urn:archiver:doctor:v1"
 _REFUSE: Final = "do not keep evidence in this store: it does not hold its locks"
 _ROLES: Final = "use credentials under the policy that `archiver doctor policy writer` prints"
-_BLOCK: Final = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -138,11 +138,8 @@ def _left(store: Store, folder: str) -> list[IncidentObject]:
 
 
 def _digest(store: Store, key: str, version: str | None) -> str:
-    digest = sha256()
     with store.read(key, version) as stream:
-        while block := stream.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+        return sha256_of(stream)
 
 
 def _attempt(code: str, one: Attempt, subject: str, remedy: str) -> Item:

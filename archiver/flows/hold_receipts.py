@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from hashlib import sha256
 from pathlib import Path
 from typing import IO, Final
 
@@ -24,6 +23,7 @@ from archiver.model import layout
 from archiver.model.statement import ReceiptPredicate, Subject
 from archiver.model.statement_words import ReceiptWords
 from archiver.proof import canonical
+from archiver.proof.digest import sha256_of
 from archiver.stores.base import Receipt, Store
 from archiver.writer.place import place, versions_of
 from archiver.writer.seal import receipt_words
@@ -70,7 +70,7 @@ def take_in(catalog: Catalog, store: Store) -> int:
 
 def _put(session: Session, path: Path, name: str) -> tuple[Subject, Receipt]:
     with path.open("rb") as file:
-        digest = _digest(file)
+        digest = sha256_of(file)
     key = layout.report_key(digest, name)
     receipt = place(session.store, key, path, lock=session.lock_for(), strangers=session.strangers.append)
     return Subject.of(key, digest), receipt
@@ -84,7 +84,7 @@ def _receipts(store: Store, key: str, digest: str) -> Iterator[ReceiptWords]:
                 while block := stream.read(_BLOCK):
                     copy.write(block)
             copy.seek(0)
-            if _digest(copy) == digest:
+            if sha256_of(copy) == digest:
                 copy.seek(0)
                 yield from _lines(copy, key)
                 return
@@ -101,10 +101,3 @@ def _lines(file: IO[bytes], key: str) -> Iterator[ReceiptWords]:
             raise EvidenceError(
                 "report-malformed", f"{key}: expected a receipt in each line, found another"
             ) from problem
-
-
-def _digest(file: IO[bytes]) -> str:
-    digest = sha256()
-    while block := file.read(_BLOCK):
-        digest.update(block)
-    return digest.hexdigest()

@@ -15,7 +15,6 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Iterator
-from hashlib import sha256
 from operator import attrgetter
 
 from archiver.catalog.catalog import Catalog
@@ -26,6 +25,7 @@ from archiver.model.items import ItemLine
 from archiver.model.statement import PolicyPredicate
 from archiver.model.trust import TrustFile
 from archiver.proof import checkpoint, note, tiles
+from archiver.proof.digest import sha256_of
 from archiver.stores.base import Store, Version
 
 __all__ = ["Scope", "matters_ever", "only", "serving"]
@@ -135,11 +135,8 @@ class Scope:
         return False
 
     def _digest(self, version: Version) -> str:
-        digest = sha256()
         with self._store.read(version.key, version.version) as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
-        return digest.hexdigest()
+            return sha256_of(stream)
 
 
 def _subjects(catalog: Catalog) -> dict[str, set[str]]:

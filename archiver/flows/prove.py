@@ -35,6 +35,7 @@ from archiver.model.statement import BatchPredicate, Statement, parse_statement
 from archiver.model.trust import StatementKey, TrustFile
 from archiver.proof import b64, canonical, dsse, entry, keys, merkle, note, tlog_proof
 from archiver.proof.checkpoint import Checkpoint, open_cosigned, parse_text
+from archiver.proof.digest import is_sha256_hex
 
 __all__ = ["FORMAT", "MAX_PROOF", "Checked", "check_proof", "prove"]
 
@@ -44,7 +45,6 @@ MAX_PROOF: Final = 2 * LOG_ROW
 
 _MEMBERS: Final = {"format", "item", "offset", "raw", "salt", "record", "hashes", "statement", "tlog_proof"}
 _SALT: Final = re.compile(r"[0-9a-f]{32}")
-_HASH: Final = re.compile(r"[0-9a-f]{64}")
 _MAX_PATH: Final = 64
 
 
@@ -375,7 +375,7 @@ def _bytes(value: dict[str, canonical.JSON], name: str) -> bytes:
 
 
 def _hash(value: canonical.JSON) -> bytes:
-    if not isinstance(value, str) or _HASH.fullmatch(value) is None:
+    if not isinstance(value, str) or not is_sha256_hex(value):
         raise _malformed("hashes of 64 hex digits")
     return bytes.fromhex(value)
 

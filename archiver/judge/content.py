@@ -10,7 +10,6 @@ a file is read where it lies, everything else through a scratch file; small obje
 from __future__ import annotations
 
 import functools
-import hashlib
 import itertools
 import tempfile
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from typing import BinaryIO, Final, cast
 
 from archiver.errors import EvidenceError, WorldError
 from archiver.judge.inventory import Inventory, Listed, Role, printable
+from archiver.proof.digest import sha256_of
 from archiver.stores.base import Store
 
 __all__ = ["Content", "ObjectError"]
@@ -70,7 +70,7 @@ class Content:
     def digest(self, listed: Listed) -> str:
         """Return the SHA-256 of a version."""
         with self._store.read(listed.key, listed.version) as stream:
-            return _digest(stream)
+            return sha256_of(stream)
 
     @contextmanager
     def object(self, key: str, sha256: str, size: int | None = None) -> Iterator[BinaryIO]:
@@ -81,7 +81,7 @@ class Content:
         actual = ""
         for listed in self._candidates(key, size):
             with self._opened(listed) as stream:
-                actual = _digest(stream)
+                actual = sha256_of(stream)
                 if actual == sha256:
                     stream.seek(0)
                     self._take([listed])
@@ -156,10 +156,3 @@ class ObjectError(EvidenceError):
 
 def _differs(key: str, sha256: str, actual: str) -> ObjectError:
     return ObjectError("object-sha256", key, sha256, actual)
-
-
-def _digest(stream: BinaryIO) -> str:
-    digest = hashlib.sha256()
-    while block := stream.read(_BLOCK):
-        digest.update(block)
-    return digest.hexdigest()

@@ -17,6 +17,7 @@ from archiver.errors import EvidenceError
 from archiver.model import instant, layout
 from archiver.model.item import Item, unescape_path
 from archiver.proof import b64, canonical
+from archiver.proof.digest import is_sha256_hex
 
 __all__ = ["BASES", "CONTENT_STATUSES", "KINDS", "STATUSES", "ItemLine", "Part"]
 
@@ -37,7 +38,6 @@ BASES: Final = ("read", "stat", "etag")
 MAX_LINE: Final = 8 << 20  # bytes; ten thousand holes and 64 KiB of attributes, many times over
 _MAX_COUNT: Final = 1 << 53
 _RULES: Final = ("exclude", "include")
-_HEX64 = re.compile(r"[0-9a-f]{64}")
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,38})")
 _REASON = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _MEMBERS: Final = {
@@ -157,7 +157,7 @@ def _check_words(value: Json) -> None:
         "detail": isinstance(value["detail"], str | None),
         "errno": value["errno"] is None or _is_count(value["errno"]),
         "size": value["size"] is None or _is_count(value["size"]),
-        "sha256": value["sha256"] is None or _matches(_HEX64, value["sha256"]),
+        "sha256": value["sha256"] is None or is_sha256_hex(value["sha256"]),
     }
     for name, good in checks.items():
         if not good:

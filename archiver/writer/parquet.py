@@ -11,7 +11,6 @@ import os
 from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -19,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from archiver.model import tables
+from archiver.proof.digest import sha256_of
 from archiver.writer.durable import sync_folder
 from archiver.writer.rows import Facts, OpenBatch, disk_error
 
@@ -201,9 +201,6 @@ def _per_row(values: list[_T], spans: list[tuple[int, int]]) -> list[_T]:
 
 
 def _measure(path: Path) -> tuple[int, str]:
-    digest, size = sha256(), 0
     with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-            size += len(block)
-    return size, digest.hexdigest()
+        digest = sha256_of(file)
+        return file.tell(), digest

@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from contextlib import suppress
 from dataclasses import replace
-from hashlib import sha256
-from pathlib import Path
 
 from archiver.errors import EvidenceError, KeyExistsError, LockError, NotStoredError, WorldError
+from archiver.proof.digest import sha256_hex, sha256_of
 from archiver.stores.base import Body, Lock, Receipt, Store, Version
 from archiver.stores.locks import shortfalls
 
@@ -103,21 +102,15 @@ def _find(store: Store, key: str, digest: str, size: int, strangers: Strangers) 
 
 
 def _digest_in(store: Store, version: Version) -> str:
-    digest = sha256()
-    with store.read(version.key, version.version) as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+    with store.read(version.key, version.version) as stream:
+        return sha256_of(stream)
 
 
 def _digest_of(body: Body) -> str:
     if isinstance(body, bytes):
-        return sha256(body).hexdigest()
-    digest = sha256()
-    with Path(body).open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+        return sha256_hex(body)
+    with body.open("rb") as file:
+        return sha256_of(file)
 
 
 def _size_of(body: Body) -> int:
