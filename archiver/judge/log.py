@@ -21,9 +21,10 @@ from typing import Final
 from archiver.errors import ArchiverError, EvidenceError, NotStoredError, WorldError
 from archiver.judge.content import Content
 from archiver.judge.inventory import Inventory, Listed, Role
+from archiver.judge.log_found import Log, Seen
 from archiver.judge.scratch import make_tables
 from archiver.judge.tile_stack import TileStack
-from archiver.model import layout, trust
+from archiver.model import layout
 from archiver.model.finding import Finding, Severity
 from archiver.model.trust import TrustFile
 from archiver.proof import checkpoint, dsse, entry, merkle, note, tiles
@@ -42,71 +43,10 @@ CREATE INDEX entries_by_bytes ON entries(entry)
 
 
 @dataclass(frozen=True)
-class Seen:
-    """A head of the log that somebody has seen before; it may only have grown since."""
-
-    size: int
-    root: bytes
-
-    @staticmethod
-    def of(words: trust.Seen) -> Seen:
-        """Read the words of a trust file."""
-        return Seen(words.size, bytes.fromhex(words.root))
-
-
-@dataclass(frozen=True)
 class _Head:
     listed: Listed
     signed: bytes
     checkpoint: Checkpoint
-
-
-class Log:
-    """A log that was read: its head, its entries, and what was found wrong with it."""
-
-    def __init__(self, database: sqlite3.Connection, origin: str, size: int) -> None:
-        """Wrap what `read_log` has put into the database."""
-        self._db = database
-        self.origin = origin
-        self.size = size
-        self.findings: list[Finding] = []
-        self.checkpoints = 0
-
-    @property
-    def root(self) -> bytes:
-        """The root of the newest valid checkpoint; the empty one when there is none."""
-        row = self.head(self.size)
-        return merkle.EMPTY_ROOT if row is None else row[0]
-
-    @property
-    def checkpoint(self) -> bytes:
-        """The bytes of the newest valid checkpoint; none when there is none."""
-        row = self.head(self.size)
-        return b"" if row is None else row[1]
-
-    def entry(self, position: int) -> bytes | None:
-        """Return the entry at a position, None where it is missing."""
-        row = self._db.execute("SELECT entry FROM entries WHERE position = ?", (position,)).fetchone()
-        return None if row is None else bytes(row[0])
-
-    def entries(self) -> Iterator[tuple[int, bytes]]:
-        """Yield position and entry, in order."""
-        for position, data in self._db.execute("SELECT position, entry FROM entries ORDER BY position"):
-            yield int(position), bytes(data)
-
-    def leaf_hashes(self) -> list[bytes]:
-        """Return all leaf hashes, for proofs; raises when an entry is missing."""
-        leaves = [bytes(leaf) for (leaf,) in self._db.execute("SELECT leaf FROM entries ORDER BY position")]
-        if len(leaves) != self.size:
-            raise EvidenceError("log-entry-missing", f"log: expected {self.size} entries, found {len(leaves)}")
-        return leaves
-
-    def head(self, size: int) -> tuple[bytes, bytes] | None:
-        """Return root and signed bytes of the checkpoint of a size, None when there is no valid one."""
-        row = self._db.execute(
-            "SELECT root, signed FROM heads WHERE origin = ? AND size = ?", (self.origin, size)
-        ).fetchone()
-        return None if row is None else (bytes(row[0]), bytes(row[1]))
 
 
 def read_log(
@@ -137,12 +77,14 @@ class _Reader:
         ]
         self._findings: list[Finding] = []
         self._heads = 0
+        self._unsigned: dict[int, str] = {}
         self._seen = [] if seen is None else [seen]
 
     def read(self) -> Log:
         for group in self._content.ahead(self._inventory.under(layout.CHECKPOINTS), _MAX_CHECKPOINT):
             self._take_heads(group)
         log = self._choose()
+        self._check_unsigned(log)
         self._check_gaps(log)
         self._seen += [
             Seen.of(one.seen) for one in self._trust.logs if one.origin == log.origin and one.seen is not None
@@ -157,7 +99,7 @@ class _Reader:
     # 1  checkpoints
 
     def _take_heads(self, group: list[Listed]) -> None:
-        """Open the versions of one checkpoint key; none valid is a finding, unless the key is none of the layout."""
+        """Open the versions of one checkpoint key, unless the key is none of the layout; none valid is remembered."""
         key = group[0].key
         if not layout.is_archive_key(key):
             return
@@ -171,7 +113,7 @@ class _Reader:
             except EvidenceError as error:
                 problem = problem or error.message
         if not heads and problem:
-            self._say("log-signature", key, "a checkpoint signed by a log key of the trust file", problem)
+            self._unsigned[size] = problem
         for head in heads:
             self._keep_head(head)
 
@@ -223,6 +165,16 @@ class _Reader:
             )
             return Log(self._db, log.origin, 0)
         return Log(self._db, str(row[0]), int(row[1]))
+
+    def _check_unsigned(self, log: Log) -> None:
+        """Fail the sizes that the log has; whoever may write can put anything on sizes ahead of it: strangers."""
+        for size in sorted(self._unsigned):
+            if size <= log.size or log.size == 0:
+                self._say_unsigned(size)
+
+    def _say_unsigned(self, size: int) -> None:
+        expected = "a checkpoint signed by a log key of the trust file"
+        self._say("log-signature", layout.checkpoint_key(size), expected, self._unsigned[size])
 
     def _check_gaps(self, log: Log) -> None:
         known = self._db.execute("SELECT size FROM heads WHERE origin = ? AND size > 0 ORDER BY size", (log.origin,))
@@ -356,6 +308,8 @@ class _Reader:
                     "an entry that no checkpoint covers yet",
                     hint="a writer was stopped here; its next run, or any `archiver snapshot`, finishes the entry",
                 )
+                if log.size and log.size + 1 in self._unsigned:  # the one size ahead that the log has come to
+                    self._say_unsigned(log.size + 1)
                 return
 
     def _read(self, versions: list[Listed], limit: int) -> Iterator[tuple[Listed, bytes]]:

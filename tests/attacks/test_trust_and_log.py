@@ -65,6 +65,37 @@ def checkpoint_of_another_size(world):
     world.change(layout.checkpoint_key(5), world.store.versions[layout.checkpoint_key(4)][0].data)
 
 
+@attacks("log-signature")
+def all_checkpoints_by_another_key(world):
+    """every checkpoint is signed by somebody else's key"""
+    _, stranger = signers(2)
+    for size in range(1, 9):
+        head = checkpoint.Checkpoint(ORIGIN, size, b"\x01" * 32)
+        world.change(layout.checkpoint_key(size), checkpoint.sign(head, stranger))
+
+
+@attacks("log-signature")
+def checkpoint_of_a_waiting_entry(world):
+    """an entry waits for its checkpoint, and what lies there is none"""
+    entry_without_checkpoint(world)
+    world.slip_in(layout.checkpoint_key(9), b"mine!")
+
+
+@attacks("stranger-key", 3)
+def checkpoint_next(world):
+    """garbage on the key of the next checkpoint, whose entry is not there yet"""
+    world.slip_in(layout.checkpoint_key(9), b"mine!")
+
+
+@attacks("stranger-key", 3)
+def checkpoints_far_ahead(world):
+    """garbage, and a checkpoint by somebody else's key, on sizes that the log has not come to"""
+    _, stranger = signers(2)
+    world.slip_in(layout.checkpoint_key(16), b"mine!")
+    head = checkpoint.Checkpoint(ORIGIN, 4096, b"\x01" * 32)
+    world.slip_in(layout.checkpoint_key(4096), checkpoint.sign(head, stranger))
+
+
 @attacks("log-checkpoint-gap")
 def checkpoint_removed(world):
     """a checkpoint in the middle is gone"""
@@ -173,3 +204,9 @@ def test_every_code_of_these_checks_has_an_attack():
     checks = {1, 2, 3}
     codes = {code for code, (check, _) in CODES.items() if check in checks}
     assert codes - ELSEWHERE - attacks.codes() == set()
+
+
+def test_what_lies_ahead_of_the_log_is_named_as_a_stranger_and_nothing_else(tmp_path):
+    report = judge({}, checkpoints_far_ahead, tmp_path)
+    bad = {(one.code, one.subject) for one in report.findings if one.severity != "note"}
+    assert bad == {("stranger-key", layout.checkpoint_key(size)) for size in (16, 4096)}

@@ -40,6 +40,15 @@ def test_one_changed_byte_is_found(small, glob, place):
     assert (verdict.status, verdict.names(key)) == (1, True)
 
 
+@pytest.mark.parametrize("ahead", [1, 2, 100])
+def test_a_checkpoint_ahead_of_the_log_is_a_stranger(small, ahead):
+    newest = max(int(path.name) for path in (small.archive / "log/checkpoints").iterdir())
+    key = f"log/checkpoints/{newest + ahead:012d}"
+    small.write(key, b"mine!")
+    verdict = small.verify()
+    assert (verdict.codes, verdict.names(key), verdict.status) == ({"stranger-key"}, True, 3)
+
+
 @each_kind
 def test_a_removed_object_is_found(small, glob):
     key = small.key(glob)

@@ -125,13 +125,8 @@ class Archive:
                 break
         else:
             log = self.trust["logs"][0]
-        for size in notes:
-            key = f"log/checkpoints/{size:012d}"
-            self.placed.add(key)
-            if size in roots:
-                self.place(key, size - 1)
-            else:
-                self.find("log-signature", key)
+        for size in roots:
+            self.place(f"log/checkpoints/{size:012d}", size - 1)
         self.origin = log["origin"]
         seen, newest = log["seen"], max(roots, default=0)
         if not roots:
@@ -144,6 +139,10 @@ class Archive:
         if seen and seen["size"] in roots and roots[seen["size"]].hex() != seen["root"]:
             self.find("log-fork", f"log/checkpoints/{seen['size']:012d}")
         self.read_entries(newest, roots)
+        for size in notes:  # ahead of what the log has come to lies what a stranger put there
+            if size not in roots and (not roots or size <= max(newest, len(self.entries))):
+                self.placed.add(f"log/checkpoints/{size:012d}")
+                self.find("log-signature", f"log/checkpoints/{size:012d}")
 
     def read_entries(self, newest: int, roots: dict[int, bytes]) -> None:
         tree, leaves, stored, whole, differing = Tree(), [], [], True, []
