@@ -12,7 +12,7 @@ import os
 import socket
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +28,7 @@ from archiver.model.statement import By, UnknownKindError, identify_statement, p
 from archiver.model.trust import TrustFile, parse_trust
 from archiver.proof import dsse, keys, note
 from archiver.signing import file as signing_file
+from archiver.signing.base import LogSigner, Signer
 from archiver.stores.base import Lock, Store, Version
 from archiver.stores.open import open_store
 from archiver.writer.append import Log, Opened
@@ -36,7 +37,16 @@ from archiver.writer.place import place
 from archiver.writer.rows import disk_error
 from archiver.writer.seal import Seal
 
-__all__ = ["MAX_SKEW_S", "Session", "destination_store", "open_session", "own_trust", "trust_path", "whoami"]
+__all__ = [
+    "MAX_SKEW_S",
+    "Session",
+    "destination_store",
+    "open_beside",
+    "open_session",
+    "own_trust",
+    "trust_path",
+    "whoami",
+]
 
 MAX_SKEW_S = 300
 """A clock further from the store's than this would write wrong lock dates and times: 5 minutes, as AWS tolerates 15."""
@@ -171,40 +181,15 @@ def open_session(
     state = StateFolder(policy.state)
     trust = own_trust(policy)
     with state.locked():
-        passphrase = signing_file.passphrase_from(policy.keys.passphrase, environ)
-        signer = signing_file.open_p256(policy.keys.statement_path, passphrase)
-        log_signer = signing_file.open_ed25519(policy.keys.log_path, passphrase)
-        vkey = note.parse_vkey(trust.logs[0].keys[-1].vkey)
-        _check_own_keys(trust, signer.keyid, vkey, log_signer.public_bytes)
+        signers = _open_signers(policy, trust, environ)
         store = destination_store(policy, clock)
         offset = _checked_offset(store)
         catalog, journal = Catalog(state.catalog), Journal(state.journal)
         try:
-            strangers: list[Version] = []
-            session = Session(
-                policy=policy,
-                state=state,
-                store=store,
-                trust=trust,
-                catalog=catalog,
-                journal=journal,
-                seal=Seal(signer, trust.archive, trust.archive_id, whoami(offset), clock, random),
-                log=None,  # type: ignore[arg-type] # set in the next line; the log asks the session for its locks
-                clock=clock,
-                random=random,
-                listener=listener,
-                strangers=strangers,
-            )
-            session.log = Log(
-                store,
-                catalog,
-                vkey=vkey,
-                signer=log_signer,
-                open_statement=statement_opener(trust),
-                lock=session.lock_for,
-                strangers=strangers.append,
-            )
-            yield session
+            yield _assembled(
+                policy, trust, signers, store, offset,
+                catalog=catalog, journal=journal, clock=clock, random=random, listener=listener,
+            )  # fmt: skip
         except sqlite3.OperationalError as problem:
             raise state_error(problem, state.path) from problem
         except OSError as problem:  # sources and stores word their own; what is left is the state folder
@@ -212,6 +197,90 @@ def open_session(
         finally:
             journal.close()
             catalog.close()
+
+
+@contextmanager
+def open_beside(
+    policy: Policy,
+    store: Store,
+    take_in: Callable[[Catalog], None],
+    *,
+    clock: Callable[[], datetime],
+    random: Callable[[int], bytes],
+    environ: dict[str, str],
+    listener: Listener,
+) -> Iterator[Session]:
+    """Open a session for single statements that waits for no run and holds none up.
+
+    It takes no run lock and leaves the state folder alone: its index is a temporary file that `take_in` fills with the
+    log as it was just read and checked, its journal is in memory. What a kill leaves, the next run adopts: the log
+    needs no other lock than its own rules.
+    """
+    trust = own_trust(policy)
+    signers = _open_signers(policy, trust, environ)
+    offset = _checked_offset(store)
+    with closing(Catalog("")) as catalog, closing(Journal(Path(":memory:"))) as journal:
+        take_in(catalog)
+        yield _assembled(
+            policy, trust, signers, store, offset,
+            catalog=catalog, journal=journal, clock=clock, random=random, listener=listener,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Signers:
+    statement: Signer
+    log: LogSigner
+    vkey: note.VerifierKey
+
+
+def _open_signers(policy: Policy, trust: TrustFile, environ: dict[str, str]) -> _Signers:
+    passphrase = signing_file.passphrase_from(policy.keys.passphrase, environ)
+    signer = signing_file.open_p256(policy.keys.statement_path, passphrase)
+    log_signer = signing_file.open_ed25519(policy.keys.log_path, passphrase)
+    vkey = note.parse_vkey(trust.logs[0].keys[-1].vkey)
+    _check_own_keys(trust, signer.keyid, vkey, log_signer.public_bytes)
+    return _Signers(signer, log_signer, vkey)
+
+
+def _assembled(
+    policy: Policy,
+    trust: TrustFile,
+    signers: _Signers,
+    store: Store,
+    offset: int | None,
+    *,
+    catalog: Catalog,
+    journal: Journal,
+    clock: Callable[[], datetime],
+    random: Callable[[int], bytes],
+    listener: Listener,
+) -> Session:
+    strangers: list[Version] = []
+    session = Session(
+        policy=policy,
+        state=StateFolder(policy.state),
+        store=store,
+        trust=trust,
+        catalog=catalog,
+        journal=journal,
+        seal=Seal(signers.statement, trust.archive, trust.archive_id, whoami(offset), clock, random),
+        log=None,  # type: ignore[arg-type] # set in the next line; the log asks the session for its locks
+        clock=clock,
+        random=random,
+        listener=listener,
+        strangers=strangers,
+    )
+    session.log = Log(
+        store,
+        catalog,
+        vkey=signers.vkey,
+        signer=signers.log,
+        open_statement=statement_opener(trust),
+        lock=session.lock_for,
+        strangers=strangers.append,
+    )
+    return session
 
 
 def state_error(problem: sqlite3.OperationalError, path: Path) -> WorldError:

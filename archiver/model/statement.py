@@ -4,7 +4,7 @@ A statement is an in-toto Statement v1 in canonical JSON. Its predicate type is 
 below say which members each kind has, and nothing else is accepted:
 
 >>> sorted(PREDICATES)
-['approval', 'archive', 'batch', 'hold', 'incident', 'policy', 'receipt', 'release', 'snapshot',
+['access', 'approval', 'archive', 'batch', 'hold', 'incident', 'policy', 'receipt', 'release', 'snapshot',
  'verification']
 """
 
@@ -17,6 +17,7 @@ from pydantic import Field, ValidationError
 
 from archiver.errors import EvidenceError
 from archiver.model import layout
+from archiver.model.statement_access import AccessPredicate, VerificationPredicate
 from archiver.model.statement_holds import ApprovalPredicate, HoldPredicate, ReleasePredicate
 from archiver.model.statement_words import (
     By,
@@ -35,6 +36,7 @@ from archiver.proof import canonical
 
 __all__ = [
     "PREDICATES",
+    "AccessPredicate",
     "ArchivePredicate",
     "BatchPredicate",
     "By",
@@ -218,15 +220,6 @@ class IncidentPredicate(Predicate):
     objects: list[IncidentObject]
 
 
-class VerificationPredicate(Predicate):
-    """Somebody looked: at the store (`doctor --probe`), at the archive. The report is the subject."""
-
-    what: Annotated[str, Field(min_length=1)]
-    why: str | None
-    verdict: Literal["ok", "partial", "failed"]
-    counts: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$")], Count]
-
-
 PREDICATES: Final[dict[str, type[Predicate]]] = {
     "archive": ArchivePredicate,
     "policy": PolicyPredicate,
@@ -238,6 +231,7 @@ PREDICATES: Final[dict[str, type[Predicate]]] = {
     "approval": ApprovalPredicate,
     "release": ReleasePredicate,
     "verification": VerificationPredicate,
+    "access": AccessPredicate,
 }
 
 

@@ -254,6 +254,10 @@ KINDS: dict[str, dict[str, Any]] = {
         "id": STAMP, "what": pattern("(?s).+"), "why": (TEXT, None), "verdict": ("ok", "partial", "failed"),
         "counts": lambda value: type(value) is dict and all(COUNT(one) for one in value.values()),
     },
+    "access": {
+        "id": STAMP, "what": pattern("(?s).+"), "why": (TEXT, None), "verdict": ("begun", "ok", "partial", "failed"),
+        "counts": lambda value: type(value) is dict and all(COUNT(one) for one in value.values()),
+    },
     "incident": {
         "id": STAMP, "what": TEXT, "decision": ("adopted", "not evidence", "unexplained"),
         "objects": [{"key": TEXT, "version": (TEXT, None), "sha256": HEX}],
