@@ -2,9 +2,10 @@
 
 Laws: a key is good when the trust file has it with the role that the kind needs; a key that only an earlier, good
 `archive` or `key` statement names is chained: unknown, never good; a key with an end is good only when a bracket of
-timestamps ends before it, and while nothing brackets a statement that is unknown at best.
+timestamps ends before it, whatever the statement itself says of its time; while nothing brackets it, it is unknown at
+best.
 
->>> keyring.judge("batch", keyid, "2026-11-23T12:00:00Z")
+>>> keyring.judge("batch", keyid, "2026-11-23T12:00:00Z", brackets.of(17))
 []
 """
 
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from archiver.errors import ArchiverError
+from archiver.judge.brackets import OPEN, Bracket
 from archiver.model.finding import Severity
 from archiver.model.trust import StatementKey, TrustFile
 from archiver.proof import canonical, dsse, keys
@@ -49,8 +51,11 @@ class Keyring:
         known = self._known.get(keyid)
         return None if known is None else known.public
 
-    def judge(self, kind: str, keyid: str, at: str) -> list[Objection]:
-        """Say what speaks against a key that has made a good signature under a statement."""
+    def judge(self, kind: str, keyid: str, at: str, bracket: Bracket = OPEN) -> list[Objection]:
+        """Say what speaks against a key that has made a good signature under a statement.
+
+        `at` is when the statement says it was made, `bracket` what timestamps prove about that.
+        """
         words = self._known[keyid].words
         if words is None:
             return [
@@ -71,7 +76,7 @@ class Keyring:
                     Severity.FAILED,
                 )
             ]
-        return [*_too_early(words, at), *_too_late(words, at)]
+        return [*_too_early(words, at), *_too_late(words, at, bracket)]
 
     def learn(self, payload: bytes) -> None:
         """Chain the keys that a good `archive` or `key` statement names."""
@@ -102,12 +107,31 @@ def _too_early(words: StatementKey, at: str) -> list[Objection]:
     return [Objection("statement-key-expired", f"made after {words.valid_from}", f"made at {at}", Severity.FAILED)]
 
 
-def _too_late(words: StatementKey, at: str) -> list[Objection]:
+def _too_late(words: StatementKey, at: str, bracket: Bracket) -> list[Objection]:
     """Hold a key's end against every statement that no timestamp brackets before it, whatever its own `at` says."""
     ends = [end for end in (words.valid_until, words.revoked.since if words.revoked else None) if end is not None]
     if not ends:
         return []
     end = min(ends)
-    severity = Severity.FAILED if at >= end else Severity.UNKNOWN
-    actual = f"made at {at}" + ("" if at >= end else ", which is only a claim: no timestamp proves it")
-    return [Objection("statement-key-expired", f"made before the key's end, {end}", actual, severity)]
+    if at < end and bracket.ends_before(end):
+        return []
+    late = at >= end or (bracket.not_before is not None and bracket.not_before >= end)
+    return [
+        Objection(
+            "statement-key-expired",
+            f"made before the key's end, {end}",
+            f"made at {at}{_proof(at, end, bracket)}",
+            Severity.FAILED if late else Severity.UNKNOWN,
+        )
+    ]
+
+
+def _proof(at: str, end: str, bracket: Bracket) -> str:
+    """Say what timestamps make of the time that a statement claims."""
+    if bracket.not_before is not None and bracket.not_before >= end:
+        return f" by its own words, and not before {bracket.not_before} by a timestamp that the log had before it"
+    if at >= end:
+        return ""
+    if bracket.not_after is None:
+        return ", which is only a claim: no timestamp proves it"
+    return f", which is only a claim: the first timestamp that covers it is of {bracket.not_after}"

@@ -24,6 +24,7 @@ import pyarrow as pa
 from archiver.errors import EvidenceError
 from archiver.events import Listener, Stage, silent
 from archiver.judge import batches
+from archiver.judge.brackets import Brackets
 from archiver.judge.content import Content
 from archiver.judge.inventory import Inventory, Role
 from archiver.judge.log import Log, Seen, read_log
@@ -73,7 +74,10 @@ class Archive:
                 self.inventory.take(listed, Role.CACHE)
         listener(Stage("read the log", None, "entries"))
         self.log: Log = read_log(database, self.inventory, self.content, trusted, seen)
-        self._statements = read_statements(database, self.inventory, self.content, self.log, trusted)
+        self.brackets = Brackets()
+        self._statements = read_statements(
+            database, self.inventory, self.content, self.log, trusted, brackets=self.brackets
+        )
 
     @property
     def findings(self) -> list[Finding]:

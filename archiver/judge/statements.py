@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from archiver.errors import EvidenceError, NotStoredError, WorldError
+from archiver.judge.brackets import Brackets
 from archiver.judge.content import Content
 from archiver.judge.inventory import Inventory, Listed, Role
 from archiver.judge.keyring import Keyring
@@ -108,11 +109,17 @@ class Statements:
 
 
 def read_statements(
-    database: sqlite3.Connection, inventory: Inventory, content: Content, log: Log, trusted: TrustFile
+    database: sqlite3.Connection,
+    inventory: Inventory,
+    content: Content,
+    log: Log,
+    trusted: TrustFile,
+    *,
+    brackets: Brackets,
 ) -> Statements:
     """Open the statement of every entry; everything that is wrong becomes a finding."""
     make_tables(database, _SCHEMA)
-    reader = _Reader(database, inventory, content, log, trusted)
+    reader = _Reader(database, inventory, content, log, trusted, brackets=brackets)
     positions = log.entries()
     for versions in content.ahead((_named(inventory, data) for _, data in log.entries()), dsse.MAX_ENVELOPE):
         position, data = next(positions)
@@ -130,7 +137,14 @@ def _named(inventory: Inventory, data: bytes) -> list[Listed]:
 
 class _Reader:
     def __init__(
-        self, database: sqlite3.Connection, inventory: Inventory, content: Content, log: Log, trusted: TrustFile
+        self,
+        database: sqlite3.Connection,
+        inventory: Inventory,
+        content: Content,
+        log: Log,
+        trusted: TrustFile,
+        *,
+        brackets: Brackets,
     ) -> None:
         self.statements = Statements(database)
         self._db = database
@@ -138,6 +152,7 @@ class _Reader:
         self._content = content
         self._log = log
         self._trusted = trusted
+        self._brackets = brackets
         self._keyring = Keyring(trusted)
         self._numbers = Numbers()
 
@@ -223,7 +238,7 @@ class _Reader:
         except EvidenceError as problem:
             return self._refuse("statement-malformed", key, "a statement as published", problem.message)
         kind, _, _ = identify_statement(envelope.payload)
-        objections = self._keyring.judge(kind, envelope.keyid, _at(envelope.payload))
+        objections = self._keyring.judge(kind, envelope.keyid, _at(envelope.payload), self._brackets.of(position))
         for code, expected, actual, severity in objections:
             self._say(code, key, expected, actual, severity=severity)
         if any(objection.severity is Severity.FAILED for objection in objections):

@@ -20,6 +20,7 @@ __all__ = [
     "ENTRIES",
     "README",
     "REPORTS",
+    "TIMESTAMPS",
     "BatchId",
     "batch_id",
     "batch_key",
@@ -32,6 +33,7 @@ __all__ = [
     "report_key",
     "statement_key",
     "statement_of_key",
+    "timestamp_key",
 ]
 
 README: Final = "README.txt"
@@ -39,6 +41,7 @@ DATA: Final = "data/"
 ENTRIES: Final = "log/entries/"
 CHECKPOINTS: Final = "log/checkpoints/"
 REPORTS: Final = "reports/"
+TIMESTAMPS: Final = "timestamps/"
 
 STAMP: Final = r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}"
 TABLE: Final = r"[a-z][a-z0-9_]{0,62}"
@@ -128,6 +131,11 @@ def instrument_key(sha256: str, name: str) -> str:
 def report_key(sha256: str, name: str) -> str:
     """Key of a list or account that a statement names."""
     return f"reports/{sha256}/{_plain_name(name)}"
+
+
+def timestamp_key(size: int, authority: str, response_sha256: str, kind: str) -> str:
+    """Key of what belongs to one token over the checkpoint of a size: `tsq`, `tsr` or `revocation`."""
+    return f"{TIMESTAMPS}{size:012d}/{authority}-{response_sha256[:16]}.{kind}"
 
 
 def is_archive_key(key: str) -> bool:

@@ -5,7 +5,7 @@ below say which members each kind has, and nothing else is accepted:
 
 >>> sorted(PREDICATES)
 ['access', 'approval', 'archive', 'batch', 'hold', 'incident', 'policy', 'receipt', 'release', 'snapshot',
- 'verification']
+ 'timestamp', 'verification']
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from archiver.errors import EvidenceError
 from archiver.model import layout
 from archiver.model.statement_access import AccessPredicate, VerificationPredicate
 from archiver.model.statement_holds import ApprovalPredicate, HoldPredicate, ReleasePredicate
+from archiver.model.statement_timestamp import TimestampPredicate
 from archiver.model.statement_words import (
     By,
     Count,
@@ -56,6 +57,7 @@ __all__ = [
     "SourceWords",
     "Statement",
     "Subject",
+    "TimestampPredicate",
     "UnknownKindError",
     "VerificationPredicate",
     "encode_statement",
@@ -232,6 +234,7 @@ PREDICATES: Final[dict[str, type[Predicate]]] = {
     "release": ReleasePredicate,
     "verification": VerificationPredicate,
     "access": AccessPredicate,
+    "timestamp": TimestampPredicate,
 }
 
 
