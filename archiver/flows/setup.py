@@ -84,7 +84,7 @@ def set_up(
     if is_set_up(policy):
         raise UsageError(
             "already-set-up",
-            f"{trust_path(policy)}: expected no keys, found them",
+            f"{_files(policy)[0]}: expected no keys, found them",
             hint="this archive is set up; run `archiver snapshot`",
         )
     store = destination_store(policy, clock)
