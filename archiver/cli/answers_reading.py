@@ -27,6 +27,7 @@ __all__ = [
     "Verified",
     "VerifiedBatch",
     "VerifiedSnapshot",
+    "VerifiedWitness",
 ]
 
 
@@ -254,6 +255,16 @@ class VerifiedBatch:
 
 
 @dataclass(frozen=True)
+class VerifiedWitness:
+    """A witness of the trust file: up to which size it has seen the log (0: not at all), and when by its own clock."""
+
+    name: str
+    vkey: str
+    size: int
+    at: str | None
+
+
+@dataclass(frozen=True)
 class Verified:
     """What a verification came to; the report of `-o` has the same members, and `file` is where it was written."""
 
@@ -278,3 +289,5 @@ class Verified:
     batches: list[VerifiedBatch]
     counts: dict[str, int]
     does_not_prove: list[str]
+    witnesses: list[VerifiedWitness]
+    witnesses_demanded: int

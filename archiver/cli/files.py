@@ -43,7 +43,7 @@ def read_seen(path: Path, trust: bytes) -> Seen:
     for log in parse_trust(trust).logs:
         for key in log.keys:
             try:
-                found = checkpoint.open_signed(data, note.parse_vkey(key.vkey))
+                found = checkpoint.open_cosigned(data, note.parse_vkey(key.vkey))
                 return Seen(found.size, found.root)
             except EvidenceError as error:
                 problem = error

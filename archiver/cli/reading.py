@@ -15,8 +15,10 @@ from archiver.events import Event
 from archiver.flows.reading import Reading, open_reading
 from archiver.model.instant import parse_instant
 from archiver.model.policy import Policy
+from archiver.stores.base import Store
+from archiver.stores.open import open_store
 
-__all__ = ["opened", "policy_of"]
+__all__ = ["open_place", "opened", "policy_of"]
 
 
 def policy_of(run: Run, place: Place) -> Policy | None:
@@ -32,6 +34,26 @@ def policy_of(run: Run, place: Place) -> Policy | None:
     if run.policy_file is not None:
         raise UsageError("usage", "expected a policy or --archive, found both", hint="leave one of them out")
     return None
+
+
+def open_place(run: Run, place: Place) -> Store:
+    """Open the store of `--archive`; refuses a folder that is not there."""
+    assert place.archive is not None
+    store = open_store(
+        place.archive,
+        base=Path.cwd(),
+        clock=run.clock,
+        endpoint=place.endpoint,
+        region=place.region,
+        profile=place.profile,
+    )
+    if store.destination.kind == "folder" and not Path(store.destination.bucket).is_dir():
+        raise UsageError(
+            "no-such-archive",
+            f"--archive {place.archive}: expected the folder of an archive, found none",
+            hint="check the name; a bucket is written s3://bucket/prefix",
+        )
+    return store
 
 
 @contextmanager

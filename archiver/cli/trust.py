@@ -9,7 +9,7 @@ import click
 
 from archiver.cli.context import Answer, Run
 from archiver.cli.options import common, with_policy
-from archiver.cli.words import columns, short
+from archiver.cli.words import columns, indented, short
 from archiver.errors import Exit, UsageError
 
 if TYPE_CHECKING:
@@ -70,6 +70,51 @@ def export(run: Run, output: Path | None) -> Answer:
     return Answer(Exit.OK, members, data.decode() if output is None else "", asked_for=True)
 
 
+@command.command("witness")
+@click.argument("vkey")
+@click.option(
+    "--trust", "file", type=click.Path(path_type=Path), metavar="FILE", help="This trust file, not one's own."
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="With --trust: write it here.")
+@with_policy
+@click.pass_obj
+def witness(run: Run, vkey: str, file: Path | None, output: Path | None) -> Answer:
+    """Add a witness by its vkey: to the operator's own trust file, or to another one, which an auditor holds.
+
+    From then on `archiver verify` with that trust file demands that this witness has seen the log.
+    """
+    from archiver.cli.answers_witness import TrustedWitness  # noqa: PLC0415 - loaded when called
+    from archiver.cli.files import read_trust, write_output  # noqa: PLC0415
+    from archiver.cli.opening import open_policy  # noqa: PLC0415
+    from archiver.flows.session import own_trust, trust_path  # noqa: PLC0415
+    from archiver.model.trust import digest_of, groups, with_witness  # noqa: PLC0415
+    from archiver.writer.durable import replace_file  # noqa: PLC0415
+
+    if (file is None) != (output is None):
+        raise UsageError("usage", "expected --trust FILE and -o FILE together, found one of them")
+    if file is not None and output is not None:
+        key, changed = with_witness(read_trust(file)[1], vkey)
+        write_output(output, changed.encode())
+    else:
+        policy = open_policy(run)
+        output = trust_path(policy)
+        key, changed = with_witness(own_trust(policy), vkey)
+        replace_file(output, changed.encode(), mode=0o644)
+    run.archive = changed.archive
+    digest = digest_of(changed.encode())
+    digits = groups(key.fingerprint).split(" ")
+    rows = [("witness", key.name), ("SHA-256", " ".join(digits[:4])), ("", " ".join(digits[4:]))]
+    text = [
+        f"{output}: {key.name} must have seen the log from now on",
+        *indented(columns(rows)),
+        "compare the SHA-256 of the vkey with the witness's, by telephone",
+    ]
+    if file is None:
+        text.append("hand the trust file out again: archiver trust export -o FILE")
+    members = TrustedWitness(key.name, str(key), key.fingerprint, str(output), digest)
+    return Answer(Exit.OK, members, "\n".join(text), asked_for=True)
+
+
 def _as_of_now(policy: Policy) -> TrustFile:
     """Return the operator's own trust file with what the log says now."""
     from archiver.catalog.catalog import Catalog  # noqa: PLC0415 - loaded when called
@@ -128,6 +173,7 @@ def _lines(trust: TrustFile, digest: str) -> list[str]:
             for hold in trust.holds
         ),
         ("timestamps", f"{trust.timestamps.required} demanded"),
+        *(("witness", vkey) for vkey in trust.witnesses),
         ("SHA-256", " ".join(digits[:4])),
         ("", " ".join(digits[4:])),
     ]

@@ -38,6 +38,13 @@ __all__ = ["command"]
     metavar="FILE",
     help="A checkpoint, or a report of -o, that was seen before: the log may only have grown.",
 )
+@click.option(
+    "--require-witnesses",
+    "witnesses",
+    type=click.IntRange(0),
+    metavar="N",
+    help="How many witnesses of the trust file must have seen the log; else all of them.",
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the report as JSON here.")
 @reader
 @click.pass_obj
@@ -49,6 +56,7 @@ def command(
     sample: float | None,
     seed: int,
     seen: Path | None,
+    witnesses: int | None,
     output: Path | None,
     place: Place,
 ) -> Answer:
@@ -78,11 +86,12 @@ def command(
     store, trust = _store(run, policy, place), _trust(policy, place)
     if policy is None:
         _introduce(run, store, trust)
+    _check_number(witnesses, trust)
     before = read_seen(seen, trust) if seen is not None else _seen_here(policy)
     report = verify(
         store,
         trust,
-        options=Options(frozenset(only), sample, seed, before),
+        options=Options(frozenset(only), sample, seed, before, witnesses),
         clock=run.clock,
         derive=_deriver(only),
         trust_is_own=place.trust is None,
@@ -117,28 +126,32 @@ def _check_names(only: tuple[str, ...]) -> None:
             )
 
 
+def _check_number(witnesses: int | None, trust: bytes) -> None:
+    """Refuse to demand more witnesses than the trust file names: that could never be met."""
+    from archiver.errors import EvidenceError  # noqa: PLC0415 - loaded when called
+    from archiver.model.trust import parse_trust  # noqa: PLC0415
+
+    if witnesses is None:
+        return
+    try:
+        named = len(parse_trust(trust).witnesses)
+    except EvidenceError:
+        return  # the report says what is wrong with the trust file
+    if witnesses > named:
+        raise UsageError(
+            "usage",
+            f"--require-witnesses {witnesses}: expected at most the {named} that the trust file names",
+            hint="add a witness to the trust file: archiver trust witness VKEY",
+        )
+
+
 def _store(run: Run, policy: Policy | None, place: Place) -> Store:
-    from archiver.flows.session import destination_store  # noqa: PLC0415 - loaded when called
-    from archiver.stores.open import open_store  # noqa: PLC0415
+    from archiver.cli.reading import open_place  # noqa: PLC0415 - loaded when called
+    from archiver.flows.session import destination_store  # noqa: PLC0415
 
     if policy is not None:
         return destination_store(policy, run.clock)
-    assert place.archive is not None
-    store = open_store(
-        place.archive,
-        base=Path.cwd(),
-        clock=run.clock,
-        endpoint=place.endpoint,
-        region=place.region,
-        profile=place.profile,
-    )
-    if store.destination.kind == "folder" and not Path(store.destination.bucket).is_dir():
-        raise UsageError(
-            "no-such-archive",
-            f"--archive {place.archive}: expected the folder of an archive, found none",
-            hint="check the name; a bucket is written s3://bucket/prefix",
-        )
-    return store
+    return open_place(run, place)
 
 
 def _trust(policy: Policy | None, place: Place) -> bytes:
@@ -217,6 +230,8 @@ def _members(report: Report, output: Path | None) -> Verified:
         batches=[answers.VerifiedBatch(**asdict(one)) for one in report.batches],
         counts=dict(report.counts),
         does_not_prove=[str(line) for line in _lines(words["does_not_prove"])],
+        witnesses=[answers.VerifiedWitness(**asdict(one)) for one in report.witnesses],
+        witnesses_demanded=report.witnesses_demanded,
     )
 
 

@@ -8,12 +8,10 @@ approves once it is admitted to the operator's trust file, and counts for an aud
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from pathlib import Path
 
 from archiver.errors import ArchiverError, UsageError
 from archiver.flows.session import own_trust, trust_path
@@ -24,7 +22,7 @@ from archiver.model.statement_holds import APPROVALS, ApprovalPredicate, Request
 from archiver.model.trust import StatementKey, TrustFile
 from archiver.proof import dsse, keys
 from archiver.signing.base import Signer
-from archiver.writer.durable import sync_folder, write_new
+from archiver.writer.durable import replace_file
 from archiver.writer.seal import Seal
 
 __all__ = ["REQUEST_NAME", "Approval", "admit", "approve", "open_approvals", "read_request"]
@@ -84,7 +82,7 @@ def admit(policy: Policy, pem: str) -> tuple[str, TrustFile]:
         raise UsageError("approver-known", f"{path}: expected no key {keyid}, found it", hint="it is admitted already")
     words = StatementKey(keyid=keyid, pem=pem, roles=["approver"], valid_from=None, valid_until=None, revoked=None)
     changed = trust.model_copy(update={"statement_keys": [*trust.statement_keys, words]})
-    _replace(path, changed.encode())
+    replace_file(path, changed.encode(), mode=0o644)
     return keyid, changed
 
 
@@ -123,12 +121,3 @@ def _open(data: bytes, digest: str, trust: TrustFile) -> Approval:
             hint="both approvers must sign the same request file",
         )
     return Approval(statement.key, data, statement.id, envelope.keyid)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Put a new trust file in the place of the old one, whole or not at all."""
-    fresh = path.with_name(f"{path.name}.new")
-    fresh.unlink(missing_ok=True)
-    write_new(fresh, data, mode=0o644)
-    os.replace(fresh, path)  # noqa: PTH105 - the one call that is atomic
-    sync_folder(path.parent)

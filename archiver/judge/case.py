@@ -45,13 +45,14 @@ class Options:
     """What the caller leaves out. `only` names checks (`records`, `7`, `index`), all but `index` when empty.
 
     `sample` is the percentage of data batches to read, chosen by `seed`; None reads all. `seen` is a head of the log
-    that the caller has seen before.
+    that the caller has seen before. `witnesses` is how many must have seen the log; None: all of the trust file.
     """
 
     only: frozenset[str] = frozenset()
     sample: float | None = None
     seed: int = 0
     seen: Seen | None = None
+    witnesses: int | None = None
 
     def wants(self, check: str) -> bool:
         """Say whether a check is to be made."""
@@ -77,6 +78,12 @@ class Case:
     skipped_batches: set[str] = field(default_factory=set)
     disposed: set[str] = field(default_factory=set)
     lines_read: bool = False
+
+    @property
+    def witnesses(self) -> int:
+        """How many witnesses must have seen the log."""
+        asked = self.options.witnesses
+        return len(self.archive.trusted.witnesses) if asked is None else asked
 
     def say(
         self,

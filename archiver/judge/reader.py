@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO
 
 import pyarrow as pa
 
@@ -39,8 +39,6 @@ from archiver.model.trust import TrustFile
 from archiver.stores.base import Store
 
 __all__ = ["Archive", "open_archive"]
-
-COSIGNATURES: Final = "log/cosignatures/"
 
 
 class Archive:
@@ -69,8 +67,8 @@ class Archive:
         # No statement speaks about README.txt: it is for people, and its oldest version is what it was.
         for place, listed in enumerate(self.inventory.versions(layout.README)):
             self.inventory.take(listed, Role.CACHE if place else Role.CONTENT)
-        for group in self.inventory.under(COSIGNATURES):
-            for listed in group:
+        for group in self.inventory.under(layout.COSIGNATURES):
+            for listed in group if layout.is_archive_key(group[0].key) else []:
                 self.inventory.take(listed, Role.CACHE)
         listener(Stage("read the log", None, "entries"))
         self.log: Log = read_log(database, self.inventory, self.content, trusted, seen)

@@ -59,7 +59,15 @@ def to_json(report: Report) -> dict[str, object]:
 
 def to_text(report: Report) -> str:
     """Return the report as lines of plain text."""
-    parts = (_head(report), _checks(report), _findings(report), _snapshots(report), _batches(report), _tail(report))
+    parts = (
+        _head(report),
+        _checks(report),
+        _findings(report),
+        _witnesses(report),
+        _snapshots(report),
+        _batches(report),
+        _tail(report),
+    )
     return "\n".join(line for part in parts for line in part) + "\n"
 
 
@@ -138,6 +146,20 @@ def _tally(findings: Iterable[Finding]) -> str:
     severities = [finding.severity for finding in findings]
     counts = ((severity, severities.count(severity)) for severity in (Severity.FAILED, Severity.UNKNOWN, Severity.NOTE))
     return ", ".join(f"{count:,} {severity.value}" for severity, count in counts if count)
+
+
+def _witnesses(report: Report) -> Iterator[str]:
+    if not report.witnesses:
+        return
+    seen = sum(one.at is not None for one in report.witnesses)
+    named, demanded = len(report.witnesses), report.witnesses_demanded
+    yield f"witnesses   {seen:,} of {named:,} have seen this log, {demanded:,} demanded; times are the witnesses' own"
+    for one in report.witnesses:
+        if one.at is None:
+            yield f"  {one.name}  has not seen it, as far as is known here"
+        else:
+            yield f"  {one.name}  saw {one.size:,} of {_count(report.log_size, 'entries')} at {one.at}"
+    yield ""
 
 
 def _snapshots(report: Report) -> Iterator[str]:

@@ -28,6 +28,7 @@ from archiver.judge.checks.objects import check_batch_objects, check_objects
 from archiver.judge.checks.records import check_data, check_items, check_odd
 from archiver.judge.checks.timestamps import check_timestamps
 from archiver.judge.checks.trust import read_trust
+from archiver.judge.checks.witnesses import Sighting, check_witnesses
 from archiver.judge.claims import Claims
 from archiver.judge.reader import Archive, open_archive
 from archiver.model.finding import CHECKS, Finding, Severity, Verdict, exit_of, verdict_of
@@ -37,7 +38,7 @@ from archiver.model.statement import BatchPredicate, SnapshotPredicate
 from archiver.model.trust import TrustFile, digest_of
 from archiver.stores.base import Store
 
-__all__ = ["BatchResult", "CheckResult", "Options", "Report", "SnapshotResult", "verify"]
+__all__ = ["BatchResult", "CheckResult", "Options", "Report", "SnapshotResult", "WitnessResult", "verify"]
 
 _LEFT_OUT: Final = "left out"
 _WORST: Final = {None: 0, Severity.NOTE: 1, Severity.UNKNOWN: 2, Severity.FAILED: 3}
@@ -85,6 +86,16 @@ class SnapshotResult:
 
 
 @dataclass(frozen=True)
+class WitnessResult:
+    """A witness of the trust file: up to which size it has seen the log, and when by its own clock."""
+
+    name: str
+    vkey: str
+    size: int
+    at: str | None
+
+
+@dataclass(frozen=True)
 class Report:
     """What a verification came to."""
 
@@ -109,6 +120,8 @@ class Report:
     snapshots: tuple[SnapshotResult, ...] = ()
     batches: tuple[BatchResult, ...] = ()
     counts: dict[str, int] = field(default_factory=dict)
+    witnesses: tuple[WitnessResult, ...] = ()
+    witnesses_demanded: int = 0
 
 
 def verify(
@@ -135,8 +148,9 @@ def verify(
         return _refused(store, now, data, findings)
     with open_archive(store, trusted, scratch=scratch, seen=options.seen, listener=listener) as archive:
         case = Case(archive, options, now, derive, listener, Claims(archive.database))
+        witnesses = check_witnesses(case)
         locks = _run(case, trusted)
-        return _report(case, locks, digest_of(data), trust_is_own=trust_is_own)
+        return _report(case, locks, witnesses, digest_of(data), trust_is_own=trust_is_own)
 
 
 def _run(case: Case, trusted: TrustFile) -> LockFacts | None:
@@ -146,7 +160,6 @@ def _run(case: Case, trusted: TrustFile) -> LockFacts | None:
     case.subjects["trust"] += len(trusted.statement_keys) + sum(len(log.keys) for log in trusted.logs)
     case.subjects["log"] += archive.log.size
     case.subjects["statements"] += archive.table_of_statements.subjects
-    _check_witnesses(case, trusted)
     if wants("timestamps"):
         check_timestamps(case)
     demands, counting = Demands(case), Counting()
@@ -174,17 +187,6 @@ def _read_items(case: Case, demands: Demands, counting: Counting) -> None:
 
     check_items(case, on_line)
     case.lines_read = True
-
-
-def _check_witnesses(case: Case, trusted: TrustFile) -> None:
-    if trusted.witnesses:
-        case.say(
-            "log-signature",
-            case.archive.log.origin,
-            f"cosignatures by {len(trusted.witnesses)} witnesses, as the trust file demands",
-            "none that this version of the program can check",
-            severity=Severity.UNKNOWN,
-        )
 
 
 def _check_subjects(case: Case) -> None:
@@ -227,7 +229,9 @@ _WHAT: Final = {
 }
 
 
-def _report(case: Case, locks: LockFacts | None, trust_sha256: str, *, trust_is_own: bool) -> Report:
+def _report(
+    case: Case, locks: LockFacts | None, witnesses: list[Sighting], trust_sha256: str, *, trust_is_own: bool
+) -> Report:
     archive = case.archive
     statements = archive.table_of_statements
     verdict = verdict_of(case.findings)
@@ -255,6 +259,11 @@ def _report(case: Case, locks: LockFacts | None, trust_sha256: str, *, trust_is_
         snapshots=tuple(_snapshots(archive)),
         batches=tuple(_batches(case)),
         counts=dict(case.subjects),
+        witnesses=tuple(
+            WitnessResult(one.name, one.vkey, one.size, None if one.at is None else format_instant(one.at))
+            for one in witnesses
+        ),
+        witnesses_demanded=case.witnesses,
     )
 
 

@@ -16,6 +16,7 @@ from archiver.errors import EvidenceError
 
 __all__ = [
     "CHECKPOINTS",
+    "COSIGNATURES",
     "DATA",
     "ENTRIES",
     "README",
@@ -25,6 +26,7 @@ __all__ = [
     "batch_id",
     "batch_key",
     "checkpoint_key",
+    "cosignature_key",
     "entry_key",
     "instrument_key",
     "is_archive_key",
@@ -40,6 +42,7 @@ README: Final = "README.txt"
 DATA: Final = "data/"
 ENTRIES: Final = "log/entries/"
 CHECKPOINTS: Final = "log/checkpoints/"
+COSIGNATURES: Final = "log/cosignatures/"
 REPORTS: Final = "reports/"
 TIMESTAMPS: Final = "timestamps/"
 
@@ -116,6 +119,11 @@ def entry_key(index: int) -> str:
 def checkpoint_key(size: int) -> str:
     """Key of the signed checkpoint of a log of `size` entries."""
     return f"{CHECKPOINTS}{size:012d}"
+
+
+def cosignature_key(size: int, key_hash: bytes) -> str:
+    """Key of the signature lines of one witness over the checkpoint of a size."""
+    return f"{COSIGNATURES}{size:012d}/{key_hash.hex()}"
 
 
 def policy_key(sha256: str) -> str:

@@ -15,11 +15,11 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from archiver.errors import ArchiverError, EvidenceError
+from archiver.errors import ArchiverError, EvidenceError, UsageError
 from archiver.model.statement_words import ArchiveId, ArchiveName, Count, Instant, MatterId, Sha256
-from archiver.proof import keys, note
+from archiver.proof import cosignature, keys, note
 
-__all__ = ["LogTrust", "Seen", "StatementKey", "TrustFile", "TrustedHold", "groups", "parse_trust"]
+__all__ = ["LogTrust", "Seen", "StatementKey", "TrustFile", "TrustedHold", "groups", "parse_trust", "with_witness"]
 
 MAX_TRUST_FILE = 1 << 20  # a thousand keys fit many times over
 
@@ -126,6 +126,18 @@ def parse_trust(data: bytes, *, name: str = "trust file") -> TrustFile:
     return trust
 
 
+def with_witness(trust: TrustFile, vkey: str) -> tuple[cosignature.WitnessKey, TrustFile]:
+    """Return a trust file with one witness more; raises `UsageError("witness-refused")` for what cannot be one."""
+    changed = trust.model_copy(update={"witnesses": [*trust.witnesses, vkey]})
+    try:
+        key = cosignature.parse_witness_key(vkey)
+        parse_trust(changed.encode())
+    except ArchiverError as problem:
+        hint = "take the vkey as `archiver witness show` prints it; a witness has one key, of its own"
+        raise UsageError("witness-refused", problem.message, hint=hint) from problem
+    return key, changed
+
+
 def groups(sha256: str) -> str:
     """Spell a digest in groups of eight, to be read out."""
     return " ".join(sha256[place : place + 8] for place in range(0, len(sha256), 8))
@@ -145,15 +157,32 @@ def _check_keys(trust: TrustFile, name: str) -> None:
             found = keys.keyid(keys.load_public_pem(key.pem))
             if found != key.keyid:
                 raise EvidenceError("trust-key-refused", f"keyid: expected {found}, found {key.keyid}")
+        logs: set[bytes] = set()
         for log in trust.logs:
             for log_key in log.keys:
                 vkey = note.parse_vkey(log_key.vkey)
                 if vkey.name != log.origin:
                     raise EvidenceError("trust-key-refused", f"vkey: expected the name {log.origin}, found {vkey.name}")
-        for witness in trust.witnesses:
-            note.parse_vkey(witness)
+                logs.add(vkey.public)
+        _check_witnesses(trust, logs)
     except ArchiverError as problem:
         raise EvidenceError("trust-key-refused", f"{name}: {problem.message}", hint=_HINT) from problem
+
+
+def _check_witnesses(trust: TrustFile, logs: set[bytes]) -> None:
+    """Refuse witnesses that are one and the same, or the log itself: what two saw, two must have seen."""
+    known: set[bytes] = set()
+    for vkey in trust.witnesses:
+        witness = cosignature.parse_witness_key(vkey)
+        if witness.public in logs:
+            raise EvidenceError(
+                "trust-key-refused", f"witness {witness.name}: expected a key of its own, found a log's"
+            )
+        if witness.public in known:
+            raise EvidenceError(
+                "trust-key-refused", f"witness {witness.name}: expected every witness once, found its key twice"
+            )
+        known.add(witness.public)
 
 
 def _no_duplicates(pairs: list[tuple[str, object]]) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Small files that must survive: written whole, synced, never overwritten."""
+"""Small files that must survive: written whole, synced, never overwritten but as a whole."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from archiver.errors import UsageError, WorldError
 from archiver.writer.rows import disk_error
 
-__all__ = ["sync_folder", "write_new"]
+__all__ = ["replace_file", "sync_folder", "write_new"]
 
 
 def write_new(path: Path, data: bytes, *, mode: int) -> None:
@@ -32,6 +32,19 @@ def write_new(path: Path, data: bytes, *, mode: int) -> None:
         raise disk_error(problem, path) from problem
     finally:
         scratch.unlink(missing_ok=True)
+
+
+def replace_file(path: Path, data: bytes, *, mode: int) -> None:
+    """Put a new file in the place of an old one, whole and durable or not at all; one writer at a time."""
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.unlink(missing_ok=True)  # of a run that was killed
+    write_new(fresh, data, mode=mode)
+    try:
+        # A crash before this line leaves the old file, one after it the new one.
+        os.replace(fresh, path)  # noqa: PTH105 - the one call that is atomic
+        sync_folder(path.parent)
+    except OSError as problem:
+        raise disk_error(problem, path) from problem
 
 
 def sync_folder(folder: Path) -> None:

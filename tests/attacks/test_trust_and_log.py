@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from datetime import UTC, datetime
 
 import pytest
 from attack import ELSEWHERE, SNAPSHOT, Attacks, fill_up, judge, open_payload, seen, until
@@ -10,11 +12,15 @@ from world import ORIGIN, SECOND, signers
 
 from archiver.model import layout
 from archiver.model.finding import CODES
-from archiver.proof import canonical, checkpoint, dsse, entry
+from archiver.proof import b64, canonical, checkpoint, cosignature, dsse, entry, note
 from archiver.proof.digest import sha256_hex
 from archiver.stores.base import Lock
 
 attacks = Attacks()
+
+WITNESS = signers(9)[1]
+COUNSEL = str(cosignature.WitnessKey("counsel", WITNESS.public_bytes))
+SEEN_AT = int(datetime(2026, 11, 22, 11, tzinfo=UTC).timestamp())  # an hour before the auditor looks
 
 
 # trust
@@ -33,6 +39,36 @@ def trust_key_refused(world):
     words = json.loads(world.trust().encode())
     words["statement_keys"][0]["keyid"] = "00" * 32
     return {"trusted": json.dumps(words).encode()}
+
+
+@attacks("trust-key-refused")
+def witness_of_low_order(world):
+    """a witness whose key takes one signature for many messages"""
+    typed = b"\x04" + bytes(32)
+    hashed = hashlib.sha256(b"counsel\n" + typed).hexdigest()[:8]
+    return {"trusted": with_witnesses(world, f"counsel+{hashed}+{b64.encode(typed)}")}
+
+
+@attacks("trust-key-refused")
+def witness_that_is_the_log(world):
+    """a witness whose key is the log's own"""
+    return {"trusted": with_witnesses(world, str(cosignature.WitnessKey("counsel", world.vkey.public)))}
+
+
+@attacks("trust-key-refused")
+def witness_that_is_two(world):
+    """one key under two names, to be counted twice"""
+    return {"trusted": with_witnesses(world, COUNSEL, str(cosignature.WitnessKey("other", WITNESS.public_bytes)))}
+
+
+@attacks("trust-key-refused")
+def witness_with_the_key_of_a_log(world):
+    """a witness's key of the type that signs logs"""
+    return {"trusted": with_witnesses(world, str(note.VerifierKey("counsel", WITNESS.public_bytes)))}
+
+
+def with_witnesses(world, *vkeys):
+    return world.trust(witnesses=list(vkeys)).encode()
 
 
 # log
@@ -176,6 +212,85 @@ def entry_without_checkpoint(world):
 def entry_that_lost_a_race(world):
     """another writer's entry came second and was entered later"""
     world.store.add(layout.entry_key(3), world.entries[4], Lock("COMPLIANCE", until(), legal_hold=True))
+
+
+# witnesses
+
+
+def cosigned(world, size, *, time=SEEN_AT, witness="counsel", text=None, **slipped):
+    """Put the cosignature of a witness over a checkpoint where it belongs; return what the auditor brings."""
+    line = cosignature.cosign(text or head_of(world, size), time, witness, WITNESS)
+    key = layout.cosignature_key(size, line.key_hash)
+    if slipped:
+        world.slip_in(key, slipped["data"])
+    else:
+        world.put(key, str(line).encode())
+    return {"trusted": world.trust(witnesses=[COUNSEL])}
+
+
+def head_of(world, size):
+    return note.parse_note(world.store.versions[layout.checkpoint_key(size)][0].data).text
+
+
+@attacks("log-witness-missing", 3)
+def witness_demanded(world):
+    """the auditor's witness has cosigned nothing"""
+    return {"trusted": world.trust(witnesses=[COUNSEL])}
+
+
+@attacks("log-witness-missing", 3)
+def somebody_else_witnessed(world):
+    """the only cosignature is by a witness that the auditor does not know"""
+    cosigned(world, 8, witness="stranger")
+    return {"trusted": world.trust(witnesses=[COUNSEL])}
+
+
+@attacks("log-witness-behind", 0)
+def witness_has_not_seen_the_end(world):
+    """the last entries came after the witness had looked"""
+    return cosigned(world, 5)
+
+
+@attacks("log-witness-behind", 3)
+def witness_has_stopped_looking(world):
+    """the witness saw a part of the log long ago, and never the rest"""
+    return cosigned(world, 5, time=SEEN_AT - 8 * 86_400)
+
+
+@attacks("log-witness-invalid")
+def cosignature_over_another_checkpoint(world):
+    """a cosignature is replayed under another checkpoint"""
+    return cosigned(world, 8, text=head_of(world, 5))
+
+
+@attacks("log-witness-invalid")
+def cosignature_at_another_time(world):
+    """the time in a cosignature was changed"""
+    options = cosigned(world, 8)
+    key = next(key for key in world.store.versions if key.startswith(layout.COSIGNATURES))
+    line = cosignature.parse_lines(world.store.versions[key][0].data)[0]
+    later = note.NoteSignature(line.name, line.key_hash, (SEEN_AT + 1).to_bytes(8, "big") + line.signature[8:])
+    world.change(key, str(later).encode())
+    return options
+
+
+@attacks("log-witness-invalid", 3)
+def cosignature_of_tomorrow(world):
+    """a cosignature bears a time to come"""
+    return cosigned(world, 8, time=SEEN_AT + 86_400)
+
+
+@attacks("log-witness-invalid", 3)
+def cosignature_of_a_longer_log(world):
+    """a witness is said to have seen more entries than there are"""
+    longer = checkpoint.Checkpoint(ORIGIN, 9, b"\x07" * 32).text()
+    return cosigned(world, 9, text=longer)
+
+
+@attacks("log-witness-invalid", 3)
+def rubbish_where_a_cosignature_belongs(world):
+    """an object without a line of the witness stands under its key hash"""
+    return cosigned(world, 8, data=b"rubbish")
 
 
 # timestamps

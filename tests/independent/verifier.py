@@ -4,7 +4,7 @@
 
 Each finding is one line, `code subject [severity] words`. Exit status: 0 whole, 1 failed, 3 something could not be
 checked, 4 locks alone are at fault (17). Numbers in comments are sections of FORMAT.md; `evidence.py` beside this file
-judges single objects. Left out: RFC 3161 tokens (14; writers make none), cosignatures by others, proof files (16),
+judges single objects. Left out: RFC 3161 tokens (14; writers make none), proof files (16),
 index columns (`--only index`).
 """
 
@@ -60,6 +60,7 @@ from evidence import (
     verifier_key,
 )  # fmt: skip
 from holds import UNLOCKED, Holds, read_locks
+from witnesses import judge, read_witnesses
 
 FAILED, UNKNOWN, NOTE = "failed", "unknown", "note"
 
@@ -93,6 +94,7 @@ class Archive:
         self.gone: set[str] = set()
         self.disposed: set[str] = set()  # snapshots of which batches were disposed
         self.origin = ""
+        self.texts: dict[int, bytes] = {}  # of good checkpoints, by size
         self.grown: list[bytes] = []  # the root of each size
         self.withheld: set[str] = set()  # snapshots of whose lines some are withheld
         self.group = lru_cache(maxsize=4)(self.read_group)
@@ -128,6 +130,7 @@ class Archive:
         for size in roots:
             self.place(f"log/checkpoints/{size:012d}", size - 1)
         self.origin = log["origin"]
+        self.texts = {size: notes[size].partition(b"\n\n")[0] + b"\n" for size in roots}
         seen, newest = log["seen"], max(roots, default=0)
         if not roots:
             self.find("log-missing", "log/checkpoints", FAILED if seen else UNKNOWN)
@@ -665,10 +668,15 @@ class Archive:
                 named = (key, sha256(self.read(key) or b"")) in self.explained
                 self.find("stranger-key", key, NOTE if named else UNKNOWN)
 
+    def check_witnesses(self) -> None:
+        vkeys = [key["vkey"] for log in self.trust["logs"] for key in log["keys"]]
+        witnesses = read_witnesses(self.trust["witnesses"], vkeys)
+        self.findings += judge(witnesses, self.texts, self.origin, self.keys, self.read)
+
     def verify(self) -> None:
         for check in (
-            self.check_log, self.check_statements, self.check_objects, self.check_records, self.check_locks,
-            self.check_completeness,
+            self.check_log, self.check_witnesses, self.check_statements, self.check_objects, self.check_records,
+            self.check_locks, self.check_completeness,
         ):  # fmt: skip
             check()
         if self.trust["timestamps"]["required"]:
@@ -691,6 +699,7 @@ def check_trust(data: bytes) -> tuple[dict[str, Any] | None, str, str]:
         for log in trust["logs"]:
             for key in log["keys"]:
                 verifier_key(key["vkey"], log["origin"])
+        read_witnesses(trust["witnesses"], [key["vkey"] for log in trust["logs"] for key in log["keys"]])
         for key in trust["statement_keys"]:
             statement_key(key["pem"], key["keyid"])
     except Bad as error:
