@@ -13,9 +13,10 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "stores")]
 
-from real_stores import ceph, localstack  # noqa: E402 - the suite is no package
+from key_places import key_service, token  # noqa: E402 - the suite is no package
+from real_stores import ceph, localstack  # noqa: E402
 
-__all__ = ["ceph", "clock", "localstack", "shared_data"]
+__all__ = ["ceph", "clock", "key_service", "localstack", "shared_data", "token"]
 
 
 @pytest.fixture(scope="session")

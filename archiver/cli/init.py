@@ -87,8 +87,8 @@ def made_keys(made: Made) -> MadeKeys:
     from archiver.cli.answers import MadeKeys  # noqa: PLC0415 - loaded when called
 
     return MadeKeys(
-        statement_key=str(made.statement_key),
-        log_key=str(made.log_key),
+        statement_key=made.statement_key,
+        log_key=made.log_key,
         trust_file=str(made.trust_file),
         trust_sha256=made.trust_sha256,
         archive_id=made.archive_id,
@@ -109,8 +109,8 @@ def backup_lines(made: Made, policy: Policy) -> list[str]:
         *indented(
             columns(
                 [
-                    (str(made.statement_key), "signs every statement; secret"),
-                    (str(made.log_key), "signs the log; secret"),
+                    (made.statement_key, "signs every statement; secret"),
+                    (made.log_key, "signs the log; secret"),
                     (str(made.trust_file), "public keys, for the auditor"),
                     (str(policy.path), "the policy"),
                 ]

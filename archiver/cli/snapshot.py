@@ -93,7 +93,7 @@ def _keys(run: Run, policy: Policy, only: tuple[str, ...], confirm: Callable[[Su
         check_limits(policy, seen, accept_narrowing=False)
         confirm(seen)
     made = set_up(policy, clock=run.clock, random=run.random, environ=run.environ, demo=True)
-    run.talk.say(f"made demo keys in {made.statement_key.parent}, as there were none")
+    run.talk.say(f"made demo keys in {made.trust_file.parent}, as there were none")
     return made
 
 
@@ -208,12 +208,13 @@ def _source(one: Tally) -> list[str]:
 
 
 def _say_demo(run: Run, made: Made) -> None:
+    log_key = made.log_key.rpartition("/")[2]
     run.talk.say(
         "\n".join(
             [
                 "",
                 "the keys of this archive are demo keys, made on the way, and every statement says so",
-                f"  keys        {made.statement_key} and {made.log_key.name}; back them up outside the archive",
+                f"  keys        {made.statement_key} and {log_key}; back them up outside the archive",
                 f"  trust file  {made.trust_file}; hand it to the auditor by another way than the archive",
                 f"  SHA-256     {_digest(made)}",
                 "for real use: run `archiver init` with a fresh folder for keys, state and archive",

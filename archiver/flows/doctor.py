@@ -25,6 +25,7 @@ from archiver.errors import ArchiverError, EvidenceError, Exit, WorldError
 from archiver.events import Listener, Said, silent
 from archiver.flows.doctor_bucket import bucket_items, date_item, lock_readable
 from archiver.flows.doctor_items import Item, State, counts_of, exit_of, verdict_of
+from archiver.flows.doctor_keys import key_items
 from archiver.flows.doctor_local import folder_items, local_items
 from archiver.flows.doctor_policies import default_principal, role_policy
 from archiver.flows.doctor_probe import Signed, power_results, probe_items, sign_probe
@@ -96,6 +97,7 @@ class _Doctor:
 
     def look(self, *, probed: bool) -> Doctored:
         items = list(local_items(self._policy, now=self._clock()))
+        items[1:1] = key_items(self._policy, self._environ)
         outcome: Probed | None = None
         signed: Signed | None = None
         reached, offset = self._reach()

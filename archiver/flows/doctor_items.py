@@ -34,6 +34,7 @@ class State(StrEnum):
 
 CODES: Final[dict[str, Exit]] = {
     "key-files": Exit.WORLD,
+    "signing-key": Exit.WORLD,
     "state-folder": Exit.WORLD,
     "spool-space": Exit.WORLD,
     "clock-skew": Exit.WORLD,

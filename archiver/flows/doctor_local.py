@@ -66,13 +66,13 @@ def file_system_of(path: Path) -> str:
 
 def _keys(policy: Policy) -> Item:
     """Look at who may read the private keys; their content is not opened."""
-    paths = [policy.keys.statement_path, policy.keys.log_path]
+    paths = list(policy.keys.files)
     expected = "private keys that only their owner can read"
     passphrase = policy.keys.passphrase or ""
     if passphrase.startswith("file:"):
         paths.append(Path(passphrase.removeprefix("file:")))
     there = [path for path in [*paths, trust_path(policy)] if path.exists()]
-    subject = str(policy.keys.statement_path.parent)
+    subject = str(policy.keys.folder)
     if not there:
         return Item("key-files", State.NOTE, subject, expected, "none yet", "run `archiver init`")
     missing = [path for path in [*paths, trust_path(policy)] if not path.exists()]

@@ -27,8 +27,8 @@ from archiver.model.policy import Policy
 from archiver.model.statement import By, UnknownKindError, identify_statement, parse_statement
 from archiver.model.trust import TrustFile, parse_trust
 from archiver.proof import dsse, keys, note
-from archiver.signing import file as signing_file
 from archiver.signing.base import LogSigner, Signer
+from archiver.signing.open import open_log_signer, open_signer
 from archiver.stores.base import Lock, Store, Version
 from archiver.stores.open import open_store
 from archiver.writer.append import Log, Opened
@@ -141,8 +141,8 @@ def destination_store(policy: Policy, clock: Callable[[], datetime]) -> Store:
 
 
 def trust_path(policy: Policy) -> Path:
-    """Return where the operator's own trust file lies: beside the statement key."""
-    return policy.keys.statement_path.parent / "trust.json"
+    """Return where the operator's own trust file lies: beside the first of the keys that is a file."""
+    return policy.keys.folder / "trust.json"
 
 
 def own_trust(policy: Policy) -> TrustFile:
@@ -235,9 +235,8 @@ class _Signers:
 
 
 def _open_signers(policy: Policy, trust: TrustFile, environ: dict[str, str]) -> _Signers:
-    passphrase = signing_file.passphrase_from(policy.keys.passphrase, environ)
-    signer = signing_file.open_p256(policy.keys.statement_path, passphrase)
-    log_signer = signing_file.open_ed25519(policy.keys.log_path, passphrase)
+    signer = open_signer(policy.keys.statement_key, policy.keys.passphrase, environ)
+    log_signer = open_log_signer(policy.keys.log_key, policy.keys.passphrase, environ)
     vkey = note.parse_vkey(trust.logs[0].keys[-1].vkey)
     _check_own_keys(trust, signer.keyid, vkey, log_signer.public_bytes)
     return _Signers(signer, log_signer, vkey)

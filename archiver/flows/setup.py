@@ -17,13 +17,18 @@ from archiver.flows.session import destination_store, trust_path
 from archiver.flows.state import StateFolder
 from archiver.model import layout, trust
 from archiver.model.instant import format_instant, round_up
+from archiver.model.key_uri import FileKey, place_of
 from archiver.model.policy import Policy
 from archiver.model.statement import Continues
 from archiver.proof import keys, note
-from archiver.signing import file as signing_file
+from archiver.signing.base import LogSigner, Signer
+from archiver.signing.open import create_log_signer, create_signer, open_log_signer, open_signer
 from archiver.stores.base import Store
 from archiver.writer.durable import write_new
 from archiver.writer.place import first_under
+
+KEYS = 2
+"""How many keys an archive has."""
 
 __all__ = ["Made", "can_set_up_quietly", "is_set_up", "set_up"]
 
@@ -32,8 +37,8 @@ __all__ = ["Made", "can_set_up_quietly", "is_set_up", "set_up"]
 class Made:
     """What was made, to be shown and backed up."""
 
-    statement_key: Path
-    log_key: Path
+    statement_key: str
+    log_key: str
     trust_file: Path
     trust_sha256: str
     archive_id: str
@@ -42,7 +47,10 @@ class Made:
 
 
 def is_set_up(policy: Policy) -> bool:
-    """Say whether all keys and the trust file are there; raises `UsageError("keys-half-there")` when only some are."""
+    """Say whether all key files and the trust file are there; raises `UsageError("keys-half-there")` for some of them.
+
+    Keys in tokens and services are there before an archive is, and are not looked at.
+    """
     present = {path: path.exists() for path in _files(policy)}
     if len(set(present.values())) > 1:
         found = ", ".join(str(path) for path, there in present.items() if there)
@@ -57,7 +65,7 @@ def is_set_up(policy: Policy) -> bool:
 
 def can_set_up_quietly(policy: Policy) -> bool:
     """Say whether `snapshot` may make keys on its way: file keys and a destination that is a folder."""
-    return policy.destination.path is not None and policy.keys.passphrase is None
+    return policy.destination.path is not None and policy.keys.passphrase is None and len(policy.keys.files) == KEYS
 
 
 def set_up(
@@ -76,7 +84,7 @@ def set_up(
     if is_set_up(policy):
         raise UsageError(
             "already-set-up",
-            f"{policy.keys.statement_path}: expected no keys, found them",
+            f"{_files(policy)[0]}: expected no keys, found them",
             hint="this archive is set up; run `archiver snapshot`",
         )
     store = destination_store(policy, clock)
@@ -96,26 +104,37 @@ def set_up(
 
 
 def _make(policy: Policy, archive_id: str, environ: dict[str, str], *, demo: bool) -> Made:
-    statement_path, log_path, trust_file = _files(policy)
-    passphrase = signing_file.passphrase_from(policy.keys.passphrase, environ)
-    for path in {statement_path.parent, log_path.parent}:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # The trust file comes last: while it is missing, whatever a crash left here is refused as half there.
-    signer = signing_file.create_p256(statement_path, passphrase)
-    log_signer = signing_file.create_ed25519(log_path, passphrase)
+    trust_file = trust_path(policy)
+    for folder in {path.parent for path in _files(policy)}:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Keys that are there come first, so that a token that fails leaves nothing half made. The trust file comes last:
+    # while it is missing, whatever a crash left here is refused as half there.
+    statement_key, log_key, passphrase = policy.keys.statement_key, policy.keys.log_key, policy.keys.passphrase
+    opened = None if isinstance(statement_key, FileKey) else open_signer(statement_key, passphrase, environ)
+    opened_log = None if isinstance(log_key, FileKey) else open_log_signer(log_key, passphrase, environ)
+    signer = opened or create_signer(statement_key, passphrase, environ)
+    log_signer = opened_log or create_log_signer(log_key, passphrase, environ)
     origin = f"{policy.archive}/{archive_id}/{policy.destination.id}"
     words = _trust(policy, archive_id, origin, signer, log_signer)
     data = words.encode()
     write_new(trust_file, data, mode=0o644)
-    return Made(statement_path, log_path, trust_file, hashlib.sha256(data).hexdigest(), archive_id, origin, demo)
+    return Made(
+        place_of(statement_key),
+        place_of(log_key),
+        trust_file,
+        hashlib.sha256(data).hexdigest(),
+        archive_id,
+        origin,
+        demo,
+    )
 
 
 def _trust(
     policy: Policy,
     archive_id: str,
     origin: str,
-    signer: signing_file.P256FileSigner,
-    log_signer: signing_file.Ed25519FileSigner,
+    signer: Signer,
+    log_signer: LogSigner,
 ) -> trust.TrustFile:
     vkey = note.VerifierKey(origin, log_signer.public_bytes)
     return trust.TrustFile(
@@ -153,8 +172,8 @@ def holds_of(policy: Policy) -> list[trust.TrustedHold]:
     ]
 
 
-def _files(policy: Policy) -> tuple[Path, Path, Path]:
-    return policy.keys.statement_path, policy.keys.log_path, trust_path(policy)
+def _files(policy: Policy) -> tuple[Path, ...]:
+    return *policy.keys.files, trust_path(policy)
 
 
 def _refuse_used_destination(store: Store) -> None:

@@ -21,6 +21,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from archiver.model import policy_checks, policy_places, policy_problems
+from archiver.model.key_uri import FileKey, KeyUri
 from archiver.model.policy_words import PolicyWords
 from archiver.model.policy_yaml import Mark, PolicyError, Problem, read_yaml
 
@@ -125,13 +126,22 @@ class DestinationSpec:
 
 @dataclass(frozen=True)
 class Keys:
-    """Key URIs, and the passphrase's place as `env:NAME` or `file:<absolute path>`; never a passphrase."""
+    """Key URIs, and the passphrase's place as `env:NAME` or `file:<absolute path>`; never a passphrase.
+
+    `folder` is where the trust file lies: beside the first key that is a file, else in `keys/` beside the policy.
+    """
 
     statement: str
     log: str
     passphrase: str | None
-    statement_path: Path
-    log_path: Path
+    statement_key: KeyUri
+    log_key: KeyUri
+    folder: Path
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The private keys that are files."""
+        return tuple(key.path for key in (self.statement_key, self.log_key) if isinstance(key, FileKey))
 
 
 @dataclass(frozen=True)
@@ -230,6 +240,12 @@ def parse_policy(text: bytes, path: Path) -> Policy:
     return _policy(words, places, absolute, text)
 
 
+def _keys(words: PolicyWords, places: policy_places.Places, path: Path) -> Keys:
+    files = [key.path for key in (places.statement_key, places.log_key) if isinstance(key, FileKey)]
+    folder = files[0].parent if files else path.parent / "keys"
+    return Keys(words.keys.statement, words.keys.log, places.passphrase, places.statement_key, places.log_key, folder)
+
+
 def _policy(words: PolicyWords, places: policy_places.Places, path: Path, text: bytes) -> Policy:
     return Policy(
         version=words.version,
@@ -264,7 +280,7 @@ def _policy(words: PolicyWords, places: policy_places.Places, path: Path, text: 
             DestinationSpec(one.id, one.location, places.destinations[number], one.endpoint, one.region, one.profile)
             for number, one in enumerate(words.destinations)
         ),
-        keys=Keys(words.keys.statement, words.keys.log, places.passphrase, places.statement_key, places.log_key),
+        keys=_keys(words, places, path),
         timestamps=Timestamps(words.timestamps.required),
         limits=Limits(**words.limits.model_dump()),
         expected_every_hours=words.expected_every_hours,

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote_to_bytes, urlsplit
 
+from archiver.model.key_uri import FileKey, KeyUri, TokenKey, parse_key_uri, resolve_key_uri
 from archiver.model.policy_words import DestinationWords, PolicyWords
 from archiver.model.policy_yaml import Document, Location, Problem, dotted
 
@@ -37,8 +38,8 @@ class Places:
 
     sources: tuple[Path, ...]
     destinations: tuple[Path | None, ...]
-    statement_key: Path
-    log_key: Path
+    statement_key: KeyUri
+    log_key: KeyUri
     passphrase: str | None
     state: Path
 
@@ -57,8 +58,8 @@ def resolve(words: PolicyWords, base: Path, document: Document, problems: list[P
         destinations=tuple(
             finder.destination(one, ("destinations", number)) for number, one in enumerate(words.destinations)
         ),
-        statement_key=finder.path(words.keys.statement.removeprefix("file:")),
-        log_key=finder.path(words.keys.log.removeprefix("file:")),
+        statement_key=resolve_key_uri(parse_key_uri(words.keys.statement), base),
+        log_key=resolve_key_uri(parse_key_uri(words.keys.log), base),
         passphrase=passphrase,
         state=finder.path(words.state),
     )
@@ -127,18 +128,20 @@ class _Finder:
             )
 
     def _keep_secrets(self, places: Places, readable: list[_Folder]) -> None:
-        secrets: list[_Folder] = [
-            (("keys", "statement"), "the private statement key", places.statement_key),
-            (("keys", "log"), "the private log key", places.log_key),
-        ]
+        secrets: list[_Folder] = []
+        for name, key in (("statement", places.statement_key), ("log", places.log_key)):
+            if isinstance(key, FileKey):
+                secrets.append((("keys", name), f"the private {name} key", key.path))
+            elif isinstance(key, TokenKey) and key.pin_source.startswith("file:"):
+                secrets.append((("keys", name), "the PIN", Path(key.pin_source.removeprefix("file:"))))
         if places.passphrase and places.passphrase.startswith("file:"):
             secrets.append((("keys", "passphrase"), "the passphrase", Path(places.passphrase.removeprefix("file:"))))
         for place, what, secret in secrets:
             for folder in readable:
                 if _within(secret, folder[2]):
                     self._refuse(place, f"{what} lies inside {folder[1]} {folder[2]}", "a path outside of it")
-        if _real(places.statement_key) == _real(places.log_key):
-            text = "expected two key files, found one: the log key is used for nothing else"
+        if _same_key(places.statement_key, places.log_key):
+            text = "expected two keys, found one: the log key is used for nothing else"
             self._refuse(("keys", "log"), text, '"file:keys/log.pem"')
 
     def _local(self, location: str, place: Location) -> Path:
@@ -151,6 +154,12 @@ class _Finder:
 
     def _refuse(self, place: Location, text: str, instead: str) -> None:
         self._problems.append(Problem(self._document.mark(place), dotted(place), text, instead))
+
+
+def _same_key(one: KeyUri, other: KeyUri) -> bool:
+    if isinstance(one, FileKey) and isinstance(other, FileKey):
+        return _real(one.path) == _real(other.path)
+    return one == other
 
 
 def _within(inner: Path, outer: Path) -> bool:

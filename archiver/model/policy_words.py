@@ -19,6 +19,7 @@ from pydantic_core import PydanticCustomError
 
 from archiver.model.glob import BadGlobError, check_glob
 from archiver.model.hold import INSTANT_PATTERN, NotAnInstantError, parse_offset_instant
+from archiver.model.key_uri import BadKeyUriError, parse_key_uri
 from archiver.model.policy_yaml import show
 from archiver.model.size import SIZE_PATTERN, parse_size
 
@@ -100,11 +101,13 @@ def _glob(text: str) -> str:
 
 
 def _key_uri(text: str) -> str:
-    if text.startswith("file:") and len(text) > len("file:"):
-        return text
-    if re.match(r"[a-z0-9+-]+:", text):
-        raise _problem(f"found {show(text)}: only keys in files can be used yet", '"file:keys/statement.pem"')
-    raise _expected("a key URI", text, f'"file:{text or "keys/statement.pem"}"')
+    try:
+        parse_key_uri(text)
+    except BadKeyUriError as problem:
+        # Of a URI nothing is repeated: somebody may have written the PIN into it.
+        found = "" if ":" in text else f", found {show(text)}"
+        raise _problem(f"{problem}{found}", problem.instead) from problem
+    return text
 
 
 def _passphrase(text: str) -> str:
@@ -169,7 +172,7 @@ Size = Annotated[
 Glob = Annotated[
     str, AfterValidator(_glob), Field(json_schema_extra={"minLength": 1, "pattern": "^[^/].*[^/]$|^[^/]$"})
 ]
-KeyUri = Annotated[str, AfterValidator(_key_uri), _pattern("^file:.+")]
+KeyUri = Annotated[str, AfterValidator(_key_uri), _pattern("^(file|pkcs11|awskms):.+")]
 Passphrase = Annotated[
     str,
     AfterValidator(_passphrase),
@@ -289,11 +292,11 @@ class KeysWords(_Words):
     """The signing keys."""
 
     statement: KeyUri = "file:keys/statement.pem"
-    """Signs statements (ECDSA P-256)."""
+    """Signs statements (ECDSA P-256): file:PATH, pkcs11:... or awskms:ARN."""
     log: KeyUri = "file:keys/log.pem"
-    """Signs the log (Ed25519), and nothing else."""
+    """Signs the log (Ed25519), and nothing else: as above."""
     passphrase: Passphrase | None = None
-    """Where the passphrase of both is: env:NAME or file:PATH."""
+    """Where the passphrase of the key files is: env:NAME or file:PATH."""
 
 
 class AuthorityWords(_Words):

@@ -14,9 +14,11 @@ from typing import Protocol, runtime_checkable
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from archiver.errors import WorldError
+from archiver.proof import keys
 from archiver.proof.keys import PublicKey
 
-__all__ = ["LogSigner", "Signer"]
+__all__ = ["LogSigner", "Signer", "checked"]
 
 
 @runtime_checkable
@@ -55,3 +57,19 @@ class LogSigner(Protocol):
     def sign(self, message: bytes, /) -> bytes:
         """Return the 64 bytes of the signature; the same message always gets the same."""
         ...
+
+
+def checked(public: PublicKey, signature: bytes, message: bytes) -> bytes:
+    """Return the signature if it is good; raises `WorldError("signing-failed")`.
+
+    A flipped bit while signing would be locked away for years, and can tell the private key to whoever reads it.
+    """
+    try:
+        keys.verify(public, signature, message)
+    except keys.SignatureError as problem:
+        raise WorldError(
+            "signing-failed",
+            f"key {keys.keyid(public)}: expected a good signature, found a bad one",
+            hint="whatever holds the key computes wrongly; do not write with it before it was tested",
+        ) from problem
+    return signature

@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from archiver.errors import UsageError, WorldError
 from archiver.proof import keys
 from archiver.signing import pkcs8
+from archiver.signing.base import checked
 
 __all__ = [
     "Ed25519FileSigner",
@@ -61,7 +62,7 @@ class P256FileSigner:
     def sign(self, message: bytes, /) -> bytes:
         """Return a signature over the message."""
         signature = keys.to_low_s(self._key.sign(message, ec.ECDSA(SHA256())))
-        return _checked(self.public, signature, message)
+        return checked(self.public, signature, message)
 
 
 class Ed25519FileSigner:
@@ -81,7 +82,7 @@ class Ed25519FileSigner:
 
     def sign(self, message: bytes, /) -> bytes:
         """Return the 64 bytes of a signature over the message."""
-        return _checked(self.public, self._key.sign(message), message)
+        return checked(self.public, self._key.sign(message), message)
 
 
 def create_p256(path: Path, passphrase: bytes | None) -> P256FileSigner:
@@ -120,8 +121,8 @@ def open_signer(path: Path, passphrase: bytes | None) -> P256FileSigner | Ed2551
     return Ed25519FileSigner(key) if isinstance(key, Ed25519PrivateKey) else P256FileSigner(key)
 
 
-def passphrase_from(reference: str | None, environ: Mapping[str, str]) -> bytes | None:
-    """Return the passphrase that a policy names, `env:NAME` or `file:PATH`; None where it names none.
+def passphrase_from(reference: str | None, environ: Mapping[str, str], *, what: str = "passphrase") -> bytes | None:
+    """Return the passphrase (or PIN) that a policy names, `env:NAME` or `file:PATH`; None where it names none.
 
     One newline at the end of a file is not part of it. Raises `UsageError` when it is not there, empty or badly kept.
     """
@@ -131,26 +132,13 @@ def passphrase_from(reference: str | None, environ: Mapping[str, str]) -> bytes 
     if kind == "env":
         found = os.fsencode(environ.get(name, ""))
     elif kind == "file":
-        found = _read_private(Path(name), "passphrase").removesuffix(b"\n").removesuffix(b"\r")
+        found = _read_private(Path(name), what).removesuffix(b"\n").removesuffix(b"\r")
     else:
-        raise UsageError("passphrase-reference", "passphrase: expected env:NAME or file:PATH, found neither")
+        raise UsageError(f"{what}-reference".lower(), f"{what}: expected env:NAME or file:PATH, found neither")
     if not found:
-        hint = f"export {name}=..." if kind == "env" else f"write the passphrase into {name}"
-        raise UsageError("passphrase-missing", f"{reference}: expected a passphrase, found none", hint=hint)
+        hint = f"export {name}=..." if kind == "env" else f"write the {what} into {name}"
+        raise UsageError(f"{what}-missing".lower(), f"{reference}: expected a {what}, found none", hint=hint)
     return found
-
-
-def _checked(public: keys.PublicKey, signature: bytes, message: bytes) -> bytes:
-    # A flipped bit while signing would be locked away for years, and can tell the private key to whoever reads it.
-    try:
-        keys.verify(public, signature, message)
-    except keys.SignatureError as problem:
-        raise WorldError(
-            "signing-failed",
-            f"key {keys.keyid(public)}: expected a good signature, found a bad one",
-            hint="this machine computes wrongly; do not write with it before its memory was tested",
-        ) from problem
-    return signature
 
 
 def _to_pem(key: _PrivateKey, passphrase: bytes | None) -> bytes:
@@ -200,22 +188,22 @@ def _read_private(path: Path, what: str) -> bytes:
         finally:
             os.close(descriptor)
     except FileNotFoundError as problem:
-        raise UsageError(f"{what}-missing", f"{path}: expected a {what} file, found none") from problem
+        raise UsageError(f"{what}-missing".lower(), f"{path}: expected a {what} file, found none") from problem
     except OSError as problem:
         raise UsageError(
-            f"{what}-unreadable", f"{path}: expected a {what} file, found: {problem.strerror}"
+            f"{what}-unreadable".lower(), f"{path}: expected a {what} file, found: {problem.strerror}"
         ) from problem
     if len(data) > MAX_FILE:
-        raise UsageError(f"{what}-unreadable", f"{path}: expected at most {MAX_FILE} bytes, found more")
+        raise UsageError(f"{what}-unreadable".lower(), f"{path}: expected at most {MAX_FILE} bytes, found more")
     return data
 
 
 def _check_mode(path: Path, mode: int, what: str) -> None:
     if not stat.S_ISREG(mode):
-        raise UsageError(f"{what}-unreadable", f"{path}: expected a regular file, found {stat.filemode(mode)}")
+        raise UsageError(f"{what}-unreadable".lower(), f"{path}: expected a regular file, found {stat.filemode(mode)}")
     if mode & _OTHERS:
         raise UsageError(
-            f"{what}-mode",
+            f"{what}-mode".lower(),
             f"{path}: expected a {what} file that only its owner may read, found {stat.filemode(mode)}",
             hint=f"chmod 600 {path}",
         )

@@ -62,7 +62,7 @@ def begin(root: Path) -> Policy:
 def fill(policy: Policy, root: Path, objects: int) -> None:
     """Add batches until there are so many objects, past the store's own verbs, which would flush each of them."""
     archive = root / "archive"
-    key = open_ed25519(policy.keys.log_path, None)
+    key = open_ed25519(policy.keys.files[1], None)
     with (
         open_session(policy, clock=now, random=secrets.token_bytes, environ={}, listener=silent) as session,
         closing(Catalog(policy.state / "bench.sqlite")) as catalog,

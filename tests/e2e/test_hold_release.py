@@ -102,7 +102,7 @@ def test_fewer_than_two_approvers_of_this_request_let_go_of_nothing(filled, appr
     request = request_of(filled)
     filled.later(seconds=5)
     other = request_of(filled)
-    operator = open_p256(filled.policy.keys.statement_path, None)
+    operator = open_p256(filled.policy.keys.files[0], None)
     first = approval(filled, request, approvers[0])
     approvals = {
         "one": [first],

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from archiver.errors import Exit
+from archiver.model.key_uri import FileKey
 from archiver.model.policy import Accept, Custodian, Ended, Exclude, Limits, PolicyError, load_policy
 from archiver.model.selection import decide
 
@@ -42,8 +43,9 @@ def test_what_is_left_out_has_the_published_default(bench):
     policy = bench.read()
     folder = bench.path.parent
     assert policy.keys.statement == "file:keys/statement.pem"
-    assert policy.keys.statement_path == folder / "keys/statement.pem"
-    assert policy.keys.log_path == folder / "keys/log.pem"
+    assert policy.keys.statement_key == FileKey(folder / "keys/statement.pem")
+    assert policy.keys.log_key == FileKey(folder / "keys/log.pem")
+    assert policy.keys.folder == folder / "keys"
     assert policy.keys.passphrase is None
     assert policy.timestamps.required == 0
     assert policy.limits == Limits(512 << 20, 2_000_000, 1 << 40, 100 << 30)
@@ -80,7 +82,7 @@ state: state
     assert source.exclude == (Exclude("**/~$*", "Office lock files, no content"),)
     assert source.custodians == (Custodian("Doe, Jane", ("jdoe/**",)),)
     assert source.ended == Ended(datetime(2026, 6, 30, 12, tzinfo=UTC), "share closed")
-    assert policy.keys.statement_path == Path("/etc/a.pem")
+    assert policy.keys.files == (Path("/etc/a.pem"), folder / "b.pem")
     assert policy.keys.passphrase == f"file:{folder / 'secret'}"
     assert policy.limits == Limits(1 << 30, 5, 7, 3 << 40)
     assert policy.accept == (Accept("bad/**", "disk", datetime(2026, 6, 30, 10, tzinfo=UTC)),)
