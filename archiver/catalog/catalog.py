@@ -188,6 +188,11 @@ class Catalog:
         row = self._db.execute("SELECT object_sha256 FROM batches WHERE object_key = ?", [key]).fetchone()
         return None if row is None else str(row[0])
 
+    def is_named(self, key: str) -> bool:
+        """Say whether any statement but those of batches has a key among its words."""
+        found = self._db.execute("SELECT 1 FROM statements WHERE instr(payload, CAST(? AS BLOB)) LIMIT 1", [key])
+        return found.fetchone() is not None
+
     def position_of(self, key: str) -> int | None:
         """Return the position of a statement, or of the statement of a batch's object."""
         row = self._db.execute(

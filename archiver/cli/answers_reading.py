@@ -59,7 +59,10 @@ class Remark:
 
 @dataclass(frozen=True)
 class RestoredFiles:
-    """What was restored. Lists have up to 10,000 entries, `counts_not_restored` counts all, by reason."""
+    """What was restored. Lists have up to 10,000 entries, `counts_not_restored` counts all, by reason.
+
+    `stated` has the keys of the statements in the log about this access; none with `--archive`.
+    """
 
     snapshot: str
     to: str
@@ -70,6 +73,7 @@ class RestoredFiles:
     counts_not_restored: dict[str, int]
     not_restored: list[NotRestored]
     notes: list[Remark]
+    stated: list[str]
 
 
 @dataclass(frozen=True)
@@ -170,13 +174,14 @@ class ShownStatements:
 
 @dataclass(frozen=True)
 class MadeProof:
-    """A proof that was written."""
+    """A proof that was written, and the keys of the statements in the log about it; none with `--archive`."""
 
     item: str
     offset: int
     file: str
     size: int
     sha256: str
+    stated: list[str]
 
 
 @dataclass(frozen=True)
@@ -266,9 +271,13 @@ class VerifiedWitness:
 
 @dataclass(frozen=True)
 class Verified:
-    """What a verification came to; the report of `-o` has the same members, and `file` is where it was written."""
+    """What a verification came to; the report of `-o` has the same members, and `file` is where it was written.
+
+    `stated` has the key of its statement in the log; none with `--archive` or `--no-record`.
+    """
 
     file: str | None
+    stated: list[str]
     verdict: Literal["ok", "partial", "failed"]
     location: str
     verified_at: str

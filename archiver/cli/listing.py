@@ -175,4 +175,4 @@ def _statements(reading: Reading, kind: str | None) -> Iterator[ListedStatement]
 
 
 def _statement_line(one: ListedStatement) -> str:
-    return f"{one.position:>8}  {one.at}  {one.kind:<8}  {one.id}  by {one.by}"
+    return f"{one.position:>8}  {one.at}  {one.kind:<12}  {one.id}  by {one.by}"

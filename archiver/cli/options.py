@@ -11,7 +11,7 @@ import click
 
 from archiver.cli.context import Run
 
-__all__ = ["Place", "Target", "common", "reader", "with_policy"]
+__all__ = ["REASON", "Place", "Target", "common", "reader", "with_policy"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -73,6 +73,9 @@ _READER = (
     click.option("--region", metavar="NAME", help="With --archive s3://: the region."),
     click.option("--profile", metavar="NAME", help="With --archive s3://: the credentials' profile."),
 )
+
+REASON = click.option("--reason", metavar="TEXT", help="Why; it is signed into the log. A policy may require it.")
+"""For the commands of an operator that are stated in the log."""
 
 Target = Callable[[F], F]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from archiver.cli.context import Answer, Run
-from archiver.cli.options import Place, reader
+from archiver.cli.options import REASON, Place, reader
 from archiver.cli.words import size
 from archiver.errors import UsageError
 
@@ -21,17 +21,20 @@ __all__ = ["command"]
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE", help="Must not exist yet."
 )
+@REASON
 @reader
 @click.pass_obj
-def command(run: Run, item: str, offset: int, output: Path, place: Place) -> Answer:
+def command(run: Run, /, item: str, *, offset: int, output: Path, reason: str | None, place: Place) -> Answer:
     """Prove the record of SOURCE/PATH that has the byte at OFFSET, counted from 0.
 
     The proof holds the record's own bytes and nothing of its neighbours. Inside a compressed log: SOURCE/PATH!gzip.
+    By the policy, who has it made and why is signed into the log first; an auditor's reading with --archive is not.
     """
     from archiver.cli.answers import MadeProof  # noqa: PLC0415 - loaded when called
     from archiver.cli.files import refuse_existing, write_output  # noqa: PLC0415
-    from archiver.cli.reading import opened  # noqa: PLC0415
+    from archiver.cli.reading import accessed  # noqa: PLC0415
     from archiver.flows.prove import prove  # noqa: PLC0415
+    from archiver.flows.prove_access import hand_out  # noqa: PLC0415
 
     source, _, path = item.partition("/")
     if not path:
@@ -39,11 +42,14 @@ def command(run: Run, item: str, offset: int, output: Path, place: Place) -> Ans
             "usage", f"{item}: expected SOURCE/PATH, found no path", hint="see `archiver list items` for the names"
         )
     refuse_existing(output)
-    with opened(run, place) as reading:
+    with accessed(run, place, "prove", reason) as (reading, access):
         data = prove(reading, source, path, offset)
+        hand_out(access, data, reading.trust, output, write_output)
         status = reading.exit
-    write_output(output, data)
     run.talk.say(f"wrote {output}, {size(len(data))}; it discloses this one record")
+    for key in access.statements[-1:]:
+        run.talk.say(f"stated in the log: {key}")
     run.talk.say(f"next: archiver check-proof {output} --trust trust.json")
-    members = MadeProof(item, offset, str(output), len(data), hashlib.sha256(data).hexdigest())
+    digest = hashlib.sha256(data).hexdigest()
+    members = MadeProof(item, offset, str(output), len(data), digest, list(access.statements))
     return Answer(status, members)

@@ -12,13 +12,17 @@ from archiver.cli.opening import introduce, open_policy
 from archiver.cli.options import Place
 from archiver.errors import UsageError
 from archiver.events import Event
+from archiver.flows.access import Access, Operator, Unrecorded, check_reason, stating
 from archiver.flows.reading import Reading, open_reading
+from archiver.flows.session import check_keys
 from archiver.model.instant import parse_instant
 from archiver.model.policy import Policy
 from archiver.stores.base import Store
 from archiver.stores.open import open_store
 
-__all__ = ["open_place", "opened", "policy_of"]
+__all__ = ["accessed", "open_place", "opened", "operator_of", "policy_of"]
+
+UNRECORDED = "not stated in the log: this was read with --archive, without the operator's policy and keys"
 
 
 def policy_of(run: Run, place: Place) -> Policy | None:
@@ -59,7 +63,34 @@ def open_place(run: Run, place: Place) -> Store:
 @contextmanager
 def opened(run: Run, place: Place) -> Iterator[Reading]:
     """Open the archive that was meant and say the first lines."""
+    with _opened(run, place, policy_of(run, place)) as reading:
+        yield reading
+
+
+@contextmanager
+def accessed(run: Run, place: Place, what: str, why: str | None) -> Iterator[tuple[Reading, Access]]:
+    """Open the archive that was meant for a command that hands something out, which an operator states in the log."""
     policy = policy_of(run, place)
+    check_reason(policy, what, why)
+    if policy is not None:
+        check_keys(policy, run.environ)
+    with _opened(run, place, policy) as reading:
+        if policy is None:
+            run.talk.say(UNRECORDED)
+        if policy is None or not reading.archive.log.size:  # without a log there is nothing to hand out either
+            yield reading, Unrecorded()
+        else:
+            with stating(operator_of(run, policy), reading.archive, what, why) as access:
+                yield reading, access
+
+
+def operator_of(run: Run, policy: Policy) -> Operator:
+    """Return who works by this policy."""
+    return Operator(policy, run.clock, run.random, run.environ, run.talk.hear)
+
+
+@contextmanager
+def _opened(run: Run, place: Place, policy: Policy | None) -> Iterator[Reading]:
     introduced = policy is not None
 
     def hear(event: Event) -> None:

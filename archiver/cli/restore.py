@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from archiver.cli.context import Answer, Run
-from archiver.cli.options import Place, reader
+from archiver.cli.options import REASON, Place, reader
 from archiver.cli.words import columns, count, indented, size
 from archiver.errors import Exit
 
@@ -29,6 +29,7 @@ _MOST = 20  # lines of a list; up to 10,000 are in --json
 @click.option("--source", metavar="ID", help="Only this source.")
 @click.option("--path", "path_glob", metavar="GLOB", help="Only items whose path matches, such as 'mail/**'.")
 @click.option("--decoded", is_flag=True, help="Also what is inside compressed logs, in DIR/<source>.decoded.")
+@REASON
 @reader
 @click.pass_obj
 def command(
@@ -41,15 +42,17 @@ def command(
     path_glob: str | None,
     place: Place,
     decoded: bool,
+    reason: str | None,
 ) -> Answer:
     """Write the files of SNAPSHOT, the newest one if it is left out, to DIR/<source>/<path>.
 
-    Every file is checked against its signed SHA-256 while it is written; what does not agree is not written.
+    Every file is checked against its signed SHA-256 while it is written; what does not agree is not written. By the
+    policy, who restores what and why is signed into the log first; an auditor's reading with --archive is not.
     """
-    from archiver.cli.reading import opened  # noqa: PLC0415 - loaded when called
+    from archiver.cli.reading import accessed  # noqa: PLC0415 - loaded when called
     from archiver.flows.restore import restore  # noqa: PLC0415
 
-    with opened(run, place) as reading:
+    with accessed(run, place, "restore", reason) as (reading, access):
         done = restore(
             reading,
             to=to,
@@ -58,13 +61,14 @@ def command(
             path_glob=path_glob,
             decoded=decoded,
             listener=run.talk.hear,
+            access=access,
         )
         status, trusted = Exit.worst([reading.exit, done.exit]), reading.trusted
-    _say(run, done, to)
-    return Answer(status, _members(done, to, trusted=trusted))
+    _say(run, done, to, access.statements)
+    return Answer(status, _members(done, to, access.statements, trusted=trusted))
 
 
-def _say(run: Run, done: Restored, to: Path) -> None:
+def _say(run: Run, done: Restored, to: Path, stated: tuple[str, ...]) -> None:
     files, folders = count(done.files, "file"), count(done.folders, "folder")
     lines = ["", f"restored from snapshot {done.snapshot} to {to}: {files} in {folders}, {size(done.bytes)}"]
     if done.not_restored:
@@ -79,6 +83,7 @@ def _say(run: Run, done: Restored, to: Path) -> None:
         lines += [f"  {_name(item)}: {remark}" for item, remark in done.notes[:_MOST]]
         if len(done.notes) > _MOST:
             lines.append(f"  and {len(done.notes) - _MOST:,} more; --json lists them")
+    lines += [f"stated in the log: {key}" for key in stated[-1:]]
     run.talk.say("\n".join(lines), "info" if done.exit is Exit.OK or not run.talk.quiet else "warning")
 
 
@@ -90,7 +95,7 @@ def _name(item: str) -> str:
     return "!".join([f"{found.source}/{found.path}", *found.members])
 
 
-def _members(done: Restored, to: Path, *, trusted: bool) -> RestoredFiles:
+def _members(done: Restored, to: Path, stated: tuple[str, ...], *, trusted: bool) -> RestoredFiles:
     from archiver.cli import answers  # noqa: PLC0415 - loaded when called
 
     return answers.RestoredFiles(
@@ -105,4 +110,5 @@ def _members(done: Restored, to: Path, *, trusted: bool) -> RestoredFiles:
             answers.NotRestored(_name(one.item), one.status, one.reason, one.detail) for one in done.not_restored
         ],
         notes=[answers.Remark(_name(item), remark) for item, remark in done.notes],
+        stated=list(stated),
     )

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import click
 
 from archiver.cli.context import Answer, Run
-from archiver.cli.options import Place, reader
-from archiver.errors import UsageError
+from archiver.cli.options import REASON, Place, reader
+from archiver.errors import ArchiverError, Exit, UsageError
 
 if TYPE_CHECKING:
     from archiver.cli.answers import Verified
     from archiver.judge.case import Derive
     from archiver.judge.log import Seen
+    from archiver.judge.reader import Archive
     from archiver.judge.verify import Report
     from archiver.model.policy import Policy
     from archiver.stores.base import Store
@@ -46,6 +47,8 @@ __all__ = ["command"]
     help="How many witnesses of the trust file must have seen the log; else all of them.",
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the report as JSON here.")
+@REASON
+@click.option("--no-record", is_flag=True, help="Do not state this verification in the log.")
 @reader
 @click.pass_obj
 def command(
@@ -58,6 +61,8 @@ def command(
     seen: Path | None,
     witnesses: int | None,
     output: Path | None,
+    reason: str | None,
+    no_record: bool,
     place: Place,
 ) -> Answer:
     """Check the whole archive: log, signatures, objects, locks, records, completeness.
@@ -65,7 +70,7 @@ def command(
     Nothing that is found in the archive is trusted, only the trust file. Everything that is wrong is reported, and what
     could not be checked. Checks: 1 trust, 2 log, 3 timestamps, 4 statements, 5 objects, 6 locks, 7 records,
     8 completeness. With --only index the index columns are derived anew from the records and compared, too; that is
-    slow, and nothing rests on it.
+    slow, and nothing rests on it. By the policy, what came of it is signed into the log.
     """
     from archiver.cli.files import read_seen, refuse_existing, write_output  # noqa: PLC0415 - loaded when called
     from archiver.cli.reading import policy_of  # noqa: PLC0415
@@ -88,6 +93,7 @@ def command(
         _introduce(run, store, trust)
     _check_number(witnesses, trust)
     before = read_seen(seen, trust) if seen is not None else _seen_here(policy)
+    stated = _Statement(run, policy, reason, no_record=no_record)
     report = verify(
         store,
         trust,
@@ -96,13 +102,53 @@ def command(
         derive=_deriver(only),
         trust_is_own=place.trust is None,
         listener=run.talk.hear,
+        then=stated.make,
     )
     run.archive = report.archive or run.archive
     if output is not None:
         write_output(output, f"{json.dumps(to_json(report), indent=2)}\n".encode())
         run.talk.say(f"wrote {output}")
     run.talk.say()
-    return Answer(report.exit, _members(report, output), to_text(report))
+    text = f"{to_text(report)}\nstated      {stated.words}\n"
+    members = _members(report, output, stated.keys)
+    if stated.problem is not None:
+        status = Exit.worst([report.exit, stated.problem.exit_status])
+        return Answer(status, members, text, error=stated.problem)
+    return Answer(report.exit, members, text)
+
+
+class _Statement:
+    """The statement in the log about a verification; where it cannot be made, the report is still given."""
+
+    def __init__(self, run: Run, policy: Policy | None, why: str | None, *, no_record: bool) -> None:
+        """Look whether it could be signed, before anything is read."""
+        from archiver.flows.access import check_reason  # noqa: PLC0415 - loaded when called
+        from archiver.flows.session import check_keys  # noqa: PLC0415
+
+        check_reason(policy, "verify", why)
+        self._run, self._policy, self._why = run, None if no_record else policy, why
+        self.keys: list[str] = []
+        self.problem: ArchiverError | None = None
+        self.words = "in no log, as --no-record asked" if no_record else "in no log: read without the operator's keys"
+        if self._policy is not None:
+            check_keys(self._policy, run.environ)
+
+    def make(self, archive: Archive, report: Report) -> None:
+        from archiver.cli.reading import operator_of  # noqa: PLC0415 - loaded when called
+        from archiver.flows.verify_access import state  # noqa: PLC0415
+
+        if self._policy is None:
+            return
+        if not archive.log.size:
+            self.words = "in no log: there is none"
+            return
+        try:
+            key = state(operator_of(self._run, self._policy), archive, report, self._why)
+        except ArchiverError as problem:
+            self.problem = problem
+            self.words = "in no log: it could not be entered"
+        else:
+            self.keys, self.words = [key], key
 
 
 def _deriver(only: tuple[str, ...]) -> Derive | None:
@@ -203,13 +249,14 @@ def _introduce(run: Run, store: Store, trust: bytes) -> None:
     introduce(run, place=store.destination, holds=holds)
 
 
-def _members(report: Report, output: Path | None) -> Verified:
+def _members(report: Report, output: Path | None, stated: list[str]) -> Verified:
     from archiver.cli import answers  # noqa: PLC0415 - loaded when called
     from archiver.judge.report import to_json  # noqa: PLC0415
 
     words = to_json(report)
     return answers.Verified(
         file=None if output is None else str(output),
+        stated=stated,
         verdict=report.verdict.value,
         location=report.location,
         verified_at=report.verified_at,

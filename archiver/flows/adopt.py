@@ -3,7 +3,8 @@
     1  a stored statement that is valid and not in the log is entered, as whoever finds it should
     2  a batch object that no statement names gets one from its own bytes, if they pass every check of a batch and it is
        the next one of a snapshot that nobody has finished
-    3  anything else of this kind is named in an `incident` by key, version and SHA-256, and left alone from then on
+    3  a report that no statement names was left by a kill before its statement was signed
+    4  anything else of this kind is named in an `incident` by key, version and SHA-256, and left alone from then on
 
 Only what is recent is looked at, by the dates in keys: from the day before the last snapshot began. Only objects older
 than ten minutes are judged, as younger ones may be another writer's next step. Signing what one finds is safe only
@@ -16,8 +17,8 @@ because the incident says that it was found: an adopted batch is named in one to
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import BinaryIO, Final, cast
@@ -27,6 +28,7 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from archiver.errors import EvidenceError
+from archiver.flows.adopt_incidents import Left, incidents, is_settled, named_before
 from archiver.flows.session import Session, statement_opener
 from archiver.judge import batches
 from archiver.judge.rows import RowJudge
@@ -35,12 +37,11 @@ from archiver.model.item import Item
 from archiver.model.statement import (
     BatchPredicate,
     HoldWords,
-    IncidentObject,
-    IncidentPredicate,
     SnapshotPredicate,
     Subject,
 )
-from archiver.proof import canonical, dsse
+from archiver.proof import dsse
+from archiver.proof.digest import sha256_of
 from archiver.stores.base import Version
 from archiver.writer.append import Opened
 from archiver.writer.place import check_receipt
@@ -48,46 +49,30 @@ from archiver.writer.seal import receipt_words
 
 __all__ = ["adopt"]
 
-SETTLED: Final = timedelta(minutes=10)
-"""A run signs a batch within seconds of storing it; what is younger may still get its statement from its maker."""
-
 _KINDS: Final = ("batch", "receipt", "incident", "key", "timestamp", "hold", "approval", "release", "access",
                  "verification", "policy", "archive", "snapshot")  # fmt: skip
 """Snapshots last: they speak of the batches before them."""
 _ONCE: Final = {"archive", "policy"}  # a later one would contradict the log that has gone on without it
 _MOST_OBJECTS: Final = 1000  # named in one run; more than a killed run can leave, and no litter fills the log
-_INCIDENT_BYTES: Final = 24_000  # of objects in one statement, whose envelope has at most 65,535 bytes
 _BLOCK: Final = 1 << 20
 
 
-@dataclass(frozen=True)
-class _Left:
-    """An object that stays outside the log, and why."""
-
-    version: Version
-    sha256: str
-    why: str
-
-    def words(self) -> IncidentObject:
-        return IncidentObject(key=self.version.key, version=self.version.version, sha256=self.sha256)
-
-
 def adopt(session: Session) -> int:
-    """Do all three; return how many statements were entered or made."""
+    """Do all four; return how many statements were entered or made."""
     days = _days(session)
     entered, left = _statements(session, days)
     adopted, more = _batches(session, days)
-    left += more
+    left += [*more, *_reports(session, days)]
     if adopted:
         what = f"{len(adopted)} batch objects without statement passed every check and got their statements now"
-        entered += len(adopted) + _incidents(session, what, "adopted", adopted)
+        entered += len(adopted) + incidents(session, what, "adopted", adopted)
     for decision, some in (
         ("not evidence", [one for one in left if one.why.startswith("never entered")]),
         ("unexplained", [one for one in left if not one.why.startswith("never entered")]),
     ):
         if some:
             what = f"{len(some)} objects that the log does not account for; the first: {some[0].why[:200]}"
-            entered += _incidents(session, what, decision, some)
+            entered += incidents(session, what, decision, some)
     return entered
 
 
@@ -116,9 +101,9 @@ def _recent(session: Session, folder: str, days: set[str]) -> Iterator[Version]:
 # 1
 
 
-def _statements(session: Session, days: set[str]) -> tuple[int, list[_Left]]:
+def _statements(session: Session, days: set[str]) -> tuple[int, list[Left]]:
     open_statement = statement_opener(session.trust)
-    known = _named_before(session)
+    known = named_before(session)
     entered, left = 0, []
     for kind in _KINDS:
         for key, found in _stored(session, kind, days):
@@ -132,8 +117,8 @@ def _statements(session: Session, days: set[str]) -> tuple[int, list[_Left]]:
             if why is None:
                 session.enter(key, data)
                 entered += 1
-            elif _is_settled(session, version) and (key, sha256(data).hexdigest()) not in known:
-                left.append(_Left(version, sha256(data).hexdigest(), why))
+            elif is_settled(session, version) and (key, sha256(data).hexdigest()) not in known:
+                left.append(Left(version, sha256(data).hexdigest(), why))
     return entered, left
 
 
@@ -186,11 +171,11 @@ def _small(session: Session, version: Version) -> bytes:
 # 2
 
 
-def _batches(session: Session, days: set[str]) -> tuple[list[_Left], list[_Left]]:
+def _batches(session: Session, days: set[str]) -> tuple[list[Left], list[Left]]:
     """Return the objects that were adopted and those that were not."""
-    known = _named_before(session)
-    adopted: list[_Left] = []
-    left: list[_Left] = []
+    known = named_before(session)
+    adopted: list[Left] = []
+    left: list[Left] = []
     for table in tables.TABLES:
         for version in _orphans(session, table, days):
             if len(adopted) + len(left) == _MOST_OBJECTS:
@@ -203,7 +188,7 @@ def _batches(session: Session, days: set[str]) -> tuple[list[_Left], list[_Left]
                 if (version.key, digest) in known:
                     continue
                 why = _adopt(session, version, digest, cast("BinaryIO", copy))
-            one = _Left(version, digest, why or "adopted")
+            one = Left(version, digest, why or "adopted")
             (left if why else adopted).append(one)
             session.say(f"{version.key}: an object without statement; {why or 'it passed all checks and was adopted'}",
                         "warning")  # fmt: skip
@@ -217,7 +202,7 @@ def _orphans(session: Session, table: str, days: set[str]) -> list[Version]:
         for version in _recent(session, f"{layout.DATA}{table}/date=", days)
         if layout.is_archive_key(version.key)
         and not session.catalog.knows_object(version.key)
-        and _is_settled(session, version)
+        and is_settled(session, version)
     ]
     return sorted(found, key=lambda version: version.key)
 
@@ -331,55 +316,22 @@ def _copy(stream: BinaryIO, copy: BinaryIO) -> str:
 # 3
 
 
-def _named_before(session: Session) -> set[tuple[str, str]]:
-    """Return key and SHA-256 of everything that an incident has named."""
-    return {
-        (one.key, one.sha256)
-        for _, statement in session.catalog.statements("incident")
-        if isinstance(statement.predicate, IncidentPredicate)
-        for one in statement.predicate.objects
-    }
-
-
-def _incidents(session: Session, what: str, decision: str, some: list[_Left]) -> int:
-    """Sign incidents about objects, as many as it takes; return how many."""
-    count = 0
-    for chunk in _chunks(some):
-        report = b"".join(
-            canonical.encode({**one.words().model_dump(), "size": one.version.size, "why": one.why}) + b"\n"
-            for one in chunk
-        )
-        digest = sha256(report).hexdigest()
-        report_key = layout.report_key(digest, "incident.jsonl")
-        session.put(report_key, report)
-        predicate = IncidentPredicate(
-            **session.seal.common(),
-            what=what,
-            decision=decision,  # type: ignore[arg-type] # checked by the model
-            objects=[one.words() for one in chunk],
-        )
-        key, envelope = session.seal.seal("incident", [Subject.of(report_key, digest)], predicate)
-        session.enter(key, session.journal.keep(key, envelope))
-        count += 1
-    return count
-
-
-def _chunks(some: Iterable[_Left]) -> Iterator[list[_Left]]:
-    chunk: list[_Left] = []
-    size = 0
-    for one in some:
-        length = len(one.words().model_dump_json())
-        if chunk and size + length > _INCIDENT_BYTES:
-            yield chunk
-            chunk, size = [], 0
-        chunk.append(one)
-        size += length
-    if chunk:
-        yield chunk
-
-
-def _is_settled(session: Session, version: Version) -> bool:
-    return version.modified <= session.clock() - SETTLED
+def _reports(session: Session, days: set[str]) -> list[Left]:
+    """Return the recent reports that no statement of the log names."""
+    known, first = named_before(session), min(days)
+    left: list[Left] = []
+    for version in session.store.list(layout.REPORTS):
+        recent = instant.compact_instant(version.modified) >= first and is_settled(session, version)
+        if version.is_delete_marker or not recent or not layout.is_archive_key(version.key):
+            continue
+        if len(left) == _MOST_OBJECTS:
+            break
+        if not session.catalog.is_named(version.key):
+            with session.store.read(version.key, version.version) as stream:
+                digest = sha256_of(stream)
+            if (version.key, digest) not in known:
+                left.append(Left(version, digest, "never entered: a report that no statement names"))
+    return left
 
 
 def _started(snapshot: str) -> str:

@@ -21,6 +21,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +31,7 @@ import pyarrow as pa
 
 from archiver.errors import EvidenceError, Exit, UsageError
 from archiver.events import Advanced, Listener, Stage
+from archiver.flows.access import Access, Unrecorded, Words, sayable
 from archiver.flows.reading import Reading, finished_snapshot, items_of
 from archiver.flows.restore_account import Account, NotRestored, Restored
 from archiver.flows.restore_facts import give_back, holes_of, write_at
@@ -40,6 +42,7 @@ from archiver.model.glob import BadGlobError, Matcher, compile_glob
 from archiver.model.item import Item
 from archiver.model.items import CONTENT_STATUSES, ItemLine, Part
 from archiver.model.statement import SnapshotPredicate
+from archiver.proof import canonical
 
 __all__ = ["NotRestored", "Restored", "inner_path", "restore"]
 
@@ -55,8 +58,13 @@ def restore(
     path_glob: str | None = None,
     decoded: bool = False,
     listener: Listener,
+    access: Access | None = None,
 ) -> Restored:
-    """Restore a snapshot, the newest finished one unless it is named, or the part of it that source and glob choose."""
+    """Restore a snapshot, the newest finished one unless it is named, or the part of it that source and glob choose.
+
+    An operator's `access` is stated before the first byte is written, and again when all is done.
+    """
+    access = access or Unrecorded()
     check_target(to)
     wanted = finished_snapshot(reading.archive, snapshot)
     choice = _Choice(wanted, source, path_glob, decoded=decoded)
@@ -64,10 +72,15 @@ def restore(
     try:
         account = Account(reading.exit)
         _plan(reading, wanted, choice, plan, account)
+        about = choice.about(wanted.id, to)
+        access.begin({**about, "items": plan.files, "bytes": plan.bytes}, {"items": plan.files, "bytes": plan.bytes})
+        # A kill from here on leaves an access that has begun and not ended, and a folder with whole files only.
         listener(Stage("restore", plan.bytes, "bytes"))
         with open_tree(to) as tree:
             _Restore(reading, plan, tree, account, listener).run()
-        return account.result(wanted.id)
+        done = account.result(wanted.id)
+        _state(access, about, done)
+        return done
     finally:
         plan.close()
 
@@ -76,6 +89,15 @@ def inner_path(item: Item) -> str:
     """Return the path of an inner item below `<source>.decoded`."""
     members = [member.replace("!", "%21").replace("/", "%2F") for member in item.members]
     return "!".join([item.path.replace("!", "%21"), *members])
+
+
+def _state(access: Access, about: Words, done: Restored) -> None:
+    """State what was handed out, and what of it was not, by name as far as a report goes."""
+    counts = {"files": done.files, "folders": done.folders, "bytes": done.bytes, "missing": sum(done.counts.values())}
+    missing: list[canonical.JSON] = [{"item": one.item, "reason": one.reason} for one in done.not_restored]
+    by_reason: dict[str, canonical.JSON] = dict(done.counts)
+    words: Words = {**about, "items": done.files, "bytes": done.bytes, "counts_missing": by_reason, "missing": missing}
+    access.end("ok" if done.exit is Exit.OK else "partial", words, counts)
 
 
 class _Choice:
@@ -101,6 +123,16 @@ class _Choice:
 
     def takes(self, line: ItemLine) -> bool:
         return self._matches(line.item.relative_bytes())
+
+    def about(self, snapshot: str, to: Path) -> Words:
+        """Return the words of a report: by these rules whoever has the snapshot knows what was chosen."""
+        return {
+            "snapshot": snapshot,
+            "source": self.source,
+            "path": self.glob,
+            "decoded": self.decoded,
+            "to": sayable(f"{socket.gethostname()}:{to.absolute()}"),
+        }
 
 
 def _plan(reading: Reading, wanted: SnapshotPredicate, choice: _Choice, plan: Plan, account: Account) -> None:

@@ -227,6 +227,11 @@ def open_beside(
         )  # fmt: skip
 
 
+def check_keys(policy: Policy, environ: dict[str, str]) -> None:
+    """Raise what signing would raise for want of a key, a passphrase or the trust file, before anything is done."""
+    _open_signers(policy, own_trust(policy), environ)
+
+
 @dataclass(frozen=True)
 class _Signers:
     statement: Signer

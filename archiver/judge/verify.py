@@ -134,11 +134,13 @@ def verify(
     trust_is_own: bool = False,
     listener: Listener = silent,
     scratch: Path | None = None,
+    then: Callable[[Archive, Report], None] | None = None,
 ) -> Report:
     """Verify an archive against a trust file; raises `WorldError` only when the store does not answer at all.
 
     `derive` computes index columns for `--only index`. `trust_is_own` says that the trust file is the operator's, which
     the report repeats. `scratch` takes temporary files, at most one batch and an index of the listing.
+    `then` is called with the report while the archive is still open, unless the trust file is refused.
     """
     options = options or Options()
     now = clock()
@@ -150,7 +152,10 @@ def verify(
         case = Case(archive, options, now, derive, listener, Claims(archive.database))
         witnesses = check_witnesses(case)
         locks = _run(case, trusted)
-        return _report(case, locks, witnesses, digest_of(data), trust_is_own=trust_is_own)
+        report = _report(case, locks, witnesses, digest_of(data), trust_is_own=trust_is_own)
+        if then is not None:
+            then(archive, report)
+        return report
 
 
 def _run(case: Case, trusted: TrustFile) -> LockFacts | None:

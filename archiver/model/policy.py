@@ -184,6 +184,7 @@ class Policy:
     limits: Limits
     expected_every_hours: int
     accept: tuple[Accept, ...]
+    reasons_required_for: tuple[str, ...]
     state: Path
     path: Path
     text: bytes = field(repr=False)
@@ -285,6 +286,7 @@ def _policy(words: PolicyWords, places: policy_places.Places, path: Path, text: 
         limits=Limits(**words.limits.model_dump()),
         expected_every_hours=words.expected_every_hours,
         accept=tuple(Accept(one.glob, one.reason, one.until) for one in words.accept),
+        reasons_required_for=tuple(words.reasons.required_for),
         state=places.state,
         path=path,
         text=text,

@@ -34,6 +34,7 @@ __all__ = [
     "LimitsWords",
     "MatterWords",
     "PolicyWords",
+    "ReasonsWords",
     "SourceWords",
 ]
 
@@ -347,6 +348,24 @@ class AcceptWords(_Words):
     """Until when."""
 
 
+def _once(names: list[str]) -> list[str]:
+    for name in names:
+        if names.count(name) > 1:
+            raise _problem(f"found {name} twice", "it once")
+    return names
+
+
+class ReasonsWords(_Words):
+    """Which commands of the operator want a reason, which their signed statement then carries."""
+
+    required_for: Annotated[
+        list[Literal["restore", "prove", "export", "declare", "verify"]],
+        AfterValidator(_once),
+        Field(json_schema_extra={"uniqueItems": True}),
+    ] = Field(default=[], examples=[["restore", "export"]])
+    """Commands that are refused without --reason."""
+
+
 class PolicyWords(_Words):
     """What is kept, for whom, until when, from where and to where."""
 
@@ -372,5 +391,7 @@ class PolicyWords(_Words):
     """A silence longer than this is reported; at most a year, or it would never be."""
     accept: list[AcceptWords] = []
     """Known failures."""
+    reasons: ReasonsWords = ReasonsWords()
+    """Which commands want a reason."""
     state: Text = "./.archiver"
     """Folder for the journal, the catalog, the spool and the run lock; it must survive a reboot."""
