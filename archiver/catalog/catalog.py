@@ -81,6 +81,12 @@ class Catalog:
         """Close the file."""
         self._db.close()
 
+    def copied(self) -> Catalog:
+        """Return a copy in a temporary file, which may go on from here."""
+        fresh = Catalog("")
+        self._db.backup(fresh._db)
+        return fresh
+
     # What the log's writer remembers
 
     def log_size(self) -> int:

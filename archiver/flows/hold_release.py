@@ -23,6 +23,7 @@ from archiver.catalog.catalog import Catalog
 from archiver.errors import ArchiverError, Exit, UsageError
 from archiver.events import Advanced, Listener, Stage
 from archiver.flows import hold_receipts, recover
+from archiver.flows.catalog_now import catalog_now
 from archiver.flows.hold_approve import REQUEST_NAME, Approval, open_approvals
 from archiver.flows.hold_extend import Failure, Instrument
 from archiver.flows.hold_scope import Scope
@@ -82,9 +83,9 @@ class Released:
 def make_request(
     policy: Policy, matter: str, instrument: Instrument, *, clock: Callable[[], datetime], listener: Listener
 ) -> Request:
-    """Say what a matter would let go of as of the log that is known here; writes nothing."""
+    """Say what a matter would let go of as of the log as it stands; writes nothing."""
     trust, store = own_trust(policy), destination_store(policy, clock)
-    with closing(_catalog(policy)) as catalog:
+    with closing(_catalog(policy)) as known, catalog_now(known, store, trust) as catalog:
         _refuse_unknown(catalog, matter)
         size = catalog.log_size()
         with _letting_go(store, trust, (matter, size), clock(), listener) as free:
@@ -110,7 +111,7 @@ def would_release(
 ) -> tuple[Tally, int]:
     """Write a line for every version that would become deletable, with its date; return what they are and are not."""
     trust, store = own_trust(policy), destination_store(policy, clock)
-    with closing(_catalog(policy)) as catalog:
+    with closing(_catalog(policy)) as known, catalog_now(known, store, trust) as catalog:
         _refuse_unknown(catalog, matter)
         with _letting_go(store, trust, (matter, catalog.log_size()), clock(), listener) as free:
             scope = Scope(catalog, store, trust, takes=free)

@@ -15,6 +15,7 @@ from archiver.catalog.catalog import Catalog
 from archiver.errors import Exit, UsageError
 from archiver.events import Advanced, Listener, Stage
 from archiver.flows import hold_in_force
+from archiver.flows.catalog_now import catalog_now
 from archiver.flows.hold_scope import Scope, matters_ever, only, serving
 from archiver.flows.hold_sweep import Tally, looks
 from archiver.flows.session import destination_store, own_trust
@@ -73,7 +74,10 @@ def show(
             f"{state.path}: expected the records of a run, found none",
             hint="run `archiver snapshot` first, or `archiver catalog rebuild` if this machine is new to the archive",
         )
-    with closing(Catalog(state.catalog, read_only=True)) as catalog:
+    with (
+        closing(Catalog(state.catalog, read_only=True)) as known_here,
+        catalog_now(known_here, destination_store(policy, clock), own_trust(policy)) as catalog,
+    ):
         wanted = [one for one in policy.matters if matter in (None, one.id)]
         return tuple(_looked(policy, catalog, one, clock, listener) for one in wanted)
 
