@@ -171,7 +171,7 @@ def test_one_wrong_value_is_one_line(bench, old, new, message):
         ("stat: x\n", "27:1: stat: stat is not a key here; write state, if that was meant"),
         ("zzz: x\n",
          ("27:1: zzz: zzz is not a key here; write one of version, archive, matters, sources, destinations, keys, "
-         "timestamps, limits, expected_every_hours, accept, state")),
+         "timestamps, limits, expected_every_hours, accept, reasons, state")),
         ("keys: [\n", "28:1: not YAML: while parsing a flow node, expected the node content, but found '<stream end>'"),
         ("keys: {a: *b}\n", "27:11: keys.a: the alias *b is not accepted; write the value itself, or the text in quotes"),
         ("state: " + "[" * 40 + "]" * 40 + "\n", "27:24: nesting: expected at most 16 levels, found more"),
