@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from hashlib import sha256
@@ -31,7 +31,7 @@ from archiver.model.statement_holds import HoldPredicate, ReleasePredicate
 from archiver.model.statement_words import ReceiptWords
 from archiver.proof import dsse, entry, merkle
 
-__all__ = ["BatchRow", "Catalog"]
+__all__ = ["UNCONFIRMED", "BatchRow", "Catalog"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,10 @@ class BatchRow:
     at: str
 
 
+_NEVER = "1970-01-01T00:00:00Z"
+"""Until when a batch is locked for which no receipt of this destination is known yet."""
+UNCONFIRMED = "1970-01-01T00:00:01Z"
+"""Batches `below` this have no receipt of this destination; one whose receipt has no date is held until it."""
 _BATCH = (
     "id, snapshot, source, tbl, number, records, items, raw_bytes, object_key, object_version, object_size, "
     "object_sha256, retain_until, host, at"
@@ -64,8 +68,19 @@ _BATCH = (
 class Catalog:
     """The index of one archive."""
 
-    def __init__(self, path: Path | str, *, read_only: bool = False) -> None:
-        """Open or create the index at `path`; `":memory:"` and `""` (a temporary file) are SQLite's own."""
+    def __init__(
+        self,
+        path: Path | str,
+        *,
+        read_only: bool = False,
+        mine: Callable[[ReceiptWords], bool] = lambda _receipt: True,
+    ) -> None:
+        """Open or create the index at `path`; `":memory:"` and `""` (a temporary file) are SQLite's own.
+
+        `mine` says which receipts speak about the destination whose log this is.
+        """
+        self.path = Path(path)
+        self._mine = mine
         target = f"{Path(path).absolute().as_uri()}?mode=ro" if read_only else str(path)
         try:
             self._db = sqlite3.connect(target, uri=read_only, isolation_level=None)
@@ -134,7 +149,7 @@ class Catalog:
     def _absorb_statement(self, cursor: sqlite3.Cursor, index: int, statement: Statement, envelope: bytes) -> None:
         predicate = statement.predicate
         if isinstance(predicate, BatchPredicate):
-            _insert_batch(cursor, index, statement, predicate)
+            _insert_batch(cursor, index, statement, next(filter(self._mine, predicate.receipts), None))
             return
         payload = dsse.open_envelope(envelope).payload
         cursor.execute(
@@ -145,7 +160,20 @@ class Catalog:
             row = [predicate.id, index, predicate.status, predicate.finished]
             cursor.execute("INSERT INTO snapshots (id, position, status, finished) VALUES (?, ?, ?, ?)", row)
         if isinstance(predicate, ReceiptPredicate):
-            _raise_dates(cursor, predicate.receipts)
+            self._take_receipts(cursor, predicate.receipts)
+
+    def _take_receipts(self, cursor: sqlite3.Cursor, receipts: Iterable[ReceiptWords]) -> None:
+        """Take in what a destination confirmed later: a raised lock, or that it has the object at all."""
+        known = (
+            (one.retain_until or UNCONFIRMED, one.version, one.size, one.key, one.retain_until or UNCONFIRMED)
+            for one in receipts
+            if self._mine(one)
+        )
+        cursor.executemany(
+            "UPDATE batches SET retain_until = ?, object_version = ifnull(object_version, ?), "
+            "object_size = max(object_size, ?) WHERE object_key = ? AND retain_until < ?",
+            known,
+        )
 
     # Holds
 
@@ -170,7 +198,7 @@ class Catalog:
         """Take in the receipts of a report that the statement at `position` is about."""
         with closing(self._db.cursor()) as cursor:
             cursor.execute("BEGIN IMMEDIATE")
-            _raise_dates(cursor, receipts)
+            self._take_receipts(cursor, receipts)
             cursor.execute("INSERT OR REPLACE INTO meta VALUES ('reports-known', ?)", [str(position)])
             cursor.execute("COMMIT")
 
@@ -365,14 +393,11 @@ class Catalog:
             raise sqlite3.DatabaseError(f"expected version {VERSION}, found {found or 'none'}")
 
 
-def _raise_dates(cursor: sqlite3.Cursor, receipts: Iterable[ReceiptWords]) -> None:
-    raised = ((receipt.retain_until, receipt.key, receipt.retain_until) for receipt in receipts)
-    cursor.executemany("UPDATE batches SET retain_until = ? WHERE object_key = ? AND retain_until < ?", raised)
-
-
-def _insert_batch(cursor: sqlite3.Cursor, index: int, statement: Statement, predicate: BatchPredicate) -> None:
-    receipt = predicate.receipts[0] if predicate.receipts else None
-    held = receipt.retain_until if receipt and receipt.retain_until else predicate.hold.retain_until
+def _insert_batch(cursor: sqlite3.Cursor, index: int, statement: Statement, receipt: ReceiptWords | None) -> None:
+    predicate = statement.predicate
+    assert isinstance(predicate, BatchPredicate)
+    held = predicate.hold.retain_until if not predicate.receipts else _NEVER
+    held = receipt.retain_until or predicate.hold.retain_until if receipt else held
     row = [
         predicate.id, index, predicate.snapshot, predicate.source, predicate.table, predicate.number, predicate.records,
         predicate.items, predicate.raw_bytes, statement.subject[0].name, receipt.version if receipt else None,

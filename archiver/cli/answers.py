@@ -42,6 +42,7 @@ from archiver.cli.answers_reading import (
 )
 from archiver.cli.answers_shared import (
     Destination,
+    NamedDestination,
     Position,
 )
 from archiver.cli.answers_witness import (
@@ -54,6 +55,7 @@ from archiver.cli.answers_witness import (
     TrustedWitness,
 )
 from archiver.cli.answers_writing import (
+    AddedLogs,
     Attempt,
     BelowHold,
     Continued,
@@ -63,6 +65,7 @@ from archiver.cli.answers_writing import (
     Hold,
     Initialised,
     ItemTrouble,
+    LeftBehind,
     MadeKeys,
     Planned,
     PlannedRule,
@@ -77,6 +80,7 @@ from archiver.cli.answers_writing import (
 
 __all__ = [
     "ANSWERS",
+    "AddedLogs",
     "Attempt",
     "BelowHold",
     "Check",
@@ -92,6 +96,7 @@ __all__ = [
     "ItemTrouble",
     "KeptCosignature",
     "KeptCosignatures",
+    "LeftBehind",
     "ListedBatch",
     "ListedItem",
     "ListedSnapshot",
@@ -101,6 +106,7 @@ __all__ = [
     "MadeKeys",
     "MadeProof",
     "MadeWitness",
+    "NamedDestination",
     "NotRestored",
     "Planned",
     "PlannedRule",

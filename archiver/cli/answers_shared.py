@@ -7,6 +7,7 @@ from typing import Literal
 
 __all__ = [
     "Destination",
+    "NamedDestination",
     "Position",
 ]
 
@@ -22,6 +23,14 @@ class Destination:
     prefix: str
     enforces_locks: bool
     versioned: bool
+
+
+@dataclass(frozen=True)
+class NamedDestination:
+    """A destination of the policy."""
+
+    id: str
+    destination: Destination
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archiver.cli.answers_shared import Destination, Position
+from archiver.cli.answers_shared import Destination, NamedDestination, Position
 
 __all__ = [
+    "AddedLogs",
     "Attempt",
     "BelowHold",
     "Continued",
@@ -16,6 +17,7 @@ __all__ = [
     "Hold",
     "Initialised",
     "ItemTrouble",
+    "LeftBehind",
     "MadeKeys",
     "Planned",
     "PlannedRule",
@@ -52,11 +54,25 @@ class Continued:
 
 
 @dataclass(frozen=True)
-class Initialised:
-    """What `init` made, what to back up, and the older log that it goes on from, if any."""
+class AddedLogs:
+    """The logs of destinations that are new in the policy, and the trust file that has them now."""
 
-    made: MadeKeys
+    origins: list[str]
+    trust_file: str
+    trust_sha256: str
+
+
+@dataclass(frozen=True)
+class Initialised:
+    """What `init` made, what to back up, and the older log that it goes on from, if any.
+
+    `made` is null where the keys were there and only `added` is new.
+    """
+
+    made: MadeKeys | None
+    added: AddedLogs | None
     destination: Destination
+    destinations: list[NamedDestination]
     retain_until: str
     back_up: list[str]
     continues: Continued | None
@@ -163,6 +179,16 @@ class BelowHold:
 
 
 @dataclass(frozen=True)
+class LeftBehind:
+    """A destination that the run went on without, why, and the statements that wait for it."""
+
+    id: str
+    problem: str
+    exit: int
+    waiting: list[str]
+
+
+@dataclass(frozen=True)
 class Snapshotted:
     """What a snapshot did. `reasons` says, one by one, why it is not simply fine."""
 
@@ -179,6 +205,7 @@ class Snapshotted:
     strangers: list[str]
     locks_raised: int
     ends_earlier: list[BelowHold]
+    left_behind: list[LeftBehind]
     made_keys: MadeKeys | None
 
 

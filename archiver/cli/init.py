@@ -30,24 +30,29 @@ __all__ = ["backup_lines", "command", "made_keys"]
 @with_policy
 @click.pass_obj
 def command(run: Run, /, *, continues: str | None, **reading: str | None) -> Answer:
-    """Make the keys and the trust file of a new archive.
+    """Make the keys and the trust file of a new archive, or the log of a new destination.
 
-    Nothing is written to the destination. Keys are made only where there are none yet and the destination holds no
+    Nothing is written to a destination. Keys are made only where there are none yet and no destination holds an
     archive; the last lines say what to back up and what to hand to the auditor. With --continues the log of the older
-    archive is checked, and the first snapshot signs where the new one went on from it.
+    archive is checked, and the first snapshot signs where the new one went on from it. Where the keys are there and the
+    policy has a new destination, its log is added to the trust file, which is to be handed out again.
     """
     from archiver.cli.answers import Continued, Initialised  # noqa: PLC0415 - loaded when called
-    from archiver.cli.opening import destination_of, open_policy  # noqa: PLC0415
-    from archiver.flows.session import destination_store  # noqa: PLC0415
+    from archiver.cli.opening import named_destinations, open_policy  # noqa: PLC0415
     from archiver.flows.setup import set_up  # noqa: PLC0415
     from archiver.model.instant import format_instant  # noqa: PLC0415
 
     policy = open_policy(run)
+    if (added := _added(run, policy, continues)) is not None:
+        return added
     head = _head(run, continues, reading)
     made = set_up(policy, clock=run.clock, random=run.random, environ=run.environ, continues=head)
+    places = named_destinations(run, policy)
     members = Initialised(
         made=made_keys(made),
-        destination=destination_of(destination_store(policy, run.clock).destination),
+        added=None,
+        destination=places[0].destination,
+        destinations=places,
         retain_until=format_instant(policy.retain_until()),
         back_up=[str(path) for path in _to_back_up(made, policy)],
         continues=None if head is None else Continued(head.origin, head.size, head.root),
@@ -57,6 +62,34 @@ def command(run: Run, /, *, continues: str | None, **reading: str | None) -> Ans
         run.talk.say(f"goes on from the log {head.origin}")
         run.talk.say(f"  which was checked and has {size}, root {short(head.root)}; the first snapshot signs this\n")
     run.talk.say("\n".join([*backup_lines(made, policy), "", "next: archiver plan, then archiver snapshot"]))
+    return Answer(Exit.OK, members)
+
+
+def _added(run: Run, policy: Policy, continues: str | None) -> Answer | None:
+    """Add the logs of new destinations to the trust file of an archive that is set up; None when there are none."""
+    from archiver.cli.answers import AddedLogs, Initialised  # noqa: PLC0415 - loaded when called
+    from archiver.cli.opening import named_destinations  # noqa: PLC0415
+    from archiver.flows.setup import add_destinations, is_set_up  # noqa: PLC0415
+    from archiver.model.instant import format_instant  # noqa: PLC0415
+
+    if continues is not None or not is_set_up(policy):
+        return None
+    added = add_destinations(policy, clock=run.clock)
+    if added is None:
+        return None
+    lines = [f"added to the trust file: the log {origin}" for origin in added.origins]
+    lines += ["the next snapshot brings there what the other destinations have", ""]
+    run.talk.say("\n".join([*lines, *_hand_out(added.trust_sha256), "", "next: archiver snapshot"]))
+    places = named_destinations(run, policy)
+    members = Initialised(
+        made=None,
+        added=AddedLogs(list(added.origins), str(added.trust_file), added.trust_sha256),
+        destination=places[0].destination,
+        destinations=places,
+        retain_until=format_instant(policy.retain_until()),
+        back_up=[str(added.trust_file), str(policy.path)],
+        continues=None,
+    )
     return Answer(Exit.OK, members)
 
 
@@ -99,11 +132,8 @@ def made_keys(made: Made) -> MadeKeys:
 
 def backup_lines(made: Made, policy: Policy) -> list[str]:
     """Say what was made, what to back up, and what to do with the trust file."""
-    from archiver.model.trust import groups  # noqa: PLC0415 - loaded when called
-
-    digits = groups(made.trust_sha256).split(" ")
     return [
-        f"made the keys of the archive {policy.archive}, log {made.origin}",
+        f"made the keys of the archive {policy.archive}, log {' and '.join(made.origins)}",
         "",
         "back these up now, in a safe place that is not the archive:",
         *indented(
@@ -118,6 +148,15 @@ def backup_lines(made: Made, policy: Policy) -> list[str]:
         ),
         "without the two keys this archive can be verified, but never continued",
         "",
+        *_hand_out(made.trust_sha256),
+    ]
+
+
+def _hand_out(trust_sha256: str) -> list[str]:
+    from archiver.model.trust import groups  # noqa: PLC0415 - loaded when called
+
+    digits = groups(trust_sha256).split(" ")
+    return [
         "hand the trust file to the auditor now, by another way than the archive, and read out its SHA-256:",
         f"  {' '.join(digits[:4])}",
         f"  {' '.join(digits[4:])}",

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from archiver.catalog.catalog import Catalog
-from archiver.cli.answers import Destination, Position
+from archiver.cli.answers import Destination, NamedDestination, Position
 from archiver.cli.context import Run
 from archiver.cli.words import columns, days_left, instant, short
 from archiver.errors import ArchiverError
@@ -24,7 +24,7 @@ from archiver.flows.state import StateFolder
 from archiver.model.policy import Policy, load_policy
 from archiver.stores import base
 
-__all__ = ["destination_of", "introduce", "open_policy", "policy_path", "where", "who"]
+__all__ = ["destination_of", "introduce", "named_destinations", "open_policy", "policy_path", "where", "who"]
 
 LOCKS = {
     False: "recorded, not enforced: whoever may write to this folder can delete from it",
@@ -44,8 +44,11 @@ def open_policy(run: Run) -> Policy:
     run.archive = policy.archive
     introduce(
         run,
-        place=destination_store(policy, run.clock).destination,
-        name=policy.destination.id,
+        places=[
+            (one.id, destination_store(policy, run.clock, one).destination)
+            for one in policy.destinations
+            if one.ended is None
+        ],
         position=_position(policy),
         holds=_holds(policy),
     )
@@ -57,14 +60,13 @@ def open_policy(run: Run) -> Policy:
 def introduce(
     run: Run,
     *,
-    place: base.Destination | None = None,
-    name: str | None = None,
+    places: Sequence[tuple[str, base.Destination]] = (),
     position: Position | str | None = None,
     holds: Sequence[tuple[str, datetime]] = (),
 ) -> None:
-    """Say the first lines, as far as there is something to say."""
+    """Say the first lines, as far as there is something to say; a place that no policy names has no name."""
     rows = [("archive", run.archive or "unknown"), ("user", who())]
-    if place is not None:
+    for name, place in places:
         rows.append(("destination", f"{name}, {where(place)}" if name else where(place)))
         rows.append(("locks", LOCKS[place.enforces_locks]))
     if isinstance(position, Position):
@@ -103,6 +105,14 @@ def destination_of(place: base.Destination) -> Destination:
         enforces_locks=place.enforces_locks,
         versioned=place.versioned,
     )
+
+
+def named_destinations(run: Run, policy: Policy) -> list[NamedDestination]:
+    """Return the destinations of a policy for `--json`."""
+    return [
+        NamedDestination(one.id, destination_of(destination_store(policy, run.clock, one).destination))
+        for one in policy.destinations
+    ]
 
 
 def _holds(policy: Policy) -> list[tuple[str, datetime]]:

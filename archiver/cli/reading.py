@@ -122,7 +122,7 @@ def _introduce(run: Run, reading: Reading) -> None:
     log = reading.archive.log
     introduce(
         run,
-        place=reading.store.destination,
+        places=[("", reading.store.destination)],
         position=Position(log.size, log.root.hex()) if log.size else "none",
         holds=[(hold.matter, parse_instant(hold.until)) for hold in reading.trust.holds],
     )

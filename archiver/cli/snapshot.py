@@ -145,6 +145,9 @@ def _say(run: Run, done: Snapshot) -> None:
         lines.append(f"in the way, and left as it was: {listed(done.strangers)}")
     lines.append(f"log: {count(done.log_size, 'entry', 'entries')}, root {short(done.root)}")
     run.talk.say("\n".join(lines))
+    for late in done.behind:
+        number = count(len(late.waiting), "statement")
+        run.talk.say(f"destination {late.id} lacks {number} with what they are about; the next run brings them there")
     if done.reasons:
         run.talk.say("\n".join(["", f"exit {int(done.exit)}, because"]))
         for reason in done.reasons:
@@ -261,5 +264,6 @@ def _members(done: Snapshot, made: Made | None) -> Snapshotted:
         strangers=list(done.strangers),
         locks_raised=done.locks_raised,
         ends_earlier=[answers.BelowHold(key, until) for key, until in done.ends_earlier],
+        left_behind=[answers.LeftBehind(one.id, one.problem, int(one.exit), list(one.waiting)) for one in done.behind],
         made_keys=None if made is None else made_keys(made),
     )

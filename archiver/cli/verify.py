@@ -242,11 +242,11 @@ def _introduce(run: Run, store: Store, trust: bytes) -> None:
     try:
         trusted = parse_trust(trust)
     except EvidenceError:
-        introduce(run, place=store.destination)  # the report says what is wrong with the trust file
+        introduce(run, places=[("", store.destination)])  # the report says what is wrong with the trust file
         return
     run.archive = trusted.archive
     holds = [(hold.matter, parse_instant(hold.until)) for hold in trusted.holds]
-    introduce(run, place=store.destination, holds=holds)
+    introduce(run, places=[("", store.destination)], holds=holds)
 
 
 def _members(report: Report, output: Path | None, stated: list[str]) -> Verified:

@@ -158,7 +158,7 @@ def look_command(
     known = tuple(read_seen(path, data) for path in seen)
     store = open_place(run, place)
     run.archive = trusted.archive
-    introduce(run, place=store.destination)
+    introduce(run, places=[("", store.destination)])
     folder = Home(home)
     signer = open_ed25519(key or folder.key, passphrase_from(passphrase, run.environ))
     looked = look(folder, store, trusted, signer, seen=known, clock=run.clock, listener=run.talk.hear)

@@ -260,7 +260,7 @@ def _put(session: Session, name: str, data: bytes) -> Subject:
 def _enter(session: Session, kind: str, subjects: list[Subject], predicate: Predicate) -> str:
     key, envelope = session.seal.seal(kind, subjects, predicate)
     # A kill between the two steps of this line leaves a stored statement, which the next run enters.
-    session.enter(key, session.journal.keep(key, envelope))
+    session.enter(key, session.keep(key, envelope))
     return key
 
 

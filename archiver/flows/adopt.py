@@ -301,7 +301,7 @@ def _sign(session: Session, predicate: BatchPredicate, version: Version, digest:
     signed = predicate.model_copy(update={"hold": hold, "receipts": [receipt_words(receipt)]})
     key, envelope = session.seal.seal("batch", [Subject.of(version.key, digest)], signed)
     # A crash after this line leaves the signed envelope in the journal; the next run enters it before it adopts.
-    session.enter(key, session.journal.keep(key, envelope))
+    session.enter(key, session.keep(key, envelope))
 
 
 def _copy(stream: BinaryIO, copy: BinaryIO) -> str:

@@ -67,7 +67,7 @@ def incidents(session: Session, what: str, decision: str, some: list[Left]) -> i
             objects=[one.words() for one in chunk],
         )
         key, envelope = session.seal.seal("incident", [Subject.of(report_key, digest)], predicate)
-        session.enter(key, session.journal.keep(key, envelope))
+        session.enter(key, session.keep(key, envelope))
         count += 1
     return count
 

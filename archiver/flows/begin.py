@@ -13,6 +13,7 @@ from archiver import __version__
 from archiver.errors import UsageError
 from archiver.flows import hold_in_force
 from archiver.flows.session import Session
+from archiver.flows.vault import Vault
 from archiver.model import layout, policy_change
 from archiver.model.instant import format_instant, round_up
 from archiver.model.statement import (
@@ -26,7 +27,7 @@ from archiver.model.statement import (
 from archiver.proof import keys
 from archiver.writer.place import versions_of
 
-__all__ = ["Began", "bring_into_force", "check_policy"]
+__all__ = ["Began", "bring_into_force", "check_policy", "put_readme"]
 
 _MAX_CHANGES = 200  # lines; more would not fit a statement, and nobody reads them in one
 
@@ -44,9 +45,9 @@ def check_policy(session: Session) -> policy_change.Change:
 
     A released matter may go; a matter that was extended may still have its old date in the policy, which is said.
     """
-    released = session.catalog.releases()
+    released = session.releases()
     hold_in_force.refuse_released(session.policy, released)
-    for line in hold_in_force.earlier_in_policy(session.policy, session.catalog.holds()):
+    for line in hold_in_force.earlier_in_policy(session.policy, session.holds()):
         session.say(line, "warning")
     last = session.catalog.policy()
     if last is None:
@@ -71,13 +72,12 @@ def bring_into_force(session: Session, change: policy_change.Change) -> Began:
 
 def _begin_archive(session: Session) -> None:
     continues = session.state.continues
-    if not versions_of(session.store, layout.README):
-        session.put(layout.README, readme(session))
+    session.everywhere(lambda vault: put_readme(session, vault))
     subject = _put_policy(session)
     predicate = ArchivePredicate(
         **session.seal.common(),
         origin=session.origin,
-        log_vkey=session.trust.logs[0].keys[-1].vkey,
+        log_vkey=session.lead.vkey,
         format=1,
         hash="sha-256",
         tree="rfc6962",
@@ -136,7 +136,7 @@ def _keep_and_enter(
 ) -> None:
     key, envelope = session.seal.seal(kind, subjects, predicate)
     # A crash after this line leaves the signed envelope in the journal; the next run enters it before anything else.
-    session.journal.keep(key, envelope)
+    session.keep(key, envelope)
     session.enter(key, envelope)
 
 
@@ -172,6 +172,12 @@ def _old_text(session: Session, sha256: str) -> bytes | None:
         if hashlib.sha256(data).hexdigest() == sha256:
             return data
     return None
+
+
+def put_readme(session: Session, vault: Vault) -> None:
+    """Store the README of a destination, unless there is one."""
+    if not versions_of(vault.store, layout.README):
+        session.place(vault, layout.README, readme(session.on(vault)))
 
 
 def readme(session: Session) -> bytes:

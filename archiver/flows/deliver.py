@@ -1,42 +1,55 @@
-"""From a finished spool file to a batch that the log has: put, read back, sign, enter, and only then forget the file.
+"""From a finished spool file to a batch that the logs have: put, read back, sign, enter, and only then forget the file.
 
-Every step may be repeated. What a crash leaves behind stands at the place where it would happen.
+Every step may be repeated. What a crash leaves behind stands at the place where it would happen. A batch is done when
+every destination has it; while one is set aside its spool file stays, as far as the spool has room for a backlog.
 """
 
 from __future__ import annotations
 
+from typing import Final
+
+from archiver.catalog.compare import missing
 from archiver.flows.session import Session
+from archiver.flows.subjects import objects_of
+from archiver.flows.vault import Vault
 from archiver.model import instant, layout
 from archiver.model.statement import BatchPredicate, HoldWords, ReceiptWords, Subject
+from archiver.proof import entry
+from archiver.stores.base import Receipt
 from archiver.writer.journal import JournaledBatch
-from archiver.writer.place import check_receipt, place
+from archiver.writer.place import check_receipt, place, versions_of
 from archiver.writer.seal import receipt_words
 
-__all__ = ["deliver", "deliver_rest"]
+__all__ = ["deliver", "deliver_rest", "wanted_by_others"]
+
+_MOST_KEPT: Final = 8
+"""Batches' worth of spool files that wait for a destination; what is beyond is copied from another one later."""
 
 
 def deliver(session: Session, batch: JournaledBatch) -> None:
-    """Bring one journaled batch into the store and the log."""
+    """Bring one journaled batch into the stores and the logs."""
     spool = session.state.spool / batch.spool
     key = layout.statement_key("batch", batch.id)
+    matters = tuple(str(matter) for matter in batch.predicate["matters"]) or None  # type: ignore[attr-defined]
     envelope = session.journal.kept(key)
     if envelope is None:
-        matters = tuple(str(matter) for matter in batch.predicate["matters"])  # type: ignore[attr-defined]
-        wanted = session.lock_for(matters or None)
-        receipt = place(session.store, batch.key, spool, lock=wanted, strangers=session.strangers.append)
-        check_receipt(receipt, wanted)
-        # A crash here leaves a locked object without a statement; the next run puts the same file and finds it there.
+        receipts = session.everywhere(lambda vault: _put(session, vault, batch, matters))
+        # A crash here leaves locked objects without a statement; the next run puts the same file and finds them there.
         hold = HoldWords(
-            retain_until=instant.format_instant(session.retain_until(matters or None)),
+            retain_until=instant.format_instant(session.retain_until(matters)),
             mode="COMPLIANCE",
             legal_hold=True,
         )
-        envelope = session.journal.keep(key, _seal(session, batch, hold, receipt_words(receipt)))
-    # A crash from here on leaves a signed envelope in the journal, which is put as these bytes until the log has it.
+        envelope = session.keep(key, _seal(session, batch, hold, [receipt_words(one) for one in receipts]))
+    elif len(session.vaults) > 1:
+        # One that was down when this was signed has not the object; its receipt is stated by itself later.
+        session.everywhere(lambda vault: _put_if_missing(session, vault, batch, matters))
+    # A crash from here on leaves a signed envelope in the journal, which is put as these bytes until the logs have it.
     session.enter(key, envelope)
     session.journal.batch_logged(batch.id)
     # A crash here leaves a spool file that no batch waits for; the next run sweeps it away.
-    spool.unlink(missing_ok=True)
+    if len(session.up) == len(session.vaults) or not _has_room(session):
+        spool.unlink(missing_ok=True)
 
 
 def deliver_rest(session: Session) -> int:
@@ -45,14 +58,50 @@ def deliver_rest(session: Session) -> int:
     for batch in batches:
         deliver(session, batch)
     envelopes = session.journal.unlogged_envelopes()
-    for key, envelope in envelopes:
-        session.enter(key, envelope)
+    for key, envelope, only in envelopes:
+        if len(session.vaults) == 1:
+            session.enter(key, envelope)
+        else:
+            session.everywhere(lambda vault, it=(key, envelope, only): _enter_in(session, vault, *it))  # type: ignore[misc] # mypy cannot infer a lambda with a default
     return len(batches) + len(envelopes)
 
 
-def _seal(session: Session, batch: JournaledBatch, hold: HoldWords, receipt: ReceiptWords) -> bytes:
+def wanted_by_others(session: Session) -> set[str]:
+    """Return the names of spool files that a destination which was set aside still lacks."""
+    late = [vault for vault in session.vaults if vault.problem is not None]
+    keys = {entry.decode(data).key for one in late for data in missing(one.catalog.path, session.catalog.path)}
+    named = (layout.statement_of_key(key) for key in keys)
+    return {f"{name[1]}.parquet" for name in named if name is not None and name[0] == "batch"}
+
+
+def _put(session: Session, vault: Vault, batch: JournaledBatch, matters: tuple[str, ...] | None) -> Receipt:
+    wanted = session.lock_for(matters, store=vault.store)
+    spool = session.state.spool / batch.spool
+    receipt = place(vault.store, batch.key, spool, lock=wanted, strangers=session.strangers.append)
+    check_receipt(receipt, wanted)
+    return receipt
+
+
+def _put_if_missing(session: Session, vault: Vault, batch: JournaledBatch, matters: tuple[str, ...] | None) -> None:
+    if not versions_of(vault.store, batch.key):
+        _put(session, vault, batch, matters)
+
+
+def _enter_in(session: Session, vault: Vault, key: str, envelope: bytes, only: str | None) -> None:
+    """Enter a statement where what it is about was stored; the others get both as their backlog."""
+    if only in (None, vault.id) and all(versions_of(vault.store, one.name) for one in objects_of(envelope)):
+        session.on(vault).enter(key, envelope)
+
+
+def _has_room(session: Session) -> bool:
+    """Say whether the spool may keep what a destination is waiting for."""
+    kept = sum(path.stat().st_size for path in session.state.spool.glob("*.parquet"))
+    return kept <= _MOST_KEPT * session.policy.limits.batch_raw_bytes
+
+
+def _seal(session: Session, batch: JournaledBatch, hold: HoldWords, receipts: list[ReceiptWords]) -> bytes:
     predicate = BatchPredicate.model_validate(
-        {**session.seal.common(batch.id), **batch.predicate, "hold": hold, "receipts": [receipt]}
+        {**session.seal.common(batch.id), **batch.predicate, "hold": hold, "receipts": receipts}
     )
     _, envelope = session.seal.seal("batch", [Subject.of(batch.key, batch.sha256)], predicate)
     return envelope

@@ -124,7 +124,7 @@ def sign_probe(session: Session, probed: Probed, items: Sequence[Item], at: date
 
 def _enter(session: Session, kind: str, subject: Subject, predicate: Predicate) -> str:
     key, envelope = session.seal.seal(kind, [subject], predicate)
-    session.enter(key, session.journal.keep(key, envelope))
+    session.enter(key, session.keep(key, envelope))
     return key
 
 

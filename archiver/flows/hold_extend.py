@@ -305,7 +305,7 @@ class _Extension:
         )
         key, envelope = session.seal.seal("hold", [report, order], predicate)
         # A crash after this line leaves the signed envelope in the journal; the next run enters it first.
-        session.enter(key, session.journal.keep(key, envelope))
+        session.enter(key, session.keep(key, envelope))
         return predicate
 
     # 4

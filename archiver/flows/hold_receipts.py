@@ -25,7 +25,7 @@ from archiver.model.statement_words import ReceiptWords
 from archiver.proof import canonical
 from archiver.proof.digest import sha256_of
 from archiver.stores.base import Receipt, Store
-from archiver.writer.place import place, versions_of
+from archiver.writer.place import versions_of
 from archiver.writer.seal import receipt_words
 
 __all__ = ["enter_receipts", "has_report", "put_report", "take_in"]
@@ -41,13 +41,13 @@ def put_report(session: Session, path: Path, name: str) -> Subject:
 
 def enter_receipts(session: Session, path: Path, name: str) -> str:
     """Store a file of receipts, state it in a `receipt` statement, and take it into the catalog; return its key."""
-    subject, receipt = _put(session, path, name)
-    predicate = ReceiptPredicate(**session.seal.common(), receipts=[receipt_words(receipt)])
+    subject, receipts = _put(session, path, name)
+    predicate = ReceiptPredicate(**session.seal.common(), receipts=[receipt_words(one) for one in receipts])
     key, envelope = session.seal.seal("receipt", [subject], predicate)
     # A crash up to here leaves a report that no statement names; the next run makes one of its own.
-    session.enter(key, session.journal.keep(key, envelope))
+    session.enter(key, session.keep(key, envelope))
     # A crash here leaves receipts that the catalog does not know; `take_in` of the next run does.
-    take_in(session.catalog, session.store)
+    session.everywhere(lambda vault: take_in(vault.catalog, vault.store))
     return subject.name
 
 
@@ -68,12 +68,11 @@ def take_in(catalog: Catalog, store: Store) -> int:
     return len(missing)
 
 
-def _put(session: Session, path: Path, name: str) -> tuple[Subject, Receipt]:
+def _put(session: Session, path: Path, name: str) -> tuple[Subject, list[Receipt]]:
     with path.open("rb") as file:
         digest = sha256_of(file)
     key = layout.report_key(digest, name)
-    receipt = place(session.store, key, path, lock=session.lock_for(), strangers=session.strangers.append)
-    return Subject.of(key, digest), receipt
+    return Subject.of(key, digest), session.put(key, path)
 
 
 def _receipts(store: Store, key: str, digest: str) -> Iterator[ReceiptWords]:

@@ -200,7 +200,7 @@ class _Release:
         session.put(order.name, self._instrument.data)
         report = hold_receipts.put_report(session, listed, f"release-{asked.matter}-list.jsonl")
         for one in self._approvals:
-            session.enter(one.key, session.journal.keep(one.key, one.envelope))
+            session.enter(one.key, session.keep(one.key, one.envelope))
         # A crash up to here leaves approvals in the log, which by themselves let go of nothing.
         predicate = ReleasePredicate(
             **session.seal.common(),
@@ -212,7 +212,7 @@ class _Release:
             counts=ReleaseCounts(objects=plan.found.objects, bytes=plan.found.bytes),
         )
         key, envelope = session.seal.seal("release", [request, order, report], predicate)
-        session.enter(key, session.journal.keep(key, envelope))
+        session.enter(key, session.keep(key, envelope))
         return predicate
 
     def _let_go(self, known: ReleasePredicate, scope: Scope, after: Path) -> str:

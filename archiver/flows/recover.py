@@ -1,29 +1,43 @@
 """What a run does before its own work: finish what was begun, here or elsewhere.
 
+0  the logs are taken in, and every destination that answers gets what it lacks
 1  batches and statements that this state folder had finished go to the store and the log
 2  a snapshot that this state folder finished in the log, but not in its books, is booked
 3  an unfinished snapshot that cannot go on, since the policy has changed, is closed as `aborted`
 4  unfinished snapshots of this host that no journal knows, since the state folder was lost, are closed as `aborted`
-5  stored statements that the log has not are entered; objects that nobody stated are adopted or named in an incident
+5  stored statements that the log has not are entered; objects that nobody stated are adopted or named in an incident;
+   this is done in each destination, and then each gets what the others have
 6  the lines of snapshots and the receipts that others made are taken into the catalog
 """
 
 from __future__ import annotations
 
-from archiver.flows import adopt, deliver, hold_receipts, rebuild
+from archiver.flows import adopt, backlog, begin, deliver, hold_receipts, rebuild
 from archiver.flows.session import Session
-from archiver.model import instant, layout
+from archiver.flows.vault import Vault
+from archiver.model import instant, layout, policy_change
 from archiver.model.items import ItemLine
 from archiver.model.statement import SnapshotPredicate, Subject
 from archiver.writer.journal import Run
 
-__all__ = ["finish_deliveries", "recover"]
+__all__ = ["catch_up", "finish_deliveries", "recover", "take_in_own"]
 
 
 def finish_deliveries(session: Session) -> int:
     """Step 1; everything else a run does stands on it. Return how many batches and statements were brought in."""
-    session.state.sweep({batch.spool for batch in session.journal.unlogged_batches()})
+    waiting = {batch.spool for batch in session.journal.unlogged_batches()}
+    session.state.sweep(waiting | deliver.wanted_by_others(session))
     return deliver.deliver_rest(session)
+
+
+def catch_up(session: Session) -> policy_change.Change:
+    """Take in the logs, bring every destination what it lacks, and compare the policy; what every flow begins with."""
+    session.everywhere(lambda vault: vault.log.catch_up())
+    change = begin.check_policy(session)
+    closed = any(session.everywhere(lambda vault: vault.log.finish_tail()))
+    if backlog.clear(session) or closed:
+        change = begin.check_policy(session)  # it may have been a policy, or what the archive begins with
+    return change
 
 
 def recover(session: Session) -> int:
@@ -31,18 +45,30 @@ def recover(session: Session) -> int:
     done = 0
     run = session.journal.run()
     if run is not None and session.catalog.has_statement("snapshot", run.snapshot):
-        session.catalog.absorb_items(run.snapshot, (ItemLine.parse(line.line) for line in session.journal.lines()))
+        take_in_own(session, run.snapshot)
         session.journal.clear()
         run = None
     if run is not None and run.policy_sha256 != session.policy.sha256:
         _abort(session, run)
         session.journal.clear()
         run, done = None, done + 1
-    done += adopt.adopt(session)
+    done += sum(session.everywhere(lambda vault: adopt.adopt(session.on(vault))))
+    done += backlog.clear(session)
     done += _abort_lost(session, run)
-    rebuild.take_in_items(session.catalog, session.store, session.trust)
-    hold_receipts.take_in(session.catalog, session.store)
+    session.everywhere(lambda vault: rebuild.take_in_items(vault.catalog, vault.store, session.trust))
+    session.everywhere(lambda vault: hold_receipts.take_in(vault.catalog, vault.store))
     return done
+
+
+def take_in_own(session: Session, snapshot: str) -> None:
+    """Take the lines of the journal's snapshot into the catalogs."""
+
+    def take_in(vault: Vault) -> None:
+        if snapshot in vault.catalog.snapshots_without_items():
+            lines = (ItemLine.parse(line.line) for line in session.journal.lines())
+            vault.catalog.absorb_items(snapshot, lines)
+
+    session.everywhere(take_in)
 
 
 def _abort_lost(session: Session, run: Run | None) -> int:
@@ -84,7 +110,7 @@ def _abort(session: Session, run: Run) -> None:
     )
     subject = Subject.of(layout.policy_key(run.policy_sha256), run.policy_sha256)
     key, envelope = session.seal.seal("snapshot", [subject], predicate)
-    session.enter(key, session.journal.keep(key, envelope))
+    session.enter(key, session.keep(key, envelope))
     session.say(f"snapshot {run.snapshot} could not go on and was closed as aborted", "warning")
 
 

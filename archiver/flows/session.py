@@ -1,7 +1,9 @@
-"""A writing session: policy, keys, store, log, catalog and journal of one archive, opened together and checked.
+"""A writing session: policy, keys, journal and destinations of one archive, opened together and checked.
 
-Opening fails closed. Keys must be usable and be the ones of the trust file, the clock must agree with the store's, the
-catalog is brought up to the log, and the policy must not ask for less than the last one that was signed.
+Opening fails closed. Keys must be usable and be the ones of the trust file, the clock must agree with the stores', the
+catalogs are brought up to their logs, and the policy must not ask for less than the last one that was signed.
+
+A destination that does not answer is set aside from the start, unless it is the only one.
 """
 
 from __future__ import annotations
@@ -11,29 +13,31 @@ import getpass
 import os
 import socket
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from archiver import __version__
 from archiver.catalog.catalog import Catalog
 from archiver.errors import EvidenceError, UsageError, WorldError
-from archiver.events import Listener, Said
-from archiver.flows import hold_in_force
+from archiver.events import Listener
+from archiver.flows.destinations import Named, destinations, receipts_of
 from archiver.flows.state import StateFolder
-from archiver.model.policy import Policy
+from archiver.flows.vault import Vault
+from archiver.flows.writing import Session
+from archiver.model.policy import DestinationSpec, Policy
 from archiver.model.statement import By, UnknownKindError, identify_statement, parse_statement
 from archiver.model.trust import TrustFile, parse_trust
 from archiver.proof import dsse, keys, note
 from archiver.signing.base import LogSigner, Signer
 from archiver.signing.open import open_log_signer, open_signer
-from archiver.stores.base import Lock, Store, Version
+from archiver.stores.base import Store
 from archiver.stores.open import open_store
 from archiver.writer.append import Log, Opened
 from archiver.writer.journal import Journal
-from archiver.writer.place import place
 from archiver.writer.rows import disk_error
 from archiver.writer.seal import Seal
 
@@ -50,62 +54,6 @@ __all__ = [
 
 MAX_SKEW_S = 300
 """A clock further from the store's than this would write wrong lock dates and times: 5 minutes, as AWS tolerates 15."""
-
-
-@dataclass
-class Session:
-    """Everything a run writes with."""
-
-    policy: Policy
-    state: StateFolder
-    store: Store
-    trust: TrustFile
-    catalog: Catalog
-    journal: Journal
-    seal: Seal
-    log: Log
-    clock: Callable[[], datetime]
-    random: Callable[[int], bytes]
-    listener: Listener
-    strangers: list[Version] = field(default_factory=list)
-    at_least: datetime | None = None
-    """A date that is being brought into force: what is stored meanwhile has it already."""
-
-    @property
-    def origin(self) -> str:
-        """Name of the log that is written."""
-        return self.trust.logs[0].origin
-
-    def retain_until(self, matters: tuple[str, ...] | None = None) -> datetime:
-        """Return the end of the hold in force, of these matters or of the whole archive."""
-        until = hold_in_force.retain_until(self.policy, self.catalog.holds(), matters)
-        return until if self.at_least is None else max(until, self.at_least)
-
-    def lock_for(self, matters: tuple[str, ...] | None = None) -> Lock:
-        """Return the lock of an object that serves these matters, or the whole archive.
-
-        A hold that has passed is still a hold: where the store refuses a date in the past, the legal hold is what is
-        left, and the run says that the date must be extended.
-        """
-        until = self.retain_until(matters)
-        if until <= self.clock() and self.store.destination.enforces_locks:
-            return Lock("NONE", None, legal_hold=True)
-        return Lock("COMPLIANCE", until, legal_hold=True)
-
-    def put(self, key: str, body: bytes | Path, lock: Lock | None = None) -> None:
-        """Store an object that serves the whole archive."""
-        place(self.store, key, body, lock=lock or self.lock_for(), strangers=self.strangers.append)
-
-    def enter(self, key: str, envelope: bytes) -> None:
-        """Store a statement and enter it in the log; doing it again changes nothing."""
-        self.put(key, envelope)
-        # A crash here leaves a stored statement that the journal, or whoever finds it, enters.
-        self.log.append(key, envelope)
-        self.journal.envelope_logged(key)
-
-    def say(self, text: str, severity: str = "info") -> None:
-        """Tell the person who is looking."""
-        self.listener(Said(text, severity))
 
 
 def whoami(clock_offset_s: int | None) -> By:
@@ -127,9 +75,9 @@ def _user() -> str:
         return str(os.getuid())
 
 
-def destination_store(policy: Policy, clock: Callable[[], datetime]) -> Store:
-    """Open the policy's destination."""
-    spec = policy.destination
+def destination_store(policy: Policy, clock: Callable[[], datetime], spec: DestinationSpec | None = None) -> Store:
+    """Open a destination of the policy, the first one unless another is named."""
+    spec = spec or policy.destinations[0]
     return open_store(
         spec.location,
         base=policy.path.parent,
@@ -180,23 +128,35 @@ def open_session(
     """Open everything for writing, under the run lock of the state folder."""
     state = StateFolder(policy.state)
     trust = own_trust(policy)
-    with state.locked():
+    named = destinations(policy, trust)
+    with state.locked(), ExitStack() as open_files:
         signers = _open_signers(policy, trust, environ)
-        store = destination_store(policy, clock)
-        offset = _checked_offset(store)
-        catalog, journal = Catalog(state.catalog), Journal(state.journal)
+        stores = [destination_store(policy, clock, one.spec) for one in named]
+        offset, problems = _checked_offset(stores)
         try:
-            yield _assembled(
-                policy, trust, signers, store, offset,
-                catalog=catalog, journal=journal, clock=clock, random=random, listener=listener,
-            )  # fmt: skip
+            session = Session(
+                policy=policy,
+                state=state,
+                vaults=(),
+                trust=trust,
+                journal=open_files.enter_context(closing(Journal(state.journal))),
+                seal=Seal(signers.statement, trust.archive, trust.archive_id, whoami(offset), clock, random),
+                clock=clock,
+                random=random,
+                listener=listener,
+            )
+            session.vaults = tuple(
+                _vault(session, one, store, signers.log, open_files.enter_context(closing(_catalog(one, store, trust))))
+                for one, store in zip(named, stores, strict=True)
+            )
+            for vault, problem in zip(session.vaults, problems, strict=True):
+                if problem is not None:
+                    session.set_aside(vault, problem)
+            yield session
         except sqlite3.OperationalError as problem:
             raise state_error(problem, state.path) from problem
         except OSError as problem:  # sources and stores word their own; what is left is the state folder
             raise disk_error(problem, state.path / "spool") from problem
-        finally:
-            journal.close()
-            catalog.close()
 
 
 @contextmanager
@@ -210,21 +170,31 @@ def open_beside(
     environ: dict[str, str],
     listener: Listener,
 ) -> Iterator[Session]:
-    """Open a session for single statements that waits for no run and holds none up.
+    """Open a session for single statements, in one destination, that waits for no run and holds none up.
 
     It takes no run lock and leaves the state folder alone: its index is a temporary file that `take_in` fills with the
-    log as it was just read and checked, its journal is in memory. What a kill leaves, the next run adopts: the log
-    needs no other lock than its own rules.
+    log as it was just read and checked, its journal is in memory. What a kill leaves, the next run adopts, and it
+    brings the statement to the other destinations: the log needs no other lock than its own rules.
     """
     trust = own_trust(policy)
     signers = _open_signers(policy, trust, environ)
-    offset = _checked_offset(store)
+    offset, _ = _checked_offset([store])
+    named = _named(policy, trust, store, clock)
     with closing(Catalog("")) as catalog, closing(Journal(Path(":memory:"))) as journal:
         take_in(catalog)
-        yield _assembled(
-            policy, trust, signers, store, offset,
-            catalog=catalog, journal=journal, clock=clock, random=random, listener=listener,
-        )  # fmt: skip
+        session = Session(
+            policy=policy,
+            state=StateFolder(policy.state),
+            vaults=(),
+            trust=trust,
+            journal=journal,
+            seal=Seal(signers.statement, trust.archive, trust.archive_id, whoami(offset), clock, random),
+            clock=clock,
+            random=random,
+            listener=listener,
+        )
+        session.vaults = (_vault(session, named, store, signers.log, catalog),)
+        yield session
 
 
 def check_keys(policy: Policy, environ: dict[str, str]) -> None:
@@ -236,55 +206,40 @@ def check_keys(policy: Policy, environ: dict[str, str]) -> None:
 class _Signers:
     statement: Signer
     log: LogSigner
-    vkey: note.VerifierKey
 
 
 def _open_signers(policy: Policy, trust: TrustFile, environ: dict[str, str]) -> _Signers:
     signer = open_signer(policy.keys.statement_key, policy.keys.passphrase, environ)
     log_signer = open_log_signer(policy.keys.log_key, policy.keys.passphrase, environ)
-    vkey = note.parse_vkey(trust.logs[0].keys[-1].vkey)
-    _check_own_keys(trust, signer.keyid, vkey, log_signer.public_bytes)
-    return _Signers(signer, log_signer, vkey)
+    _check_own_keys(trust, signer.keyid, log_signer.public_bytes)
+    return _Signers(signer, log_signer)
 
 
-def _assembled(
-    policy: Policy,
-    trust: TrustFile,
-    signers: _Signers,
-    store: Store,
-    offset: int | None,
-    *,
-    catalog: Catalog,
-    journal: Journal,
-    clock: Callable[[], datetime],
-    random: Callable[[int], bytes],
-    listener: Listener,
-) -> Session:
-    strangers: list[Version] = []
-    session = Session(
-        policy=policy,
-        state=StateFolder(policy.state),
-        store=store,
-        trust=trust,
-        catalog=catalog,
-        journal=journal,
-        seal=Seal(signers.statement, trust.archive, trust.archive_id, whoami(offset), clock, random),
-        log=None,  # type: ignore[arg-type] # set in the next line; the log asks the session for its locks
-        clock=clock,
-        random=random,
-        listener=listener,
-        strangers=strangers,
-    )
-    session.log = Log(
+def _named(policy: Policy, trust: TrustFile, store: Store, clock: Callable[[], datetime]) -> Named:
+    """Return the destination of the policy that a store is."""
+    for named in destinations(policy, trust):
+        if destination_store(policy, clock, named.spec).destination == store.destination:
+            return named
+    place = store.destination.location
+    raise UsageError("destination-unknown", f"{place}: expected a destination of the policy, found another place")
+
+
+def _catalog(named: Named, store: Store, trust: TrustFile) -> Catalog:
+    return Catalog(named.catalog, mine=receipts_of(store.destination, trust))
+
+
+def _vault(session: Session, named: Named, store: Store, signer: LogSigner, catalog: Catalog) -> Vault:
+    vkey = named.log.keys[-1].vkey
+    log = Log(
         store,
         catalog,
-        vkey=signers.vkey,
-        signer=signers.log,
-        open_statement=statement_opener(trust),
-        lock=session.lock_for,
-        strangers=strangers.append,
+        vkey=note.parse_vkey(vkey),
+        signer=signer,
+        open_statement=statement_opener(session.trust),
+        lock=partial(session.lock_for, store=store),
+        strangers=session.strangers.append,
     )
-    return session
+    return Vault(named.id, named.origin, vkey, store, catalog, log)
 
 
 def state_error(problem: sqlite3.OperationalError, path: Path) -> WorldError:
@@ -322,23 +277,35 @@ def statement_opener(trust: TrustFile) -> Callable[[bytes], Opened]:
     return open_statement
 
 
-def _check_own_keys(trust: TrustFile, keyid: str, vkey: note.VerifierKey, log_public: bytes) -> None:
+def _check_own_keys(trust: TrustFile, keyid: str, log_public: bytes) -> None:
     if keyid not in {key.keyid for key in trust.statement_keys}:
         raise UsageError(
             "key-mismatch",
             f"statement key: expected one of the trust file's keys, found {keyid}",
             hint="put the key back that this archive was begun with",
         )
-    if vkey.public != log_public:
-        raise UsageError("key-mismatch", "log key: it is not the one that the trust file names", hint="put it back")
+    for log in trust.logs:
+        if note.parse_vkey(log.keys[-1].vkey).public != log_public:
+            raise UsageError("key-mismatch", "log key: it is not the one that the trust file names", hint="put it back")
 
 
-def _checked_offset(store: Store) -> int | None:
-    offset = getattr(store, "clock_offset_s", lambda: None)()
-    if offset is not None and abs(offset) > MAX_SKEW_S:
-        raise WorldError(
-            "clock-skew",
-            f"clock: expected within {MAX_SKEW_S} s of the store's, found {offset} s apart",
-            hint="set this machine's clock (ntp), then try again",
-        )
-    return None if offset is None else int(offset)
+def _checked_offset(stores: Sequence[Store]) -> tuple[int | None, list[WorldError | None]]:
+    """Return how far the clock of a store is apart, and why a store that is not the only one did not answer."""
+    offset, problems = None, list[WorldError | None]()
+    for store in stores:
+        try:
+            found = getattr(store, "clock_offset_s", lambda: None)()
+        except WorldError as problem:
+            problems.append(problem)
+            continue
+        if found is not None and abs(found) > MAX_SKEW_S:
+            raise WorldError(
+                "clock-skew",
+                f"clock: expected within {MAX_SKEW_S} s of the store's, found {found} s apart",
+                hint="set this machine's clock (ntp), then try again",
+            )
+        problems.append(None)
+        offset = int(found) if offset is None and found is not None else offset
+    if all(problems):
+        raise next(filter(None, problems))
+    return offset, problems

@@ -1,7 +1,8 @@
 """Keys, trust file and state of a new archive (`archiver init`), made where nothing is yet.
 
-Keys are made only when the destination has no checkpoint and no key file exists. Anything half there is refused: keys
-that are lost cannot be replaced by new ones without anybody noticing.
+Keys are made only when no destination has a checkpoint and no key file exists. Anything half there is refused: keys
+that are lost cannot be replaced by new ones without anybody noticing. Of an archive that is set up, only the logs of
+destinations that the policy has now are added to the trust file, which is then handed out again.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from datetime import datetime
 from pathlib import Path
 
 from archiver.errors import UsageError
-from archiver.flows.session import destination_store, trust_path
+from archiver.flows.destinations import origin_of, without_log
+from archiver.flows.session import destination_store, own_trust, trust_path
 from archiver.flows.state import StateFolder
 from archiver.model import layout, trust
 from archiver.model.instant import format_instant, round_up
@@ -24,13 +26,13 @@ from archiver.proof import keys, note
 from archiver.signing.base import LogSigner, Signer
 from archiver.signing.open import create_log_signer, create_signer, open_log_signer, open_signer
 from archiver.stores.base import Store
-from archiver.writer.durable import write_new
+from archiver.writer.durable import replace_file, write_new
 from archiver.writer.place import first_under
 
 KEYS = 2
 """How many keys an archive has."""
 
-__all__ = ["Made", "can_set_up_quietly", "is_set_up", "set_up"]
+__all__ = ["Added", "Made", "add_destinations", "can_set_up_quietly", "is_set_up", "set_up"]
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,22 @@ class Made:
     trust_file: Path
     trust_sha256: str
     archive_id: str
-    origin: str
+    origins: tuple[str, ...]
     demo: bool
+
+    @property
+    def origin(self) -> str:
+        """The log of the first destination."""
+        return self.origins[0]
+
+
+@dataclass(frozen=True)
+class Added:
+    """The logs that were added to the trust file, by origin, and the trust file's new digest."""
+
+    origins: tuple[str, ...]
+    trust_file: Path
+    trust_sha256: str
 
 
 def is_set_up(policy: Policy) -> bool:
@@ -64,8 +80,9 @@ def is_set_up(policy: Policy) -> bool:
 
 
 def can_set_up_quietly(policy: Policy) -> bool:
-    """Say whether `snapshot` may make keys on its way: file keys and a destination that is a folder."""
-    return policy.destination.path is not None and policy.keys.passphrase is None and len(policy.keys.files) == KEYS
+    """Say whether `snapshot` may make keys on its way: file keys and destinations that are folders."""
+    folders = all(one.path is not None for one in policy.destinations)
+    return folders and policy.keys.passphrase is None and len(policy.keys.files) == KEYS
 
 
 def set_up(
@@ -87,8 +104,8 @@ def set_up(
             f"{_files(policy)[0]}: expected no keys, found them",
             hint="this archive is set up; run `archiver snapshot`",
         )
-    store = destination_store(policy, clock)
-    _refuse_used_destination(store)
+    for spec in policy.destinations:
+        _refuse_used_destination(destination_store(policy, clock, spec))
     state = StateFolder(policy.state)
     with state.locked():
         if state.exists:
@@ -114,8 +131,7 @@ def _make(policy: Policy, archive_id: str, environ: dict[str, str], *, demo: boo
     opened_log = None if isinstance(log_key, FileKey) else open_log_signer(log_key, passphrase, environ)
     signer = opened or create_signer(statement_key, passphrase, environ)
     log_signer = opened_log or create_log_signer(log_key, passphrase, environ)
-    origin = f"{policy.archive}/{archive_id}/{policy.destination.id}"
-    words = _trust(policy, archive_id, origin, signer, log_signer)
+    words = _trust(policy, archive_id, signer, log_signer)
     data = words.encode()
     write_new(trust_file, data, mode=0o644)
     return Made(
@@ -124,24 +140,43 @@ def _make(policy: Policy, archive_id: str, environ: dict[str, str], *, demo: boo
         trust_file,
         hashlib.sha256(data).hexdigest(),
         archive_id,
-        origin,
+        tuple(log.origin for log in words.logs),
         demo,
     )
+
+
+def add_destinations(policy: Policy, *, clock: Callable[[], datetime]) -> Added | None:
+    """Add the logs of destinations that are new in the policy to the trust file; None when there are none.
+
+    They are signed with the archive's log key, under a name of their own. Nothing is written to the destinations: the
+    next run brings them everything that the others have.
+    """
+    trusted, path = own_trust(policy), trust_path(policy)
+    fresh = without_log(policy, trusted)
+    if not fresh:
+        return None
+    for spec in fresh:
+        _refuse_used_destination(destination_store(policy, clock, spec))
+    public = note.parse_vkey(trusted.logs[0].keys[-1].vkey).public
+    logs = [_log(origin_of(trusted.archive, trusted.archive_id, one.id), public) for one in fresh]
+    data = trusted.model_copy(update={"logs": [*trusted.logs, *logs]}).encode()
+    replace_file(path, data, mode=0o644)
+    return Added(tuple(log.origin for log in logs), path, hashlib.sha256(data).hexdigest())
 
 
 def _trust(
     policy: Policy,
     archive_id: str,
-    origin: str,
     signer: Signer,
     log_signer: LogSigner,
 ) -> trust.TrustFile:
-    vkey = note.VerifierKey(origin, log_signer.public_bytes)
     return trust.TrustFile(
         version=1,
         archive=policy.archive,
         archive_id=archive_id,
-        logs=[trust.LogTrust(origin=origin, keys=[trust.LogKey(vkey=str(vkey), from_size=0, to_size=None)], seen=None)],
+        logs=[
+            _log(origin_of(policy.archive, archive_id, one.id), log_signer.public_bytes) for one in policy.destinations
+        ],
         statement_keys=[
             trust.StatementKey(
                 keyid=signer.keyid,
@@ -157,6 +192,11 @@ def _trust(
         max_silence_hours=policy.expected_every_hours,
         witnesses=[],
     )
+
+
+def _log(origin: str, public: bytes) -> trust.LogTrust:
+    vkey = note.VerifierKey(origin, public)
+    return trust.LogTrust(origin=origin, keys=[trust.LogKey(vkey=str(vkey), from_size=0, to_size=None)], seen=None)
 
 
 def holds_of(policy: Policy) -> list[trust.TrustedHold]:

@@ -20,6 +20,7 @@ from datetime import datetime
 from archiver.errors import Exit, UsageError
 from archiver.events import Advanced, Listener, Stage
 from archiver.flows import begin, deliver, recover
+from archiver.flows.backlog import LeftBehind, left_behind
 from archiver.flows.capture import Capture
 from archiver.flows.ends_earlier import dates, ends_earlier
 from archiver.flows.relock import raise_locks
@@ -64,6 +65,8 @@ class Snapshot:
     locks_raised: int
     ends_earlier: tuple[tuple[str, str], ...]
     """Batches, by key, whose locks end before the hold in force, and when: no item of this run needs them."""
+    behind: tuple[LeftBehind, ...]
+    """The destinations that the run went on without."""
 
 
 def snapshot(
@@ -80,10 +83,7 @@ def snapshot(
     """Make one snapshot; `only` names sources to take, all when empty; `confirm` raises when a person declines."""
     _check_names(policy, only)
     with open_session(policy, clock=clock, random=random, environ=environ, listener=listener) as session:
-        session.log.catch_up()
-        change = begin.check_policy(session)
-        if session.log.finish_tail():
-            change = begin.check_policy(session)  # it may have been a policy, or what the archive begins with
+        change = recover.catch_up(session)
         recovered = recover.finish_deliveries(session)
         wanted = [source for source in policy.sources if not source.ended and (not only or source.id in only)]
         seen = survey(session.catalog, wanted, clock, listener)
@@ -121,7 +121,7 @@ class _Run:
         self._raised = raise_locks(self._session, self._named_elsewhere())
         self._items()
         finished = self._finish(tallies)
-        self._session.catalog.absorb_items(finished.id, self._item_lines())
+        recover.take_in_own(self._session, finished.id)
         # A crash before this line leaves a finished snapshot in the journal; the next run only takes its lines in.
         self._session.journal.clear()
         return self._summary(finished, tallies)
@@ -133,7 +133,7 @@ class _Run:
             snapshot=session.seal.fresh_id(),
             started=instant.format_instant(session.clock()),
             policy_sha256=session.policy.sha256,
-            log_size_at_start=session.catalog.log_size(),
+            log_size_at_start=min(vault.catalog.log_size() for vault in session.vaults),
             previous=None if last is None else last.id,
             sources=[source.id for source in self._wanted],
         )
@@ -229,7 +229,7 @@ class _Run:
         if envelope is None:
             predicate = self._predicate(tallies)
             policy_subject = Subject.of(layout.policy_key(run.policy_sha256), run.policy_sha256)
-            envelope = session.journal.keep(key, session.seal.seal("snapshot", [policy_subject], predicate)[1])
+            envelope = session.keep(key, session.seal.seal("snapshot", [policy_subject], predicate)[1])
         session.enter(key, envelope)
         finished = session.catalog.snapshot(run.snapshot)
         if finished is None:
@@ -263,18 +263,15 @@ class _Run:
             new_bytes=one.new_bytes,
         )
 
-    def _item_lines(self) -> Iterator[ItemLine]:
-        for line in self._session.journal.lines():
-            yield ItemLine.parse(line.line)
-
     def _summary(self, finished: SnapshotPredicate, tallies: list[Tally]) -> Snapshot:
         session = self._session
-        reasons = self._reasons(tallies)
+        reasons, behind = self._reasons(tallies), left_behind(session)
+        reasons += [f"destination {one.id} is left behind: {one.problem}" for one in behind]
         size = session.catalog.log_size()
         return Snapshot(
             id=finished.id,
             status=finished.status,
-            exit=Exit.INCOMPLETE if reasons else Exit.OK,
+            exit=Exit.worst([Exit.INCOMPLETE] * bool(reasons) + [one.exit for one in behind]),
             tallies=tuple(tallies),
             batches=finished.batches,
             changes=self._began.changes,
@@ -284,6 +281,7 @@ class _Run:
             root=session.catalog.frontier().root().hex(),
             strangers=tuple(sorted({version.key for version in session.strangers})),
             locks_raised=self._raised,
+            behind=behind,
             ends_earlier=tuple(
                 (row.object_key, row.retain_until)
                 for row in ends_earlier(session.catalog, dates(session.catalog, session.policy))

@@ -2,7 +2,7 @@
 
 lock              held by flock(2) while a run lasts; readers never take it
 journal.sqlite    what an unfinished snapshot had done
-catalog.sqlite    the index, rebuildable
+catalog.sqlite    the index, rebuildable; of each further destination catalog-<id>.sqlite
 spool/            finished batches on their way to the store, and the scratch file of the open one
 demo-keys         present when keys were made on the way by `snapshot`
 continues.json    the head of the older log that this archive goes on from, until the first snapshot signs it
@@ -36,6 +36,10 @@ class StateFolder:
         self.spool = path / "spool"
         self._demo = path / "demo-keys"
         self._continues = path / "continues.json"
+
+    def catalog_of(self, destination: str, *, first: bool) -> Path:
+        """Return where the catalog of a destination's log is; `first` is the one that the archive was begun with."""
+        return self.catalog if first else self.path / f"catalog-{destination}.sqlite"
 
     @property
     def exists(self) -> bool:

@@ -204,7 +204,9 @@ def _unfinished(state: StateFolder) -> tuple[str | None, tuple[str, ...]]:
     journal = Journal(state.journal)
     try:
         run = journal.run()
-        waiting = [batch.key for batch in journal.unlogged_batches()] + [key for key, _ in journal.unlogged_envelopes()]
+        waiting = [batch.key for batch in journal.unlogged_batches()] + [
+            key for key, _, _ in journal.unlogged_envelopes()
+        ]
         return (run.snapshot if run else None), tuple(waiting)
     finally:
         journal.close()

@@ -180,6 +180,8 @@ def add(session: Session, data: bytes) -> list[Added]:
     `EvidenceError` for a checkpoint that is not the archive's, or a signature that is not good.
     """
     found = _parse(data)
+    origin = checkpoint.parse_text(found.text).origin
+    session = next((session.on(vault) for vault in session.up if vault.origin == origin), session)
     _check_head(session, found)
     text, witnesses = found.text, [cosignature.parse_witness_key(one) for one in session.trust.witnesses]
     mine = [
@@ -273,7 +275,7 @@ def _check_head(session: Session, found: Note) -> None:
         )
 
 
-def _put(store: Store, text: str, line: NoteSignature, key: WitnessKey, put: Callable[[str, bytes], None]) -> Added:
+def _put(store: Store, text: str, line: NoteSignature, key: WitnessKey, put: Callable[[str, bytes], object]) -> Added:
     """Put a line under its key, once: where the witness has a good one over this head already, that one stays."""
     head = checkpoint.parse_text(text)
     name = layout.cosignature_key(head.size, key.key_hash)

@@ -3,9 +3,10 @@
     archive   the first entry, and only there
     policy    revisions from 1 without gaps, each naming the one before
     batch     made under a policy that the log has
-    snapshot  goes on from a snapshot that the log has, and began when the log was no longer than it is
+    snapshot  goes on from a snapshot that the log has, and began when the log was no longer than it is; how long it was
+              is said of the log that the archive was begun in, as another one may have fewer entries
 
->>> list(Numbers().problems(1, archive_statement))
+>>> list(Numbers("case/7e8b/vault").problems(1, archive_statement))
 [('statement-number', 'the archive statement at entry 0 only', 'one at entry 1')]
 """
 
@@ -30,8 +31,10 @@ _Problem = tuple[str, str, str]
 class Numbers:
     """What the statements so far have said about their order."""
 
-    def __init__(self) -> None:
-        """Begin before the first entry."""
+    def __init__(self, origin: str) -> None:
+        """Begin before the first entry of the log of this name."""
+        self._origin = origin
+        self._is_first = True
         self._revision = 0
         self._policy: str | None = None
         self._policies: set[str] = set()
@@ -44,6 +47,7 @@ class Numbers:
             actual = f"a {statement.kind} statement at entry {position}"
             yield "statement-number", "the archive statement at entry 0 and only there", actual
         if isinstance(predicate, ArchivePredicate):
+            self._is_first = predicate.origin == self._origin
             yield from _policy_subject(statement, predicate.policy_sha256)
         if isinstance(predicate, PolicyPredicate):
             yield from self._policy_problems(statement, predicate)
@@ -71,7 +75,7 @@ class Numbers:
             yield "statement-malformed", "no sources in an aborted snapshot", f"{len(predicate.sources)} sources"
         if len(statement.subject) != 1 or not statement.subject[0].name.startswith("policies/"):
             yield "statement-malformed", "its policy as the one subject", f"{len(statement.subject)} subjects"
-        if predicate.log_size_at_start > position:
+        if self._is_first and predicate.log_size_at_start > position:
             yield (
                 "statement-number",
                 f"a log of at most {position} entries at its start",

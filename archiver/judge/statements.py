@@ -154,7 +154,7 @@ class _Reader:
         self._trusted = trusted
         self._brackets = brackets
         self._keyring = Keyring(trusted)
-        self._numbers = Numbers()
+        self._numbers = Numbers(log.origin)
 
     def take(self, position: int, data: bytes, versions: list[Listed]) -> None:
         """Open the statement of one entry."""
@@ -261,10 +261,11 @@ class _Reader:
             yield "statement-archive", f"the archive {self._trusted.archive}", predicate.archive
         if not isinstance(predicate, ArchivePredicate):
             return
-        if predicate.origin != self._log.origin:
+        # The log of the destination that the archive was begun in; the others have the same statement.
+        vkeys = {log.origin: {key.vkey for key in log.keys} for log in self._trusted.logs}
+        if predicate.origin not in vkeys:
             yield "statement-archive", f"the log {self._log.origin}", predicate.origin
-        vkeys = {key.vkey for log in self._trusted.logs for key in log.keys if log.origin == self._log.origin}
-        if predicate.log_vkey not in vkeys:
+        if predicate.log_vkey not in vkeys.get(predicate.origin, ()):
             yield "statement-archive", "a log key of the trust file", predicate.log_vkey
 
     def _is_double(self, kind: str, identity: str) -> bool:

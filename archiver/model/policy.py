@@ -122,6 +122,8 @@ class DestinationSpec:
     endpoint: str | None = None
     region: str | None = None
     profile: str | None = None
+    read_back: Literal["head", "full"] = "head"
+    ended: Ended | None = None
 
 
 @dataclass(frozen=True)
@@ -193,7 +195,7 @@ class Policy:
 
     @property
     def destination(self) -> DestinationSpec:
-        """The one destination."""
+        """The first destination."""
         return self.destinations[0]
 
     def matter(self, identity: str) -> Matter:
@@ -278,7 +280,16 @@ def _policy(words: PolicyWords, places: policy_places.Places, path: Path, text: 
             for number, source in enumerate(words.sources)
         ),
         destinations=tuple(
-            DestinationSpec(one.id, one.location, places.destinations[number], one.endpoint, one.region, one.profile)
+            DestinationSpec(
+                one.id,
+                one.location,
+                places.destinations[number],
+                one.endpoint,
+                one.region,
+                one.profile,
+                one.read_back,
+                Ended(one.ended.at, one.ended.reason) if one.ended else None,
+            )
             for number, one in enumerate(words.destinations)
         ),
         keys=_keys(words, places, path),

@@ -38,7 +38,7 @@ def check(words: PolicyWords, document: Document) -> list[Problem]:
         *_unique("matters", words.matters, document),
         *_unique("sources", words.sources, document),
         *_unique("destinations", words.destinations, document),
-        *_one_destination(words, document),
+        *_places_apart(words, document),
         *_matters_exist(words, document),
         *_kind_of_keys(words, document),
         *_ends(words, document),
@@ -97,11 +97,23 @@ def _unique(group: str, named: Sequence[_Named], document: Document) -> Iterator
             yield Problem(document.mark(place), dotted(place), text, "another name")
 
 
-def _one_destination(words: PolicyWords, document: Document) -> Iterator[Problem]:
-    if len(words.destinations) > 1:
-        place: Location = ("destinations", 1)
-        text = f"expected one destination, found {len(words.destinations)}: several are not built yet"
-        yield Problem(document.mark(place), dotted(place), text, "one policy and one archive name for each destination")
+def _places_apart(words: PolicyWords, document: Document) -> Iterator[Problem]:
+    """Refuse two destinations in one bucket: what happens to it happens to both, and receipts could not tell them."""
+    first: dict[tuple[str | None, str], int] = {}
+    for number, one in enumerate(words.destinations):
+        if not one.location.startswith("s3://"):
+            continue
+        bucket = one.location.removeprefix("s3://").partition("/")[0]
+        earlier = first.setdefault((one.endpoint, bucket), number)
+        if earlier != number:
+            place: Location = ("destinations", number, "location")
+            line = document.mark(("destinations", earlier, "location")).line
+            text = f"the bucket {bucket} is the destination in line {line} already"
+            yield Problem(document.mark(place), dotted(place), text, "a bucket of its own, best with another provider")
+    if all(one.ended for one in words.destinations):
+        place = ("destinations",)
+        text = "expected a destination that has not ended, found none"
+        yield Problem(document.mark(place), dotted(place), text, "the one that the archive is written to now")
 
 
 def _matters_exist(words: PolicyWords, document: Document) -> Iterator[Problem]:

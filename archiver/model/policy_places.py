@@ -114,7 +114,10 @@ class _Finder:
         for source in sources:
             for folder in (*archives, state):
                 self._keep_source_apart(source, folder)
-        for place, _, archive in archives:
+        for number, (place, _, archive) in enumerate(archives):
+            for _, _, other in archives[:number]:
+                if _within(other, archive) or _within(archive, other):
+                    self._refuse(place, f"it and the destination {other} lie in each other", "another disk")
             if _within(state[2], archive) or _within(archive, state[2]):
                 self._refuse(place, "the archive and the state folder lie in each other", "two folders side by side")
         self._keep_secrets(places, [*sources, *archives])

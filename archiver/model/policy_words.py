@@ -239,7 +239,7 @@ class CustodianWords(_Words):
 
 
 class EndedWords(_Words):
-    """A source that ended: nothing more is collected, and its absence is not an alarm."""
+    """A source or a destination that ended: it is left alone from then on, and that is not an alarm."""
 
     at: Instant = Field(examples=["2026-06-30T12:00:00Z"])
     """From when."""
@@ -287,6 +287,10 @@ class DestinationWords(_Words):
     """Region of the bucket."""
     profile: Text | None = None
     """Profile of the shared AWS configuration to take credentials from."""
+    read_back: Literal["head", "full"] = "head"
+    """What is read back after each write: `head` the size, the checksum and the lock, `full` every byte as well."""
+    ended: EndedWords | None = None
+    """Set when nothing can be written there any more; what lies there stays held."""
 
 
 class KeysWords(_Words):
@@ -380,7 +384,7 @@ class PolicyWords(_Words):
     sources: Annotated[list[SourceWords], Field(min_length=1)]
     """Where to collect from."""
     destinations: Annotated[list[DestinationWords], Field(min_length=1)]
-    """Where to write to (one for now)."""
+    """Where to write to: each one gets everything, in a log of its own."""
     keys: KeysWords = KeysWords()
     """The signing keys."""
     timestamps: TimestampsWords = TimestampsWords()

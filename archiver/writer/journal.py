@@ -25,6 +25,7 @@ CREATE TABLE IF NOT EXISTS batches (
     id TEXT PRIMARY KEY, place INTEGER NOT NULL, words TEXT NOT NULL, logged INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS envelopes (
     key TEXT PRIMARY KEY, place INTEGER NOT NULL, envelope BLOB NOT NULL, logged INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE IF NOT EXISTS envelopes_of (key TEXT PRIMARY KEY, destination TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS lines (
     place INTEGER PRIMARY KEY AUTOINCREMENT, source TEXT NOT NULL, path TEXT NOT NULL, item TEXT NOT NULL UNIQUE,
     line BLOB NOT NULL, mime TEXT, custodian TEXT, new_bytes INTEGER NOT NULL);
@@ -102,11 +103,13 @@ class Journal:
         self._db.execute("INSERT INTO run VALUES (1, ?)", [json.dumps(asdict(run))])
 
     def clear(self) -> None:
-        """Forget the snapshot, after its statement is in the log."""
+        """Forget the snapshot, after its statement is in the log; what waits for a destination stays."""
         with closing(self._db.cursor()) as cursor:
             cursor.execute("BEGIN IMMEDIATE")
-            for table in ("run", "batches", "envelopes", "lines", "progress"):
-                cursor.execute(f"DELETE FROM {table}")  # noqa: S608 - the five names above
+            for table in ("run", "batches", "lines", "progress"):
+                cursor.execute(f"DELETE FROM {table}")  # noqa: S608 - the names above
+            cursor.execute("DELETE FROM envelopes WHERE logged = 1")
+            cursor.execute("DELETE FROM envelopes_of WHERE key NOT IN (SELECT key FROM envelopes)")
             cursor.execute("COMMIT")
 
     def enter(self, batch: JournaledBatch | None, lines: Iterable[Line], progress: Progress | None = None) -> None:
@@ -161,8 +164,13 @@ class Journal:
         """Note that the log has the batch."""
         self._db.execute("UPDATE batches SET logged = 1 WHERE id = ?", [batch])
 
-    def keep(self, key: str, envelope: bytes) -> bytes:
-        """Keep a signed envelope and return the one that counts: a statement is signed once, and put as those bytes."""
+    def keep(self, key: str, envelope: bytes, *, only: str | None = None) -> bytes:
+        """Keep a signed envelope and return the one that counts: a statement is signed once, and put as those bytes.
+
+        `only` names the one destination whose log it is for.
+        """
+        if only is not None:
+            self._db.execute("INSERT OR IGNORE INTO envelopes_of VALUES (?, ?)", [key, only])
         self._db.execute(
             "INSERT INTO envelopes (key, place, envelope) SELECT ?, count(*), ? FROM envelopes WHERE true "
             "ON CONFLICT DO NOTHING",
@@ -175,9 +183,14 @@ class Journal:
         row = self._db.execute("SELECT envelope FROM envelopes WHERE key = ?", [key]).fetchone()
         return bytes(row[0]) if row else None
 
-    def unlogged_envelopes(self) -> list[tuple[str, bytes]]:
-        """Return the envelopes that are not in the log yet, oldest first, as (key, bytes)."""
-        return list(self._db.execute("SELECT key, envelope FROM envelopes WHERE logged = 0 ORDER BY place"))
+    def unlogged_envelopes(self) -> list[tuple[str, bytes, str | None]]:
+        """Return the envelopes that are not in the log yet, oldest first, each with the one destination it is for."""
+        return list(
+            self._db.execute(
+                "SELECT key, envelope, destination FROM envelopes LEFT JOIN envelopes_of USING (key) "
+                "WHERE logged = 0 ORDER BY place"
+            )
+        )
 
     def envelope_logged(self, key: str) -> None:
         """Note that the log has the statement."""

@@ -63,8 +63,8 @@ def faults(monkeypatch):
     stores = []
 
     def arm(*, at: int, kept: bool) -> list[Faulty]:
-        def faulty(policy: Policy, clock) -> Store:
-            stores.append(Faulty(real(policy, clock), at=at, kept=kept))
+        def faulty(policy: Policy, clock, spec=None) -> Store:
+            stores.append(Faulty(real(policy, clock, spec), at=at, kept=kept))
             return stores[-1]
 
         monkeypatch.setattr(session, "destination_store", faulty)

@@ -101,7 +101,7 @@ def test_what_changed_since_is_captured_and_the_rest_is_unchanged(filled, verifi
 def is_cut(place, monkeypatch, at: int) -> bool:
     """Make a snapshot whose connection is cut after a put; False when it made fewer."""
 
-    def opened(policy, clock):
+    def opened(_policy, clock, _spec=None):
         return Cut(FolderStore(place.archive, location="./archive", clock=clock), at)
 
     with monkeypatch.context() as patch:

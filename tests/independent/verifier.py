@@ -353,7 +353,8 @@ class Archive:
         if kind == "snapshot":
             if predicate["previous"] not in {one["id"] for one in before("snapshot")} | {None}:
                 faults.append("previous is not in the log before")
-            if predicate["log_size_at_start"] > index:
+            begun_here = [one["origin"] for one in before("archive")] in ([], [self.origin])
+            if begun_here and predicate["log_size_at_start"] > index:
                 faults.append("log_size_at_start")
         for fault in faults:
             self.find("statement-number", statement.key, words=fault)

@@ -100,7 +100,8 @@ def _check_receipts(case: Case, statement: Statement) -> None:
 def _check_version(case: Case, receipt: ReceiptWords) -> None:
     """Note a version that the store named in the receipt does not have any more; the digest decides about the bytes."""
     place = case.archive.store.destination
-    if receipt.version is None or (receipt.store, receipt.bucket) != (place.kind, place.bucket):
+    here = (place.kind, place.endpoint, place.bucket)
+    if receipt.version is None or (receipt.store, receipt.endpoint, receipt.bucket) != here:
         return
     versions = case.archive.inventory.versions(receipt.key)
     if versions and receipt.version not in {listed.version for listed in versions}:

@@ -184,9 +184,22 @@ def test_one_wrong_key_is_one_line(bench, add, message):
     assert len(found) <= 2
 
 
-def test_two_destinations_are_not_built_yet(bench):
-    (line,) = refusals(bench, add='  - {id: second, location: "./copy"}\n')
-    assert line.startswith("27:5: destinations[1]: expected one destination, found 2: several are not built yet")
+@pytest.mark.parametrize(
+    ("add", "message"),
+    [
+        ('  - {id: second, location: "./archive/second"}\n',
+         "27:28: destinations[1].location: it and the destination "),
+        ("  - {id: VAULT, location: ./second}\n", "27:10: destinations[1].id: expected 1 to 63 of a-z 0-9 -"),
+        ("  - {id: vault, location: ./second}\n", "27:10: destinations[1].id: vault is the name in line 25 already"),
+        ("  - {id: one, location: s3://bucket/a}\n  - {id: two, location: s3://bucket/b}\n",
+         "28:25: destinations[2].location: the bucket bucket is the destination in line 27 already"),
+        ("  - {id: second, location: ./second, read_back: half}\n",
+         '27:49: destinations[1].read_back: expected head or full, found "half"'),
+    ],
+)  # fmt: skip
+def test_destinations_are_apart(bench, add, message):
+    (line,) = refusals(bench, add=add)
+    assert line.startswith(message)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,87 @@
+"""Which destinations an archive has: what the policy names, with the log that the trust file has for each.
+
+Each destination has a log of its own, `<archive>/<archive_id>/<destination id>`, and a catalog of that log in the state
+folder. The trust file keeps the order in which destinations were added; the first one's catalog is `catalog.sqlite`.
+
+>>> [one.origin for one in destinations(policy, own_trust(policy))]
+['eu-dsa-grok/7e8b1406d903bc9137fb69e769742c8d/vault', 'eu-dsa-grok/7e8b1406d903bc9137fb69e769742c8d/second']
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from archiver.errors import UsageError
+from archiver.flows.state import StateFolder
+from archiver.model.policy import DestinationSpec, Policy
+from archiver.model.statement_words import ReceiptWords
+from archiver.model.trust import LogTrust, TrustFile
+from archiver.stores.base import Destination
+
+__all__ = ["Named", "destinations", "origin_of", "receipts_of", "without_log"]
+
+
+@dataclass(frozen=True)
+class Named:
+    """A destination of the policy with its log and the file of its catalog, which may not exist yet."""
+
+    spec: DestinationSpec
+    log: LogTrust
+    catalog: Path
+
+    @property
+    def id(self) -> str:
+        """Its name in the policy."""
+        return self.spec.id
+
+    @property
+    def origin(self) -> str:
+        """The name of its log."""
+        return self.log.origin
+
+
+def origin_of(archive: str, archive_id: str, destination: str) -> str:
+    """Return the name of a destination's log."""
+    return f"{archive}/{archive_id}/{destination}"
+
+
+def without_log(policy: Policy, trust: TrustFile) -> list[DestinationSpec]:
+    """Return the policy's destinations that the trust file has no log for: `init` was not run since they were named."""
+    known = {log.origin for log in trust.logs}
+    return [one for one in policy.destinations if origin_of(trust.archive, trust.archive_id, one.id) not in known]
+
+
+def destinations(policy: Policy, trust: TrustFile) -> tuple[Named, ...]:
+    """Return the destinations that are written to; raises `UsageError` where policy and trust file differ."""
+    fresh = without_log(policy, trust)
+    if fresh:
+        raise UsageError(
+            "destination-new",
+            f"{policy.path}: expected destinations that the trust file has a log for, found {fresh[0].id}",
+            hint="run `archiver init`: it adds the log of a new destination to the trust file, to be handed out again",
+        )
+    named = {origin_of(trust.archive, trust.archive_id, one.id): one for one in policy.destinations}
+    for log in trust.logs:
+        if log.origin not in named:
+            raise UsageError(
+                "destination-missing",
+                f"{policy.path}: expected the destination of the log {log.origin}, found none of its name",
+                hint="put it back, as what lies there is still held; if it is gone, say so: `ended: {at, reason}`",
+            )
+    state = StateFolder(policy.state)
+    logs = {log.origin: log for log in trust.logs}
+    return tuple(
+        Named(spec, logs[origin], state.catalog_of(spec.id, first=origin == trust.logs[0].origin))
+        for origin, spec in named.items()
+        if spec.ended is None
+    )
+
+
+def receipts_of(place: Destination, trust: TrustFile) -> Callable[[ReceiptWords], bool]:
+    """Return the rule of which receipts speak about a place; all do while there is only one, wherever it was then."""
+    if len(trust.logs) == 1:
+        return lambda _receipt: True
+    here = (place.kind, place.endpoint, place.bucket)
+    return lambda receipt: (receipt.store, receipt.endpoint, receipt.bucket) == here
