@@ -24,6 +24,7 @@ __all__ = [
     "PlannedSource",
     "Reading",
     "RebuiltCatalog",
+    "SeenByWitness",
     "SnapshotRule",
     "SnapshotSource",
     "Snapshotted",
@@ -249,6 +250,16 @@ class Attempt:
 
 
 @dataclass(frozen=True)
+class SeenByWitness:
+    """A witness of the trust file: up to which size it is known to have seen the log, and when (null: never)."""
+
+    name: str
+    vkey: str
+    size: int
+    at: str | None
+
+
+@dataclass(frozen=True)
 class Standing:
     """How an archive stands, `as_of` its newest snapshot that is known here."""
 
@@ -266,6 +277,7 @@ class Standing:
     totals: dict[str, int]
     silent_hours: int | None
     reasons: list[str]
+    witnesses: list[SeenByWitness]
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from archiver.errors import UsageError
 if TYPE_CHECKING:
     from archiver.cli.answers import Standing
     from archiver.flows.status import HoldStatus, Status
+    from archiver.flows.witness_seen import SeenBy
 
 __all__ = ["command"]
 
@@ -87,7 +88,14 @@ def _facts(found: Status) -> list[tuple[str, str]]:
         ("log", f"{count(found.log_size, 'entry', 'entries')}, root {short(found.root)}"),
         ("items last time", ", ".join(statuses) or "none"),
         ("below the hold", count(len(found.below_hold), "object")),
+        *(("seen by", _seen(one)) for one in found.witnesses),
     ]
+
+
+def _seen(one: SeenBy) -> str:
+    if one.at is None:
+        return f"{one.name}: nothing yet"
+    return f"{one.name}: {count(one.size, 'entry', 'entries')} at {one.at}"
 
 
 def _attempt(found: Status) -> str:
@@ -156,4 +164,5 @@ def _members(found: Status) -> Standing:
         totals=found.totals,
         silent_hours=found.silent_hours,
         reasons=list(found.reasons),
+        witnesses=[answers.SeenByWitness(one.name, one.vkey, one.size, one.at) for one in found.witnesses],
     )

@@ -15,6 +15,8 @@ from archiver.errors import Exit, UsageError
 if TYPE_CHECKING:
     from archiver.cli.answers_witness import KeptCosignature
     from archiver.flows.witness import Added, Looked
+    from archiver.flows.witness_memory import Home
+    from archiver.model.key_uri import KeyUri
     from archiver.proof.cosignature import WitnessKey
 
 __all__ = ["command"]
@@ -29,7 +31,9 @@ _HOME = click.option(
     metavar="FOLDER",
     help="The witness's own folder, with its memory; else $ARCHIVER_WITNESS.",
 )
-_KEY = click.option("--key", type=_FILE, metavar="FILE", help="The witness's key; else key.pem in its folder.")
+_KEY = click.option(
+    "--key", metavar="KEY", help="The witness's key: a file, pkcs11:.. or awskms:..; else key.pem in its folder."
+)
 _PASSPHRASE = click.option(
     "--passphrase", metavar="PLACE", help="Where the key's passphrase is: env:NAME or file:PATH."
 )
@@ -54,7 +58,7 @@ def command() -> None:
 @_PASSPHRASE
 @common
 @click.pass_obj
-def init_command(run: Run, name: str, home: Path, key: Path | None, passphrase: str | None) -> Answer:
+def init_command(run: Run, name: str, home: Path, key: str | None, passphrase: str | None) -> Answer:
     """Make a witness's key and an empty memory, and print what others need to know it by.
 
     A key that is there already is taken, if no witness remembers anything in this folder.
@@ -62,8 +66,9 @@ def init_command(run: Run, name: str, home: Path, key: Path | None, passphrase: 
     from archiver.cli.answers_witness import MadeWitness  # noqa: PLC0415 - loaded when called
     from archiver.flows.witness import begin  # noqa: PLC0415
     from archiver.flows.witness_memory import Home  # noqa: PLC0415
+    from archiver.model.key_uri import FileKey  # noqa: PLC0415
     from archiver.proof.note import is_name  # noqa: PLC0415
-    from archiver.signing.file import create_ed25519, open_ed25519, passphrase_from  # noqa: PLC0415
+    from archiver.signing.open import create_log_signer, open_log_signer  # noqa: PLC0415
 
     if not is_name(name):
         raise UsageError(
@@ -73,13 +78,14 @@ def init_command(run: Run, name: str, home: Path, key: Path | None, passphrase: 
         )
     place = Home(home)
     place.refuse_existing()
-    path, secret = key or place.key, passphrase_from(passphrase, run.environ)
-    signer = open_ed25519(path, secret) if path.exists() else create_ed25519(path, secret)
+    found = _key(key, place)
+    is_new = isinstance(found, FileKey) and not found.path.exists()
+    signer = (create_log_signer if is_new else open_log_signer)(found, passphrase, run.environ)
     made = begin(place, name, signer)
     run.talk.say(f"made {home}; keep it on a disk that survives, and its key to yourself")
     run.talk.say("give the vkey to the auditor and to the operator: archiver trust witness VKEY")
     return Answer(
-        Exit.OK, MadeWitness(made.name, str(made), made.fingerprint, str(home), str(path)), _who(made), asked_for=True
+        Exit.OK, MadeWitness(made.name, str(made), made.fingerprint, str(home), str(found)), _who(made), asked_for=True
     )
 
 
@@ -126,7 +132,7 @@ def look_command(
     /,
     *,
     home: Path,
-    key: Path | None,
+    key: str | None,
     passphrase: str | None,
     seen: tuple[Path, ...],
     put: bool,
@@ -144,7 +150,7 @@ def look_command(
     from archiver.cli.reading import open_place  # noqa: PLC0415
     from archiver.flows.witness import look, put_line  # noqa: PLC0415
     from archiver.flows.witness_memory import Home  # noqa: PLC0415
-    from archiver.signing.file import open_ed25519, passphrase_from  # noqa: PLC0415
+    from archiver.signing.open import open_log_signer  # noqa: PLC0415
 
     if place.archive is None or place.trust is None:
         raise UsageError(
@@ -160,7 +166,7 @@ def look_command(
     run.archive = trusted.archive
     introduce(run, places=[("", store.destination)])
     folder = Home(home)
-    signer = open_ed25519(key or folder.key, passphrase_from(passphrase, run.environ))
+    signer = open_log_signer(_key(key, folder), passphrase, run.environ)
     looked = look(folder, store, trusted, signer, seen=known, clock=run.clock, listener=run.talk.hear)
     if output is not None:
         write_output(output, looked.cosigned)
@@ -210,6 +216,18 @@ def add_command(run: Run, file: Path) -> Answer:
         added = add(session, data)
     text = [line for one in added for line in _added(_kept(one))]
     return Answer(Exit.OK, KeptCosignatures([_kept(one) for one in added]), "\n".join(text))
+
+
+def _key(text: str | None, home: Home) -> KeyUri:
+    """Read where the witness's key lies: a URI as in a policy, or the name of a file."""
+    from archiver.model.key_uri import BadKeyUriError, FileKey, parse_key_uri  # noqa: PLC0415 - loaded when called
+
+    if text is None or not text.startswith(("file:", "pkcs11:", "awskms:")):
+        return FileKey(home.key if text is None else Path(text))
+    try:
+        return parse_key_uri(text)
+    except BadKeyUriError as problem:
+        raise UsageError("usage", f"--key: {problem}", hint=f"write {problem.instead}") from problem
 
 
 def _who(key: WitnessKey) -> str:

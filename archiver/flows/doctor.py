@@ -29,6 +29,7 @@ from archiver.flows.doctor_keys import key_items
 from archiver.flows.doctor_local import folder_items, local_items
 from archiver.flows.doctor_policies import default_principal, role_policy
 from archiver.flows.doctor_probe import Signed, power_results, probe_items, sign_probe
+from archiver.flows.doctor_witnesses import witness_items
 from archiver.flows.session import MAX_SKEW_S, destination_store, open_session, own_trust, trust_path
 from archiver.flows.state import StateFolder
 from archiver.model import instant, layout
@@ -104,6 +105,7 @@ class _Doctor:
         items += reached
         if not any(item.code == "store" and item.state is not State.OK for item in reached):
             items.append(self._origin())
+            items += witness_items(self._policy, self._store, entries=self._known_entries(), now=self._clock())
             if self._policy.destination.path is not None:
                 items += self._folder(self._policy.destination.path, probed=probed)
             else:

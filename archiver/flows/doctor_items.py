@@ -40,6 +40,7 @@ CODES: Final[dict[str, Exit]] = {
     "clock-skew": Exit.WORLD,
     "store": Exit.WORLD,
     "log-origin": Exit.WORLD,
+    "witness": Exit.INCOMPLETE,
     "hold-date": Exit.LOCK,
     "hold-passed": Exit.INCOMPLETE,
     "lock-enforced": Exit.LOCK,

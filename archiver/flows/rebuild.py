@@ -23,6 +23,7 @@ from archiver.flows import hold_receipts
 from archiver.flows.reading import items_of
 from archiver.flows.session import destination_store, own_trust
 from archiver.flows.state import StateFolder
+from archiver.flows.witness_seen import keep, seen_in_store
 from archiver.judge.reader import Archive, open_archive
 from archiver.model.policy import Policy
 from archiver.model.statement import SnapshotPredicate, Statement
@@ -75,6 +76,8 @@ def rebuild(policy: Policy, *, clock: Callable[[], datetime], listener: Listener
                     hold_receipts.take_in(catalog, archive.store)
                     _refuse_rollback(state.catalog, catalog)
                     made = _count(catalog, items)
+                if trust.witnesses:
+                    keep(state, seen_in_store(archive.store, trust, archive.log.origin))
             # A kill before this line leaves the old catalog and a file that the next rebuild removes.
             _take_place(fresh, state.catalog)
         finally:

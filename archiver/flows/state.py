@@ -5,6 +5,7 @@ journal.sqlite    what an unfinished snapshot had done
 catalog.sqlite    the index, rebuildable; of each further destination catalog-<id>.sqlite
 spool/            finished batches on their way to the store, and the scratch file of the open one
 demo-keys         present when keys were made on the way by `snapshot`
+witnesses.json    how far witnesses have seen the log, as far as is known here
 continues.json    the head of the older log that this archive goes on from, until the first snapshot signs it
 """
 
@@ -34,6 +35,7 @@ class StateFolder:
         self.catalog = path / "catalog.sqlite"
         self.journal = path / "journal.sqlite"
         self.spool = path / "spool"
+        self.witnesses = path / "witnesses.json"
         self._demo = path / "demo-keys"
         self._continues = path / "continues.json"
 

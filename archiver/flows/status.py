@@ -19,6 +19,7 @@ from archiver.flows.reading import Reading, require_log
 from archiver.flows.rebuild import take_in_lines, take_in_log
 from archiver.flows.session import own_trust
 from archiver.flows.state import StateFolder
+from archiver.flows.witness_seen import SeenBy, is_late, kept, seen_in_store
 from archiver.model import hold, instant
 from archiver.model.policy import Policy
 from archiver.writer.journal import Journal
@@ -66,12 +67,12 @@ class Status:
     silent_hours: int | None
     reasons: tuple[str, ...]
     exit: Exit
+    witnesses: tuple[SeenBy, ...] = ()
 
 
 def status(policy: Policy, *, clock: Callable[[], datetime]) -> Status:
     """Read catalog and journal; raises `UsageError("never-run")` before the first snapshot."""
-    own_trust(policy)
-    state = StateFolder(policy.state)
+    trust, state = own_trust(policy), StateFolder(policy.state)
     if not state.exists:
         raise UsageError(
             "never-run",
@@ -86,7 +87,8 @@ def status(policy: Policy, *, clock: Callable[[], datetime]) -> Status:
     words = {matter.id: (matter.title, matter.hold.stated_as) for matter in policy.matters}
     named = {matter.id: instant.round_up(matter.hold.retain_until) for matter in policy.matters}
     holds = tuple(_named(_worded(one, words), named) for one in found.holds)
-    return _judged(replace(found, holds=holds), policy.expected_every_hours)
+    found = replace(found, holds=holds, witnesses=kept(state, trust))
+    return _judged(found, policy.expected_every_hours, clock())
 
 
 def status_of_store(reading: Reading, *, clock: Callable[[], datetime], listener: Listener) -> Status:
@@ -102,7 +104,8 @@ def status_of_store(reading: Reading, *, clock: Callable[[], datetime], listener
             take_in_lines(catalog, archive, newest.id)
         signed, unfinished = catalog.policy(), next(iter(catalog.unfinished_snapshots()), None)
         found = replace(_of_catalog(catalog, dates(catalog, None), clock()), unfinished=unfinished)
-    judged = _judged(found, signed.expected_every_hours if signed else None)
+    found = replace(found, witnesses=seen_in_store(reading.store, reading.trust, archive.log.origin))
+    judged = _judged(found, signed.expected_every_hours if signed else None, clock())
     return replace(judged, exit=Exit.worst([judged.exit, reading.exit]))
 
 
@@ -135,7 +138,7 @@ def _hours(finished: str, now: datetime) -> int:
     return int((now - instant.parse_instant(finished)).total_seconds() // 3600)
 
 
-def _judged(found: Status, expected_every_hours: int | None) -> Status:
+def _judged(found: Status, expected_every_hours: int | None, now: datetime) -> Status:
     """Add what is wrong, in the order in which it matters."""
     reasons = []
     if found.below_hold:
@@ -155,11 +158,18 @@ def _judged(found: Status, expected_every_hours: int | None) -> Status:
     if found.silent_hours is not None and found.silent_hours >= (expected_every_hours or found.silent_hours + 1):
         text = f"no snapshot for {found.silent_hours} hours, expected every {expected_every_hours}"
         reasons.append((Exit.INCOMPLETE, text))
+    late = [one for one in found.witnesses if is_late(one, found.log_size, now)]
+    reasons += [(Exit.INCOMPLETE, _late(one)) for one in late]
     return replace(
         found,
         reasons=tuple(text for _, text in reasons),
         exit=Exit.worst([exit_status for exit_status, _ in reasons]),
     )
+
+
+def _late(witness: SeenBy) -> str:
+    when = "is not known to have seen the log" if witness.at is None else f"has not seen the log since {witness.at}"
+    return f"the witness {witness.name} {when}: have it look, then `archiver witness add FILE`"
 
 
 def _hold(matter: str, until: datetime, now: datetime) -> HoldStatus:

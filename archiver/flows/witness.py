@@ -20,7 +20,8 @@ from archiver.errors import ArchiverError, EvidenceError, UsageError, WorldError
 from archiver.events import Listener
 from archiver.flows.session import Session, statement_opener
 from archiver.flows.witness_memory import Home, Memory, remembered_log
-from archiver.judge.growth import Conflict, Growth, find_log, read_growth
+from archiver.flows.witness_seen import keep, newest_time, seen_in_store
+from archiver.judge.growth import Conflict, Growth, find_log, read_growth, text_at
 from archiver.judge.log import Seen
 from archiver.model import layout
 from archiver.model.instant import format_instant, parse_instant
@@ -34,7 +35,6 @@ from archiver.writer.place import place, versions_of
 
 __all__ = ["Added", "Looked", "add", "begin", "look", "put_line"]
 
-_MAX_CHECKPOINT: Final = 4096
 _UNKNOWN: Final = {"statement-key-unknown"}
 
 
@@ -199,7 +199,9 @@ def add(session: Session, data: bytes) -> list[Added]:
         )
     for line, key in mine:
         cosignature.cosigned_at(text, line, key)
-    return [_put(session.store, text, line, key, session.put) for line, key in mine]
+    added = [_put(session.store, text, line, key, session.put) for line, key in mine]
+    keep(session.state, seen_in_store(session.store, session.trust, session.origin))
+    return added
 
 
 def _check_key(memory: Memory, signer: LogSigner) -> None:
@@ -262,15 +264,12 @@ def _check_head(session: Session, found: Note) -> None:
             hint="each destination has a log of its own",
         )
     key = layout.checkpoint_key(head.size)
-    texts = set()
-    for version in versions_of(session.store, key):
-        with session.store.read(key, version.version) as stream:
-            texts.add(stream.read(_MAX_CHECKPOINT).decode("utf-8", "replace").partition("\n\n")[0] + "\n")
-    if found.text not in texts:
+    text = text_at(session.store, session.trust, session.origin, head.size)
+    if found.text != text:
         raise EvidenceError(
-            "log-fork" if texts else "log-rollback",
+            "log-rollback" if text is None else "log-fork",
             f"{key}: expected the root that the witness saw, {head.root.hex()}, found "
-            f"{'another' if texts else 'no checkpoint of this size'}",
+            f"{'no checkpoint of this size' if text is None else 'another'}",
             hint="keep the witness's file: with the log's own signature in it, it proves what the log once said",
         )
 
@@ -279,26 +278,13 @@ def _put(store: Store, text: str, line: NoteSignature, key: WitnessKey, put: Cal
     """Put a line under its key, once: where the witness has a good one over this head already, that one stays."""
     head = checkpoint.parse_text(text)
     name = layout.cosignature_key(head.size, key.key_hash)
-    time = _time_there(store, name, text, key)
+    time = newest_time(store, versions_of(store, name), text, key)
     fresh = time is None
     if time is None:
         time = cosignature.cosigned_at(text, line, key)
         put(name, str(line).encode())
     at = format_instant(datetime.fromtimestamp(time, UTC))
     return Added(key.name, head.size, head.root.hex(), at, name, fresh)
-
-
-def _time_there(store: Store, name: str, text: str, key: WitnessKey) -> int | None:
-    for version in versions_of(store, name):
-        with store.read(name, version.version) as stream:
-            data = stream.read(cosignature.MAX_LINES + 1)
-        try:
-            times = [cosignature.cosigned_at(text, line, key) for line in cosignature.parse_lines(data)]
-        except EvidenceError:
-            continue
-        if times:
-            return max(times)
-    return None
 
 
 def _place(store: Store, key: str, data: bytes, lock: Lock) -> None:

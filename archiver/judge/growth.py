@@ -33,7 +33,7 @@ from archiver.proof.checkpoint import Checkpoint
 from archiver.proof.digest import sha256_hex
 from archiver.stores.base import Store, Version
 
-__all__ = ["Conflict", "Growth", "Remembered", "find_log", "read_growth"]
+__all__ = ["Conflict", "Growth", "Remembered", "find_log", "read_growth", "text_at"]
 
 _MAX_CHECKPOINT: Final = 4096  # three lines and one signature have about 300 bytes
 _AT_ONCE: Final = 8  # connections that a boto3 client keeps open by default are 10
@@ -98,6 +98,15 @@ def find_log(store: Store, trusted: TrustFile) -> str:
         if any(_head(store, keys, versions) is not None for versions in _listed(store, 1)):
             return log.origin
     raise _missing(store, " or ".join(log.origin for log in trusted.logs))
+
+
+def text_at(store: Store, trusted: TrustFile, origin: str, size: int) -> str | None:
+    """Return the text of a log's signed checkpoint of a size, None when there is none; raises `Conflict` for two."""
+    key = layout.checkpoint_key(size)
+    versions = [one for one in store.list(key) if one.key == key and not one.is_delete_marker]
+    log = next(one for one in trusted.logs if one.origin == origin)
+    head = _head(store, _Keys(log), versions)
+    return None if head is None else note.parse_note(head.signed).text
 
 
 def read_growth(

@@ -19,6 +19,7 @@ from archiver.judge.verify import Options
 from archiver.model import layout
 from archiver.model.finding import Severity
 from archiver.proof import checkpoint, dsse, entry, merkle
+from archiver.proof.cosignature import WitnessKey, cosign
 from archiver.proof.digest import sha256_hex
 
 NOW = datetime(2026, 11, 22, 11, tzinfo=UTC)
@@ -138,6 +139,23 @@ def test_as_many_witnesses_as_are_demanded_must_have_seen_the_log(home):
         codes[demanded] = [one.code for one in report.findings if "witness" in one.code]
     missing = ["log-witness-missing"]
     assert codes == {None: missing, 2: missing, 1: [], 0: [], 3: missing}
+
+
+@pytest.mark.parametrize(("demanded", "behind"), [(1, []), (2, ["5, seen at 2026-11-22T09:00:00Z"])])
+def test_what_so_many_have_seen_is_what_counts(home, demanded, behind):
+    world = World()
+    looked = see(home, world)
+    put_line(world.store, world.trust(), looked)
+    key, text = WitnessKey("authority", signers(8)[1].public_bytes), World.signed(world, 5, root_of(world, 5)).decode()
+    line = cosign(text.partition("\n\n")[0] + "\n", int(NOW.timestamp()) - 7200, "authority", signers(8)[1])
+    world.put(layout.cosignature_key(5, key.key_hash), str(line).encode())
+    report = world.verify(world.trust(witnesses=[str(looked.key), str(key)]), options=Options(witnesses=demanded))
+    found = [one.actual.partition(";")[0] for one in report.findings if one.code == "log-witness-behind"]
+    assert (found, [one.size for one in report.witnesses]) == (behind, [8, 5])
+
+
+def root_of(world, size):
+    return merkle.root_of([merkle.leaf_hash(data) for data in world.entries[:size]])
 
 
 def test_a_copy_in_a_folder_is_witnessed_like_a_bucket(home, tmp_path):
