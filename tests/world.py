@@ -10,6 +10,7 @@ others can do is done to the store afterwards: `change`, `slip_in`, `remove`, `m
             parquet                              the bytes of its Parquet object
             line                                     the members of a line of items
             root                                     the root of a checkpoint, by its size
+            request response timestamp               what `stamp` stores, and the words of its predicate
             lock                                     the lock that an object gets, by its key
 """
 
@@ -36,7 +37,7 @@ from archiver.model.item import Item, items_item
 from archiver.model.items import ItemLine, Part
 from archiver.model.leaf import Salts, item_digest, leaf
 from archiver.model.statement import PREDICATES, By, Subject, encode_statement
-from archiver.proof import canonical, checkpoint, dsse, entry, keys, merkle, note, tiles
+from archiver.proof import canonical, checkpoint, dsse, entry, keys, merkle, note, tiles, timestamp
 from archiver.signing.file import Ed25519FileSigner, P256FileSigner
 from archiver.stores.base import Lock, Receipt
 
@@ -244,6 +245,35 @@ class World:
             "objects": [{"key": key, "version": version, "sha256": digest}],
         }
         self.state("incident", [Subject.of(key, digest)], words)
+
+    def stamp(self, tsa: Any, size: int | None = None, *, seconds: int = 5, **edit: Any) -> str:
+        """Let an authority stamp a checkpoint, the newest one by default, and enter the token; return the token's key.
+
+        It says that it is `seconds` later than the writer's clock; bends of `request`, `response`, `timestamp` apply.
+        """
+        size = size or self.tree.size
+        signed = self.store.versions[layout.checkpoint_key(size)][-1].data or b""
+        imprint, nonce = hashlib.sha256(signed).digest(), 1000 + self.ids
+        moment = datetime.strptime(self.at, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC) + timedelta(seconds=seconds)
+        response = self.bend("response", tsa.stamp(imprint, nonce, moment))
+        request = self.bend("request", timestamp.write_request(timestamp.Request(imprint, nonce)))
+        name, digest = "tsa.example.com", hashlib.sha256(response).hexdigest()
+        keys_of = {kind: layout.timestamp_key(size, name, digest, kind) for kind in ("tsq", "tsr", "revocation")}
+        bodies = {"tsq": request, "tsr": response, "revocation": b"{}"}
+        words = {
+            "authority": name,
+            "url": "https://tsa.example.com",
+            "log_size": size,
+            "log_root": checkpoint.open_signed(signed, self.vkey).root.hex(),
+            "imprint": imprint.hex(),
+            "gen_time": format_instant(moment),
+            "serial": str(tsa.count),
+            "policy": "1.3.6.1.4.1.99999.1",
+            "certificate_until": format_instant(tsa.certificate.not_valid_after_utc),
+            **edit,
+        }
+        self.state("timestamp", [self.put_object(keys_of[kind], body) for kind, body in bodies.items()], words)
+        return keys_of["tsr"]
 
     # Signing and the log
 

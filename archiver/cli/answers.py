@@ -38,6 +38,7 @@ from archiver.cli.answers_reading import (
     Verified,
     VerifiedBatch,
     VerifiedSnapshot,
+    VerifiedTimestamp,
     VerifiedWitness,
 )
 from archiver.cli.answers_shared import (
@@ -132,6 +133,7 @@ __all__ = [
     "Verified",
     "VerifiedBatch",
     "VerifiedSnapshot",
+    "VerifiedTimestamp",
     "VerifiedWitness",
 ]
 

@@ -27,6 +27,7 @@ __all__ = [
     "Verified",
     "VerifiedBatch",
     "VerifiedSnapshot",
+    "VerifiedTimestamp",
     "VerifiedWitness",
 ]
 
@@ -257,6 +258,24 @@ class VerifiedBatch:
     at: str
     entry: int
     result: str
+    not_before: str | None
+    not_after: str | None
+
+
+@dataclass(frozen=True)
+class VerifiedTimestamp:
+    """A token of the log: by whom, over what, when; `trusted_as` is what the trust file calls the authority."""
+
+    key: str
+    authority: str
+    trusted_as: str | None
+    log_size: int
+    entry: int
+    gen_time: str
+    certificate_until: str
+    result: Literal["ok", "note", "unknown", "failed"]
+    qualified: Literal["yes", "no", "unknown"]
+    claims_qualified: bool
 
 
 @dataclass(frozen=True)
@@ -296,6 +315,7 @@ class Verified:
     left_out: list[str]
     snapshots: list[VerifiedSnapshot]
     batches: list[VerifiedBatch]
+    timestamps: list[VerifiedTimestamp]
     counts: dict[str, int]
     does_not_prove: list[str]
     witnesses: list[VerifiedWitness]

@@ -275,6 +275,7 @@ def _members(report: Report, output: Path | None, stated: list[str]) -> Verified
         left_out=list(report.left_out),
         snapshots=[answers.VerifiedSnapshot(**asdict(one)) for one in report.snapshots],
         batches=[answers.VerifiedBatch(**asdict(one)) for one in report.batches],
+        timestamps=[answers.VerifiedTimestamp(**asdict(one)) for one in report.timestamps],
         counts=dict(report.counts),
         does_not_prove=[str(line) for line in _lines(words["does_not_prove"])],
         witnesses=[answers.VerifiedWitness(**asdict(one)) for one in report.witnesses],

@@ -31,6 +31,7 @@ from archiver.judge.log import Log, Seen, read_log
 from archiver.judge.scratch import scratch_database
 from archiver.judge.self_trust import trust_of
 from archiver.judge.statements import Statements, read_statements
+from archiver.judge.timestamps import read_tokens, stamps_of
 from archiver.model import layout
 from archiver.model.finding import Finding, Severity
 from archiver.model.items import ItemLine
@@ -72,7 +73,8 @@ class Archive:
                 self.inventory.take(listed, Role.CACHE)
         listener(Stage("read the log", None, "entries"))
         self.log: Log = read_log(database, self.inventory, self.content, trusted, seen)
-        self.brackets = Brackets()
+        self.tokens = read_tokens(self.inventory, self.content, self.log, trusted)
+        self.brackets = Brackets(stamps_of(self.tokens))
         self._statements = read_statements(
             database, self.inventory, self.content, self.log, trusted, brackets=self.brackets
         )

@@ -31,6 +31,12 @@ _LINES_SHOWN: Final = 50
 
 _ONE: Final = {"entries": "entry", "batches": "batch"}
 
+_TOKENS: Final = {
+    "failed": "not good",
+    "unknown": "not judged",
+    "note": "by an authority that the trust file does not name",
+}
+
 _FINE: Final = ("ok", "note", "left out")
 
 _ANSWER: Final = {
@@ -63,6 +69,7 @@ def to_text(report: Report) -> str:
         _head(report),
         _checks(report),
         _findings(report),
+        _timestamps(report),
         _witnesses(report),
         _snapshots(report),
         _batches(report),
@@ -148,6 +155,27 @@ def _tally(findings: Iterable[Finding]) -> str:
     return ", ".join(f"{count:,} {severity.value}" for severity, count in counts if count)
 
 
+def _timestamps(report: Report) -> Iterator[str]:
+    """One line for each authority: what it stamped, and what is known about it."""
+    if not report.timestamps:
+        return
+    good = sum(token.result == "ok" for token in report.timestamps)
+    yield f"timestamps  {len(report.timestamps):,}, {good:,} of them good"
+    for name in sorted({token.authority for token in report.timestamps}):
+        tokens = [token for token in report.timestamps if token.authority == name]
+        results = Counter("good" if token.result == "ok" else _TOKENS[token.result] for token in tokens)
+        qualified = Counter(token.qualified for token in tokens if token.result == "ok")
+        yield (
+            f"  {name}  {_numbers(results)}, {tokens[0].gen_time} to {tokens[-1].gen_time}, its certificate ends "
+            f"{tokens[-1].certificate_until}"
+        )
+        known = ", ".join(f"{word} {count:,}" for word, count in sorted(qualified.items())) or "unknown"
+        claims = (
+            "; it calls itself qualified, which proves nothing" if any(one.claims_qualified for one in tokens) else ""
+        )
+        yield f"    qualified by what the trust file has from a trusted list: {known}{claims}"
+
+
 def _witnesses(report: Report) -> Iterator[str]:
     if not report.witnesses:
         return
@@ -181,7 +209,9 @@ def _snapshots(report: Report) -> Iterator[str]:
 def _batches(report: Report) -> Iterator[str]:
     if not report.batches:
         return
-    yield f"batches     {len(report.batches):,}; times are claims"
+    proved = any(batch.not_before or batch.not_after for batch in report.batches)
+    what = "`made` is a claim, timestamps prove the rest" if proved else "times are claims"
+    yield f"batches     {len(report.batches):,}; {what}"
     worst = [batch for batch in report.batches if batch.result not in _FINE][:_LINES_SHOWN]
     rest = [batch for batch in report.batches if batch.result in _FINE]
     newest = rest[max(len(rest) - _LINES_SHOWN + len(worst), 0) :]
@@ -203,7 +233,17 @@ def _batch(batch: BatchResult) -> str:
     return (
         f"  {batch.result:<8}  {batch.id}  {source}  {_count(batch.records, 'records')} of"
         f" {_count(batch.items, 'items')}, {_count(batch.raw_bytes, 'bytes')}, made {batch.at}, log entry {batch.entry}"
+        f"{_bracket(batch)}"
     )
+
+
+def _bracket(batch: BatchResult) -> str:
+    """Say between which instants timestamps prove that a batch was entered."""
+    if batch.not_before and batch.not_after:
+        return f", entered between {batch.not_before} and {batch.not_after}"
+    if batch.not_after:
+        return f", entered by {batch.not_after}"
+    return f", entered after {batch.not_before}, not stamped yet" if batch.not_before else ""
 
 
 def _tail(report: Report) -> Iterator[str]:

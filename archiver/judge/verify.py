@@ -31,6 +31,7 @@ from archiver.judge.checks.trust import read_trust
 from archiver.judge.checks.witnesses import Sighting, check_witnesses
 from archiver.judge.claims import Claims
 from archiver.judge.reader import Archive, open_archive
+from archiver.judge.timestamps import TokenLine, token_lines
 from archiver.model.finding import CHECKS, Finding, Severity, Verdict, exit_of, verdict_of
 from archiver.model.instant import format_instant
 from archiver.model.items import ItemLine
@@ -70,6 +71,8 @@ class BatchResult:
     at: str
     entry: int
     result: str
+    not_before: str | None
+    not_after: str | None
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,7 @@ class Report:
     listed: int = 0
     snapshots: tuple[SnapshotResult, ...] = ()
     batches: tuple[BatchResult, ...] = ()
+    timestamps: tuple[TokenLine, ...] = ()
     counts: dict[str, int] = field(default_factory=dict)
     witnesses: tuple[WitnessResult, ...] = ()
     witnesses_demanded: int = 0
@@ -263,6 +267,7 @@ def _report(
         listed=archive.listed,
         snapshots=tuple(_snapshots(archive)),
         batches=tuple(_batches(case)),
+        timestamps=tuple(token_lines(archive.tokens)),
         counts=dict(case.subjects),
         witnesses=tuple(
             WitnessResult(one.name, one.vkey, one.size, None if one.at is None else format_instant(one.at))
@@ -302,6 +307,7 @@ def _batches(case: Case) -> list[BatchResult]:
     for position, predicate, statement in case.archive.batch_statements():
         key = statement.subject[0].name
         severity = max(worst.get(key), worst.get(statement.key), key=lambda one: _WORST[one])
+        bracket = case.archive.brackets.of(position)
         left_out = predicate.id in case.skipped_batches or not reads
         plain = _LEFT_OUT if left_out else "ok"
         found.append(
@@ -316,6 +322,8 @@ def _batches(case: Case) -> list[BatchResult]:
                 at=predicate.at,
                 entry=position,
                 result=plain if severity is None else severity.value,
+                not_before=bracket.not_before,
+                not_after=bracket.not_after,
             )
         )
     return found

@@ -61,6 +61,8 @@ CODES: Final[dict[str, tuple[int, Severity]]] = {
     "log-witness-missing": (2, _U),
     "log-witness-behind": (2, _N),
     "log-witness-invalid": (2, _F),
+    "timestamp-invalid": (3, _F),
+    "timestamp-late": (3, _F),
     "timestamp-missing": (3, _U),
     "timestamp-unproven": (3, _N),
     "statement-missing": (4, _F),

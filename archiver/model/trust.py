@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from archiver.errors import ArchiverError, EvidenceError, UsageError
 from archiver.model.statement_words import ArchiveId, ArchiveName, Count, Instant, MatterId, Sha256
-from archiver.proof import cosignature, keys, note
+from archiver.proof import cosignature, keys, note, timestamp_path
 
 __all__ = ["LogTrust", "Seen", "StatementKey", "TrustFile", "TrustedHold", "groups", "parse_trust", "with_witness"]
 
@@ -69,11 +69,21 @@ class StatementKey(_Words):
     revoked: Revoked | None
 
 
-class TimestampAuthority(_Words):
-    """A timestamp authority by its roots."""
+class Qualified(_Words):
+    """What a trusted list said: these certificates stood for a qualified service, from then until then."""
 
-    id: str
+    certificates: Annotated[list[Sha256], Field(min_length=1)]
+    valid_from: Instant
+    valid_until: Instant | None
+    source: str
+
+
+class TimestampAuthority(_Words):
+    """A timestamp authority by its roots, and whether it is known to be qualified."""
+
+    id: Annotated[str, Field(min_length=1)]
     roots: Annotated[list[str], Field(min_length=1)]
+    qualified: Qualified | None = Field(default=None, exclude_if=lambda value: value is None)
 
 
 class TimestampTrust(_Words):
@@ -165,6 +175,9 @@ def _check_keys(trust: TrustFile, name: str) -> None:
                     raise EvidenceError("trust-key-refused", f"vkey: expected the name {log.origin}, found {vkey.name}")
                 logs.add(vkey.public)
         _check_witnesses(trust, logs)
+        for authority in trust.timestamps.tsas:
+            for root in authority.roots:
+                timestamp_path.load_root(root)
     except ArchiverError as problem:
         raise EvidenceError("trust-key-refused", f"{name}: {problem.message}", hint=_HINT) from problem
 

@@ -22,8 +22,8 @@ DATA = layout.batch_key("documents", DOCUMENTS)
 STATEMENT = layout.statement_key("batch", DOCUMENTS)
 SNAPSHOT = layout.statement_key("snapshot", FIRST)
 
-ELSEWHERE = {"release-invalid", "object-disposed"}
-"""Codes that need a story with holds and releases."""
+ELSEWHERE = {"release-invalid", "object-disposed", "timestamp-invalid", "timestamp-late"}
+"""Codes that need a story with holds and releases, or with authorities."""
 
 
 class Attacks(list):
