@@ -71,8 +71,8 @@ class BatchResult:
     at: str
     entry: int
     result: str
-    not_before: str | None
-    not_after: str | None
+    not_before: str | None = None
+    not_after: str | None = None
 
 
 @dataclass(frozen=True)
