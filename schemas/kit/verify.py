@@ -1,0 +1,406 @@
+#!/usr/bin/env python3
+"""Verify an evidence archive, a kit or a proof, offline: the standard library, cryptography, and pyarrow for records.
+
+    python3 verify.py --trust trust.json [FOLDER]      a kit, or a copy of an archive; else the folder of this program
+    python3 verify.py --trust trust.json --proof FILE  a proof of one record, or of a range of bytes
+
+It follows FORMAT.md, whose sections are the numbers in the comments, and shares no line with the program that made the
+archive. It believes the trust file that you bring and nothing that it finds, the kit's own list of contents included.
+Do not run a copy that came with a kit before you have compared it with a published one, `verify_*.py` beside it too.
+Exit status: 0 whole, 1 missing, changed or forged, 2 wrong usage, 3 something could not be checked, 4 locks alone.
+Not looked at: silence between snapshots, and index columns, which anyone can derive from the records.
+"""
+
+import argparse
+import hashlib
+import re
+import sys
+from collections import defaultdict, namedtuple
+from datetime import datetime, timezone
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # python3 -I does not look beside the program
+
+from verify_bytes import (
+    FORMS, KEY, Tree, check_members, checkpoint_of, fits, item_of, leaf, leaf_of, open_envelope, open_trust, parse,
+    public_key, require, root_over, sha256, signed_by, unbase64,
+)  # fmt: skip
+
+FAILED, UNKNOWN = "failed", "unknown"
+Statement = namedtuple("Statement", "index key kind said subjects keyid")
+Asked = namedtuple("Asked", "batches kit seen locks", defaults=((), None, None, True))
+
+
+class Verifier:
+    """One verification: what was found, and the checks of 17 in the order in which they need each other."""
+
+    def __init__(self, root, trust, now, asked):
+        self.root, self.trust, self.now, self.asked, self.log = root, trust, now, asked, trust["logs"][0]
+        self.findings, self.entries, self.grown, self.statements = [], [], [], []
+        found = (path for path in root.rglob("*") if path.is_symlink() or not path.is_dir())
+        names = {path.relative_to(root).as_posix() for path in found}
+        self.keys = {name for name in names if not name.startswith(".")}
+        self.owner = {"README.txt": 0}  # key to the entry that it belongs to; a key that has none is a stranger
+        self.explained, self.left_out, self.gone, self.good = set(), set(), [], {}
+
+    def find(self, code, subject, words="", severity=FAILED):
+        self.findings.append((severity, code, subject, words))
+
+    def expect(self, good, code, subject, words="", severity=FAILED):
+        """Say a finding unless it is good; return whether it is."""
+        if not good:
+            self.find(code, subject, words, severity)
+        return bool(good)
+
+    def path(self, key):
+        """Return the file of a key; a link or a folder in its place has no content."""
+        path = self.root / key
+        return path if key in self.keys and path.is_file() and not path.is_symlink() else None
+
+    def read(self, key, limit=1 << 26):
+        path = self.path(key)
+        return path.read_bytes() if path and path.stat().st_size <= limit else b""
+
+    def of(self, kind):
+        return [one for one in self.statements if one.kind == kind]
+
+    # Check 2: checkpoints, entries, one running root, tiles
+
+    def check_log(self):
+        names = sorted(key for key in self.keys if re.fullmatch(r"log/checkpoints/(?!0{12})[0-9]{12}", key))
+        for self.log in self.trust["logs"]:  # which of the logs this is, only its checkpoints say
+            heads = {int(key[-12:]): checkpoint_of(self.read(key, 4096), self.log) for key in names}
+            roots = {size: head[1] for size, head in heads.items() if head and head[0] == size}
+            if roots:
+                break
+        newest, seen = max(roots, default=0), [head for head in (self.log["seen"], self.asked.seen) if head]
+        self.expect(roots, "log-missing", "log/checkpoints", "no good checkpoint", FAILED if seen else UNKNOWN)
+        for size in sorted(set(heads) | set(range(1, newest + 1))):
+            self.owner[key := f"log/checkpoints/{size:012d}"] = size - 1
+            self.expect(size in roots, "log-signature" if size in heads else "log-checkpoint-gap", key)
+        for head in seen:
+            words = f"{newest} entries, {head['size']} were seen before"
+            if self.expect(newest >= head["size"], "log-rollback", self.log["origin"], words) and head["size"] in roots:
+                same = roots[head["size"]].hex() == head["root"]
+                self.expect(same, "log-fork", self.log["origin"], f"another root of {head['size']} entries was seen before")
+        self.check_tiles(*self.read_entries(newest, roots))
+
+    def read_entries(self, newest, roots):
+        tree, leaves, stored = Tree(), [], []
+        while (key := f"log/entries/{len(leaves):012d}") in self.keys or len(leaves) < newest:
+            index, data = len(leaves), self.read(key, 1024)
+            try:
+                entry = parse(data, "entry", 1024)
+                require(index < newest or sha256(self.read(entry["key"])) == entry["sha256"], "no such statement")
+            except ValueError as error:
+                if index >= newest:
+                    break  # an invalid entry in the tail is a stranger (13.2)
+                entry = self.find("log-entry-missing", key, str(error))
+            self.expect(index < newest, "log-tail-unfinished", key, "no checkpoint covers it", UNKNOWN)
+            self.owner[key] = index
+            self.entries.append(entry)
+            leaves.append(leaf(data))
+            stored.append(len(data).to_bytes(2, "big") + data)
+            tree.add(leaves[-1])
+            self.grown.append(tree.root())
+            same = None in self.entries or roots.get(index + 1, tree.root()) == tree.root()
+            self.expect(same, "log-root", f"log/checkpoints/{index + 1:012d}", "the entries have another root")
+        return stored, leaves
+
+    def check_tiles(self, stored, leaves):
+        levels = {"entries": (stored, 256)}
+        for level in range(6):
+            levels[str(level)] = (leaves, 256 ** (level + 1))
+            leaves = [Tree(leaves[n : n + 256]).root() for n in range(0, len(leaves) - 255, 256)]
+        for key in [key for key in self.keys if re.fullmatch(r"log/tile/(entries|[0-5])/(x[0-9]{3}/)*[0-9]{3}", key)]:
+            level, _, place = key[9:].partition("/")
+            number = int(place.replace("x", "").replace("/", ""))
+            tile = levels[level][0][256 * number : 256 * number + 256]
+            if len(tile) == 256:
+                self.owner[key] = (number + 1) * levels[level][1] - 1
+                self.expect(self.read(key) == b"".join(tile), "log-tile", key, "not what the entries give")
+
+    # Check 4: the statement of each entry
+
+    def check_statements(self):
+        known = set()
+        for index, entry in enumerate(self.entries):
+            key = entry["key"] if entry else ""
+            if not entry or not self.expect(self.path(key), "statement-missing", key):
+                continue
+            data = self.read(key)
+            self.owner.setdefault(key, index)
+            if not self.expect(sha256(data) == entry["sha256"], "statement-differs", key):
+                continue
+            try:
+                statement = self.open_statement(index, key, data)
+            except ValueError as error:
+                self.find("statement-malformed", key, str(error))
+                continue
+            if statement and self.expect(key not in known, "statement-duplicate", f"log/entries/{index:012d}", key):
+                known.add(key)
+                self.check_order(statement)
+                self.statements.append(statement)
+
+    def open_statement(self, index, key, data):
+        """Return a good statement, None where it has a finding; ValueError where it is malformed."""
+        keyid, signature, raw, payload = open_envelope(data)
+        said, (kind, identity) = payload["predicate"], re.fullmatch(KEY, key).groups()
+        subjects = [(one["name"], one["digest"]["sha256"]) for one in payload["subject"]]
+        known = f"+{kind}" in FORMS and payload["predicateType"] == f"urn:archiver:{kind}:v1"
+        require(re.fullmatch(f"urn:archiver:{kind}:v[1-9][0-9]*", payload["predicateType"]), "another kind")
+        require(fits({name: said.get(name) for name in FORMS["common"]}, "common"), "members that all statements have")
+        require(said["id"] == identity and subjects, "another id, or no subject")
+        if not self.key_good(key, kind, keyid, signature, raw, said["at"]):
+            return None
+        same = all(said[name] == self.trust[name] for name in ("archive", "archive_id"))
+        if not self.expect(same, "statement-archive", key):
+            return None
+        if self.expect(known, "statement-kind-unknown", key, "of a later edition", UNKNOWN):
+            own = {name: value for name, value in said.items() if name == "id" or name not in FORMS["common"]}
+            require(fits(own, f"+{kind}"), f"not exactly the members and types of a {kind}")
+            check_members(kind, said, subjects)
+        return Statement(index, key, kind if known else "", said, dict(subjects), keyid)
+
+    def key_good(self, key, kind, keyid, signature, raw, at):
+        role = "approver" if kind == "approval" else "statement"
+        trusted = next((one for one in self.trust["statement_keys"] if one["keyid"] == keyid), None)
+        claimed = [named for one in self.of("archive") for named in one.said["keys"]]
+        chained = [named for named in claimed if (named["keyid"], named["role"]) == (keyid, role)]
+        named = role in trusted["roles"] if trusted else chained
+        if not self.expect(named, "statement-key-unknown", key, f"no key of the trust file with the role {role}"):
+            return False
+        good = signed_by(public_key((trusted or chained[0])["pem"], keyid), signature, raw)
+        if not self.expect(good, "statement-signature", key):
+            return False
+        if not self.expect(trusted, "statement-key-unknown", key, "only the archive names its key", UNKNOWN):
+            return True
+        ends = [trusted["valid_until"], trusted["revoked"] and trusted["revoked"]["since"]]
+        end = min((one for one in ends if one), default=None)
+        late = at < (trusted["valid_from"] or "") or (end is not None and at >= end)
+        words = "" if late else "no timestamp proves that it is older than the end of its key"
+        self.expect(not late and not end, "statement-key-expired", key, words, FAILED if late else UNKNOWN)
+        return not late
+
+    def check_order(self, one):
+        """11 Compare with the statements before."""
+        policies, said, good = [s.said for s in self.of("policy")], one.said, (one.kind == "archive") == (one.index == 0)
+        last = policies[-1] if policies else {"revision": 0, "sha256": None}
+        if one.kind == "archive":
+            vkeys = {(log["origin"], key["vkey"]) for log in self.trust["logs"] for key in log["keys"]}
+            self.expect((said["origin"], said["log_vkey"]) in vkeys, "statement-archive", one.key, "origin or log key")
+        elif one.kind == "policy":
+            good = good and (said["revision"], said["previous"]) == (last["revision"] + 1, last["sha256"])
+        elif one.kind == "batch":
+            good = good and said["policy_sha256"] in {policy["sha256"] for policy in policies}
+        elif one.kind == "snapshot":
+            ended = {s.said["id"] for s in self.of("snapshot")} | {None}
+            good = good and said["previous"] in ended and said["log_size_at_start"] <= one.index
+        self.expect(good, "statement-number", one.key, "it does not go on from what the log has before")
+
+    # Check 5: subjects and receipts
+
+    def is_left_out(self, batch):
+        """Tell whether the caller did not ask for a batch, or a kit does not claim to have it."""
+        claimed = self.asked.kit and self.asked.kit["batches"]
+        return bool(self.asked.batches and batch not in self.asked.batches) or (claimed is not None and batch not in claimed)
+
+    def check_objects(self):
+        stated, sizes = defaultdict(set), defaultdict(set)
+        for one in self.statements:
+            met = one.said["objects"] if one.kind == "incident" else []  # being named there makes nothing evidence
+            self.explained |= {(thing["key"], thing["sha256"]) for thing in met if thing["version"] is None}
+            if one.kind == "batch" and self.is_left_out(one.said["id"]):
+                self.left_out.add(one.said["id"])
+                self.owner.update(dict.fromkeys(one.subjects, one.index))
+                continue
+            for name, digest in one.subjects.items():
+                if name not in {thing["key"] for thing in met}:
+                    self.owner.setdefault(name, one.index)
+                    if one.kind or re.match("(data|policies|instruments|reports|timestamps)/", name):
+                        stated[name].add(digest)
+            for receipt in one.said["receipts"] if one.kind in ("batch", "receipt") else []:
+                if receipt["key"] in one.subjects:
+                    sizes[receipt["key"]].add(receipt["size"])
+                    stated[receipt["key"]] |= {receipt["sha256"]} - {None}
+                elif one.kind == "batch":
+                    self.find("object-missing", one.key, "a receipt for another object")
+        self.gone = sorted(name for name in stated if not self.path(name))
+        for name in sorted(set(stated) - set(self.gone)):
+            with self.path(name).open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            same = stated[name] == {digest} and sizes[name] <= {self.path(name).stat().st_size}
+            if self.expect(same, "object-sha256", name, f"found {digest}, or another size than stated"):
+                self.good[name] = digest
+
+    # Check 8, as far as statements go
+
+    def check_completeness(self):
+        numbers, snapshots = defaultdict(list), {one.said["id"]: one for one in self.of("snapshot")}
+        for one in self.of("batch"):
+            numbers[one.said["snapshot"], one.said["table"]].append(one.said["number"])
+        for (snapshot, table), found in sorted(numbers.items()):
+            self.expect(sorted(found) == list(range(len(found))), "batch-gap", f"{snapshot}-{table}")
+            self.expect(snapshot in snapshots, "snapshot-unfinished", snapshot, "batches without an account", UNKNOWN)
+        for identity, one in snapshots.items():
+            found = {table: len(numbers[snapshot, table]) for snapshot, table in numbers if snapshot == identity}
+            self.expect(one.said["batches"] == found, "snapshot-counts", one.key, f"the log has the batches {found}")
+        for kind in ("archive", "snapshot"):
+            empty = FAILED if self.log["seen"] or self.asked.seen else UNKNOWN
+            self.expect(self.of(kind), "nothing-checked", kind, "the log has none", empty)
+        for key in sorted(self.keys - set(self.owner)):
+            known = re.fullmatch(r"log/cosignatures/[0-9]{12}/[0-9a-f]{8}", key)
+            named = any(key == met and sha256(self.read(key)) == digest for met, digest in self.explained)
+            self.expect(known or named, "stranger-key", key, "nothing in the log speaks of it", UNKNOWN)
+
+    def run(self):
+        self.check_log()
+        self.check_statements()
+        self.check_objects()
+        try:
+            from verify_records import check_records
+        except ImportError as error:
+            self.find("nothing-checked", "records and locks", f"not looked at: {error}", UNKNOWN)
+            for name in self.gone:
+                self.find("object-missing", name)
+        else:
+            check_records(self)
+        self.check_completeness()
+        batches = {one.said["id"] for one in self.of("batch")}
+        for name in sorted(set(self.asked.batches) - batches):
+            self.find("statement-missing", f"batch {name}", "the log does not know it")
+        if self.left_out and not self.asked.batches:
+            words = f"not in this kit: {len(self.left_out)} of {len(batches)} batches"
+            self.find("batch-left-out", "kit.json", words, UNKNOWN)
+        self.expect(not self.trust["timestamps"]["required"], "timestamp-missing", "timestamps", "not checked", UNKNOWN)
+        self.expect(not self.trust["witnesses"], "log-signature", "witnesses", "cosignatures are not checked", UNKNOWN)
+
+
+# 16 Proof files
+
+
+def check_proof(data, trust):
+    """Check a proof; return words about what it proves."""
+    single = b'"format":"urn:archiver:proof:v1"' in data[:64]
+    proof = parse(data, "proof" if single else "range", 1 << 27)
+    end, words, whole = proof["offset"], [], hashlib.sha256()
+    for group in [{**proof, "rows": [proof]}] if single else proof["groups"]:
+        said, place = check_proven(group, trust)
+        leaves, start = [], end
+        for row in group["rows"]:
+            raw = unbase64(row["raw"])
+            leaves.append(leaf_of(proof["item"], end, len(raw), bytes.fromhex(row["salt"]), hashlib.sha256(raw).digest()))
+            end += len(raw)
+            whole.update(raw)
+        path = [bytes.fromhex(one) for one in group["hashes"]]
+        root = root_over(0, said["records"], group["record"], leaves, path)
+        require(root.hex() == said["merkle_root"] and not path, "the records are not those of the batch")
+        require(item_of(proof["item"])["source"] == said["source"], "an item of another source")
+        last = group["record"] + len(leaves) - 1
+        words.append(f"bytes {start} to {end} are records {group['record']} to {last} of batch {said['id']}, {place}")
+    asked = proof["offset"] + (0 if single else proof["length"])
+    require(words and asked <= end, "fewer bytes than it says")
+    return [f"item    {proof['item']}", *words, f"SHA-256 of bytes {proof['offset']} to {end}: {whole.hexdigest()}"]
+
+
+def check_proven(group, trust):
+    """Return what the batch statement of a proof says, and words about its place in the log."""
+    envelope = unbase64(group["statement"])
+    keyid, signature, raw, payload = open_envelope(envelope)
+    said, subjects = payload["predicate"], [(one["name"], one["digest"]["sha256"]) for one in payload["subject"]]
+    own = {name: value for name, value in said.items() if name == "id" or name not in FORMS["common"]}
+    require(payload["predicateType"] == "urn:archiver:batch:v1" and fits(own, "+batch"), "no statement about a batch")
+    require(fits({name: said.get(name) for name in FORMS["common"]}, "common"), "members that all statements have")
+    check_members("batch", said, subjects)
+    require(all(said[name] == trust[name] for name in ("archive", "archive_id")), "another archive")
+    trusted = next((one for one in trust["statement_keys"] if one["keyid"] == keyid and "statement" in one["roles"]), None)
+    require(trusted, "a key that is not in the trust file")
+    require(signed_by(public_key(trusted["pem"], keyid), signature, raw), "the signature")
+    text, _, checkpoint = group["tlog_proof"].partition("\n\n")
+    first, index, *path = text.split("\n")
+    require(first == "c2sp.org/tlog-proof@v1" and re.fullmatch(r"index (0|[1-9][0-9]{0,15})", index), "the tlog-proof")
+    heads = [(log, head) for log in trust["logs"] if (head := checkpoint_of(checkpoint.encode(), log, more=True))]
+    require(heads, "no log of the trust file signed its checkpoint")
+    (log, (size, root)), index = heads[0], int(index[6:])
+    entry = f'{{"key":"statements/batch/{said["id"]}.json","sha256":"{sha256(envelope)}"}}'
+    hashes = [unbase64(one) for one in path]
+    require(root_over(0, size, index, [leaf(entry.encode())], hashes) == root and not hashes, "not in the log")
+    require(log["seen"] is None or log["seen"]["size"] != size or log["seen"]["root"] == root.hex(), "a fork of the log")
+    ends = [trusted["valid_until"], trusted["revoked"] and trusted["revoked"]["since"]]
+    require(said["at"] >= (trusted["valid_from"] or ""), "a key that was not valid yet")
+    if any(ends):
+        raise Unproven(f"its key ended {min(one for one in ends if one)}: that the statement is older is only a claim")
+    return said, f"entry {index} of {size} of the log {log['origin']}, made {said['at']} as its maker says"
+
+
+class Unproven(ValueError):
+    """It may be so, and nothing shows it."""
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).resolve().parent)
+    parser.add_argument("--trust", type=Path, required=True, help="the trust file that you were given by another way")
+    parser.add_argument("--proof", type=Path, help="check this proof file")
+    parser.add_argument("--batch", action="append", default=[], metavar="ID", help="only these batches; the log wholly")
+    parser.add_argument("--seen", type=Path, help="a checkpoint seen before: the log may only have grown")
+    parser.add_argument("--no-locks", action="store_true", help="do not ask a copy for locks; ask the store itself")
+    return parser.parse_args()
+
+
+def verdict(findings):
+    failed = [code for severity, code, _, _ in findings if severity == FAILED]
+    if failed:
+        return 4 if all(code.startswith("lock-") for code in failed) else 1
+    return 3 if any(severity == UNKNOWN for severity, _, _, _ in findings) else 0
+
+
+def seen_head(path, trust):
+    heads = [head for log in trust["logs"] if (head := checkpoint_of(path.read_bytes(), log, more=True))]
+    require(heads, f"{path}: no checkpoint that a log of the trust file signed")
+    return {"size": heads[0][0], "root": heads[0][1].hex()}
+
+
+def show(*words):
+    print("".join(one if one.isprintable() else ascii(one)[1:-1] for one in " ".join(words)))
+
+
+def main():
+    asked = arguments()
+    try:
+        data = asked.trust.read_bytes()
+        show("trust file ", str(asked.trust), "SHA-256", sha256(data))
+        trust = open_trust(data)
+    except ValueError as error:
+        show("failed trust-unreadable", str(asked.trust), str(error))
+        return 1
+    try:
+        if asked.proof:
+            for line in check_proof(asked.proof.read_bytes(), trust):
+                show(line)
+            return 0
+        kit = asked.folder / "kit.json"
+        claims = parse(kit.read_bytes(), "kit", 1 << 26) if kit.exists() else None
+        root = asked.folder / "archive" if claims or (asked.folder / "archive").is_dir() else asked.folder
+        seen = seen_head(asked.seen, trust) if asked.seen else None
+    except ValueError as error:
+        show("unproven" if isinstance(error, Unproven) else "failed", str(asked.proof or asked.folder), str(error))
+        return 3 if isinstance(error, Unproven) else 1
+    verifier = Verifier(root, trust, datetime.now(timezone.utc), Asked(asked.batch, claims, seen, not asked.no_locks))
+    verifier.run()
+    for severity, code, subject, words in verifier.findings:
+        show(severity, code, subject, words)
+    size, status = len(verifier.entries), verdict(verifier.findings)
+    show(f"log         {size} entries, root {verifier.grown[-1].hex() if size else 'none'}, {verifier.log['origin']}")
+    show(f"looked at   {len(verifier.statements)} statements, {len(verifier.good)} objects")
+    if verifier.left_out:
+        show(f"not looked at: {len(verifier.left_out)} batches, the first is {min(verifier.left_out)}")
+    show({0: "OK", 1: "FAILED", 3: "PARTIAL", 4: "FAILED, locks alone"}[status], f"exit status {status}")
+    return status
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except OSError as error:
+        sys.exit(f"verify.py: {error}")
