@@ -18,6 +18,7 @@ from archiver.cli.answers_holding import (
     MadeRequest,
     ReleasedHold,
 )
+from archiver.cli.answers_kit import MadeKit
 from archiver.cli.answers_reading import (
     Check,
     CheckedProof,
@@ -106,6 +107,7 @@ __all__ = [
     "Listing",
     "LookedAtLog",
     "MadeKeys",
+    "MadeKit",
     "MadeProof",
     "MadeWitness",
     "NamedDestination",
@@ -148,6 +150,7 @@ ANSWERS: Final[dict[str, type]] = {
     "restore": RestoredFiles,
     "prove": MadeProof,
     "check-proof": CheckedProof,
+    "audit-kit": MadeKit,
     "trust show": ShownTrust,
     "trust export": ExportedTrust,
     "catalog rebuild": RebuiltCatalog,

@@ -90,6 +90,14 @@ class Statements:
         ):
             yield int(position), _subjects(dsse.open_envelope(bytes(envelope)).payload)
 
+    def envelopes(self) -> Iterator[tuple[str, bytes]]:
+        """Yield key and envelope of every statement that stands as its entry says, good or not, each once."""
+        rows = self._db.execute(
+            "SELECT key, envelope FROM statements WHERE envelope IS NOT NULL GROUP BY key ORDER BY min(position)"
+        )
+        for key, envelope in rows:
+            yield str(key), bytes(envelope)
+
     def named(self) -> Iterator[tuple[int, str]]:
         """Yield position and key of every statement that the log names, good or not."""
         for position, key in self._db.execute("SELECT position, key FROM statements ORDER BY position"):

@@ -19,11 +19,28 @@ from collections import defaultdict, namedtuple
 from datetime import datetime, timezone
 from pathlib import Path
 
+sys.dont_write_bytecode = True  # a kit stays as it was handed over
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # python3 -I does not look beside the program
 
 from verify_bytes import (
-    FORMS, KEY, Tree, check_members, checkpoint_of, fits, item_of, leaf, leaf_of, open_envelope, open_trust, parse,
-    public_key, require, root_over, sha256, signed_by, unbase64,
+    FORMS,
+    KEY,
+    Tree,
+    check_members,
+    checkpoint_of,
+    fits,
+    item_of,
+    leaf,
+    leaf_of,
+    open_envelope,
+    open_trust,
+    parse,
+    public_key,
+    require,
+    root_over,
+    sha256,
+    signed_by,
+    unbase64,
 )  # fmt: skip
 
 FAILED, UNKNOWN = "failed", "unknown"
@@ -68,35 +85,43 @@ class Verifier:
 
     def check_log(self):
         names = sorted(key for key in self.keys if re.fullmatch(r"log/checkpoints/(?!0{12})[0-9]{12}", key))
-        for self.log in self.trust["logs"]:  # which of the logs this is, only its checkpoints say
-            heads = {int(key[-12:]): checkpoint_of(self.read(key, 4096), self.log) for key in names}
+        for log in self.trust["logs"]:  # which of the logs this is, only its checkpoints say
+            self.log, heads = log, {int(key[-12:]): checkpoint_of(self.read(key, 4096), log) for key in names}
             roots = {size: head[1] for size, head in heads.items() if head and head[0] == size}
             if roots:
                 break
         newest, seen = max(roots, default=0), [head for head in (self.log["seen"], self.asked.seen) if head]
         self.expect(roots, "log-missing", "log/checkpoints", "no good checkpoint", FAILED if seen else UNKNOWN)
-        for size in sorted(set(heads) | set(range(1, newest + 1))):
-            self.owner[key := f"log/checkpoints/{size:012d}"] = size - 1
-            self.expect(size in roots, "log-signature" if size in heads else "log-checkpoint-gap", key)
         for head in seen:
             words = f"{newest} entries, {head['size']} were seen before"
             if self.expect(newest >= head["size"], "log-rollback", self.log["origin"], words) and head["size"] in roots:
                 same = roots[head["size"]].hex() == head["root"]
-                self.expect(same, "log-fork", self.log["origin"], f"another root of {head['size']} entries was seen before")
+                self.expect(
+                    same, "log-fork", self.log["origin"], f"another root of {head['size']} entries was seen before"
+                )
         self.check_tiles(*self.read_entries(newest, roots))
+        waits = f"log/entries/{newest:012d}"
+        if self.entry(waits, tail=True):
+            self.owner[waits] = newest
+            self.find("log-tail-unfinished", waits, "no checkpoint covers it", UNKNOWN)
+        for size in (
+            set(heads) if not roots else set(range(1, newest + 1)) | (set(heads) & {newest + (waits in self.owner)})
+        ):
+            self.owner[key := f"log/checkpoints/{size:012d}"] = size - 1
+            self.expect(size in roots, "log-signature" if size in heads else "log-checkpoint-gap", key)
+
+    def entry(self, key, tail=False):
+        try:
+            entry = parse(self.read(key, 1024), "entry", 1024)
+        except ValueError as error:
+            return None if tail else self.find("log-entry-missing", key, str(error))
+        return None if tail and sha256(self.read(entry["key"])) != entry["sha256"] else entry
 
     def read_entries(self, newest, roots):
         tree, leaves, stored = Tree(), [], []
-        while (key := f"log/entries/{len(leaves):012d}") in self.keys or len(leaves) < newest:
-            index, data = len(leaves), self.read(key, 1024)
-            try:
-                entry = parse(data, "entry", 1024)
-                require(index < newest or sha256(self.read(entry["key"])) == entry["sha256"], "no such statement")
-            except ValueError as error:
-                if index >= newest:
-                    break  # an invalid entry in the tail is a stranger (13.2)
-                entry = self.find("log-entry-missing", key, str(error))
-            self.expect(index < newest, "log-tail-unfinished", key, "no checkpoint covers it", UNKNOWN)
+        for index in range(newest):
+            key = f"log/entries/{index:012d}"
+            data, entry = self.read(key, 1024), self.entry(key)
             self.owner[key] = index
             self.entries.append(entry)
             leaves.append(leaf(data))
@@ -151,7 +176,7 @@ class Verifier:
         require(re.fullmatch(f"urn:archiver:{kind}:v[1-9][0-9]*", payload["predicateType"]), "another kind")
         require(fits({name: said.get(name) for name in FORMS["common"]}, "common"), "members that all statements have")
         require(said["id"] == identity and subjects, "another id, or no subject")
-        if not self.key_good(key, kind, keyid, signature, raw, said["at"]):
+        if not self.key_good(key, kind, (keyid, signature, raw), said["at"]):
             return None
         same = all(said[name] == self.trust[name] for name in ("archive", "archive_id"))
         if not self.expect(same, "statement-archive", key):
@@ -162,7 +187,8 @@ class Verifier:
             check_members(kind, said, subjects)
         return Statement(index, key, kind if known else "", said, dict(subjects), keyid)
 
-    def key_good(self, key, kind, keyid, signature, raw, at):
+    def key_good(self, key, kind, signed, at):
+        keyid, signature, raw = signed
         role = "approver" if kind == "approval" else "statement"
         trusted = next((one for one in self.trust["statement_keys"] if one["keyid"] == keyid), None)
         claimed = [named for one in self.of("archive") for named in one.said["keys"]]
@@ -184,7 +210,11 @@ class Verifier:
 
     def check_order(self, one):
         """11 Compare with the statements before."""
-        policies, said, good = [s.said for s in self.of("policy")], one.said, (one.kind == "archive") == (one.index == 0)
+        policies, said, good = (
+            [s.said for s in self.of("policy")],
+            one.said,
+            (one.kind == "archive") == (one.index == 0),
+        )
         last = policies[-1] if policies else {"revision": 0, "sha256": None}
         if one.kind == "archive":
             vkeys = {(log["origin"], key["vkey"]) for log in self.trust["logs"] for key in log["keys"]}
@@ -202,8 +232,13 @@ class Verifier:
 
     def is_left_out(self, batch):
         """Tell whether the caller did not ask for a batch, or a kit does not claim to have it."""
-        claimed = self.asked.kit and self.asked.kit["batches"]
-        return bool(self.asked.batches and batch not in self.asked.batches) or (claimed is not None and batch not in claimed)
+        if self.asked.batches:
+            return batch not in self.asked.batches
+        return (
+            self.asked.kit is not None
+            and self.asked.kit["batches"] is not None
+            and batch not in self.asked.kit["batches"]
+        )
 
     def check_objects(self):
         stated, sizes = defaultdict(set), defaultdict(set)
@@ -289,7 +324,9 @@ def check_proof(data, trust):
         leaves, start = [], end
         for row in group["rows"]:
             raw = unbase64(row["raw"])
-            leaves.append(leaf_of(proof["item"], end, len(raw), bytes.fromhex(row["salt"]), hashlib.sha256(raw).digest()))
+            leaves.append(
+                leaf_of(proof["item"], end, len(raw), bytes.fromhex(row["salt"]), hashlib.sha256(raw).digest())
+            )
             end += len(raw)
             whole.update(raw)
         path = [bytes.fromhex(one) for one in group["hashes"]]
@@ -313,7 +350,9 @@ def check_proven(group, trust):
     require(fits({name: said.get(name) for name in FORMS["common"]}, "common"), "members that all statements have")
     check_members("batch", said, subjects)
     require(all(said[name] == trust[name] for name in ("archive", "archive_id")), "another archive")
-    trusted = next((one for one in trust["statement_keys"] if one["keyid"] == keyid and "statement" in one["roles"]), None)
+    trusted = next(
+        (one for one in trust["statement_keys"] if one["keyid"] == keyid and "statement" in one["roles"]), None
+    )
     require(trusted, "a key that is not in the trust file")
     require(signed_by(public_key(trusted["pem"], keyid), signature, raw), "the signature")
     text, _, checkpoint = group["tlog_proof"].partition("\n\n")
@@ -325,15 +364,19 @@ def check_proven(group, trust):
     entry = f'{{"key":"statements/batch/{said["id"]}.json","sha256":"{sha256(envelope)}"}}'
     hashes = [unbase64(one) for one in path]
     require(root_over(0, size, index, [leaf(entry.encode())], hashes) == root and not hashes, "not in the log")
-    require(log["seen"] is None or log["seen"]["size"] != size or log["seen"]["root"] == root.hex(), "a fork of the log")
+    require(
+        log["seen"] is None or log["seen"]["size"] != size or log["seen"]["root"] == root.hex(), "a fork of the log"
+    )
     ends = [trusted["valid_until"], trusted["revoked"] and trusted["revoked"]["since"]]
     require(said["at"] >= (trusted["valid_from"] or ""), "a key that was not valid yet")
     if any(ends):
-        raise Unproven(f"its key ended {min(one for one in ends if one)}: that the statement is older is only a claim")
+        raise UnprovenError(
+            f"its key ended {min(one for one in ends if one)}: that the statement is older is only a claim"
+        )
     return said, f"entry {index} of {size} of the log {log['origin']}, made {said['at']} as its maker says"
 
 
-class Unproven(ValueError):
+class UnprovenError(ValueError):
     """It may be so, and nothing shows it."""
 
 
@@ -384,8 +427,8 @@ def main():
         root = asked.folder / "archive" if claims or (asked.folder / "archive").is_dir() else asked.folder
         seen = seen_head(asked.seen, trust) if asked.seen else None
     except ValueError as error:
-        show("unproven" if isinstance(error, Unproven) else "failed", str(asked.proof or asked.folder), str(error))
-        return 3 if isinstance(error, Unproven) else 1
+        show("unproven" if isinstance(error, UnprovenError) else "failed", str(asked.proof or asked.folder), str(error))
+        return 3 if isinstance(error, UnprovenError) else 1
     verifier = Verifier(root, trust, datetime.now(timezone.utc), Asked(asked.batch, claims, seen, not asked.no_locks))
     verifier.run()
     for severity, code, subject, words in verifier.findings:

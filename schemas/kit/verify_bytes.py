@@ -63,8 +63,8 @@ before     origin size root
 order      id:matter retain_until mode:COMPLIANCE legal_hold instrument?
 place      id:source kind:documents|model_logs location matters:matter*
 +batch     id:batch_id source:any_source snapshot table:table table_version number records items:positive raw_bytes
-           merkle_root collected_from collected_to parquet_writer encryption:none policy_sha256 matters:matter* hold:held
-           receipts:receipt*
+           merkle_root collected_from collected_to parquet_writer encryption:none policy_sha256 matters:matter*
+           hold:held receipts:receipt*
 +snapshot  id previous:stamp? started finished log_size_at_start status:complete|incomplete|aborted sources:account*
            batches:batches
 account    id:source location device? counts:counts excluded:exclusion* bytes new_bytes
@@ -83,6 +83,9 @@ released   objects bytes
 request    format:urn:archiver:release-request:v1 archive archive_id origin matter instrument log_size log_root
            batches:count objects bytes at
 +verification  id what:words why? verdict:ok|partial|failed counts:numbers
++access    id what:words why? verdict:begun|ok|partial|failed counts:numbers
++timestamp  id authority:authority url:text log_size:positive log_root imprint:hex gen_time:instant serial:decimal
+           policy:oid certificate_until:instant
 line       item:item kind:file|directory|symlink|fifo|socket|device|object|message|inner table:documents|model_logs?
            status:captured|unchanged|changed_during_read|damaged|failed|excluded|recorded|absent reason:reason? detail?
            errno? basis:read|stat|etag? size? sha256? parts:part* observed_at file:file?
@@ -97,7 +100,8 @@ seen       size root
 key_       keyid pem roles:statement|approver* valid_from? valid_until? revoked:revoked?
 revoked    since reason
 stamps     required max_delay_s tsas:tsa*
-tsa        id:text roots:text*
+tsa        id:text roots:text* qualified!:qualified
+qualified  certificates:hex* from until? source:text
 minimum    matter until mode:COMPLIANCE legal_hold
 kit        format:urn:archiver:kit:v1 archive archive_id origin size root made batches:batch_id*?
 proof      format:urn:archiver:proof:v1 item:text offset:count raw salt record:count hashes:hex* statement
@@ -109,9 +113,12 @@ row        raw salt
 STAMP, TABLE = r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}", r"[a-z][a-z0-9_]{0,62}"
 KEY = r"statements/([a-z][a-z0-9-]{0,62})/([A-Za-z0-9][A-Za-z0-9._-]{0,199})\.json"
 PATTERNS = {
-    "hex": "[0-9a-f]{64}", "half": "[0-9a-f]{32}", "archive": "[a-z0-9][a-z0-9.-]{0,62}", "stamp": STAMP, "table": TABLE,
-    "source": "[a-z0-9][a-z0-9-]{0,62}", "any_source": "([a-z0-9][a-z0-9-]{0,62})?", "decimal": "-?(0|[1-9][0-9]*)",
-    "matter": "[A-Za-z0-9][A-Za-z0-9._-]{0,62}", "batch_id": f"{STAMP}-{TABLE}-[0-9]{{8}}", "key": KEY,
+    "hex": "[0-9a-f]{64}", "half": "[0-9a-f]{32}", "archive": "[a-z0-9][a-z0-9.-]{0,62}", "stamp": STAMP,
+    "table": TABLE, "source": "[a-z0-9][a-z0-9-]{0,62}", "any_source": "([a-z0-9][a-z0-9-]{0,62})?",
+    "decimal": "-?(0|[1-9][0-9]*)", "matter": "[A-Za-z0-9][A-Za-z0-9._-]{0,62}",
+    "batch_id": f"{STAMP}-{TABLE}-[0-9]{{8}}",
+    "key": KEY,
+    "authority": "[A-Za-z0-9][A-Za-z0-9._-]{0,99}", "oid": r"[0-2](\.(0|[1-9][0-9]{0,39})){1,40}",
     "reason": "[a-z][a-z0-9-]{0,62}", "text": "(?s).*", "words": "(?s).+",
 }  # fmt: skip
 TESTS = {
@@ -233,9 +240,13 @@ def escaped(text):
 
 
 def check_item(item):
-    require(type(item) is dict and {"path", "source"} <= item.keys() <= {"path", "source", "members", "version"}, "item")
+    require(
+        type(item) is dict and {"path", "source"} <= item.keys() <= {"path", "source", "members", "version"}, "item"
+    )
     path, members = item["path"], item.get("members", ["gzip"])
-    require(fits(path, "words") and fits(item.get("version", ""), "text") and fits(members, "text*"), "types of an item")
+    require(
+        fits(path, "words") and fits(item.get("version", ""), "text") and fits(members, "text*"), "types of an item"
+    )
     own = path == "items" and item["source"] == "" and item.keys() == {"path", "source", "version"}
     require(own or fits(item["source"], "source"), "source of an item")
     require(escaped(path) and not {"", ".", ".."} & set(path.split("/")), "path of an item")
@@ -323,7 +334,9 @@ def public_key(pem, keyid):
         key = serialization.load_pem_public_key(pem.encode("utf-8"))
     except UnsupportedAlgorithm as error:
         raise ValueError("a key of another algorithm") from error
-    same = key.public_bytes(encoding.PEM, form).decode() == pem and sha256(key.public_bytes(encoding.DER, form)) == keyid
+    same = (
+        key.public_bytes(encoding.PEM, form).decode() == pem and sha256(key.public_bytes(encoding.DER, form)) == keyid
+    )
     require(same, "PEM in another spelling, or the keyid of another key")
     if isinstance(key, ed25519.Ed25519PublicKey):
         return ed25519_key(key.public_bytes_raw())
@@ -380,7 +393,9 @@ def checkpoint_of(data, log, more=False):
         return None
     for key in log["keys"]:
         mark, public = log_key(key["vkey"], log["origin"])
-        ours = signature[:4] == mark and key["from_size"] <= size <= (size if key["to_size"] is None else key["to_size"])
+        ours = signature[:4] == mark and key["from_size"] <= size <= (
+            size if key["to_size"] is None else key["to_size"]
+        )
         if ours and verifies(public, signature[4:], text + b"\n"):
             return size, root
     return None
@@ -400,7 +415,7 @@ def open_trust(data):
 
 def check_members(kind, said, subjects):
     """11 Compare members and subjects that speak of one thing."""
-    policy = lambda digest: (f"policies/{digest}.yaml", digest)  # noqa: E731
+    policy = lambda digest: (f"policies/{digest}.yaml", digest)
     require(subjects and len(dict(subjects)) == len(subjects), "no subjects, or one twice")
     if kind == "batch":
         identity = f"{said['snapshot']}-{said['table']}-{said['number']:08d}"
@@ -413,7 +428,9 @@ def check_members(kind, said, subjects):
         require(subjects[0] == policy(said["sha256"]) and named, "subjects are not the policy and its instruments")
         require({digest for _, digest in subjects[1:]} == orders, "instruments of the matters")
     elif kind == "snapshot":
-        require(subjects == [policy(subjects[0][1])] and (said["status"] != "aborted" or not said["sources"]), "subject")
+        require(
+            subjects == [policy(subjects[0][1])] and (said["status"] != "aborted" or not said["sources"]), "subject"
+        )
     elif kind == "hold":
         require(said["to"] >= said["from"] and said["instrument"] in dict(subjects).values(), "dates or instrument")
     else:

@@ -32,7 +32,7 @@ METADATA = ("archive_id", "table", "table_version", "merkle_root")
 
 
 def check_records(verifier):
-    """Checks 7 and 6, and what of 5 and 8 needs the records."""
+    """Make checks 7 and 6, and what of 5 and 8 needs the records."""
     records = Records(verifier)
     records.check_batches()
     records.check_lines()
@@ -62,7 +62,6 @@ def open_parquet(path, said):
     require(metadata == {f"archiver.{name}".encode(): value for name, value in stated.items()}, "other metadata")
     require(file.metadata.num_rows == said["records"], "another number of rows")
     return file
-
 
 
 def line_of(raw):
@@ -122,13 +121,17 @@ class Records:
         salt = bytes.fromhex(self.file(said["id"]).metadata.metadata[b"archiver.salt"].decode())
         salts, tree, texts, total = hashlib.shake_256(salt).digest(16 * said["records"]), Tree(), set(), 0
         for place, (text, offset, raw, withheld, record) in enumerate(self.rows(said["id"], 0, said["records"])):
-            require(record == place and (raw is None) == (withheld is not None), f"row {place}: number, or raw and withheld")
+            require(
+                record == place and (raw is None) == (withheld is not None), f"row {place}: number, or raw and withheld"
+            )
             length, digest = (len(raw), hashlib.sha256(raw).digest()) if raw is not None else withheld.values()
             tree.add(leaf_of(text, offset, length, salts[16 * place : 16 * place + 16], digest))
             texts.add(text)
             total += length
         require(tree.root().hex() == said["merkle_root"], "the records have another root")
-        require((len(texts), total) == (said["items"], said["raw_bytes"]), "items or raw_bytes are not those of the rows")
+        require(
+            (len(texts), total) == (said["items"], said["raw_bytes"]), "items or raw_bytes are not those of the rows"
+        )
         for item in map(item_of, texts):
             own = said["table"] != "items" or item.get("version") == said["snapshot"]
             require(item["source"] == said["source"] and own, "an item of another source")
@@ -213,7 +216,9 @@ class Records:
                 for rule in source["excluded"]:
                     stated.update({("items", rule["rule"]): rule["items"], ("bytes", rule["rule"]): rule["bytes"]})
                 found = +self.tallies[said["id"], source["id"]]
-                self.expect(found == +stated, "snapshot-counts", one.key, f"{source['id']}: its lines give {dict(found)}")
+                self.expect(
+                    found == +stated, "snapshot-counts", one.key, f"{source['id']}: its lines give {dict(found)}"
+                )
 
 
 # 12 Locks, 11.7 to 11.9 holds, approvals and releases
@@ -263,10 +268,14 @@ class Locks:
         before = {one.said["id"]: one for one in self.of("approval") if one.index < release.index}
         named = [before[one["id"]] for one in said["approvals"] if one["id"] in before]
         over = ("release", said["request"])
-        good = [one for one in named if one.said["keyid"] == one.keyid and (one.said["kind"], one.said["sha256"]) == over]
+        good = [
+            one for one in named if one.said["keyid"] == one.keyid and (one.said["kind"], one.said["sha256"]) == over
+        ]
         if len({one.keyid for one in good} - {release.keyid}) < 2:
             return "fewer than two approvals"
-        data = self.verifier.read(next((name for name, digest in release.subjects.items() if digest == said["request"]), ""))
+        data = self.verifier.read(
+            next((name for name, digest in release.subjects.items() if digest == said["request"]), "")
+        )
         try:
             require(sha256(data) == said["request"], "its request is not stored")
             request = parse(data, "request")
@@ -281,7 +290,7 @@ class Locks:
     def until(self, key, index, batch):
         """Return the date that an object must be locked to (12, a to d)."""
         of = set(batch.said["matters"]) if batch else None
-        serves = lambda matter: of is None or matter in of  # noqa: E731
+        serves = lambda matter: of is None or matter in of
         dates = [one["until"] for one in self.trust["holds"] if serves(one["matter"])]
         for hold in self.of("hold"):
             scope = self.scopes[hold.key]
@@ -289,12 +298,16 @@ class Locks:
             dates += [hold.said["to"]] if reaches and serves(hold.said["matter"]) else []
         policies = [one for one in self.of("policy") if one.index <= index] or self.of("policy")[:1]
         if not batch:
-            return max(dates + [one["retain_until"] for policy in policies for one in policy.said["matters"]], default="")
+            return max(
+                dates + [one["retain_until"] for policy in policies for one in policy.said["matters"]], default=""
+            )
         naming = {snapshot for snapshot, _ in self.records.named[batch.said["id"]]}
         for snapshot in self.of("snapshot"):
             if snapshot.said["id"] in naming and snapshot.said["status"] != "aborted":
                 matters = ([one for one in self.of("policy") if one.index <= snapshot.index] or self.of("policy"))[-1:]
-                dates += [one["retain_until"] for policy in matters for one in policy.said["matters"] if one["id"] in of]
+                dates += [
+                    one["retain_until"] for policy in matters for one in policy.said["matters"] if one["id"] in of
+                ]
         return max([*dates, batch.said["hold"]["retain_until"]])
 
     def may_be_off(self, index, batch):
@@ -306,7 +319,7 @@ class Locks:
             sources = {source for _, source in self.records.named[batch.said["id"]]}
             named = [one for policy in policies for one in policy["sources"] if one["id"] in sources]
             matters = {matter for one in named for matter in one["matters"]} | set(batch.said["matters"])
-        let_go = lambda matter: any(one["matter"] == matter and index < one["log_size"] for one in self.released)  # noqa: E731
+        let_go = lambda matter: any(one["matter"] == matter and index < one["log_size"] for one in self.released)
         return bool(self.released) and all(map(let_go, matters))
 
     def check(self):
@@ -332,9 +345,15 @@ class Locks:
         until = self.until(key, index, batch)
         if mode == "NONE":
             at = next((one.said["at"] for one in self.of_index(index)), "")
-            written = f"{datetime.fromtimestamp((self.verifier.root / key).stat().st_mtime, timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
+            written = (
+                f"{datetime.fromtimestamp((self.verifier.root / key).stat().st_mtime, timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
+            )
             late = hold and until <= self.now and min(at, written) >= until
-            words = ("lock-date", "the legal hold alone: its date had passed", "unknown") if late else ("lock-missing", "", "failed")
+            words = (
+                ("lock-date", "the legal hold alone: its date had passed", "unknown")
+                if late
+                else ("lock-missing", "", "failed")
+            )
             self.find(words[0], key, *words[1:])
             return
         self.verifier.expect(mode == "COMPLIANCE", "lock-mode", key, mode)

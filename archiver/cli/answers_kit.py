@@ -1,0 +1,25 @@
+"""What `audit-kit` answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archiver.cli.answers_shared import Position
+
+__all__ = ["MadeKit"]
+
+
+@dataclass(frozen=True)
+class MadeKit:
+    """An auditor's kit: `left_out` counts batches that were not asked for, `missing` names what the store lacks."""
+
+    to: str
+    trusted: bool
+    batches: int
+    left_out: int
+    files: int
+    bytes: int
+    log: Position
+    inventory_sha256: str
+    programs: dict[str, str]
+    missing: list[str]
