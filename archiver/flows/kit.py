@@ -30,7 +30,6 @@ from archiver.flows.reading import Reading, require_log
 from archiver.flows.restore_tree import check_target
 from archiver.judge.batches import stated_size
 from archiver.judge.holds import read_holds
-from archiver.judge.reader import COSIGNATURES
 from archiver.model import layout
 from archiver.model.instant import format_instant
 from archiver.model.published import schemas_folder
@@ -143,7 +142,7 @@ def _copy_log(work: _Work) -> None:
         work.folder.put(_ARCHIVE + layout.entry_key(position), data)
         work.folder.put(_ARCHIVE + layout.checkpoint_key(position + 1), head[1])
         work.listener(Advanced())
-    for versions in archive.inventory.under(COSIGNATURES):
+    for versions in archive.inventory.under(layout.COSIGNATURES):
         if layout.is_archive_key(versions[0].key):
             with archive.store.read(versions[-1].key, versions[-1].version) as stream:
                 work.folder.copy(_ARCHIVE + versions[-1].key, stream)

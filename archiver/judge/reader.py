@@ -39,7 +39,7 @@ from archiver.model.statement import BatchPredicate, Statement
 from archiver.model.trust import TrustFile
 from archiver.stores.base import Store
 
-__all__ = ["COSIGNATURES", "Archive", "open_archive"]
+__all__ = ["Archive", "open_archive"]
 
 
 class Archive:

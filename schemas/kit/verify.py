@@ -22,25 +22,9 @@ from pathlib import Path
 sys.dont_write_bytecode = True  # a kit stays as it was handed over
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # python3 -I does not look beside the program
 
-from verify_bytes import (
-    FORMS,
-    KEY,
-    Tree,
-    check_members,
-    checkpoint_of,
-    fits,
-    item_of,
-    leaf,
-    leaf_of,
-    open_envelope,
-    open_trust,
-    parse,
-    public_key,
-    require,
-    root_over,
-    sha256,
-    signed_by,
-    unbase64,
+from verify_bytes import (  # noqa: I001
+    FORMS, KEY, Tree, check_members, checkpoint_of, cosigned_at, fits, item_of, leaf, leaf_of, note_key, open_envelope,
+    open_trust, parse, public_key, require, root_over, sha256, signed_by, unbase64,
 )  # fmt: skip
 
 FAILED, UNKNOWN = "failed", "unknown"
@@ -144,6 +128,32 @@ class Verifier:
             if len(tile) == 256:
                 self.owner[key] = (number + 1) * levels[level][1] - 1
                 self.expect(self.read(key) == b"".join(tile), "log-tile", key, "not what the entries give")
+
+    def check_witnesses(self):
+        """Say how far the witnesses of the trust file have seen the log, and when."""
+        newest, seen = len(self.entries), []
+        for name, mark, public in (note_key(vkey, 4) for vkey in self.trust["witnesses"]):
+            heads = []
+            for key in [key for key in self.keys if re.fullmatch(f"log/cosignatures/[0-9]{{12}}/{mark.hex()}", key)]:
+                size, checkpoint = int(key[17:29]), self.read(f"log/checkpoints/{key[17:29]}", 4096)
+                known = checkpoint_of(checkpoint, self.log)
+                try:
+                    time = cosigned_at(
+                        self.read(key, 65_536), checkpoint.partition(b"\n\n")[0] + b"\n", name, mark, public
+                    )
+                except ValueError as error:
+                    self.find("log-witness-invalid", key, str(error), FAILED if known and known[0] == size else UNKNOWN)
+                    continue
+                good = time and known and known[0] == size and time <= self.now.timestamp() + 300
+                if self.expect(good, "log-witness-invalid", key, "no line, no checkpoint, or a time to come", UNKNOWN):
+                    heads.append((size, time))
+            seen += [max(heads)] if heads else []
+        if self.expect(
+            len(seen) == len(self.trust["witnesses"]), "log-witness-missing", "log", f"{len(seen)}", UNKNOWN
+        ):
+            size, time = min(seen, default=(newest, 0))
+            late = size < newest and time < self.now.timestamp() - 168 * 3600
+            self.expect(not late, "log-witness-behind", "log", f"seen up to {size} of {newest}, long ago", UNKNOWN)
 
     # Check 4: the statement of each entry
 
@@ -290,6 +300,7 @@ class Verifier:
 
     def run(self):
         self.check_log()
+        self.check_witnesses()
         self.check_statements()
         self.check_objects()
         try:
@@ -308,7 +319,6 @@ class Verifier:
             words = f"not in this kit: {len(self.left_out)} of {len(batches)} batches"
             self.find("batch-left-out", "kit.json", words, UNKNOWN)
         self.expect(not self.trust["timestamps"]["required"], "timestamp-missing", "timestamps", "not checked", UNKNOWN)
-        self.expect(not self.trust["witnesses"], "log-signature", "witnesses", "cosignatures are not checked", UNKNOWN)
 
 
 # 16 Proof files

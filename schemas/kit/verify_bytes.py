@@ -369,13 +369,14 @@ def open_envelope(data):
     return signed["keyid"], unbase64(signed["sig"]), raw, parse(raw, "payload")
 
 
-def log_key(vkey, origin):
+def note_key(vkey, kind):
+    """13.3, 13.6 Return name, key hash and key of a vkey: of a log (kind 1) or of a witness (kind 4)."""
     require(vkey.count("+") > 1, "not a vkey")
     name, short, encoded = vkey.split("+", 2)
     public = unbase64(encoded)
-    mark = hashlib.sha256(origin.encode("utf-8") + b"\n" + public).digest()[:4]
-    require(name == origin and public[:1] == b"\x01" and mark.hex() == short, "vkey of another log, algorithm or key")
-    return mark, ed25519_key(public[1:])
+    mark = hashlib.sha256(name.encode("utf-8") + b"\n" + public).digest()[:4]
+    require(name and public[:1] == bytes([kind]) and mark.hex() == short, "vkey of another algorithm or key")
+    return name, mark, ed25519_key(public[1:])
 
 
 def checkpoint_of(data, log, more=False):
@@ -392,7 +393,7 @@ def checkpoint_of(data, log, more=False):
     if not names or not 0 < size < 2**53 or len(root) != 32:
         return None
     for key in log["keys"]:
-        mark, public = log_key(key["vkey"], log["origin"])
+        _, mark, public = note_key(key["vkey"], 1)
         ours = signature[:4] == mark and key["from_size"] <= size <= (
             size if key["to_size"] is None else key["to_size"]
         )
@@ -401,13 +402,28 @@ def checkpoint_of(data, log, more=False):
     return None
 
 
+def cosigned_at(data, text, name, mark, public):
+    """13.6 Return when a witness cosigned a checkpoint's text; None where it has no line, ValueError for a bad one."""
+    start, times = f"\u2014 {name} ".encode(), []
+    for line in data.split(b"\n"):
+        signature = unbase64(line[len(start) :].decode("ascii")) if line.startswith(start) else b""
+        if signature[:4] == mark:
+            time = int.from_bytes(signature[4:12], "big")
+            good = verifies(public, signature[12:], b"cosignature/v1\ntime %d\n%s" % (time, text))
+            times.append(time if good else 0)
+    require(not times or any(times), "no good line of the witness")
+    return max(times, default=None)
+
+
 def open_trust(data):
     trust = parse(data, "trust", 1 << 20, any_layout=True)
     require(trust["logs"] and all(log["keys"] for log in trust["logs"]), "no log, or one without keys")
     require(trust["statement_keys"] and all(key["roles"] for key in trust["statement_keys"]), "no key, or no role")
-    for log in trust["logs"]:
-        for key in log["keys"]:
-            log_key(key["vkey"], log["origin"])
+    vkeys = [(log["origin"], key["vkey"]) for log in trust["logs"] for key in log["keys"]]
+    require(all(note_key(vkey, 1)[0] == origin for origin, vkey in vkeys), "a vkey that does not name its log")
+    witnesses = [note_key(vkey, 4)[2].public_bytes_raw() for vkey in trust["witnesses"]]
+    known = {note_key(vkey, 1)[2].public_bytes_raw() for _, vkey in vkeys}
+    require(len({*witnesses}) == len(witnesses) and not known & {*witnesses}, "a witness twice, or with a log's key")
     for key in trust["statement_keys"]:
         public_key(key["pem"], key["keyid"])
     return trust
