@@ -160,6 +160,8 @@ def _why_not(session: Session, opened: Opened) -> str | None:
         known = predicate.previous is not None and session.catalog.has_statement("snapshot", predicate.previous)
         if not known and not (predicate.previous is None and last is None):
             return "never entered: a valid snapshot statement that goes on from one that the log has not"
+    if isinstance(predicate, BatchPredicate) and session.catalog.has_statement("snapshot", predicate.snapshot):
+        return "never entered: a valid batch statement of a snapshot that has ended"
     return None
 
 

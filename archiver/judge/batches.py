@@ -92,10 +92,8 @@ def predicate_of(statement: Statement) -> BatchPredicate:
 def stated_size(statement: Statement) -> int | None:
     """Return the size of a batch's object by its own receipt, None when it has none."""
     subject = statement.subject[0]
-    for receipt in predicate_of(statement).receipts:
-        if receipt.key == subject.name and receipt.sha256 in (None, subject.digest.sha256):
-            return receipt.size
-    return None
+    receipts = predicate_of(statement).receipts
+    return next((one.size for one in receipts if one.sha256 in (None, subject.digest.sha256)), None)
 
 
 def open_parquet(stream: BinaryIO, predicate: BatchPredicate) -> pq.ParquetFile:

@@ -77,6 +77,7 @@ class Case:
     left_out: list[str] = field(default_factory=list)
     skipped_batches: set[str] = field(default_factory=set)
     disposed: set[str] = field(default_factory=set)
+    unread: set[str] = field(default_factory=set)  # snapshots of whose batches or lines some could not be read
     lines_read: bool = False
 
     @property

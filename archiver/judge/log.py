@@ -155,14 +155,9 @@ class _Reader:
         if row is None:
             log = self._trust.logs[0]
             severity = Severity.FAILED if log.seen is not None else Severity.UNKNOWN
-            self._say(
-                "log-missing",
-                layout.CHECKPOINTS,
-                f"a checkpoint of {log.origin}",
-                "none that a log key of the trust file signed",
-                hint="see whether this is the right place and the right trust file",
-                severity=severity,
-            )
+            expected, actual = "a checkpoint of this log", "none that a log key of the trust file signed"
+            hint = "see whether this is the right place and the right trust file"
+            self._say("log-missing", log.origin, expected, actual, hint=hint, severity=severity)
             return Log(self._db, log.origin, 0)
         return Log(self._db, str(row[0]), int(row[1]))
 
@@ -252,7 +247,8 @@ class _Reader:
             return None
         grown = _grown(tree, chosen)
         if head is not None and not agrees:
-            self._say("log-root", key, f"the root {head[0].hex()} at size {position + 1}", grown.root().hex())
+            actual = f"{grown.root().hex()}, made by the entries up to {position}"
+            self._say("log-root", layout.checkpoint_key(position + 1), f"the signed root {head[0].hex()}", actual)
             return None
         return grown
 
@@ -297,20 +293,22 @@ class _Reader:
             self._say("log-tile", tile.key, "the tile that the entries make", actual, severity=severity)
 
     def _check_tail(self, log: Log) -> None:
-        key = layout.entry_key(log.size)
-        for listed, data in self._read(self._inventory.versions(key), entry.MAX_ENTRY):
-            if self._is_valid(data):
-                self._inventory.take(listed, Role.RACE)
-                self._say(
-                    "log-tail-unfinished",
-                    key,
-                    f"a checkpoint of size {log.size + 1}",
-                    "an entry that no checkpoint covers yet",
-                    hint="a writer was stopped here; its next run, or any `archiver snapshot`, finishes the entry",
-                )
-                if log.size and log.size + 1 in self._unsigned:  # the one size ahead that the log has come to
-                    self._say_unsigned(log.size + 1)
-                return
+        """Say which entries stand behind the newest checkpoint; they, and what they name, are no strangers."""
+        position = log.size
+        while found := self._valid(layout.entry_key(position)):
+            log.tail += [data for _, data in found]
+            for place, (listed, _) in enumerate(found):
+                self._inventory.take(listed, Role.RACE if place else Role.CACHE)
+            key, position = layout.entry_key(position), position + 1
+            expected, actual = f"a checkpoint of size {position}", "an entry that no checkpoint covers"
+            hint = "a writer was stopped here, whose next run finishes the entry, or the end of the log was cut off"
+            self._say("log-tail-unfinished", key, expected, actual, hint=hint)
+            if log.size and position in self._unsigned:  # a size ahead that the log has come to
+                self._say_unsigned(position)
+
+    def _valid(self, key: str) -> list[tuple[Listed, bytes]]:
+        candidates = self._read(self._inventory.versions(key), entry.MAX_ENTRY)
+        return [(listed, data) for listed, data in candidates if self._is_valid(data)]
 
     def _read(self, versions: list[Listed], limit: int) -> Iterator[tuple[Listed, bytes]]:
         """Yield versions with their bytes; what the store lists and does not hand out is unknown."""

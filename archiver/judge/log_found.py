@@ -41,6 +41,7 @@ class Log:
         self.size = size
         self.findings: list[Finding] = []
         self.checkpoints = 0
+        self.tail: list[bytes] = []  # entries behind the newest checkpoint, which are not in the log yet
 
     @property
     def root(self) -> bytes:

@@ -1,10 +1,12 @@
 """Order among statements: what comes first, what goes on from what (FORMAT.md, Statements).
 
     archive   the first entry, and only there
-    policy    revisions from 1 without gaps, each naming the one before
-    batch     made under a policy that the log has
+    policy    revisions from 1, the second entry, without gaps, each naming the one before
+    batch     made under a policy that the log has, for a snapshot that has not ended
     snapshot  goes on from a snapshot that the log has, and began when the log was no longer than it is; how long it was
               is said of the log that the archive was begun in, as another one may have fewer entries
+
+and each has the subjects that its kind is about.
 
 >>> list(Numbers("case/7e8b/vault").problems(1, archive_statement))
 [('statement-number', 'the archive statement at entry 0 only', 'one at entry 1')]
@@ -21,7 +23,9 @@ from archiver.model.statement import (
     PolicyPredicate,
     SnapshotPredicate,
     Statement,
+    Subject,
 )
+from archiver.model.statement_holds import HoldPredicate
 
 __all__ = ["Numbers"]
 
@@ -49,19 +53,33 @@ class Numbers:
         if isinstance(predicate, ArchivePredicate):
             self._is_first = predicate.origin == self._origin
             yield from _policy_subject(statement, predicate.policy_sha256)
+            if len(statement.subject) != 1:
+                yield "statement-malformed", "its policy as the one subject", f"{len(statement.subject)} subjects"
+        if isinstance(predicate, HoldPredicate):
+            yield from _hold_problems(statement, predicate)
         if isinstance(predicate, PolicyPredicate):
-            yield from self._policy_problems(statement, predicate)
-        elif isinstance(predicate, BatchPredicate) and predicate.policy_sha256 not in self._policies:
-            yield "statement-number", "a policy that the log has before", predicate.policy_sha256
+            yield from self._policy_problems(position, statement, predicate)
+        elif isinstance(predicate, BatchPredicate):
+            if predicate.policy_sha256 not in self._policies:
+                yield "statement-number", "a policy that the log has before", predicate.policy_sha256
+            if (predicate.source == "") != (predicate.table == "items"):
+                yield "statement-malformed", "a source, but for the table items", repr(predicate.source)
+            if predicate.snapshot in self._snapshots:
+                actual = f"one of {predicate.snapshot}, whose statement stands before it"
+                yield "statement-number", "a batch of a snapshot that has not ended", actual
         elif isinstance(predicate, SnapshotPredicate):
             yield from self._snapshot_problems(position, statement, predicate)
 
-    def _policy_problems(self, statement: Statement, predicate: PolicyPredicate) -> Iterator[_Problem]:
+    def _policy_problems(self, position: int, statement: Statement, predicate: PolicyPredicate) -> Iterator[_Problem]:
+        if (self._revision == 0) != (position == 1):
+            actual = f"revision {predicate.revision} at entry {position}"
+            yield "statement-number", "the first policy at entry 1, and later ones behind it", actual
         if predicate.revision != self._revision + 1:
             yield "statement-number", f"revision {self._revision + 1}", f"revision {predicate.revision}"
         if predicate.previous != self._policy:
             yield "statement-number", f"previous {self._policy}", f"previous {predicate.previous}"
         yield from _policy_subject(statement, predicate.sha256)
+        yield from _instruments(statement, predicate)
         self._revision, self._policy = predicate.revision, predicate.sha256
         self._policies.add(predicate.sha256)
 
@@ -89,3 +107,23 @@ def _policy_subject(statement: Statement, sha256: str) -> Iterator[_Problem]:
     first = statement.subject[0]
     if (first.name, first.digest.sha256) != (layout.policy_key(sha256), sha256):
         yield "statement-malformed", f"the first subject {layout.policy_key(sha256)}", first.name
+
+
+def _instruments(statement: Statement, predicate: PolicyPredicate) -> Iterator[_Problem]:
+    """Yield the problem of a policy whose further subjects are not the orders of its matters."""
+    orders = {matter.instrument for matter in predicate.matters} - {None}
+    others = [subject for subject in statement.subject[1:] if not _is_instrument(subject)]
+    if others or {subject.digest.sha256 for subject in statement.subject[1:]} != orders:
+        actual = others[0].name if others else f"{len(statement.subject) - 1} subjects behind the policy"
+        yield "statement-malformed", f"the {len(orders)} orders of its matters", actual
+
+
+def _hold_problems(statement: Statement, predicate: HoldPredicate) -> Iterator[_Problem]:
+    if predicate.to < predicate.since:
+        yield "statement-malformed", f"a hold until {predicate.since} or later", predicate.to
+    if not any(_is_instrument(one) and one.digest.sha256 == predicate.instrument for one in statement.subject):
+        yield "statement-malformed", f"the order {predicate.instrument} as a subject", "none"
+
+
+def _is_instrument(subject: Subject) -> bool:
+    return subject.name == layout.instrument_key(subject.digest.sha256, subject.name.rpartition("/")[2])

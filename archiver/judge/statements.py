@@ -40,7 +40,7 @@ from archiver.model.trust import TrustFile
 from archiver.proof import canonical, dsse, entry
 from archiver.proof.digest import is_sha256_hex, sha256_hex
 
-__all__ = ["Statements", "read_statements"]
+__all__ = ["Statements", "read_statements", "subjects_of"]
 
 _SCHEMA: Final = """
 CREATE TABLE statements(position INTEGER PRIMARY KEY, kind TEXT NOT NULL, id TEXT NOT NULL, key TEXT NOT NULL,
@@ -88,7 +88,7 @@ class Statements:
         for position, envelope in self._db.execute(
             "SELECT position, envelope FROM statements WHERE good AND NOT known ORDER BY position"
         ):
-            yield int(position), _subjects(dsse.open_envelope(bytes(envelope)).payload)
+            yield int(position), subjects_of(dsse.open_envelope(bytes(envelope)).payload)
 
     def envelopes(self) -> Iterator[tuple[str, bytes]]:
         """Yield key and envelope of every statement that stands as its entry says, good or not, each once."""
@@ -163,10 +163,14 @@ class _Reader:
         self._brackets = brackets
         self._keyring = Keyring(trusted)
         self._numbers = Numbers(log.origin)
+        self._next = 0
+        self._whole = True  # every entry so far has a good statement: what is out of order is so for sure
 
     def take(self, position: int, data: bytes, versions: list[Listed]) -> None:
         """Open the statement of one entry."""
         self.statements.subjects += 1
+        self._whole = self._whole and position == self._next
+        self._next = position + 1
         try:
             named = entry.decode(data)
             kind, identity = layout.statement_of_key(named.key) or ("", "")
@@ -174,11 +178,13 @@ class _Reader:
             self._say(
                 "statement-malformed", layout.entry_key(position), "an entry that names a statement", problem.message
             )
+            self._whole = False
             return
         envelope = self._find(named, position, versions)
         good, known = False, False
         if envelope is not None:
             good, known = self._open(position, named.key, (kind, identity), envelope)
+        self._whole = self._whole and good
         self._db.execute(
             "INSERT INTO statements VALUES(?, ?, ?, ?, ?, ?, ?)",
             (position, kind, identity, named.key, envelope, known, good),
@@ -188,13 +194,18 @@ class _Reader:
 
     def _find(self, named: entry.Entry, position: int, versions: list[Listed]) -> bytes | None:
         found: bytes | None = None
-        for listed, data in self._read(versions):
+        told = len(self.statements.findings)
+        read = list(self._read(versions))
+        refused = len(self.statements.findings) > told
+        for listed, data in read:
             if sha256_hex(data) == named.sha256:
                 self._inventory.take(listed, Role.CONTENT if found is None else Role.SAME)
                 found = data
-        if found is None and not versions:
+        if found is not None or refused:  # what the store does not hand out may be the one
+            return found
+        if not read:
             self._say("statement-missing", named.key, f"the statement of log entry {position}", "none")
-        elif found is None:
+        else:
             self._say(
                 "statement-differs", named.key, f"SHA-256 {named.sha256}, as log entry {position} says", "other bytes"
             )
@@ -239,34 +250,39 @@ class _Reader:
 
     def _understand(self, position: int, key: str, envelope: dsse.Envelope) -> tuple[bool, bool]:
         statement: Statement | None = None
+        unknown = ""
         try:
             statement = parse_statement(envelope.payload)
         except UnknownKindError as problem:
-            self._say("statement-kind-unknown", key, "a kind that this version knows", problem.message)
+            unknown = problem.message
         except EvidenceError as problem:
             return self._refuse("statement-malformed", key, "a statement as published", problem.message)
         kind, _, _ = identify_statement(envelope.payload)
-        objections = self._keyring.judge(kind, envelope.keyid, _at(envelope.payload), self._brackets.of(position))
+        at = _word(envelope.payload, "at")
+        objections = self._keyring.judge(kind, envelope.keyid, at, self._brackets.of(position))
         for code, expected, actual, severity in objections:
             self._say(code, key, expected, actual, severity=severity)
         if any(objection.severity is Severity.FAILED for objection in objections):
             return False, False
+        if unknown:
+            self._say("statement-kind-unknown", key, "a kind that this version knows", unknown)
         if not objections:
             self._keyring.learn(envelope.payload)
         if statement is None:
+            for code, expected, actual in self._name_problems(_word(envelope.payload, "archive")):
+                self._say(code, key, expected, actual)
             return True, False
-        for code, expected, actual in (
-            *self._archive_problems(statement),
-            *self._numbers.problems(position, statement),
-        ):
+        for code, expected, actual in self._archive_problems(statement):
             self._say(code, key, expected, actual)
+        for code, expected, actual in self._numbers.problems(position, statement):
+            doubtful = code == "statement-number" and not self._whole  # what it goes on from may be what is not here
+            self._say(code, key, expected, actual, severity=Severity.UNKNOWN if doubtful else None)
         self._remember(position, statement)
         return True, True
 
     def _archive_problems(self, statement: Statement) -> Iterator[tuple[str, str, str]]:
         predicate: Predicate = statement.predicate
-        if predicate.archive != self._trusted.archive:
-            yield "statement-archive", f"the archive {self._trusted.archive}", predicate.archive
+        yield from self._name_problems(predicate.archive)
         if not isinstance(predicate, ArchivePredicate):
             return
         # The log of the destination that the archive was begun in; the others have the same statement.
@@ -275,6 +291,10 @@ class _Reader:
             yield "statement-archive", f"the log {self._log.origin}", predicate.origin
         if predicate.log_vkey not in vkeys.get(predicate.origin, ()):
             yield "statement-archive", "a log key of the trust file", predicate.log_vkey
+
+    def _name_problems(self, archive: str) -> Iterator[tuple[str, str, str]]:
+        if archive != self._trusted.archive:
+            yield "statement-archive", f"the archive {self._trusted.archive}", archive
 
     def _is_double(self, kind: str, identity: str) -> bool:
         row = self._db.execute("SELECT 1 FROM statements WHERE kind = ? AND id = ? AND good", (kind, identity))
@@ -298,13 +318,14 @@ def _parsed(envelope: bytes) -> Statement:
     return parse_statement(dsse.open_envelope(envelope).payload)
 
 
-def _at(payload: bytes) -> str:
+def _word(payload: bytes, name: str) -> str:
+    """Return a member of the predicate, also of a kind that is not known here."""
     value = canonical.decode(payload, limit=dsse.MAX_ENVELOPE)
     predicate = value.get("predicate") if isinstance(value, dict) else None
-    return str(predicate.get("at")) if isinstance(predicate, dict) else ""
+    return str(predicate.get(name)) if isinstance(predicate, dict) else ""
 
 
-def _subjects(payload: bytes) -> list[tuple[str, str]]:
+def subjects_of(payload: bytes) -> list[tuple[str, str]]:
     """Return the subjects of any in-toto statement, as far as they have a name and a SHA-256."""
     value = canonical.decode(payload, limit=dsse.MAX_ENVELOPE)
     subjects = value.get("subject") if isinstance(value, dict) else None

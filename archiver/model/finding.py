@@ -96,6 +96,7 @@ CODES: Final[dict[str, tuple[int, Severity]]] = {
     "item-sha256": (7, _F),
     "index-differs": (7, _F),
     "snapshot-unfinished": (8, _U),
+    "snapshot-incomplete": (8, _N),
     "snapshot-counts": (8, _F),
     "batch-gap": (8, _F),
     "stranger-key": (8, _U),

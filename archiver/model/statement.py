@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 
 from archiver.errors import EvidenceError
 from archiver.model import layout
@@ -111,6 +111,12 @@ class MatterWords(Words):
     instrument: Sha256 | None
 
 
+def _distinct(matters: list[MatterWords]) -> list[MatterWords]:
+    if len({matter.id.lower() for matter in matters}) != len(matters):
+        raise ValueError("two matters of one id, ignoring case")
+    return matters
+
+
 class SourceWords(Words):
     """A source as the policy in force states it."""
 
@@ -126,7 +132,7 @@ class PolicyPredicate(Predicate):
     revision: Annotated[int, Field(ge=1, lt=1 << 53)]
     sha256: Sha256
     previous: Sha256 | None
-    matters: list[MatterWords]
+    matters: Annotated[list[MatterWords], AfterValidator(_distinct)]
     sources: list[SourceWords]
     expected_every_hours: Count
     changes: list[str]
@@ -197,7 +203,7 @@ class SnapshotPredicate(Predicate):
     log_size_at_start: Count
     status: Literal["complete", "incomplete", "aborted"]
     sources: list[SnapshotSource]
-    batches: dict[Annotated[str, Field(pattern=rf"^{layout.TABLE}$")], Count]
+    batches: dict[Annotated[str, Field(pattern=rf"^{layout.TABLE}$")], Annotated[int, Field(ge=1, lt=1 << 53)]]
 
 
 class ReceiptPredicate(Predicate):
@@ -236,6 +242,12 @@ PREDICATES: Final[dict[str, type[Predicate]]] = {
     "access": AccessPredicate,
     "timestamp": TimestampPredicate,
 }
+
+
+class _Later(Predicate):
+    """The common members of a kind or version that is not known here; what else it has is not looked at."""
+
+    model_config = ConfigDict(extra="ignore")
 
 
 class Digest(Words):
@@ -304,15 +316,18 @@ def parse_statement(payload: bytes) -> Statement:
     if value["_type"] != STATEMENT_TYPE:
         raise _malformed(STATEMENT_TYPE, value["_type"])
     kind = _kind_of(value["predicateType"])
+    known = kind in PREDICATES and value["predicateType"] == f"urn:archiver:{kind}:v1"
     try:
         subjects = tuple(Subject.model_validate(subject) for subject in _nonempty_list(value["subject"]))
-        predicate = PREDICATES[kind].model_validate(value["predicate"])
+        predicate = (PREDICATES[kind] if known else _Later).model_validate(value["predicate"])
     except ValidationError as problem:
         first = problem.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         raise _malformed(f"a {kind} statement", f"{place}: {first['msg']}") from problem
     statement = Statement(kind=kind, subject=subjects, predicate=predicate)
     _check_id(statement)
+    if not known:
+        raise UnknownKindError("statement-kind-unknown", f"statement: {value['predicateType']} is not known here")
     return statement
 
 
@@ -333,8 +348,6 @@ def _kind_of(predicate_type: canonical.JSON) -> str:
     found = _PREDICATE_TYPE.fullmatch(predicate_type) if isinstance(predicate_type, str) else None
     if found is None:
         raise _malformed("a predicateType urn:archiver:<kind>:v<n>", predicate_type)
-    if found[1] not in PREDICATES or found[2] != "1":
-        raise UnknownKindError("statement-kind-unknown", f"statement: {found[0]} is not known to this version")
     return found[1]
 
 
@@ -345,7 +358,7 @@ def _nonempty_list(value: canonical.JSON) -> list[canonical.JSON]:
 
 
 def _check_id(statement: Statement) -> None:
-    """Refuse a batch that is not called by its batch id, and anything else whose id has not the plain form."""
+    """Refuse a batch that is not called by its batch id, any other id without the plain form, and stray receipts."""
     predicate = statement.predicate
     expected = predicate.id[: len("YYYYMMDDTHHMMSSZ-xxxxxx")]
     if isinstance(predicate, BatchPredicate):
@@ -353,6 +366,11 @@ def _check_id(statement: Statement) -> None:
         key = layout.batch_key(predicate.table, expected)
         if [subject.name for subject in statement.subject] != [key]:
             raise _malformed(f"the subject {key}", [subject.name for subject in statement.subject])
+    if isinstance(predicate, (BatchPredicate, ReceiptPredicate)):
+        names = {subject.name for subject in statement.subject}
+        others = [receipt.key for receipt in predicate.receipts if receipt.key not in names]
+        if others:
+            raise _malformed("receipts for its subjects", f"one for {others[0]}")
     if predicate.id != expected:
         raise _malformed(f"the id {expected}", predicate.id)
 

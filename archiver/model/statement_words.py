@@ -81,7 +81,7 @@ class HoldWords(Words):
 class ReceiptWords(Words):
     """What a store reported after a write (FORMAT.md, Receipts)."""
 
-    store: str
+    store: Literal["s3", "folder"]
     endpoint: str | None
     bucket: str
     key: str
@@ -90,7 +90,7 @@ class ReceiptWords(Words):
     size: Count
     sha256: Sha256 | None
     basis: Literal["store", "signed-payload", "read-back"]
-    mode: str | None
+    mode: Literal["COMPLIANCE", "GOVERNANCE", "NONE"] | None
     retain_until: Instant | None
     legal_hold: bool | None
     request_id: str | None

@@ -2,8 +2,8 @@ r"""The lock file of a folder store: `.locks.jsonl` at its root, the record of w
 
 Laws: canonical JSON lines, appended under flock and flushed before the object is linked; the highest values over a
 key's lines count, but for the legal hold only the lines behind the last one that says that it is released; a last line
-without its end is repaired by beginning a new one; a line that cannot be read changes nothing and is counted. No file,
-or one that may not be read, means unknown; no line means that there is no lock.
+without its end counts for nothing, and the next writer begins a new one; a line that cannot be read changes nothing and
+is counted. No file, or one that may not be read, means unknown; no line means that there is no lock.
 
 >>> line_of("a", Lock("COMPLIANCE", datetime(2027, 1, 1, tzinfo=UTC), True))
 b'{"key":"a","legal_hold":true,"mode":"COMPLIANCE","retain_until":"2027-01-01T00:00:00Z"}\n'
@@ -157,20 +157,18 @@ class LockBook:
                     pass  # behind a line without its end nothing is read: it may be growing right now
 
     def _take(self, line: bytes) -> bool:
-        """Count one line, and say whether it is whole. One without its end is read again when it has grown."""
-        whole = line.endswith(b"\n") or len(line) == _LONGEST_LINE
-        ended = line if whole else line + b"\n"
-        found, released = parse_line(ended), parse_release(ended)
+        """Count one line, and say whether it is whole. One without its end counts for nothing; it may be growing."""
+        if not line.endswith(b"\n") and len(line) < _LONGEST_LINE:
+            self._torn = True
+            return False
+        found, released = parse_line(line), parse_release(line)
         if found is not None:
             self._locks[found[0]] = highest(self._locks.get(found[0], found[1]), found[1])
         elif released is not None and released in self._locks:
             self._locks[released] = replace(self._locks[released], legal_hold=False)
-        if whole:
-            self._offset += len(line)
-            self._unreadable += found is None and released is None and line != b"\n"
-        else:
-            self._torn = found is None and released is None
-        return whole
+        self._offset += len(line)
+        self._unreadable += found is None and released is None and line != b"\n"
+        return True
 
     def _forget(self, identity: tuple[int, int]) -> None:
         self._identity = identity

@@ -72,7 +72,7 @@ def receipt_words(receipt: Receipt) -> ReceiptWords:
     """Return a store's receipt in the words of a statement."""
     until = receipt.retain_until
     return ReceiptWords(
-        store=receipt.store,
+        store=receipt.store,  # type: ignore[arg-type] # checked by the model, as basis and mode are
         endpoint=receipt.endpoint,
         bucket=receipt.bucket,
         key=receipt.key,
@@ -80,8 +80,8 @@ def receipt_words(receipt: Receipt) -> ReceiptWords:
         etag=receipt.etag,
         size=receipt.size,
         sha256=receipt.sha256,
-        basis=receipt.basis,  # type: ignore[arg-type] # checked by the model
-        mode=receipt.mode,
+        basis=receipt.basis,  # type: ignore[arg-type]
+        mode=receipt.mode,  # type: ignore[arg-type]
         retain_until=None if until is None else instant.format_instant(until),
         legal_hold=receipt.legal_hold,
         request_id=receipt.request_id,

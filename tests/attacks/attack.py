@@ -69,7 +69,9 @@ def column(table, name, values):
     """Return a table with other values in a column."""
     place = table.schema.get_field_index(name)
     field = table.schema.field(place)
-    return table.set_column(place, field, pa.array(values).cast(field.type))
+    return table.set_column(
+        place, field, pa.array(values, *([field.type] if pa.types.is_struct(field.type) else [])).cast(field.type)
+    )
 
 
 def line_of(item, **edit):

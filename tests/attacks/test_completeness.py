@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from attack import DATA, ELSEWHERE, Attacks, judge, recounted
+from attack import DATA, ELSEWHERE, LISTS, Attacks, Refusing, judge, recounted
 from world import EMPTY, FIRST, SECOND, World
 
 from archiver.model import layout
@@ -21,6 +21,11 @@ attacks = Attacks()
 def snapshot_without_statement(world):
     """a run was stopped before it signed its account"""
     world.documents("20261123T090000Z-cccccc", 0, [(EMPTY, 0, b"")])
+
+
+@attacks("snapshot-incomplete", 0, snapshot=lambda words: {**words, "status": "incomplete"})
+def snapshot_that_says_so(world):
+    """a snapshot says of itself that something failed"""
 
 
 @attacks("snapshot-counts", snapshot=lambda words: recounted(words, captured=1, seen=2))
@@ -98,6 +103,25 @@ def nothing_was_collected(world):
     empty.put(layout.README, b"read me\n")
     empty.begin()
     return {"world": empty}
+
+
+def test_counts_are_unknown_where_the_list_behind_them_cannot_be_read(tmp_path):
+    def harm(world):
+        world.store = Refusing(world.store, layout.batch_key("items", LISTS))
+
+    report = judge({}, harm, tmp_path)
+    assert ("snapshot-counts", "unknown") in {(one.code, one.severity) for one in report.findings}
+    assert (report.verdict, int(report.exit)) == ("partial", 3)
+
+
+def test_the_unfinished_end_of_a_log_speaks_for_what_its_entries_name(tmp_path):
+    report = judge(
+        {}, lambda world: [world.remove(layout.checkpoint_key(size)) for size in (5, 6, 7, 8)] and None, tmp_path
+    )
+    found = [(one.code, one.subject) for one in report.findings if one.severity != "note"]
+    tail = [("log-tail-unfinished", layout.entry_key(position)) for position in (4, 5, 6, 7)]
+    nothing = [("nothing-checked", "s3://vault/case"), ("nothing-checked", "check completeness")]
+    assert found == [*tail, ("snapshot-unfinished", FIRST), *nothing]
 
 
 @pytest.mark.parametrize(("code", "exit_status", "bends", "harm"), attacks)

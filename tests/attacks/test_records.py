@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+
 import pyarrow as pa
 import pytest
-from attack import DOCUMENTS, ELSEWHERE, LOGS, Attacks, column, judge, line_of, names_anew, only
+from attack import DOCUMENTS, ELSEWHERE, LISTS, LOGS, Attacks, column, judge, line_of, names_anew, only
 from world import CHAT, EMPTY, FIRST, MEMO
 
 from archiver.model.finding import CODES
@@ -121,6 +123,23 @@ def item_of_another_digest(world):
 @attacks("item-sha256", line=line_of(CHAT, parts=[{"batch": LOGS, "first": 0, "count": 2}]))
 def item_without_its_end(world):
     """the last record of a log is left out"""
+
+
+def withheld(table):
+    """Take the bytes of the first row out, as the format allows."""
+    raw = table["raw"].to_pylist()
+    kept = [{"length": len(raw[0]), "sha256": sha256(raw[0]).digest()}, *[None] * (len(raw) - 1)]
+    return column(column(table, "raw", [None, *raw[1:]]), "withheld", kept)
+
+
+@attacks("item-sha256", 3, table=only(DOCUMENTS, withheld))
+def bytes_withheld(world):
+    """the bytes of an item were taken out"""
+
+
+@attacks("item-sha256", 3, table=only(LISTS, withheld))
+def line_withheld(world):
+    """a line of the list of items was taken out, so that nothing can be counted"""
 
 
 @attacks("index-differs", table=only(DOCUMENTS, lambda table: column(table, "name", ["innocent.txt", "empty"])))

@@ -6,8 +6,20 @@ import json
 from dataclasses import replace
 
 import pytest
-from attack import ELSEWHERE, SNAPSHOT, STATEMENT, Attacks, judge, of, open_payload, published, renamed, with_key
-from world import SECOND, World, signers
+from attack import (
+    ELSEWHERE,
+    SNAPSHOT,
+    STATEMENT,
+    Attacks,
+    Refusing,
+    judge,
+    of,
+    open_payload,
+    published,
+    renamed,
+    with_key,
+)
+from world import EMPTY, SECOND, World, signers
 
 from archiver.model import layout
 from archiver.model.finding import CODES
@@ -45,6 +57,94 @@ def statement_with_a_member_more(world):
 def statement_of_another_id(world):
     """an entry names a key, and the statement under it is another one"""
     world.enter_payload(open_payload(world, SNAPSHOT), "snapshot", "20261123T090000Z-cccccc")
+
+
+def altered(world, key, kind, change):
+    """Enter one more statement, like the one under a key but for one change of its predicate."""
+    words = json.loads(open_payload(world, key))
+    identity = "20261123T090000Z-cccccc"
+    words["predicate"]["id"] = identity
+    change(words)
+    world.enter_payload(canonical.encode(words), kind, identity)
+
+
+@attacks("statement-malformed")
+def table_without_batches_counted(world):
+    """a snapshot counts no batches of a table, which is then left out"""
+    altered(world, SNAPSHOT, "snapshot", lambda words: words["predicate"].update(previous=SECOND, batches={"items": 0}))
+
+
+@attacks("statement-malformed")
+def matters_of_one_name(world):
+    """two matters of a policy differ in case alone"""
+    first = next(key for key in world.store.versions if key.startswith("statements/policy/"))
+
+    def change(words):
+        matters = words["predicate"]["matters"]
+        words["predicate"].update(revision=2, previous=world.policy_sha256)
+        matters.append({**matters[0], "id": matters[0]["id"].lower()})
+
+    altered(world, first, "policy", change)
+
+
+@attacks("statement-malformed")
+def order_that_is_no_subject(world):
+    """a policy names an order that it is not about"""
+    first = next(key for key in world.store.versions if key.startswith("statements/policy/"))
+
+    def change(words):
+        words["predicate"].update(revision=2, previous=world.policy_sha256)
+        words["predicate"]["matters"][0]["instrument"] = "00" * 32
+
+    altered(world, first, "policy", change)
+
+
+def receipt(world, **edit):
+    """Enter a receipt statement about the documents, its receipt edited."""
+
+    def change(words):
+        predicate = words["predicate"]
+        kept = {name: predicate[name] for name in ("archive", "archive_id", "id", "at", "by")}
+        words["predicate"] = {**kept, "receipts": [{**predicate["receipts"][0], **edit}]}
+        words["predicateType"] = "urn:archiver:receipt:v1"
+
+    altered(world, STATEMENT, "receipt", change)
+
+
+@attacks("statement-malformed")
+def receipt_for_a_key_that_it_is_not_about(world):
+    """a receipt is for a key that is not there and no subject"""
+    receipt(world, key="data/documents/another")
+
+
+@attacks("statement-malformed")
+def receipt_of_a_store_of_no_kind(world):
+    """a receipt is of a store of no published kind"""
+    receipt(world, store="tape")
+
+
+@attacks("object-size")
+def receipt_of_another_size(world):
+    """a receipt states another size than the object has"""
+    receipt(world, size=1)
+
+
+@attacks("statement-malformed")
+def later_kind_without_the_common_members(world):
+    """a statement of a later kind does not say who made it"""
+    words = json.loads(renamed(world, "20261123T090000Z-cccccc"))
+    words["predicateType"] = "urn:archiver:weather:v1"
+    del words["predicate"]["by"]
+    world.enter_payload(canonical.encode(words), "weather", "20261123T090000Z-cccccc")
+
+
+@attacks("statement-archive")
+def later_kind_of_another_archive(world):
+    """a statement of a later kind is of another archive"""
+    words = json.loads(renamed(world, "20261123T090000Z-cccccc"))
+    words["predicateType"] = "urn:archiver:snapshot:v2"
+    words["predicate"]["archive"] = "other"
+    world.enter_payload(canonical.encode(words), "snapshot", "20261123T090000Z-cccccc")
 
 
 @attacks("statement-signature")
@@ -153,6 +253,12 @@ def items_miscounted(world):
 
 
 @attacks("statement-number")
+def batch_behind_its_snapshot(world):
+    """a batch is entered when its snapshot has ended"""
+    world.documents(SECOND, 0, [(EMPTY, 0, b"")])
+
+
+@attacks("statement-number")
 def second_archive_statement(world):
     """an archive statement stands in the middle of the log"""
     words = json.loads(
@@ -168,6 +274,16 @@ def statement_of_a_later_kind(world):
     words = json.loads(renamed(world, "20261123T090000Z-cccccc"))
     words["predicateType"] = "urn:archiver:weather:v1"
     world.enter_payload(canonical.encode(words), "weather", "20261123T090000Z-cccccc")
+
+
+def test_what_the_store_does_not_hand_out_is_unknown_and_so_is_what_depends_on_it(tmp_path):
+    def harm(world):
+        policy = next(key for key in world.store.versions if key.startswith("statements/policy/"))
+        world.store = Refusing(world.store, policy)
+
+    report = judge({}, harm, tmp_path)
+    assert {one.code for one in report.findings if one.severity != "note"} >= {"object-unreadable", "statement-number"}
+    assert (report.verdict, int(report.exit)) == ("partial", 3)
 
 
 @pytest.mark.parametrize(("code", "exit_status", "bends", "harm"), attacks)

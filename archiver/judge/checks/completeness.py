@@ -16,6 +16,7 @@ from typing import Final
 from archiver.errors import WorldError
 from archiver.judge.case import Case
 from archiver.judge.inventory import Listed, Role
+from archiver.judge.tail import named_by_tail
 from archiver.model import layout
 from archiver.model.finding import Severity
 from archiver.model.instant import format_instant, parse_instant
@@ -24,6 +25,10 @@ from archiver.model.statement import BatchPredicate, IncidentPredicate, Snapshot
 
 __all__ = ["Counting", "check_completeness"]
 
+_HINTS: Final = {
+    "incomplete": "`archiver list` with --status failed names what it could not keep",
+    "aborted": "the run could not go on; the next snapshot begins anew, and its items are the ones that count",
+}
 _COUNTED: Final = ("captured", "unchanged", "changed_during_read", "failed", "excluded", "recorded")
 
 
@@ -56,6 +61,8 @@ class Counting:
 def check_completeness(case: Case, counting: Counting | None) -> None:
     """Make the whole check; without `counting` the counts of lines are left out."""
     numbers = _numbers(case)
+    damaged = case.archive.table_of_statements.damaged_batches()
+    case.unread.update(identity[: len("YYYYMMDDTHHMMSSZ-xxxxxx")] for identity in damaged)
     snapshots = [
         statement.predicate
         for _, statement, _ in case.archive.statements("snapshot")
@@ -66,12 +73,11 @@ def check_completeness(case: Case, counting: Counting | None) -> None:
     for snapshot in snapshots:
         if snapshot.status != "complete":
             case.say(
-                "snapshot-unfinished",
+                "snapshot-incomplete",
                 snapshot.id,
                 "a complete snapshot",
                 f"one that says of itself that it is {snapshot.status}",
-                hint="`archiver list` with --status failed names what it could not keep",
-                severity=Severity.NOTE,
+                hint=_HINTS[snapshot.status],
             )
         listed = not any(key.startswith(_lists(snapshot.id)) for key in case.disposed)
         if counting is not None and snapshot.status != "aborted" and listed:
@@ -102,10 +108,11 @@ def _check_numbers(
         if len(found) != below:
             missing = next(number for number in range(below) if number not in found)
             actual = f"{below - len(found)} of the numbers below {below} missing"
-            case.say("batch-gap", layout.batch_id(snapshot, table, missing), f"batches of {table} without gaps", actual)
+            subject = layout.batch_id(snapshot, table, missing)
+            _say(case, snapshot, "batch-gap", subject, f"batches of {table} without gaps", actual)
         if finished is not None and stated.get((snapshot, table), 0) != below:
             expected = f"{stated.get((snapshot, table), 0)} batches of {table}"
-            case.say("snapshot-counts", snapshot, expected, f"{below}")
+            _say(case, snapshot, "snapshot-counts", snapshot, expected, f"{below}")
     for snapshot in sorted({snapshot for snapshot, _ in numbers} - snapshots.keys()):
         case.say(
             "snapshot-unfinished",
@@ -114,6 +121,13 @@ def _check_numbers(
             "batches only",
             hint="the run was stopped; the same `archiver snapshot` goes on with it",
         )
+
+
+def _say(case: Case, snapshot: str, code: str, subject: str, *found: str) -> None:
+    """Say what does not add up; where something of the snapshot could not be read it may have added up."""
+    severity = Severity.UNKNOWN if snapshot in case.unread else None
+    expected, actual = found
+    case.say(code, subject, expected, actual, severity=severity)
 
 
 # 2
@@ -128,7 +142,8 @@ def _check_counts(case: Case, snapshot: SnapshotPredicate, counting: Counting) -
     stated = {source.id for source in snapshot.sources}
     for name, source in sorted(counting.statuses):
         if name == snapshot.id and source not in stated:
-            case.say("snapshot-counts", snapshot.id, f"sources {', '.join(sorted(stated))}", f"lines of {source}")
+            expected = f"sources {', '.join(sorted(stated))}"
+            _say(case, snapshot.id, "snapshot-counts", snapshot.id, expected, f"lines of {source}")
     for source_words in snapshot.sources:
         _check_source(case, snapshot.id, source_words, counting)
 
@@ -142,20 +157,18 @@ def _check_source(case: Case, snapshot: str, words: SnapshotSource, counting: Co
     differing = [name for name in stated if stated[name] != actual[name]]
     subject = f"{snapshot}, source {words.id}"
     if differing:
-        case.say(
-            "snapshot-counts",
-            subject,
-            ", ".join(f"{name} {stated[name]}" for name in differing),
-            ", ".join(f"{name} {actual[name]}" for name in differing),
-        )
+        expected = ", ".join(f"{name} {stated[name]}" for name in differing)
+        counted = ", ".join(f"{name} {actual[name]}" for name in differing)
+        _say(case, snapshot, "snapshot-counts", subject, expected, counted)
     sizes = (counting.bytes[key], counting.new_bytes[key])
     if (words.bytes, words.new_bytes) != sizes:
         expected = f"{words.bytes} bytes, {words.new_bytes} of them new"
-        case.say("snapshot-counts", subject, expected, f"{sizes[0]} bytes, {sizes[1]} of them new, in its lines")
+        summed = f"{sizes[0]} bytes, {sizes[1]} of them new, in its lines"
+        _say(case, snapshot, "snapshot-counts", subject, expected, summed)
     rules = {one.rule: (one.items, one.bytes) for one in words.excluded}
     lines = counting.rules.get(key, {})
     if rules != lines:
-        case.say("snapshot-counts", subject, f"excluded by rule: {_rules(rules)}", _rules(lines))
+        _say(case, snapshot, "snapshot-counts", subject, f"excluded by rule: {_rules(rules)}", _rules(lines))
 
 
 def _rules(rules: dict[str, tuple[int, int]]) -> str:
@@ -179,10 +192,13 @@ def _check_nothing(case: Case, snapshots: list[SnapshotPredicate]) -> None:
 
 def _check_strangers(case: Case) -> None:
     explained = _explained(case)
+    unfinished = named_by_tail(case.archive.log.tail, case.archive.inventory, case.archive.content)
     damaged = {f"{batch}.parquet" for batch in case.archive.table_of_statements.damaged_batches()}
     for listed in case.archive.inventory.strangers():
         if listed.marker:
             _say_marker(case, listed)
+        elif listed.key in unfinished and _digest(case, listed) in unfinished[listed.key]:
+            continue  # `log-tail-unfinished` speaks for it
         elif listed.key.rpartition("/")[2] not in damaged and not _was_said(case, listed.key):
             _say_stranger(case, listed, explained)
     for listed in case.archive.inventory.doubles():

@@ -10,7 +10,14 @@ from archiver.errors import EvidenceError, WorldError
 from archiver.judge import batches
 from archiver.judge.case import Case
 from archiver.model import layout
-from archiver.model.statement import BatchPredicate, IncidentPredicate, ReceiptPredicate, ReceiptWords, Statement
+from archiver.model.statement import (
+    BatchPredicate,
+    IncidentPredicate,
+    ReceiptPredicate,
+    ReceiptWords,
+    Statement,
+    Subject,
+)
 
 __all__ = ["check_batch_objects", "check_objects", "check_others", "presume"]
 
@@ -22,7 +29,7 @@ def check_objects(case: Case) -> None:
         if not isinstance(statement.predicate, BatchPredicate):
             met = _met(statement)
             for subject in statement.subject:
-                if subject.name not in met:
+                if subject.name not in met and not _is_batch(case, subject):
                     _settle(case, seen, subject.name, subject.digest.sha256)
         _check_receipts(case, statement)
     for _, subjects in case.archive.table_of_statements.not_understood():
@@ -71,6 +78,12 @@ def _met(statement: Statement) -> set[str]:
     return {words.key for words in predicate.objects} if isinstance(predicate, IncidentPredicate) else set()
 
 
+def _is_batch(case: Case, subject: Subject) -> bool:
+    """Say whether a batch statement is about these bytes too: then they are settled with it."""
+    found = case.archive.statement("batch", subject.name.rpartition("/")[2].removesuffix(".parquet"))
+    return found is not None and found[1].subject[0] == subject
+
+
 def _settle(case: Case, seen: set[tuple[str, str]], name: str, sha256: str) -> None:
     if (name, sha256) in seen:
         return
@@ -87,11 +100,12 @@ def _check_receipts(case: Case, statement: Statement) -> None:
     if not isinstance(predicate, (BatchPredicate, ReceiptPredicate)):
         return
     stated = {subject.name: subject.digest.sha256 for subject in statement.subject}
+    own = batches.stated_size(statement) if isinstance(predicate, BatchPredicate) else None
     for receipt in predicate.receipts:
-        if receipt.key not in stated:
-            if isinstance(predicate, BatchPredicate):
-                case.say("object-missing", statement.key, f"receipts for {', '.join(stated)}", f"one for {receipt.key}")
-            continue
+        sizes = {listed.size for listed in case.archive.inventory.versions(receipt.key)} if own is None else {own}
+        if sizes and receipt.size not in sizes:
+            found = ", ".join(map(str, sorted(sizes)))
+            case.say("object-size", receipt.key, f"{receipt.size} bytes, as its receipt says", f"{found} bytes")
         if receipt.sha256 not in (None, stated[receipt.key]):
             case.say("object-sha256", receipt.key, stated[receipt.key], f"{receipt.sha256} in its receipt")
         _check_version(case, receipt)

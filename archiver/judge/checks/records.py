@@ -56,7 +56,9 @@ def check_items(case: Case, on_line: OnLine) -> None:
         if predicate.table == "items":
             lines.begin(position, predicate, statement.subject[0].name)
             judge = _read(case, statement, lines.take)
-            if judge is not None:
+            if judge is None:
+                case.unread.add(predicate.snapshot)
+            else:
                 _check_running(case, statement, judge, ends)
             case.listener(Advanced())
     lines.finish()
@@ -227,12 +229,14 @@ class _Lines:
         for place in range(len(rows.lengths)):
             subject = f"{self._key} record {rows.first + place}"
             if place in rows.withheld:
-                self._case.say("item-malformed", subject, "a line", "withheld bytes", severity=Severity.UNKNOWN)
+                self._case.say("item-sha256", subject, "a line", "bytes that are withheld", severity=Severity.UNKNOWN)
+                self._unread()
                 continue
             try:
                 line = ItemLine.parse(data[bounds[place] : bounds[place + 1]])
             except EvidenceError as problem:
                 self._case.say("item-malformed", subject, "a line as published", problem.message)
+                self._unread()
                 continue
             self._take_line(subject, line)
 
@@ -240,6 +244,10 @@ class _Lines:
         """Say which batches are named by lines and not in the log before them."""
         for batch, count in sorted(self._unknown.items()):
             self._case.say("item-parts", batch, "a batch that the log has before the lines", f"named by {count} lines")
+
+    def _unread(self) -> None:
+        if self._predicate is not None:
+            self._case.unread.add(self._predicate.snapshot)
 
     def _take_line(self, subject: str, line: ItemLine) -> None:
         if self._predicate is not None:

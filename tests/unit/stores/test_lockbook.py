@@ -99,11 +99,12 @@ def test_a_torn_last_line_is_repaired_by_beginning_a_new_one(root: Path) -> None
         assert reader.unreadable_lock_lines == 1
 
 
-def test_a_whole_last_line_counts_without_its_end(root: Path) -> None:
+def test_a_last_line_counts_for_nothing_until_it_has_its_end(root: Path) -> None:
     store = open_folder(root)
     put(store, "a")
     append(root, line_of("a", LATER)[:-1])
-    assert store.stat("a").lock == LATER
+    assert store.stat("a").lock == HELD
+    assert store.unreadable_lock_lines == 1
     append(root, b"\n")
     assert store.stat("a").lock == LATER
     assert store.unreadable_lock_lines == 0
