@@ -303,7 +303,7 @@ class _Reader:
             expected, actual = f"a checkpoint of size {position}", "an entry that no checkpoint covers"
             hint = "a writer was stopped here, whose next run finishes the entry, or the end of the log was cut off"
             self._say("log-tail-unfinished", key, expected, actual, hint=hint)
-            if log.size and position in self._unsigned:  # a size ahead that the log has come to
+            if log.size + 1 == position in self._unsigned and log.size:  # the one size ahead that the log has come to
                 self._say_unsigned(position)
 
     def _valid(self, key: str) -> list[tuple[Listed, bytes]]:

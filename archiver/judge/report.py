@@ -49,6 +49,7 @@ _NOT_PROVEN: Final = (
     "that what a document says is true",
     "that everything that existed was collected, or what happened before it was collected",
     "when things happened: times are the operator's claims until an independent timestamp confirms them",
+    "that README.txt in the archive is as it was written: it is for people, and nobody signs it",
     "that nothing was cut off the end of the log, unless the trust file or --seen names a later state",
 )
 

@@ -178,7 +178,7 @@ class Excluded(Words):
 
     rule: str
     reason: str
-    items: Count
+    items: Annotated[int, Field(ge=1, lt=1 << 53)]
     bytes: Count
 
 

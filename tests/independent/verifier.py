@@ -89,6 +89,7 @@ class Archive:
         self.owner: dict[str, int] = {}  # key to the entry that it belongs to (12)
         self.digests: dict[str, str] = {}  # of objects that are as stated
         self.explained: set[tuple[str, str]] = set()
+        self.unfinished: set[tuple[str, str]] = set()
         self.lines: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self.content: set[str] = set()
         self.gone: set[str] = set()
@@ -154,17 +155,16 @@ class Archive:
             try:
                 entry = parse(data)
                 demand(entry, ENTRY if len(data) <= 1024 else "at most 1,024 bytes")
-                if index >= newest and sha256(self.read(entry["key"]) or b"") != entry["sha256"]:
-                    break  # an invalid entry in the tail is a stranger (13.2)
             except Bad as error:
                 if index >= newest:
-                    break
+                    break  # an invalid entry in the tail is a stranger (13.2)
                 self.find("log-entry-missing", key, words=str(error))
                 entry, whole = None, False
+            if index >= newest:
+                self.read_tail(index)
+                break
             self.entries.append(entry)
             self.place(key, index)
-            if index >= newest:
-                self.find("log-tail-unfinished", key, UNKNOWN)
             leaves.append(hashlib.sha256(b"\x00" + data).digest())
             stored.append(data)
             tree.add(leaves[-1])
@@ -176,6 +176,23 @@ class Archive:
         if differing and differing == [size for size in sorted(roots) if size >= differing[0]]:
             self.blame_entry(differing[0], roots)
         self.check_tiles(leaves, stored, newest)
+
+    def read_tail(self, index: int) -> None:
+        """Name the entries that no checkpoint covers; what they name is explained by that, and not checked (17)."""
+        while (key := f"log/entries/{index:012d}") in self.keys:
+            try:
+                entry = parse(self.read(key) or b"")
+                demand(entry, ENTRY)
+                data = self.read(entry["key"]) or b""
+                if sha256(data) != entry["sha256"]:
+                    return
+                self.find("log-tail-unfinished", key, UNKNOWN)
+                self.unfinished |= {(key, sha256(self.read(key) or b"")), (entry["key"], entry["sha256"])}
+                payload = parse(unbase64(parse(data)["payload"]))
+                self.unfinished |= {(one["name"], one["digest"]["sha256"]) for one in payload["subject"]}
+            except (Bad, KeyError, TypeError):
+                return
+            index += 1
 
     def blame_entry(self, differs: int, roots: dict[int, bytes]) -> None:
         """No root agrees from a size on: name the entries since the last that did, one is not what was signed."""
@@ -327,6 +344,9 @@ class Archive:
             raise Bad("no subject is the instrument")
         if kind == "receipt" and not predicate["receipts"]:
             raise Bad("no receipts")
+        receipts = predicate["receipts"] if kind in ("batch", "receipt") else []
+        if {one["key"] for one in receipts} - {name for name, _ in subjects}:
+            raise Bad("a receipt for a key that is no subject")
 
     def check_numbers(self, statement: Statement) -> None:
         """Check order and numbers against the log before (11, `statement-number`)."""
@@ -665,7 +685,7 @@ class Archive:
     def check_strangers(self) -> None:
         cosignature = re.compile(r"log/cosignatures/[0-9]{12}/[0-9a-f]{8}")
         for key in sorted(self.keys - self.placed):
-            if not cosignature.fullmatch(key):
+            if not cosignature.fullmatch(key) and (key, sha256(self.read(key) or b"")) not in self.unfinished:
                 named = (key, sha256(self.read(key) or b"")) in self.explained
                 self.find("stranger-key", key, NOTE if named else UNKNOWN)
 
