@@ -16,7 +16,18 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "stores")]
 from key_places import key_service, token  # noqa: E402 - the suite is no package
 from real_stores import ceph, localstack  # noqa: E402
 
-__all__ = ["ceph", "clock", "key_service", "localstack", "shared_data", "token"]
+__all__ = ["ceph", "clock", "key_service", "localstack", "pytest_collection_modifyitems", "shared_data", "token"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of one real store in one process: with `-n 2 --dist loadgroup` each store is started once."""
+    for item in items:
+        drawn = getattr(item, "callspec", None)
+        wanted = {*getattr(item, "fixturenames", ()), *map(str, drawn.params.values() if drawn else ())}
+        for store in ("ceph", "localstack"):
+            if store in wanted:
+                item.add_marker(pytest.mark.xdist_group(store))
+                break
 
 
 @pytest.fixture(scope="session")
