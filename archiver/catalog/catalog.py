@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from archiver.catalog.item_index import ItemIndex
 from archiver.catalog.schema import SCHEMA, VERSION
 from archiver.errors import WorldError
 from archiver.model import layout
-from archiver.model.items import ItemLine
 from archiver.model.statement import (
     ArchivePredicate,
     BatchPredicate,
@@ -65,7 +65,7 @@ _BATCH = (
 )
 
 
-class Catalog:
+class Catalog(ItemIndex):
     """The index of one archive."""
 
     def __init__(
@@ -235,49 +235,7 @@ class Catalog:
         ).fetchone()
         return None if row is None else int(row[0])
 
-    # Items
-
-    def absorb_items(self, snapshot: str, lines: Iterable[ItemLine]) -> None:
-        """Take in all lines of a finished snapshot; what it says of an item replaces what was known."""
-        rows = (
-            (line.item.text(), line.item.source, line.item.path, snapshot, line.status, line.encode()) for line in lines
-        )
-        with closing(self._db.cursor()) as cursor:
-            cursor.execute("BEGIN IMMEDIATE")
-            cursor.executemany("INSERT OR REPLACE INTO latest VALUES (?, ?, ?, ?, ?, ?)", rows)
-            cursor.execute("UPDATE snapshots SET items_known = 1 WHERE id = ?", [snapshot])
-            cursor.execute("COMMIT")
-
-    def snapshots_without_items(self) -> list[str]:
-        """Return finished snapshots whose lines have not been taken in, in log order."""
-        found = self._db.execute(
-            "SELECT id FROM snapshots WHERE items_known = 0 AND status != 'aborted' ORDER BY position"
-        )
-        return [row[0] for row in found]
-
-    def latest(self, item_text: str) -> ItemLine | None:
-        """Return what was last said of an item."""
-        row = self._db.execute("SELECT line FROM latest WHERE item = ?", [item_text]).fetchone()
-        return ItemLine.parse(bytes(row[0])) if row else None
-
-    def latest_inside(self, source: str, path: str) -> list[ItemLine]:
-        """Return what was last said of everything found inside an item, itself left out."""
-        found = self._db.execute("SELECT line FROM latest WHERE source = ? AND path = ? ORDER BY item", [source, path])
-        return [line for (data,) in found if (line := ItemLine.parse(bytes(data))).item.members]
-
-    def present(self, source: str) -> Iterator[ItemLine]:
-        """Yield everything that was last seen in a source and not said to be absent, in the order of item texts."""
-        found = self._db.execute(
-            "SELECT line FROM latest WHERE source = ? AND status != 'absent' ORDER BY path, item", [source]
-        )
-        for (data,) in found:
-            yield ItemLine.parse(bytes(data))
-
-    def lines_of(self, snapshot: str, status: str | None = None) -> Iterator[ItemLine]:
-        """Yield the items that a snapshot was the last to speak of."""
-        query = "SELECT line FROM latest WHERE snapshot = ? AND (? IS NULL OR status = ?) ORDER BY source, path, item"
-        for (data,) in self._db.execute(query, [snapshot, status, status]):
-            yield ItemLine.parse(bytes(data))
+    # Statements
 
     def counts_by_status(self) -> dict[str, int]:
         """Count the items of the newest finished snapshot by status, as its statement does: without what is inside."""
@@ -288,8 +246,6 @@ class Catalog:
             [newest and newest.id],
         )
         return dict(found.fetchall())
-
-    # Statements
 
     def archive(self) -> ArchivePredicate | None:
         """Return the archive's own statement."""

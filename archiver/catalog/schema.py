@@ -2,7 +2,7 @@
 
 from typing import Final
 
-VERSION: Final = 1
+VERSION: Final = 2
 
 SCHEMA: Final = """
 PRAGMA journal_mode = WAL;
@@ -23,7 +23,8 @@ CREATE TABLE IF NOT EXISTS snapshots (
     items_known INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS latest (
     item TEXT PRIMARY KEY, source TEXT NOT NULL, path TEXT NOT NULL, snapshot TEXT NOT NULL, status TEXT NOT NULL,
-    line BLOB NOT NULL) WITHOUT ROWID;
+    line BLOB NOT NULL, tbl TEXT, size INTEGER, sha256 TEXT) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS latest_by_content ON latest (size, tbl, sha256) WHERE tbl IS NOT NULL;
 CREATE INDEX IF NOT EXISTS latest_by_path ON latest (source, path);
 CREATE INDEX IF NOT EXISTS latest_by_status ON latest (snapshot, status);
 """

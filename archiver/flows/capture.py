@@ -4,6 +4,9 @@ A file is read in one pass that hashes the whole and every record. When it chang
 time, as long as no row of it has left in a sealed batch; what changes again is kept as read and marked so. A file that
 has the size of what is archived of it is hashed first, and written again only if its bytes differ.
 
+A log that grew, or has another name since it was rotated, yields only the records that are new; a file whose bytes are
+archived under another name shares the rows of that one. What a log lost is said, as the `reason` of its line.
+
 A compressed log gives two items: the file as it is, in `documents`, and what is inside it, in `model_logs`. The second
 reading is compared with the first by its hash.
 """
@@ -15,26 +18,41 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from hashlib import sha256
-from pathlib import Path
-from typing import cast
 
+from archiver.catalog.catalog import Catalog
 from archiver.events import Advanced, Listener, Said
+from archiver.flows.beginnings import Beginning, candidates, longest
+from archiver.flows.contents import Contents
+from archiver.flows.item_lines import (
+    failed_inside,
+    failed_line,
+    file_words,
+    inner_line,
+    journal_line,
+    shared_inside,
+    shared_line,
+    spell,
+    what_became,
+)
 from archiver.flows.sight import Sight
 from archiver.flows.stream import Captured, PrefixChangedError, Stream
-from archiver.model import instant, mime
+from archiver.model import mime
 from archiver.model.item import Item
-from archiver.model.items import CONTENT_STATUSES, ItemLine, Json
+from archiver.model.items import CONTENT_STATUSES, ItemLine
+from archiver.model.policy import Source
 from archiver.model.selection import INCLUDE_RULE
-from archiver.sources.base import FileFacts, Problem, ReadProblem
+from archiver.sources.base import Problem, ReadProblem
 from archiver.sources.decode import Damage, decode, sniff
 from archiver.sources.facts import unchanged_since
 from archiver.sources.opening import Opened, open_file
+from archiver.sources.rotation import beginning_of
 from archiver.sources.rows import document_rows, log_rows
 from archiver.writer.journal import Line
 from archiver.writer.rows import Facts
 
-__all__ = ["Capture", "failed_line", "journal_line"]
+__all__ = ["Capture"]
 
+_RELATIVES = 256  # names of a log's family that are looked at
 _HEAD = 65_536
 """Bytes of an item that are looked at to tell its media type, its compression and its dialect."""
 
@@ -44,26 +62,28 @@ class Capture:
 
     def __init__(
         self,
-        location: Path,
-        kind: str,
+        source: Source,
         streams: dict[str, Stream],
+        catalog: Catalog,
+        contents: Contents,
         *,
         recognise: Callable[[list[bytes]], str],
-        inside: Callable[[str], list[ItemLine]],
         account: Callable[[Line], None],
         accounted: Callable[[str], bool],
         listener: Listener,
     ) -> None:
         """Bind to a source.
 
-        `recognise` names the dialect of first lines, `inside` finds what was in a file before, `account` enters the
-        line of an item that has no new rows, `accounted` says whether an item has its line already.
+        `recognise` names the dialect of first lines, `account` enters the line of an item that relies on no rows of
+        this run, `accounted` says whether an item has its line already.
         """
-        self._location = location
-        self._kind = kind
+        self._source = source
+        self._location = source.path
+        self._kind = source.kind
         self._streams = streams
+        self._catalog = catalog
+        self._contents = contents
         self._recognise = recognise
-        self._inside = inside
         self._account = account
         self._accounted = accounted
         self._listener = listener
@@ -85,7 +105,7 @@ class Capture:
 
     def again(self, sight: Sight, known: ItemLine) -> ItemLine:
         """Account for a file that is unchanged as its times tell; what the file system says of it is said anew."""
-        file = _file(sight.found.facts)
+        file = file_words(sight.found.facts)
         holes = known.file["holes"] if known.file else []
         line = replace(
             known,
@@ -93,7 +113,7 @@ class Capture:
             reason=None,
             detail=None,
             basis="stat",
-            observed_at=_spell(sight),
+            observed_at=spell(sight),
             file=None if file is None else {**file, "holes": holes},
         )
         return self._enter(sight, line)
@@ -109,10 +129,10 @@ class Capture:
             status=sight.decision,
             reason=None if sight.rule is None else ("include" if sight.rule == INCLUDE_RULE else "exclude"),
             detail=sight.rule,
-            observed_at=_spell(sight),
+            observed_at=spell(sight),
             basis="stat",
             size=sight.found.size,
-            file=_file(sight.found.facts),
+            file=file_words(sight.found.facts),
         )
         return self._enter(sight, line)
 
@@ -132,56 +152,80 @@ class Capture:
 
     def reuse_inside(self, sight: Sight) -> Iterator[ItemLine]:
         """Say again what is inside a file that is unchanged."""
-        for known in self._inside(sight.item.path):
+        for known in self._catalog.latest_inside(sight.item.source, sight.item.path):
             if known.status in CONTENT_STATUSES and not self._accounted(known.item.text()):
                 status = known.status if known.status == "damaged" else "unchanged"
-                line = replace(known, status=status, basis="stat", observed_at=_spell(sight))
+                line = replace(known, status=status, basis="stat", observed_at=spell(sight))
                 yield self._enter(sight, line)
 
     def _whole(self, sight: Sight, opened: Opened, table: str, head: bytes) -> ItemLine:
         known = sight.known
         if known is not None and known.table == table and self._has_bytes_of(known, opened):
             return self._read_line(sight, opened, replace(known, status="unchanged", reason=None, detail=None))
-        captured, steady = self._steadily(sight, opened, table, head)
+        twin = self._twin(sight, opened, table)
+        if twin is not None:
+            return self._read_line(sight, opened, shared_line(sight, twin))
+        captured, steady, begun = self._steadily(sight, opened, table, head)
+        reason, detail = what_became(sight, table, begun, opened.first) if steady else ("changed-during-read", None)
         line = ItemLine(
             item=sight.item,
             kind="file",
             table=table,
             status="captured" if steady else "changed_during_read",
-            reason=None if steady else "changed-during-read",
-            observed_at=_spell(sight),
+            reason=reason,
+            detail=detail,
+            observed_at=spell(sight),
             size=captured.size,
             sha256=captured.sha256,
             parts=captured.parts,
         )
         return self._read_line(sight, opened, line)
 
+    def _twin(self, sight: Sight, opened: Opened, table: str) -> ItemLine | None:
+        """Return another item that has these bytes and whose rows this one may share; None if there is none."""
+        before = opened.stat_now()
+        if not self._contents.has_size(table, before.size):
+            return None
+        digest = self._hash(opened)
+        if not unchanged_since(before, opened.stat_now()):
+            return None
+        found = self._contents.find(table, before.size, digest, self._source)
+        return None if found is None or found.item == sight.item else found
+
     def _read_line(self, sight: Sight, opened: Opened, line: ItemLine) -> ItemLine:
-        return replace(line, observed_at=_spell(sight), basis="read", file=_file(opened.stat_now()))
+        return replace(line, observed_at=spell(sight), basis="read", file=file_words(opened.stat_now()))
 
     def _has_bytes_of(self, known: ItemLine, opened: Opened) -> bool:
         """Say whether a file has the bytes that are archived of it; only one of the same size is read for that."""
         before = opened.stat_now()
         if known.status not in CONTENT_STATUSES or known.size != before.size:
             return False
+        return self._hash(opened) == known.sha256 and unchanged_since(before, opened.stat_now())
+
+    def _hash(self, opened: Opened) -> str:
         digest = sha256()
         for block in opened.blocks():
             digest.update(block)
             self._listener(Advanced(len(block)))
         opened.rewind()
-        return digest.hexdigest() == known.sha256 and unchanged_since(before, opened.stat_now())
+        return digest.hexdigest()
 
-    def _steadily(self, sight: Sight, opened: Opened, table: str, head: bytes) -> tuple[Captured, bool]:
+    def _steadily(
+        self, sight: Sight, opened: Opened, table: str, head: bytes
+    ) -> tuple[Captured, bool, Beginning | None]:
         """Read a file into rows, once more when it changed meanwhile; say whether it stood still in the end."""
         stream = self._streams[table]
         for last in (False, True):
             before = opened.stat_now()
             try:
-                facts = self._rows_of(stream, sight, table, head, opened.blocks())
+                begun = self._begun(sight, opened) if table == "model_logs" else None
+                facts = self._facts(sight, table, head)
+                stream.begin(sight.item, facts, begun)
+                self._feed(stream, table, opened.blocks() if begun is None or begun.more else None)
                 captured = Captured(stream.size, stream.digest(), ())
                 steady = unchanged_since(before, opened.stat_now())
                 if steady or last or not stream.revocable:
-                    return stream.end(replace(facts, size=captured.size, sha256=captured.sha256)), steady
+                    return stream.end(replace(facts, size=captured.size, sha256=captured.sha256)), steady, begun
                 stream.revoke()
             except PrefixChangedError:
                 stream.revoke()
@@ -193,14 +237,24 @@ class Capture:
             opened.rewind()
         raise ReadProblem(Problem("unreadable", f"{sight.item.path}: changed faster than it could be read"))
 
-    def _rows_of(self, stream: Stream, sight: Sight, table: str, head: bytes, blocks: Iterable[bytes]) -> Facts:
-        facts = self._facts(sight, table, head)
-        stream.begin(sight.item, facts)
-        cut = document_rows if table == "documents" else log_rows
-        for rows in cut(blocks):
+    def _begun(self, sight: Sight, opened: Opened) -> Beginning | None:
+        """Find how much of a log is archived already, and go behind it."""
+        archived = [line for line in self._candidates(sight.item, sight.known) if (line.size or 0) <= opened.first.size]
+        begun = longest(opened.blocks(), archived, sight.item) if archived else None
+        opened.rewind(begun.size if begun else 0)
+        return begun
+
+    def _candidates(self, item: Item, own: ItemLine | None) -> list[ItemLine]:
+        relatives = self._catalog.latest_below(item.source, beginning_of(item.path), _RELATIVES)
+        return candidates(item, own, relatives, self._location)
+
+    def _feed(self, stream: Stream, table: str, blocks: Iterable[bytes] | None) -> None:
+        """Feed rows; None where the archive has all of them already."""
+        if blocks is None:
+            return
+        for rows in document_rows(blocks) if table == "documents" else log_rows(blocks):
             stream.feed(rows)
             self._listener(Advanced(sum(map(len, rows))))
-        return facts
 
     def _content(self, sight: Sight, opened: Opened, encoding: str, outer: ItemLine) -> Iterator[ItemLine]:
         """Capture what a compressed log holds; its container is on record already."""
@@ -208,6 +262,9 @@ class Capture:
             yield from self.reuse_inside(sight)
             return
         item, stream = sight.item.inside(encoding), self._streams["model_logs"]
+        if (twin := self._twin_inside(item, outer)) is not None:
+            yield self._enter(sight, shared_inside(sight, item, twin))
+            return
         try:
             try:
                 captured, damage, steady = self._decode(sight, item, opened, encoding, outer.sha256)
@@ -216,14 +273,17 @@ class Capture:
                 captured, damage, steady = self._decode(sight, item, opened, encoding, outer.sha256)
         except ReadProblem as problem:
             stream.revoke()
-            yield self._enter(sight, _failed_inside(sight, item, problem.problem))
+            yield self._enter(sight, failed_inside(sight, item, problem.problem))
             return
-        yield self._enter(sight, _inner_line(sight, item, captured, damage, steady=steady))
+        yield self._enter(sight, inner_line(sight, item, captured, damage, steady=steady))
 
     def _decode(
         self, sight: Sight, item: Item, opened: Opened, encoding: str, expected: str | None
     ) -> tuple[Captured, Damage | None, bool]:
         """Decode the file from its beginning; the third answer is whether it still had the bytes of its container."""
+        opened.rewind()
+        archived = self._candidates(item, self._catalog.latest(item.text()))
+        begun = longest(decode(encoding, opened.blocks()), archived, item) if archived else None
         opened.rewind()
         digest = sha256()
         decoded = decode(encoding, _hashed(opened.blocks(), digest))
@@ -231,13 +291,23 @@ class Capture:
         first = next(blocks, b"")
         facts = self._facts(sight, "model_logs", first[:_HEAD])
         stream = self._streams["model_logs"]
-        stream.begin(item, facts)
-        for rows in log_rows(itertools.chain([first], blocks)):
+        stream.begin(item, facts, begun)
+        rest = _behind(begun, itertools.chain([first], blocks))
+        for rows in log_rows(rest) if begun is None or begun.more else map(_no_rows, rest):
             stream.feed(rows)
-        for rest in opened.blocks():  # what lies behind the place where decoding stopped
-            digest.update(rest)
+        for block in opened.blocks():  # what lies behind the place where decoding stopped
+            digest.update(block)
         facts = replace(facts, size=stream.size, sha256=stream.digest())
         return stream.end(facts), decoded.damage, digest.hexdigest() == expected
+
+    def _twin_inside(self, item: Item, outer: ItemLine) -> ItemLine | None:
+        """Return what is inside the file whose rows a compressed log shares, if it was the same file then."""
+        twin = outer.parts[0].of
+        known = None if twin is None else self._catalog.latest(twin.text())
+        if twin is None or known is None or known.sha256 != outer.sha256:
+            return None
+        found = self._catalog.latest(replace(item, source=twin.source, path=twin.path).text())
+        return found if found is not None and found.status in ("captured", "unchanged", "damaged") else None
 
     def _facts(self, sight: Sight, table: str, head: bytes) -> Facts:
         found = sight.found.facts
@@ -245,7 +315,7 @@ class Capture:
             mime=mime.guess(sight.found.path, head) if table == "documents" else None,
             modified_ns=found.mtime_ns if found else None,
             custodian=sight.custodian,
-            collected_at=_spell(sight),
+            collected_at=spell(sight),
             dialect=self._recognise(_first_lines(head)) if table == "model_logs" else None,
         )
 
@@ -254,64 +324,10 @@ class Capture:
         words = journal_line(sight, line, media)
         if line.parts and line.status != "unchanged" and line.basis == "read":
             self._streams[str(line.table)].enter(words)
+            self._contents.add(line)
         else:
             self._account(words)
         return line
-
-
-def failed_line(sight: Sight, problem: Problem) -> ItemLine:
-    """Return the line of an item that could not be looked at or read."""
-    return ItemLine(
-        item=sight.item,
-        kind=sight.found.kind,
-        table=None,
-        status="failed",
-        reason=problem.reason,
-        detail=problem.detail,
-        errno=problem.errno,
-        observed_at=_spell(sight),
-        size=sight.found.size,
-        file=_file(sight.found.facts),
-    )
-
-
-def _failed_inside(sight: Sight, item: Item, problem: Problem) -> ItemLine:
-    return replace(failed_line(sight, problem), item=item, kind="inner", file=None, size=None)
-
-
-def _inner_line(sight: Sight, item: Item, captured: Captured, damage: Damage | None, *, steady: bool) -> ItemLine:
-    status, reason, detail = "captured", None, None
-    if damage is not None:
-        status, reason, detail = "damaged", damage.reason, damage.detail
-    elif not steady:
-        status, reason = "changed_during_read", "changed-during-read"
-    return ItemLine(
-        item=item,
-        kind="inner",
-        table="model_logs",
-        status=status,
-        reason=reason,
-        detail=detail,
-        observed_at=_spell(sight),
-        basis="read",
-        size=captured.size,
-        sha256=captured.sha256,
-        parts=captured.parts,
-    )
-
-
-def journal_line(sight: Sight, line: ItemLine, media: str | None) -> Line:
-    """Return a line as the journal keeps it."""
-    is_new = line.status in ("captured", "changed_during_read", "damaged") and line.basis == "read"
-    return Line(
-        source=line.item.source,
-        path=line.item.path,
-        item=line.item.text(),
-        line=line.encode(),
-        mime=media,
-        custodian=sight.custodian,
-        new_bytes=(line.size or 0) if is_new else 0,
-    )
 
 
 def _hashed(blocks: Iterable[bytes], digest: hashlib._Hash) -> Iterator[bytes]:
@@ -326,9 +342,24 @@ def _first_lines(head: bytes) -> list[bytes]:
     return lines[:-1] if len(lines) > 1 else lines
 
 
-def _file(facts: FileFacts | None) -> Json | None:
-    return None if facts is None else cast("Json", facts.to_json())
+def _behind(begun: Beginning | None, blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Pass over what is archived already; it must be the same bytes as a moment ago."""
+    left, digest = (begun.size, sha256()) if begun else (0, None)
+    for block in blocks:
+        if digest is not None:
+            digest.update(block[:left])
+        rest = block[left:]
+        left -= len(block) - len(rest)
+        if begun is not None and digest is not None and left == 0:
+            if digest.hexdigest() != begun.digest.hexdigest():
+                break
+            digest = None
+        if rest:
+            yield rest
+    if digest is not None:
+        raise PrefixChangedError("prefix-changed", "changed between two readings")
 
 
-def _spell(sight: Sight) -> str:
-    return instant.format_instant(sight.observed_at)
+def _no_rows(_block: bytes) -> list[bytes]:
+    """Refuse bytes where a moment ago there were none."""
+    raise PrefixChangedError("prefix-changed", "grew between two readings")

@@ -22,6 +22,7 @@ from archiver.events import Advanced, Listener, Stage
 from archiver.flows import begin, deliver, recover
 from archiver.flows.backlog import LeftBehind, left_behind
 from archiver.flows.capture import Capture
+from archiver.flows.contents import Contents
 from archiver.flows.ends_earlier import dates, ends_earlier
 from archiver.flows.relock import raise_locks
 from archiver.flows.session import Session, open_session
@@ -115,8 +116,11 @@ class _Run:
 
     def run(self) -> Snapshot:
         """Capture, account, sign."""
-        for source in self._wanted:
-            self._source(source)
+        with Contents(self._session.catalog, self._session.policy.sources) as self._contents:
+            for line in self._session.journal.lines():
+                self._contents.add(ItemLine.parse(line.line))
+            for source in self._wanted:
+                self._source(source)
         tallies = tally(self._session.journal.lines(), self._wanted, self._session.policy.accept, self._session.clock())
         self._raised = raise_locks(self._session, self._named_elsewhere())
         self._items()
@@ -154,11 +158,11 @@ class _Run:
     def _capture(self, source: Source, streams: dict[str, Stream]) -> None:
         session = self._session
         capture = Capture(
-            source.path,
-            source.kind,
+            source,
             streams,
+            session.catalog,
+            self._contents,
             recognise=self._dialects.recogniser(source.dialect),
-            inside=lambda path: session.catalog.latest_inside(source.id, path),
             account=self._account,
             accounted=session.journal.has_line,
             listener=session.listener,

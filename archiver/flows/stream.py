@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from archiver.errors import ArchiverError
+from archiver.flows.beginnings import Beginning
 from archiver.model import layout, tables
 from archiver.model.item import Item
 from archiver.model.items import Part
@@ -86,14 +87,14 @@ class Stream:
 
     # An item
 
-    def begin(self, item: Item, facts: Facts) -> None:
-        """Begin an item, or go on with one whose first rows were sealed before a kill."""
+    def begin(self, item: Item, facts: Facts, begun: Beginning | None = None) -> None:
+        """Begin an item, or go on with one whose first rows were sealed before a kill, or by an earlier snapshot.
+
+        With `begun` the rows that follow are those behind it.
+        """
         if self._batch is not None and self._batch.full:
             self.seal()
-        progress = self._journal.progress(item.text())
-        self._item = _OpenItem(item, facts, progress)
-        if progress is None:
-            self._open_in_batch()
+        self._item = _OpenItem(item, facts, begun, self._journal.progress(item.text()))
 
     def feed(self, rows: Sequence[bytes], facts: Sequence[Facts] = ()) -> None:
         """Add rows of the open item."""
@@ -104,7 +105,7 @@ class Stream:
             else:
                 if self._batch is not None and self._batch.full:
                     self.seal()
-                if self._batch is None:
+                if open_item.mark is None:
                     self._open_in_batch()
                 taken = self._open().add(rows, open_item.size, facts)
                 open_item.took(rows[:taken])
@@ -118,7 +119,7 @@ class Stream:
     @property
     def revocable(self) -> bool:
         """Say whether no row of the open item has left in a sealed batch."""
-        return not self._current().parts
+        return not self._current().has_left
 
     def digest(self) -> str:
         """Return the SHA-256 of the open item so far."""
@@ -144,25 +145,28 @@ class Stream:
         self._item = None
 
     def enter(self, line: Line) -> None:
-        """Account for an item together with the open batch."""
+        """Account for an item together with the open batch; as many lines as a batch may have rows wait at most."""
         self._pending.append(line)
+        if len(self._pending) >= self._limits.records:
+            self.seal()
 
     # A batch
 
     def seal(self) -> None:
         """Close the open batch, put it on record, and deliver it."""
         batch, open_item = self._batch, self._item
-        if batch is None:
+        if batch is None and not self._pending:
             return
         progress = None
         if open_item is not None:
             open_item.parts.extend(self._part_here(open_item))
-            progress = open_item.progress() if open_item.parts else None
-        journaled = self._build(batch) if batch.rows else None
+            progress = open_item.progress() if open_item.has_left else None
+        journaled = self._build(batch) if batch is not None and batch.rows else None
         # A crash before this line leaves files that the next run sweeps away; after it, a batch that will be delivered.
         self._journal.enter(journaled, self._pending, progress)
         self._pending = []
-        batch.close()
+        if batch is not None:
+            batch.close()
         self._batch = None
         if open_item is not None:
             open_item.mark = None  # its further rows, if any, open the next batch
@@ -215,12 +219,8 @@ class Stream:
         taken = min(open_item.skip, len(rows))
         open_item.took(rows[:taken])
         open_item.skip -= taken
-        if open_item.skip == 0:
-            if open_item.digest.hexdigest() != open_item.prefix_sha256:
-                raise PrefixChangedError(
-                    "prefix-changed", f"{open_item.item.text()}: changed since it was sealed in part"
-                )
-            self._open_in_batch()
+        if open_item.skip == 0 and open_item.digest.hexdigest() != open_item.prefix_sha256:
+            raise PrefixChangedError("prefix-changed", f"{open_item.item.text()}: changed since it was sealed in part")
         return taken
 
     def _part_here(self, open_item: _OpenItem) -> list[Part]:
@@ -240,17 +240,23 @@ class Stream:
 class _OpenItem:
     """An item whose rows are coming in."""
 
-    def __init__(self, item: Item, facts: Facts, progress: Progress | None) -> None:
+    def __init__(self, item: Item, facts: Facts, begun: Beginning | None, progress: Progress | None) -> None:
         self.item = item
         self.facts = facts
         self.mark: Mark | None = None
-        self.size = 0
+        self.size = begun.size if begun else 0
         self.rows = 0
         self.last_length = -1
-        self.digest = sha256()
+        self.digest = begun.digest.copy() if begun else sha256()
         self.skip = progress.rows if progress else 0
         self.prefix_sha256 = progress.prefix_sha256 if progress else ""
-        self.parts = [Part(*words) for words in progress.parts] if progress else []
+        self.before = list(begun.parts) if begun else []
+        self.parts = [*self.before, *(Part(*words) for words in progress.parts)] if progress else list(self.before)
+
+    @property
+    def has_left(self) -> bool:
+        """Say whether rows of this run have left in a sealed batch."""
+        return len(self.parts) > len(self.before)
 
     def took(self, rows: Sequence[bytes]) -> None:
         """Count rows that were taken."""
@@ -263,8 +269,8 @@ class _OpenItem:
         self.last_length = len(rows[-1])
 
     def progress(self) -> Progress:
-        """Return how far the item has come in sealed batches."""
-        parts = [(part.batch, part.first, part.count) for part in self.parts]
+        """Return how far the item has come in sealed batches of this run; what was there before is found again."""
+        parts = [(part.batch, part.first, part.count) for part in self.parts[len(self.before) :]]
         return Progress(self.item.text(), self.rows, self.size, self.digest.hexdigest(), parts)
 
 

@@ -97,10 +97,10 @@ class Opened:
         while block := self.read(size):
             yield block
 
-    def rewind(self) -> None:
-        """Go back to the first byte, for the one reread of a file that changed."""
+    def rewind(self, offset: int = 0) -> None:
+        """Go back to the first byte, for the one reread of a file that changed, or to the first that is new."""
         try:
-            os.lseek(self._descriptor, 0, os.SEEK_SET)
+            os.lseek(self._descriptor, offset, os.SEEK_SET)
         except OSError as error:
             raise ReadProblem(problem_of(error, self._path)) from error
 

@@ -1,0 +1,85 @@
+"""What was last said of every item: a line each, found by item, path, size, content and status."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+
+from archiver.model.items import ItemLine
+
+__all__ = ["ItemIndex"]
+
+
+class ItemIndex:
+    """The part of the catalog that is about items."""
+
+    _db: sqlite3.Connection
+
+    def absorb_items(self, snapshot: str, lines: Iterable[ItemLine]) -> None:
+        """Take in all lines of a finished snapshot; what it says of an item replaces what was known."""
+        rows = (
+            (line.item.text(), line.item.source, line.item.path, snapshot, line.status, line.encode(), *_content(line))
+            for line in lines
+        )
+        with closing(self._db.cursor()) as cursor:
+            cursor.execute("BEGIN IMMEDIATE")
+            cursor.executemany("INSERT OR REPLACE INTO latest VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            cursor.execute("UPDATE snapshots SET items_known = 1 WHERE id = ?", [snapshot])
+            cursor.execute("COMMIT")
+
+    def snapshots_without_items(self) -> list[str]:
+        """Return finished snapshots whose lines have not been taken in, in log order."""
+        found = self._db.execute(
+            "SELECT id FROM snapshots WHERE items_known = 0 AND status != 'aborted' ORDER BY position"
+        )
+        return [row[0] for row in found]
+
+    def latest(self, item_text: str) -> ItemLine | None:
+        """Return what was last said of an item."""
+        row = self._db.execute("SELECT line FROM latest WHERE item = ?", [item_text]).fetchone()
+        return ItemLine.parse(bytes(row[0])) if row else None
+
+    def latest_inside(self, source: str, path: str) -> list[ItemLine]:
+        """Return what was last said of everything found inside an item, itself left out."""
+        found = self._db.execute("SELECT line FROM latest WHERE source = ? AND path = ? ORDER BY item", [source, path])
+        return [line for (data,) in found if (line := ItemLine.parse(bytes(data))).item.members]
+
+    def latest_below(self, source: str, beginning: str, most: int) -> list[ItemLine]:
+        """Return what was last said of items whose path begins so, the largest first, at most so many."""
+        found = self._db.execute(
+            "SELECT line FROM latest WHERE source = ? AND path >= ? AND path < ? AND tbl IS NOT NULL"
+            " ORDER BY size DESC LIMIT ?",
+            [source, beginning, beginning + "\U0010ffff", most],
+        )
+        return [ItemLine.parse(bytes(data)) for (data,) in found]
+
+    def has_size(self, table: str, size: int) -> bool:
+        """Say whether any item of a table was last seen with so many bytes."""
+        query = "SELECT 1 FROM latest WHERE tbl = ? AND size = ? LIMIT 1"
+        return self._db.execute(query, [table, size]).fetchone() is not None
+
+    def with_content(self, table: str, size: int, sha256: str) -> list[ItemLine]:
+        """Return items of a table that were last seen with these bytes."""
+        query = "SELECT line FROM latest WHERE tbl = ? AND size = ? AND sha256 = ? ORDER BY item LIMIT 16"
+        return [ItemLine.parse(bytes(data)) for (data,) in self._db.execute(query, [table, size, sha256])]
+
+    def present(self, source: str) -> Iterator[ItemLine]:
+        """Yield everything that was last seen in a source and not said to be absent, in the order of item texts."""
+        found = self._db.execute(
+            "SELECT line FROM latest WHERE source = ? AND status != 'absent' ORDER BY path, item", [source]
+        )
+        for (data,) in found:
+            yield ItemLine.parse(bytes(data))
+
+    def lines_of(self, snapshot: str, status: str | None = None) -> Iterator[ItemLine]:
+        """Yield the items that a snapshot was the last to speak of."""
+        query = "SELECT line FROM latest WHERE snapshot = ? AND (? IS NULL OR status = ?) ORDER BY source, path, item"
+        for (data,) in self._db.execute(query, [snapshot, status, status]):
+            yield ItemLine.parse(bytes(data))
+
+
+def _content(line: ItemLine) -> tuple[str | None, int | None, str | None]:
+    """Return table, size and SHA-256 of what an item's rows in the archive are; nothing for what is not kept whole."""
+    kept = line.status in ("captured", "unchanged", "damaged")
+    return (line.table, line.size, line.sha256) if kept else (None, None, None)

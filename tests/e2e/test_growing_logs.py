@@ -1,0 +1,260 @@
+"""Logs that grow, rotate, shrink and come twice: what is new is stored, nothing twice, nothing lost, all of it said."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import random
+import shutil
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from archiver.catalog.catalog import Catalog
+from archiver.events import silent
+from archiver.flows import deliver
+from archiver.flows.reading import open_reading
+from archiver.flows.restore import restore
+from archiver.flows.state import StateFolder
+
+FIRST = b"".join(b'{"request_id":"r%d","model":"m"}\n' % number for number in range(50))
+MORE = b"".join(b'{"request_id":"s%d","model":"m"}\n' % number for number in range(7))
+
+
+def line_of(place, path: str, *members: str):
+    catalog = Catalog(StateFolder(place.policy.state).catalog, read_only=True)
+    try:
+        inside = catalog.latest_inside("logs", path)
+        own = [line for line in catalog.lines_of(catalog.last_snapshot().id) if line.item.path == path]
+        return next(line for line in [*inside, *own] if line.item.members == members)
+    finally:
+        catalog.close()
+
+
+def stored(place, snapshot: str, table: str = "model_logs") -> bytes:
+    """Return the raw bytes of all rows that a snapshot wrote, in order."""
+    found = b""
+    for path in sorted(place.archive.glob(f"data/{table}/*/{snapshot}-*.parquet")):
+        found += b"".join(pq.read_table(path, columns=["raw"])["raw"].to_pylist())
+    return found
+
+
+def gives_back(place, name: str) -> None:
+    """Demand that the newest snapshot restores to what lies in the source now."""
+    target = place.root / f"restored-{name}"
+    with open_reading(place.policy, None, clock=place.clock, listener=silent) as reading:
+        restore(reading, to=target, listener=silent)
+    for folder in ("logs", "papers"):
+        wanted = {path.name: path.read_bytes() for path in (place.root / folder).rglob("*") if path.is_file()}
+        found = {path.name: path.read_bytes() for path in (target / folder).rglob("*") if path.is_file()}
+        assert found == wanted
+
+
+@pytest.fixture
+def log(organisation) -> Path:
+    (organisation.papers / "memo.txt").write_bytes(b"keep\n")
+    path = organisation.logs / "chat.log"
+    path.write_bytes(FIRST)
+    organisation.take()
+    return path
+
+
+@pytest.mark.parametrize("added", [MORE, b"\n", b"x", b"a\nb", b"\xff\x00\n" * 3])
+def test_a_log_that_grew_yields_only_its_new_lines(organisation, log, verified, added):
+    with log.open("ab") as file:
+        file.write(added)
+    done = organisation.take()
+    assert stored(organisation, done.id) == added
+    line = line_of(organisation, "chat.log")
+    assert (line.status, line.reason, line.size) == ("captured", "grown", len(FIRST + added))
+    assert line.parts[0].count == 50
+    gives_back(organisation, "grown")
+    verified(organisation)
+
+
+def test_an_unfinished_last_line_is_taken_at_once_and_again_when_it_is_whole(organisation, log, verified):
+    with log.open("ab") as file:
+        file.write(b'{"request_id":"half')
+    assert stored(organisation, organisation.take().id) == b'{"request_id":"half'
+    gives_back(organisation, "half")
+    with log.open("ab") as file:
+        file.write(b'"}\nnext\n')
+    done = organisation.take()
+    assert stored(organisation, done.id) == b'{"request_id":"half"}\nnext\n'
+    line = line_of(organisation, "chat.log")
+    assert [(part.count, part.batch.startswith(done.id)) for part in line.parts] == [(50, False), (2, True)]
+    gives_back(organisation, "whole")
+    verified(organisation)
+
+
+def test_a_log_of_one_unfinished_line_is_captured_again_from_its_first_byte(organisation, verified):
+    path = organisation.logs / "chat.log"
+    path.write_bytes(b"half")
+    organisation.take()
+    path.write_bytes(b"half a line\n")
+    done = organisation.take()
+    assert stored(organisation, done.id) == b"half a line\n"
+    assert [part.batch[: len(done.id)] for part in line_of(organisation, "chat.log").parts] == [done.id]
+    gives_back(organisation, "one")
+    verified(organisation)
+
+
+def test_a_hundred_appends_make_one_log(organisation, log, verified):
+    chance = random.Random(1)
+    for _ in range(12):
+        with log.open("ab") as file:
+            file.write(chance.choice([MORE, b"tail", b"\n", b"tail\nmore"]))
+        organisation.take()
+    gives_back(organisation, "many")
+    verified(organisation)
+
+
+@pytest.mark.parametrize("added", [b"", MORE])
+@pytest.mark.parametrize("fresh", [None, b"", b"fresh\n", FIRST + FIRST])
+def test_rotation_by_rename_takes_nothing_twice(organisation, log, verified, added, fresh):
+    with log.open("ab") as file:
+        file.write(added)
+    log.rename(log.with_name("chat.log.1"))
+    if fresh is not None:
+        log.write_bytes(fresh)
+    done = organisation.take()
+    rotated = line_of(organisation, "chat.log.1")
+    assert (rotated.reason, rotated.size) == ("rotated", len(FIRST + added))
+    assert rotated.parts[0].of is not None
+    expected = (FIRST if fresh == FIRST + FIRST else fresh or b"") + added  # a fresh log that begins alike shares rows
+    assert sorted(stored(organisation, done.id).split(b"\n")) == sorted(expected.split(b"\n"))
+    gives_back(organisation, "renamed")
+    verified(organisation)
+
+
+def test_rotation_by_copy_and_truncate_takes_nothing_twice(organisation, log, verified):
+    with log.open("ab") as file:
+        file.write(MORE)
+    shutil.copyfile(log, log.with_name("chat.log-20261123"))
+    os.truncate(log, 0)
+    with log.open("ab") as file:
+        file.write(b"fresh\n")
+    done = organisation.take()
+    assert sorted(stored(organisation, done.id).splitlines()) == sorted((MORE + b"fresh\n").splitlines())
+    assert line_of(organisation, "chat.log-20261123").reason == "rotated"
+    assert line_of(organisation, "chat.log").reason == "truncated"
+    gives_back(organisation, "copied")
+    verified(organisation)
+
+
+def test_rotation_by_compression_takes_what_is_inside_once(organisation, log, verified):
+    with log.open("ab") as file:
+        file.write(MORE)
+    log.with_name("chat.log.1.gz").write_bytes(gzip.compress(log.read_bytes()))
+    log.unlink()
+    done = organisation.take()
+    inner = line_of(organisation, "chat.log.1.gz", "gzip")
+    assert inner.size == len(FIRST + MORE)
+    assert stored(organisation, done.id) == MORE
+    gives_back(organisation, "packed")
+    verified(organisation)
+
+
+def test_a_chain_of_rotations_over_several_snapshots(organisation, log, verified):
+    for number in range(4):
+        for generation in range(3, 0, -1):
+            older = log.with_name(f"chat.log.{generation}")
+            if older.exists():
+                older.rename(log.with_name(f"chat.log.{generation + 1}"))
+        log.rename(log.with_name("chat.log.1"))
+        log.write_bytes(b"generation %d\n" % number)
+        done = organisation.take()
+        assert stored(organisation, done.id) == b"generation %d\n" % number
+    gives_back(organisation, "chain")
+    verified(organisation)
+
+
+def test_a_compressed_log_that_is_renamed_is_not_decoded_into_rows_again(organisation, verified):
+    packed = organisation.logs / "chat.log.1.gz"
+    packed.write_bytes(gzip.compress(FIRST))
+    organisation.take()
+    packed.rename(organisation.logs / "chat.log.2.gz")
+    done = organisation.take()
+    assert set(done.batches) == {"items"}
+    gives_back(organisation, "moved")
+    verified(organisation)
+
+
+def test_a_log_that_lost_its_beginning_is_said_to_be_cut_short_or_written_anew(organisation, log, verified):
+    os.truncate(log, 100)
+    organisation.take()
+    line = line_of(organisation, "chat.log")
+    assert (line.status, line.reason) == ("captured", "truncated")
+    assert str(len(FIRST)) in line.detail
+    with log.open("r+b") as file:
+        file.write(b"X")
+        file.seek(0, os.SEEK_END)
+        file.write(b"and more\n")
+    organisation.take()
+    assert line_of(organisation, "chat.log").reason == "rewritten"
+    log.unlink()
+    log.write_bytes(b"Y" * 300)
+    organisation.take()
+    assert line_of(organisation, "chat.log").reason in ("replaced", "rewritten")  # a file system may reuse the inode
+    gives_back(organisation, "lost")
+    verified(organisation)
+
+
+def test_the_same_bytes_are_stored_once(organisation, verified):
+    body = random.Random(2).randbytes(9_000_000)
+    for name in ("a.bin", "b.bin", "deep/c.bin"):
+        path = organisation.papers / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(body)
+    done = organisation.take()
+    assert len(stored(organisation, done.id, "documents")) == len(body)
+    (organisation.papers / "later.bin").write_bytes(body)
+    later = organisation.take()
+    assert set(later.batches) == {"items"}
+    gives_back(organisation, "twins")
+    verified(organisation)
+
+
+def test_rows_are_not_shared_between_sources_of_other_matters(organisation, verified):
+    def two_matters(text: str) -> str:
+        second = text.partition("matters:\n")[2].partition("sources:")[0].replace("CASE-1", "CASE-2")
+        return (
+            text.replace("sources:\n", second + "sources:\n", 1)
+            .replace("location: ./logs\n    matters: [CASE-1]", "location: ./logs\n    matters: [CASE-2]")
+            .replace("kind: model_logs", "kind: documents")
+        )
+
+    organisation.write_policy(two_matters)
+    (organisation.papers / "a").write_bytes(b"same")
+    (organisation.logs / "a").write_bytes(b"same")
+    done = organisation.take()
+    assert stored(organisation, done.id, "documents") == b"samesame"
+    verified(organisation)
+
+
+def test_a_kill_in_a_growing_log_goes_on_behind_what_was_sealed(organisations, verified, monkeypatch):
+    place = organisations(records=10)
+    log = place.logs / "chat.log"
+    log.write_bytes(FIRST)
+    place.take()
+    with log.open("ab") as file:
+        file.write(MORE * 5)
+    delivered = []
+
+    def stop(session: object, batch: object) -> None:
+        if len(delivered) == 2:
+            raise KeyboardInterrupt
+        delivered.append(batch)
+        real(session, batch)
+
+    real = deliver.deliver
+    monkeypatch.setattr(deliver, "deliver", stop)
+    with pytest.raises(KeyboardInterrupt):
+        place.take()
+    monkeypatch.setattr(deliver, "deliver", real)
+    done = place.take()
+    rows = stored(place, done.id)
+    assert rows == MORE * 5
+    gives_back(place, "killed")
+    verified(place)
