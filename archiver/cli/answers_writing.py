@@ -157,7 +157,12 @@ class SnapshotRule:
 
 @dataclass(frozen=True)
 class SnapshotSource:
-    """What a run saw in a source; `trouble` counts failed and changed items that the policy does not accept."""
+    """What a run saw in a source; `trouble` counts failed and changed items that the policy does not accept.
+
+    `became` counts captured items by reason (grown, rotated, duplicate, truncated, rewritten, replaced,
+    changed-unseen); `lost` names logs that are not as archived any more, `unseen` items that changed under the same
+    times.
+    """
 
     id: str
     counts: Counts
@@ -169,6 +174,9 @@ class SnapshotSource:
     trouble: int
     known_trouble: int
     examples: list[str]
+    became: dict[str, int]
+    lost: list[str]
+    unseen: list[str]
 
 
 @dataclass(frozen=True)
@@ -199,6 +207,7 @@ class Snapshotted:
     sources: list[SnapshotSource]
     batches: dict[str, int]
     new_bytes: int
+    stored_bytes: int
     changes: list[str]
     reasons: list[str]
     recovered: int

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _EXAMPLES = 5
+_BECAME = {
+    "grown": "grew: only what is new was stored",
+    "rotated": "have another name since they were rotated: nothing was stored twice",
+    "duplicate": "have the bytes of another item: stored once",
+}
 
 
 class _Bytes(click.ParamType[int]):
@@ -48,9 +53,10 @@ class _Bytes(click.ParamType[int]):
     "--yes-lock", type=_Bytes(), metavar="BYTES", help="Agree to lock up to so much, such as 200GiB (for cron)."
 )
 @click.option("--accept-narrowing", is_flag=True, help="Agree that rules now pass over items that were kept before.")
+@click.option("--rehash", is_flag=True, help="Read every file again, also those whose size and times are the same.")
 @with_policy
 @click.pass_obj
-def command(run: Run, only: tuple[str, ...], yes_lock: int | None, *, accept_narrowing: bool) -> Answer:
+def command(run: Run, only: tuple[str, ...], yes_lock: int | None, *, accept_narrowing: bool, rehash: bool) -> Answer:
     """Collect, sign, lock and log everything that the policy names.
 
     What has not changed is not stored again. A run that was killed is finished by the same command.
@@ -69,6 +75,7 @@ def command(run: Run, only: tuple[str, ...], yes_lock: int | None, *, accept_nar
         listener=run.talk.hear,
         only=only,
         accept_narrowing=accept_narrowing,
+        rehash=rehash,
         confirm=confirm,
     )
     _say(run, done)
@@ -180,12 +187,10 @@ def _new(done: Snapshot) -> list[str]:
     content = {table: number for table, number in done.batches.items() if table != "items"}
     if not content:
         return ["nothing new: this account of it is signed and logged all the same"]
-    fresh = sum(one.new_bytes for one in done.tallies)
     records = sum(one.records for one in done.tallies)
     batches = ", ".join(f"{number} of {table}" for table, number in sorted(done.batches.items()))
-    return [
-        f"new: {size(fresh)} in {count(records, 'record')}; {count(sum(done.batches.values()), 'batch')} ({batches})"
-    ]
+    number = count(sum(done.batches.values()), "batch")
+    return [f"new: {size(done.stored_bytes)} in {count(records, 'record')}; {number} ({batches})"]
 
 
 def _source(one: Tally) -> list[str]:
@@ -203,6 +208,12 @@ def _source(one: Tally) -> list[str]:
     lines = [f"source {one.source}: {count(counts.seen, 'item')} seen", *indented(columns(rows, right=(0,)))]
     for rule, (items, total) in sorted(one.rules.items()):
         lines.append(f"    {count(items, 'item')}, {size(total)}: {rule}")
+    for reason, text in _BECAME.items():
+        if one.became.get(reason):
+            lines.append(f"    {count(one.became[reason], 'of these', 'of these')} {text}")
+    if one.lost:
+        lines.append("  not as archived any more, what was archived stays:")
+        lines += indented(indented(one.lost))
     if one.damaged:
         lines.append(f"  {count(one.damaged, 'compressed log')} could be read in part only; the file itself is whole")
     if one.known_trouble:
@@ -252,11 +263,15 @@ def _members(done: Snapshot, made: Made | None) -> Snapshotted:
                 trouble=one.trouble,
                 known_trouble=one.known_trouble,
                 examples=list(one.examples),
+                became=one.became,
+                lost=list(one.lost),
+                unseen=list(one.unseen),
             )
             for one in done.tallies
         ],
         batches=done.batches,
         new_bytes=sum(one.new_bytes for one in done.tallies),
+        stored_bytes=done.stored_bytes,
         changes=list(done.changes),
         reasons=list(done.reasons),
         recovered=done.recovered,

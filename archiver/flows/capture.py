@@ -162,7 +162,7 @@ class Capture:
         known = sight.known
         if known is not None and known.table == table and self._has_bytes_of(known, opened):
             return self._read_line(sight, opened, replace(known, status="unchanged", reason=None, detail=None))
-        twin = self._twin(sight, opened, table)
+        twin = None if sight.stands_still else self._twin(sight, opened, table)
         if twin is not None:
             return self._read_line(sight, opened, shared_line(sight, twin))
         captured, steady, begun = self._steadily(sight, opened, table, head)

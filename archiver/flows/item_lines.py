@@ -10,7 +10,7 @@ journal_line    any of them, as the journal keeps it
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import cast
+from typing import Final, cast
 
 from archiver.flows.beginnings import Beginning, shared_parts
 from archiver.flows.sight import Sight
@@ -24,6 +24,7 @@ from archiver.sources.rotation import family
 from archiver.writer.journal import Line
 
 __all__ = [
+    "CHANGED_UNSEEN",
     "failed_inside",
     "failed_line",
     "file_words",
@@ -34,6 +35,10 @@ __all__ = [
     "spell",
     "what_became",
 ]
+
+
+CHANGED_UNSEEN: Final = "changed-unseen"
+"""Reason of an item whose bytes changed while size, times and inode stayed: a fault of the disk, or on purpose."""
 
 
 def failed_line(sight: Sight, problem: Problem) -> ItemLine:
@@ -120,6 +125,8 @@ def shared_inside(sight: Sight, item: Item, twin: ItemLine) -> ItemLine:
 def what_became(sight: Sight, table: str, begun: Beginning | None, now: FileFacts) -> tuple[str | None, str | None]:
     """Return reason and detail for a log that was archived before: what of it is still there, and what is not."""
     known = sight.known
+    if sight.stands_still and known is not None:
+        return CHANGED_UNSEEN, f"other bytes than at {known.observed_at}, under the same size, times and inode"
     if table != "model_logs":
         return None, None
     if begun is not None:

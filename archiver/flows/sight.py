@@ -43,10 +43,21 @@ class Sight:
     custodian: str | None
     known: ItemLine | None
     observed_at: datetime
+    stands_still: bool = False
+    """Size, times and inode are those of the last reading, so that other bytes would be a change without a trace."""
 
 
-def sights(source: Source, latest: Callable[[str], ItemLine | None], clock: Callable[[], datetime]) -> Iterator[Sight]:
-    """Look at every name of a source. Raises `SourceUnavailable` when the location is not there."""
+def sights(
+    source: Source,
+    latest: Callable[[str], ItemLine | None],
+    clock: Callable[[], datetime],
+    *,
+    rehash: bool = False,
+) -> Iterator[Sight]:
+    """Look at every name of a source; with `rehash` all files are to be read, whatever their times say.
+
+    Raises `SourceUnavailable` when the location is not there.
+    """
     for found in walk(source.path):
         item = Item(source.id, escape_path(found.path))
         known = latest(item.text())
@@ -60,8 +71,10 @@ def sights(source: Source, latest: Callable[[str], ItemLine | None], clock: Call
             decision = "recorded"
         else:
             decision = "unchanged" if _is_unchanged(found, known) else "read"
+        still = decision == "unchanged"
+        decision = "read" if still and rehash else decision
         rule, reason = (choice.rule, choice.reason) if decision == "excluded" else (None, None)
-        yield Sight(item, found, decision, rule, reason, custodian_of(source, found.path), known, now)
+        yield Sight(item, found, decision, rule, reason, custodian_of(source, found.path), known, now, still)
 
 
 def is_settled(line: ItemLine) -> bool:

@@ -24,6 +24,7 @@ from archiver.flows.backlog import LeftBehind, left_behind
 from archiver.flows.capture import Capture
 from archiver.flows.contents import Contents
 from archiver.flows.ends_earlier import dates, ends_earlier
+from archiver.flows.item_lines import CHANGED_UNSEEN
 from archiver.flows.relock import raise_locks
 from archiver.flows.session import Session, open_session
 from archiver.flows.sight import Sight, sights
@@ -57,6 +58,8 @@ class Snapshot:
     exit: Exit
     tallies: tuple[Tally, ...]
     batches: dict[str, int]
+    stored_bytes: int
+    """Bytes of all rows that this run stored; what a log had before, and what other items share, is not among them."""
     changes: tuple[str, ...]
     reasons: tuple[str, ...]
     recovered: int
@@ -79,9 +82,13 @@ def snapshot(
     listener: Listener,
     only: tuple[str, ...] = (),
     accept_narrowing: bool = False,
+    rehash: bool = False,
     confirm: Callable[[Survey], None] = lambda _survey: None,
 ) -> Snapshot:
-    """Make one snapshot; `only` names sources to take, all when empty; `confirm` raises when a person declines."""
+    """Make one snapshot; `only` names sources to take, all when empty; `confirm` raises when a person declines.
+
+    `rehash` reads every file, also those whose size and times have not changed.
+    """
     _check_names(policy, only)
     with open_session(policy, clock=clock, random=random, environ=environ, listener=listener) as session:
         change = recover.catch_up(session)
@@ -92,17 +99,20 @@ def snapshot(
         confirm(seen)
         began = begin.bring_into_force(session, change)
         recovered += recover.recover(session)
-        return _Run(session, wanted, began, recovered).run()
+        return _Run(session, wanted, began, recovered, rehash=rehash).run()
 
 
 class _Run:
     """One run over the sources."""
 
-    def __init__(self, session: Session, wanted: list[Source], began: begin.Began, recovered: int) -> None:
+    def __init__(
+        self, session: Session, wanted: list[Source], began: begin.Began, recovered: int, *, rehash: bool
+    ) -> None:
         self._session = session
         self._wanted = wanted  # a snapshot that goes on keeps the sources that it was begun with
         self._began = began
         self._recovered = recovered
+        self._rehash = rehash
         self._dialects = LogReader()
         self._unavailable: dict[str, str] = {}
         self._quiet: list[Line] = []
@@ -121,7 +131,10 @@ class _Run:
                 self._contents.add(ItemLine.parse(line.line))
             for source in self._wanted:
                 self._source(source)
-        tallies = tally(self._session.journal.lines(), self._wanted, self._session.policy.accept, self._session.clock())
+        session = self._session
+        tallies = tally(
+            session.journal.lines(), self._wanted, session.policy.accept, session.clock(), self._run_words.snapshot
+        )
         self._raised = raise_locks(self._session, self._named_elsewhere())
         self._items()
         finished = self._finish(tallies)
@@ -168,7 +181,7 @@ class _Run:
             listener=session.listener,
         )
         try:
-            for sight in sights(source, session.catalog.latest, session.clock):
+            for sight in sights(source, session.catalog.latest, session.clock, rehash=self._rehash):
                 line = session.journal.line(sight.item.text())
                 for _entered in (
                     self._one(sight, capture) if line is None else capture.rest(sight, ItemLine.parse(line.line))
@@ -278,6 +291,7 @@ class _Run:
             exit=Exit.worst([Exit.INCOMPLETE] * bool(reasons) + [one.exit for one in behind]),
             tallies=tuple(tallies),
             batches=finished.batches,
+            stored_bytes=sum(row.raw_bytes for row in session.catalog.batches(finished.id) if row.source),
             changes=self._began.changes,
             reasons=tuple(reasons),
             recovered=self._recovered,
@@ -297,6 +311,11 @@ class _Run:
         reasons = [f"{source}: {words}" for source, words in self._unavailable.items()]
         for one in tallies:
             reasons += one.reasons(unavailable=one.source in self._unavailable)
+            if one.unseen:
+                reasons.append(
+                    f"{one.source}: bytes changed while size, times and inode stayed, by a fault of the disk or on "
+                    f"purpose, in {one.became[CHANGED_UNSEEN]} items; both versions are kept: {', '.join(one.unseen)}"
+                )
         reasons += [
             f"{source}: was a source and is not in the policy any more; say `ended: {{at, reason}}` instead"
             for source in self._began.missing_sources

@@ -6,6 +6,7 @@ import gzip
 import os
 import random
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -258,3 +259,36 @@ def test_a_kill_in_a_growing_log_goes_on_behind_what_was_sealed(organisations, v
     assert rows == MORE * 5
     gives_back(place, "killed")
     verified(place)
+
+
+def test_rehash_finds_bytes_that_changed_under_the_same_times(organisation, log, verified):
+    memo = organisation.papers / "memo.txt"
+    memo.write_bytes(b"to be kept\n")
+    os.utime(memo, ns=(10**18, 10**18))
+    organisation.take()
+    before = memo.stat()
+    memo.write_bytes(b"to be lost\n")
+    os.utime(memo, ns=(before.st_atime_ns, before.st_mtime_ns))
+    place = StateFolder(organisation.policy.state)
+    pretend_same_ctime(place, memo)
+    assert organisation.take().tallies[0].counts.unchanged == 1
+    pretend_same_ctime(place, memo)
+    done = organisation.take(rehash=True)
+    assert (int(done.exit), done.status, done.tallies[0].unseen) == (3, "complete", ("memo.txt",))
+    assert done.stored_bytes == len(b"to be lost\n")
+    again = organisation.take(rehash=True)
+    assert (int(again.exit), again.tallies[0].counts.unchanged) == (0, 1)
+    gives_back(organisation, "rehashed")
+    verified(organisation)
+
+
+def pretend_same_ctime(place: StateFolder, path: Path) -> None:
+    """Let the catalog remember the ctime that a file has now: no test can set a file's own."""
+    catalog = Catalog(place.catalog)
+    try:
+        known = next(line for line in catalog.present("papers") if line.item.path == path.name)
+        file = {**known.file, "ctime_ns": str(path.stat().st_ctime_ns)}
+        line = replace(known, file=file, observed_at="2999-01-01T00:00:00Z")  # long after, whenever this test runs
+        catalog.absorb_items(catalog.last_snapshot().id, [line])
+    finally:
+        catalog.close()
