@@ -172,7 +172,7 @@ def test_a_snapshot_taken_out_is_missed_by_its_batches(forger):
 
 def test_a_kind_from_later_editions_is_no_failure(forger):
     forger.publish()
-    forger.add("access", {"share": 0.25}, {"reports/" + sha256(b"who") + "/who.txt": b"who"})
+    forger.add("endorsement", {"share": 0.25}, {"reports/" + sha256(b"who") + "/who.txt": b"who"})
     forger.lock()
     verdict = forger.copy.verify_here()
     assert (verdict.codes, verdict.status) == ({"statement-kind-unknown"}, 3)
