@@ -20,8 +20,10 @@ from archiver.cli.answers_holding import (
 )
 from archiver.cli.answers_kit import MadeKit
 from archiver.cli.answers_reading import (
+    ChainOfCustody,
     Check,
     CheckedProof,
+    CustodyLink,
     Finding,
     ListedBatch,
     ListedItem,
@@ -86,10 +88,12 @@ __all__ = [
     "AddedLogs",
     "Attempt",
     "BelowHold",
+    "ChainOfCustody",
     "Check",
     "CheckedProof",
     "Continued",
     "Counts",
+    "CustodyLink",
     "Destination",
     "ExplainedItem",
     "ExportedTrust",
@@ -149,6 +153,7 @@ ANSWERS: Final[dict[str, type]] = {
     "show": ShownStatements,
     "restore": RestoredFiles,
     "prove": MadeProof,
+    "custody": ChainOfCustody,
     "check-proof": CheckedProof,
     "audit-kit": MadeKit,
     "trust show": ShownTrust,

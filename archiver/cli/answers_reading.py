@@ -8,8 +8,10 @@ from typing import Literal
 from archiver.cli.answers_shared import Position
 
 __all__ = [
+    "ChainOfCustody",
     "Check",
     "CheckedProof",
+    "CustodyLink",
     "Finding",
     "ListedBatch",
     "ListedItem",
@@ -171,6 +173,50 @@ class ShownStatements:
     """All statements with the id that was asked for."""
 
     statements: list[ShownStatement]
+
+
+@dataclass(frozen=True)
+class CustodyLink:
+    """A link of a chain of custody. `entry` and `statement` are null for what was found just now.
+
+    `at`, `user`, `host` and `tool` are claims of the signer; `not_before` and `not_after` are what timestamps prove.
+    """
+
+    kind: str
+    at: str
+    not_before: str | None
+    not_after: str | None
+    entry: int | None
+    statement: str | None
+    user: str
+    host: str
+    principal: str | None
+    tool: str
+    what: str
+    why: str | None
+    verdict: str | None
+    sha256: str | None
+    objects: list[str]
+
+
+@dataclass(frozen=True)
+class ChainOfCustody:
+    """What the log says of an item, in its order, and at the end what was found just now.
+
+    `size` and `sha256` are of the newest bytes that were kept; null when there are none.
+    """
+
+    item: str
+    source: str
+    path: str
+    members: list[str]
+    custodian: str | None
+    matters: list[str]
+    size: int | None
+    sha256: str | None
+    origin: str
+    log: Position
+    events: list[CustodyLink]
 
 
 @dataclass(frozen=True)
