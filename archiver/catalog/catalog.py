@@ -64,6 +64,8 @@ _BATCH = (
     "object_sha256, retain_until, host, at"
 )
 
+_OF_THE_DISK = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
+
 
 class Catalog(ItemIndex):
     """The index of one archive."""
@@ -88,6 +90,8 @@ class Catalog(ItemIndex):
                 self._db.executescript(SCHEMA)
             self._check_version(read_only=read_only)
         except sqlite3.DatabaseError as problem:
+            if isinstance(problem, sqlite3.OperationalError) and problem.sqlite_errorcode & 0xFF in _OF_THE_DISK:
+                raise  # no fault of the index: who opens the state folder says what is wrong with its disk
             raise WorldError(
                 "catalog-unreadable", f"{path}: {problem}", hint="run `archiver catalog rebuild`, it loses nothing"
             ) from problem

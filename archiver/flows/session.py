@@ -54,6 +54,8 @@ __all__ = [
 
 MAX_SKEW_S = 300
 """A clock further from the store's than this would write wrong lock dates and times: 5 minutes, as AWS tolerates 15."""
+_FEW_BLOCKS = 16
+"""Free blocks of a disk with which SQLite cannot even begin."""
 
 
 def whoami(clock_offset_s: int | None) -> By:
@@ -244,7 +246,8 @@ def _vault(session: Session, named: Named, store: Store, signer: LogSigner, cata
 
 def state_error(problem: sqlite3.OperationalError, path: Path) -> WorldError:
     """Say what it means that a file of the state folder could not be written."""
-    if problem.sqlite_errorcode == sqlite3.SQLITE_FULL:
+    failed = problem.sqlite_errorcode & 0xFF == sqlite3.SQLITE_IOERR  # also said where its shared memory has no room
+    if problem.sqlite_errorcode == sqlite3.SQLITE_FULL or (failed and os.statvfs(path).f_bavail < _FEW_BLOCKS):
         return disk_error(OSError(errno.ENOSPC, "disk full"), path / "spool")
     return WorldError(
         "state-database",

@@ -34,8 +34,8 @@ from archiver.stores.base import Body, Destination, Lock, Receipt, Stat, Version
 from archiver.stores.bodies import BLOCK, blocks, open_body, spool_changed
 from archiver.stores.keys import check_key
 from archiver.stores.locks import demand, highest, lifted, shortfalls, wanted_lock
-from archiver.stores.s3_errors import CONFLICTS, DAMAGED, REFUSALS, Refusal, Subject, asked, code_of, s3_error
-from archiver.stores.s3_listing import in_order, keep_order
+from archiver.stores.s3_errors import CONFLICTS, DAMAGED, REFUSALS, Refusal, Subject, asked, code_of, no_store, s3_error
+from archiver.stores.s3_listing import in_order, is_listing, keep_order
 from archiver.stores.s3_lock import bucket_without_lock, lock_of
 from archiver.stores.s3_stream import ObjectStream
 
@@ -132,12 +132,14 @@ class S3Store:
     def stat(self, key: str, version: str | None = None) -> Stat:
         """Say what the store answers about one version."""
         head = self._head(key, version)
-        found = head.get("VersionId") or version
+        found, size = head.get("VersionId") or version, head.get("ContentLength")
+        if size is None:
+            raise no_store(self._subject(key, "HeadObject"), "a size")
         return Stat(
             key=key,
             version=found,
-            size=head["ContentLength"],
-            etag=head.get("ETag", "").strip('"') or None,
+            size=size,
+            etag=_etag(head),
             sha256=_whole_object_sha256(head),
             lock=lock_of(self._client, self._subject(key, "GetObjectRetention"), head, found),
             request_id=head["ResponseMetadata"].get("RequestId"),
@@ -150,6 +152,8 @@ class S3Store:
         )
         with asked(self._subject(prefix, "ListObjectVersions")):
             for page in pages:
+                if not is_listing(page):
+                    raise no_store(self._subject(prefix, "ListObjectVersions"), "a listing")
                 yield from in_order(page, self._prefix)
 
     def hold(self, key: str, version: str | None, lock: Lock) -> Receipt:
@@ -222,14 +226,18 @@ class S3Store:
         return s3_error(error, subject)
 
     def _read_back(self, key: str, answer: PutObjectOutputTypeDef, wanted: Lock, sha256: str, size: int) -> Receipt:
-        found = self.stat(key, answer.get("VersionId"))
-        subject = str(self._subject(key, "HeadObject"))
-        if found.size != size or found.sha256 not in (None, sha256):
-            raise WorldError(
-                "read-back-differs",
-                f"{subject}: expected {size} bytes with SHA-256 {sha256}, found {found.size} with {found.sha256}",
-                hint="the store does not keep what it is given; do not use it",
-            )
+        subject, version, etag = str(self._subject(key, "HeadObject")), answer.get("VersionId"), _etag(answer)
+        if etag is None:
+            raise no_store(self._subject(key, "PutObject"), "an ETag")
+        expected = f"version {version} of {size} bytes with SHA-256 {sha256}, ETag {etag}"
+        try:
+            found = self.stat(key, version)
+        except NotStoredError as problem:  # not passed on: to others it would say that nothing was put
+            raise _differs(subject, expected, "none") from problem
+        right = found.size == size and found.sha256 in (None, sha256) and version in (None, found.version)
+        if not right or found.etag not in (None, etag):
+            kept = f"SHA-256 {found.sha256 or 'unknown'}, ETag {found.etag}"
+            raise _differs(subject, expected, f"version {found.version} of {found.size} bytes with {kept}")
         demand(found.lock, wanted=wanted, subject=subject)
         basis = "store" if found.sha256 else "signed-payload"
         return self._receipt(found, sha256, basis, answer["ResponseMetadata"].get("RequestId"))
@@ -328,6 +336,18 @@ def _measure(body: Body) -> tuple[int, str, str]:
             md5.update(block)
             size += len(block)
     return size, sha256.hexdigest(), base64.b64encode(md5.digest()).decode()
+
+
+def _etag(answer: PutObjectOutputTypeDef | HeadObjectOutputTypeDef) -> str | None:
+    return answer.get("ETag", "").strip('"') or None
+
+
+def _differs(subject: str, expected: str, found: str) -> WorldError:
+    hint = (
+        "an answer was cut or changed on its way, or the store does not keep what it is given: "
+        "run the same command again; if it stays, do not use this store"
+    )
+    return WorldError("read-back-differs", f"{subject}: expected {expected}, found {found}", hint=hint)
 
 
 def _whole_object_sha256(head: HeadObjectOutputTypeDef) -> str | None:

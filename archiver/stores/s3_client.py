@@ -9,11 +9,14 @@ tried a bounded number of times with growing pauses. Credentials come from where
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
+from botocore.loaders import Loader
+from botocore.session import Session as Core
 
 from archiver.stores.s3_errors import REFUSALS, Subject, asked
 
@@ -33,8 +36,7 @@ _QUICK: Final = Config(connect_timeout=3, read_timeout=5, retries={"mode": "stan
 def connect(*, endpoint: str | None, region: str | None, profile: str | None) -> S3Client:
     """Return a client; no request is sent. Raises `WorldError("store-credentials")` for an unknown profile."""
     with asked(Subject(endpoint or "AWS", "", "", "connect")):
-        session = boto3.Session(profile_name=profile, region_name=region)
-        return session.client("s3", endpoint_url=endpoint, config=_config(endpoint))
+        return _session(region, profile).client("s3", endpoint_url=endpoint, config=_config(endpoint))
 
 
 def caller(*, endpoint: str | None, region: str | None, profile: str | None) -> str | None:
@@ -43,13 +45,26 @@ def caller(*, endpoint: str | None, region: str | None, profile: str | None) -> 
     A store of one's own is asked itself: its credentials are no business of AWS. Some cannot answer that.
     """
     try:
-        session = boto3.Session(profile_name=profile, region_name=region)
+        session = _session(region, profile)
         found = session.client(
             "sts", endpoint_url=endpoint, region_name=session.region_name or _ANY_REGION, config=_QUICK
         ).get_caller_identity()
         return f"{found['Account']}, {found['Arn']}"
     except (*REFUSALS, KeyError):  # refused, unknown there, or answered without what was asked for
         return None
+
+
+def _session(region: str | None, profile: str | None) -> boto3.Session:
+    core = Core()
+    core.register_component("data_loader", _descriptions())
+    return boto3.Session(profile_name=profile, region_name=region, botocore_session=core)
+
+
+@cache
+def _descriptions() -> Loader:
+    """Return what AWS says of its services, 2 MB of JSON; a quarter of a second for each client that reads it anew."""
+    loader: Loader = Core().get_component("data_loader")
+    return loader
 
 
 def _config(endpoint: str | None) -> Config:

@@ -21,7 +21,18 @@ from botocore.parsers import ResponseParserError
 from archiver.errors import KeyExistsError, NotStoredError, WorldError
 from archiver.stores.disk import printable
 
-__all__ = ["CONFLICTS", "DAMAGED", "NO_LOCK", "REFUSALS", "Refusal", "Subject", "asked", "code_of", "s3_error"]
+__all__ = [
+    "CONFLICTS",
+    "DAMAGED",
+    "NO_LOCK",
+    "REFUSALS",
+    "Refusal",
+    "Subject",
+    "asked",
+    "code_of",
+    "no_store",
+    "s3_error",
+]
 
 Refusal = aws.ClientError | aws.BotoCoreError | ResponseParserError
 REFUSALS: Final = (aws.ClientError, aws.BotoCoreError, ResponseParserError)
@@ -120,6 +131,15 @@ def s3_error(error: Refusal, subject: Subject) -> WorldError:
         return NotStoredError("not-stored", text)
     code = next((code for code, names in _CODES.items() if found in names), "store-error")
     return WorldError(code, text, hint=_HINTS[code])
+
+
+def no_store(subject: Subject, expected: str) -> WorldError:
+    """Return the error for an answer of 200 that no S3 store gives: a proxy, a portal or a web server made it."""
+    return WorldError(
+        "store-no-store",
+        f"{subject}: expected {expected}, found an answer without, which no S3 store gives",
+        hint="run the same command again; if it stays, check the endpoint and what stands before it: a proxy, a portal",
+    )
 
 
 def _no_answer(error: aws.BotoCoreError | ResponseParserError, subject: Subject) -> WorldError:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
         OwnerTypeDef,
     )
 
-__all__ = ["in_order", "keep_order"]
+__all__ = ["in_order", "is_listing", "keep_order"]
 
 _EVENT: Final = "before-parse.s3.ListObjectVersions"
 _ORDER: Final = "ArchiverOrder"
@@ -35,6 +35,11 @@ _TAGS: Final = ("Version", "DeleteMarker")
 def keep_order(client: S3Client) -> None:
     """Let this client keep the order of the XML in every page of versions."""
     client.meta.events.register(_EVENT, _note_order, unique_id="archiver-version-order")
+
+
+def is_listing(page: ListObjectVersionsOutputTypeDef) -> bool:
+    """Say whether a page is what a store answers; botocore reads any other XML, or HTML, as a listing of nothing."""
+    return _ORDER in page
 
 
 def in_order(page: ListObjectVersionsOutputTypeDef, prefix: str) -> list[Version]:
@@ -61,6 +66,8 @@ def _note_order(response_dict: dict[str, Any], customized_response_dict: dict[st
         page = ET.fromstring(response_dict["body"])  # noqa: S314 - botocore parses the same bytes the same way
     except ET.ParseError:
         return  # botocore parses it next and says what is wrong
+    if page.tag.rpartition("}")[2] != "ListVersionsResult":
+        return  # somebody else's answer: `is_listing` says so
     tags = [element.tag.rpartition("}")[2] for element in page]
     customized_response_dict[_ORDER] = [tag for tag in tags if tag in _TAGS]
 

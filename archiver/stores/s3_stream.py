@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
 from archiver.errors import WorldError
-from archiver.stores.s3_errors import REFUSALS, Subject, s3_error
+from archiver.stores.s3_errors import REFUSALS, Subject, no_store, s3_error
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
@@ -40,8 +40,11 @@ class ObjectStream(io.RawIOBase):
         super().__init__()
         self._open_at, self._subject, self._sleep = open_at, subject, sleep
         first = open_at(0, version=None, etag=None)
-        self._version, self._etag, self._size = first.get("VersionId"), first.get("ETag"), first["ContentLength"]
         self._body = first["Body"]
+        if first.get("ContentLength") is None:  # then nobody could tell the end of the object from a cut
+            self._body.close()
+            raise no_store(subject, "a size")
+        self._version, self._etag, self._size = first.get("VersionId"), first.get("ETag"), first["ContentLength"]
         self._offset = 0
         self._pauses = iter(_PAUSES)
 

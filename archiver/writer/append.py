@@ -187,7 +187,11 @@ class Log:
             place(self._store, key, mine, lock=self._lock(), strangers=self._strangers)
             found = self._entry(index)
         if found is None:
-            raise WorldError("log-entry-lost", f"{key}: expected the entry just stored, found none")
+            raise WorldError(
+                "log-entry-lost",
+                f"{key}: expected the entry just stored, found none",
+                hint="the store does not list what it has just taken; run the same command again, or `archiver doctor`",
+            )
         return found
 
     def _close(self, index: int, found: _Found) -> None:
@@ -356,6 +360,13 @@ class Log:
         if name in self._known:
             return self._known[name]
         data = self._read(version.key, version.version, limit)
+        listed = min(version.size, limit + 1)
+        if len(data) < listed or (version.version is not None and len(data) != listed):
+            raise WorldError(
+                "store-read-differs",
+                f"{version.key}: expected {version.size} bytes as listed, read {len(data)}",
+                hint="the store, or something before it, does not give back what it keeps; run the same command again",
+            )
         if version.version is not None and len(data) <= _CHECKPOINT_LIMIT:
             if len(self._known) >= _RECALLED:
                 self._known.clear()

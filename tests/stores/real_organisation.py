@@ -14,8 +14,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from archiver.events import silent
 from archiver.flows import session
@@ -40,7 +43,11 @@ def now() -> datetime:
 def process_of(target: Callable[..., None], *arguments: Any) -> Any:
     """Return a process, not started, that is forked from one in which everything is imported: it need not wait."""
     processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["real_organisation", "enter_incidents"])
+    processes.set_forkserver_preload(["real_organisation", "enter_incidents", "faulty_run"])
+    with pytest.MonkeyPatch.context() as patch:
+        # Python 3.11 forgets to give the server its path, and what the server cannot import it passes over silently.
+        patch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
+        forkserver.ensure_running()
     return processes.Process(target=_in_environment, args=[dict(os.environ), target, *arguments])
 
 
