@@ -18,6 +18,7 @@ from archiver.cli.answers_holding import (
     MadeRequest,
     ReleasedHold,
 )
+from archiver.cli.answers_keys import EndedKey, KeysListed, RotatedKey, ShownKey
 from archiver.cli.answers_kit import MadeKit
 from archiver.cli.answers_reading import (
     ChainOfCustody,
@@ -173,5 +174,10 @@ ANSWERS: Final[dict[str, type]] = {
     "hold admit": AdmittedApprover,
     "hold approve": MadeApproval,
     "hold release": ReleasedHold,
+    "key list": KeysListed,
+    "key show": ShownKey,
+    "key rotate": RotatedKey,
+    "key revoke": EndedKey,
+    "key retire": EndedKey,
 }
 """Every command and the class of its answer."""

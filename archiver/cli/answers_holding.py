@@ -133,11 +133,15 @@ class MadeApprover:
 
 @dataclass(frozen=True)
 class AdmittedApprover:
-    """An approver's key in the operator's own trust file, whose SHA-256 has changed."""
+    """An approver's key in the operator's own trust file, whose SHA-256 has changed.
+
+    `statement` is the log's statement about it, null before the log has begun.
+    """
 
     keyid: str
     trust_file: str
     trust_sha256: str
+    statement: str | None
 
 
 @dataclass(frozen=True)

@@ -28,12 +28,13 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "trust": ("trust", "Show a trust file, or write the one to hand out."),
     "witness": ("witness", "See the log from outside, remember it, and cosign it."),
     "hold": ("hold", "Show, extend and, on two approvals, release holds."),
+    "key": ("key", "Show keys, give one a successor, end one that is lost or stolen."),
     "doctor": ("doctor", "Look at everything that could break the promise, and try it."),
     "catalog": ("catalog", "Rebuild the local index from the store."),
 }
 """Name of each command: module in this folder, and its line in `--help`."""
 
-GROUPS: Final = ("trust", "witness", "hold", "doctor", "catalog")
+GROUPS: Final = ("trust", "witness", "hold", "key", "doctor", "catalog")
 """Commands that have commands of their own."""
 
 _EPILOG: Final = (

@@ -101,13 +101,19 @@ def admit_command(run: Run, file: Path) -> Answer:
 
     data = read_input(file, "a public key in PEM", limit=65_536)
     policy = open_policy(run)
-    keyid, trust = admit(policy, data.decode("ascii", "replace"))
+    pem = data.decode("ascii", "replace")
+    done = admit(policy, pem, clock=run.clock, random=run.random, environ=run.environ, listener=run.talk.hear)
     path = trust_path(policy)
     text = [
-        f"{keyid} may approve releases",
+        f"{done.keyid} may approve releases",
+        *([f"  statement {done.statement}"] if done.statement else []),
         "hand the trust file out again: archiver trust export -o FILE",
     ]
-    return Answer(Exit.OK, AdmittedApprover(keyid, str(path), digest_of(trust.encode())), "\n".join(text))
+    return Answer(
+        Exit.OK,
+        AdmittedApprover(done.keyid, str(path), digest_of(done.trust.encode()), done.statement),
+        "\n".join(text),
+    )
 
 
 @click.command("approve")

@@ -14,7 +14,7 @@ from archiver.errors import Exit, UsageError
 
 if TYPE_CHECKING:
     from archiver.model.policy import Policy
-    from archiver.model.trust import TrustFile
+    from archiver.model.trust import LogKey, StatementKey, TrustFile
 
 __all__ = ["command"]
 
@@ -163,11 +163,8 @@ def _lines(trust: TrustFile, digest: str) -> list[str]:
         ("archive", trust.archive),
         ("log", log.origin),
         ("seen", seen),
-        *(("log key", key.vkey) for one in trust.logs for key in one.keys),
-        *(
-            ("statement key", f"{key.keyid} ({', '.join(key.roles)}){_ends(key.valid_until)}")
-            for key in trust.statement_keys
-        ),
+        *(("log key", f"{key.vkey}{_sizes(key)}") for one in trust.logs for key in one.keys),
+        *(("statement key", f"{key.keyid} ({', '.join(key.roles)}){_ends(key)}") for key in trust.statement_keys),
         *(
             ("hold", f"{hold.matter} until {hold.until}, {hold.mode}{' and legal hold' if hold.legal_hold else ''}")
             for hold in trust.holds
@@ -180,5 +177,12 @@ def _lines(trust: TrustFile, digest: str) -> list[str]:
     return [*columns(rows), "", "compare the SHA-256 with the operator's, by telephone, before you trust anything"]
 
 
-def _ends(valid_until: str | None) -> str:
-    return "" if valid_until is None else f" until {valid_until}"
+def _sizes(key: LogKey) -> str:
+    if key.to_size is not None:
+        return f" up to {key.to_size} entries"
+    return f" from {key.from_size} entries on" if key.from_size else ""
+
+
+def _ends(key: StatementKey) -> str:
+    until = "" if key.valid_until is None else f" until {key.valid_until}"
+    return until if key.revoked is None else f"{until}, revoked since {key.revoked.since}: {key.revoked.reason}"

@@ -29,6 +29,7 @@ from pydantic import ValidationError
 
 from archiver.errors import EvidenceError
 from archiver.flows.adopt_incidents import Left, incidents, is_settled, named_before
+from archiver.flows.key_facts import has_ended
 from archiver.flows.session import Session, statement_opener
 from archiver.judge import batches
 from archiver.judge.rows import RowJudge
@@ -113,7 +114,7 @@ def _statements(session: Session, days: set[str]) -> tuple[int, list[Left]]:
                 continue  # a stranger, which `verify` names
             _refuse_two(key, [data for _, data, _ in envelopes])
             version, data, opened = envelopes[0]
-            why = _why_not(session, opened)
+            why = _why_not(session, opened, data)
             if why is None:
                 session.enter(key, data)
                 entered += 1
@@ -150,8 +151,11 @@ def _refuse_two(key: str, envelopes: list[bytes]) -> None:
         )
 
 
-def _why_not(session: Session, opened: Opened) -> str | None:
+def _why_not(session: Session, opened: Opened, data: bytes) -> str | None:
     """Say why a valid statement does not fit the log as it is now, None when it does."""
+    keyid = dsse.open_envelope(data).keyid
+    if has_ended(session.trust, session.catalog, session.clock(), keyid):
+        return f"never entered: a {opened.kind} statement by {keyid}, a key that has ended"
     if opened.kind in _ONCE:
         return f"never entered: a valid {opened.kind} statement, after which the log has gone on without it"
     predicate = opened.statement.predicate if opened.statement is not None else None

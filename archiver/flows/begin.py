@@ -83,7 +83,11 @@ def _begin_archive(session: Session) -> None:
         tree="rfc6962",
         leaf="archiver-leaf-v1",
         keys=[
-            PublishedKey(keyid=key.keyid, role="statement", pem=keys.to_pem(keys.load_public_pem(key.pem)))
+            PublishedKey(
+                keyid=key.keyid,
+                role="statement" if "statement" in key.roles else "approver",
+                pem=keys.to_pem(keys.load_public_pem(key.pem)),
+            )
             for key in session.trust.statement_keys
         ],
         policy_sha256=session.policy.sha256,

@@ -14,7 +14,11 @@ from datetime import datetime
 from hashlib import sha256
 
 from archiver.errors import ArchiverError, UsageError
-from archiver.flows.session import own_trust, trust_path
+from archiver.events import Listener
+from archiver.flows.key_facts import key_statements
+from archiver.flows.key_rotate import state_key
+from archiver.flows.session import Session, open_session, own_trust, replace_trust, trust_path
+from archiver.flows.state import StateFolder
 from archiver.model import layout
 from archiver.model.policy import Policy
 from archiver.model.statement import By, Subject, parse_statement
@@ -22,12 +26,20 @@ from archiver.model.statement_holds import APPROVALS, ApprovalPredicate, Request
 from archiver.model.trust import StatementKey, TrustFile
 from archiver.proof import dsse, keys
 from archiver.signing.base import Signer
-from archiver.writer.durable import replace_file
 from archiver.writer.seal import Seal
 
-__all__ = ["REQUEST_NAME", "Approval", "admit", "approve", "open_approvals", "read_request"]
+__all__ = ["REQUEST_NAME", "Admitted", "Approval", "admit", "approve", "open_approvals", "read_request"]
 
 REQUEST_NAME = "release-request.json"
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """An approver who was admitted: their key's id, the trust file as it is now, the statement that says so."""
+
+    keyid: str
+    trust: TrustFile
+    statement: str | None
 
 
 @dataclass(frozen=True)
@@ -69,8 +81,19 @@ def open_approvals(envelopes: list[bytes], request: bytes, trust: TrustFile, ope
     return found
 
 
-def admit(policy: Policy, pem: str) -> tuple[str, TrustFile]:
-    """Add an approver's public key to the operator's own trust file; return its id and the new trust file."""
+def admit(
+    policy: Policy,
+    pem: str,
+    *,
+    clock: Callable[[], datetime],
+    random: Callable[[int], bytes],
+    environ: dict[str, str],
+    listener: Listener,
+) -> Admitted:
+    """Add an approver's public key to the log and to the operator's own trust file.
+
+    Before the log has begun it is the first statement of the archive that will name the approver.
+    """
     trust, path = own_trust(policy), trust_path(policy)
     try:
         keyid = keys.keyid(keys.load_public_pem(pem))
@@ -78,12 +101,30 @@ def admit(policy: Policy, pem: str) -> tuple[str, TrustFile]:
         raise UsageError(
             "approver-refused", f"public key: {problem.message}", hint="ask for the PEM again"
         ) from problem
-    if keyid in {key.keyid for key in trust.statement_keys}:
+    known = keyid in {key.keyid for key in trust.statement_keys}
+    statement, begun = None, StateFolder(policy.state).exists
+    if begun:
+        with open_session(policy, clock=clock, random=random, environ=environ, listener=listener) as session:
+            statement = _state_approver(session, keyid, pem)
+    # A crash here leaves an approver whom only the log names; the same command again writes the trust file.
+    if known and statement is None:
         raise UsageError("approver-known", f"{path}: expected no key {keyid}, found it", hint="it is admitted already")
-    words = StatementKey(keyid=keyid, pem=pem, roles=["approver"], valid_from=None, valid_until=None, revoked=None)
-    changed = trust.model_copy(update={"statement_keys": [*trust.statement_keys, words]})
-    replace_file(path, changed.encode(), mode=0o644)
-    return keyid, changed
+    if not known:
+        words = StatementKey(keyid=keyid, pem=pem, roles=["approver"], valid_from=None, valid_until=None, revoked=None)
+        trust = trust.model_copy(update={"statement_keys": [*trust.statement_keys, words]})
+        replace_trust(policy, trust)
+    return Admitted(keyid, trust, statement)
+
+
+def _state_approver(session: Session, keyid: str, pem: str) -> str | None:
+    """Enter that an approver's key is added; None where the log says so, or has not begun."""
+    session.everywhere(lambda vault: vault.log.catch_up())
+    archive = session.catalog.archive()
+    known = {one.keyid for _, one in key_statements(session.catalog)}
+    if archive is None or keyid in known | {one.keyid for one in archive.keys}:
+        return None
+    words: dict[str, str | None] = {"action": "add", "role": "approver", "keyid": keyid, "pem": pem, "vkey": None}
+    return state_key(session, {**words, "reason": "may approve releases"})
 
 
 def read_request(data: bytes) -> Request:

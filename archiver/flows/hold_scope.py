@@ -143,7 +143,7 @@ def _subjects(catalog: Catalog) -> dict[str, set[str]]:
     """Return what statements other than batches name, with its digests; objects that incidents met are not named."""
     found: dict[str, set[str]] = {}
     for _, statement in catalog.statements():
-        for subject in statement.subject:
+        for subject in statement.objects:
             if statement.kind != "incident" or subject.name.startswith(layout.REPORTS):
                 found.setdefault(subject.name, set()).add(subject.digest.sha256)
     return found

@@ -25,6 +25,7 @@ from archiver.catalog.catalog import Catalog
 from archiver.errors import EvidenceError, UsageError, WorldError
 from archiver.events import Listener
 from archiver.flows.destinations import Named, destinations, receipts_of
+from archiver.flows.key_facts import ended_in, has_ended
 from archiver.flows.state import StateFolder
 from archiver.flows.vault import Vault
 from archiver.flows.writing import Session
@@ -37,6 +38,7 @@ from archiver.signing.open import open_log_signer, open_signer
 from archiver.stores.base import Store
 from archiver.stores.open import open_store
 from archiver.writer.append import Log, Opened
+from archiver.writer.durable import replace_file
 from archiver.writer.journal import Journal
 from archiver.writer.rows import disk_error
 from archiver.writer.seal import Seal
@@ -48,6 +50,7 @@ __all__ = [
     "open_beside",
     "open_session",
     "own_trust",
+    "replace_trust",
     "trust_path",
     "whoami",
 ]
@@ -126,13 +129,17 @@ def open_session(
     random: Callable[[int], bytes],
     environ: dict[str, str],
     listener: Listener,
+    any_log_key: bool = False,
 ) -> Iterator[Session]:
-    """Open everything for writing, under the run lock of the state folder."""
+    """Open everything for writing, under the run lock of the state folder.
+
+    With `any_log_key` the log's key in place need not be the one of the trust file, and nothing can be appended.
+    """
     state = StateFolder(policy.state)
     trust = own_trust(policy)
     named = destinations(policy, trust)
     with state.locked(), ExitStack() as open_files:
-        signers = _open_signers(policy, trust, environ)
+        signers = _open_signers(policy, trust, environ, None if any_log_key else named)
         stores = [destination_store(policy, clock, one.spec) for one in named]
         offset, problems = _checked_offset(stores)
         try:
@@ -151,6 +158,7 @@ def open_session(
                 _vault(session, one, store, signers.log, open_files.enter_context(closing(_catalog(one, store, trust))))
                 for one, store in zip(named, stores, strict=True)
             )
+            _demand_living_key(session)
             for vault, problem in zip(session.vaults, problems, strict=True):
                 if problem is not None:
                     session.set_aside(vault, problem)
@@ -179,9 +187,9 @@ def open_beside(
     brings the statement to the other destinations: the log needs no other lock than its own rules.
     """
     trust = own_trust(policy)
-    signers = _open_signers(policy, trust, environ)
-    offset, _ = _checked_offset([store])
     named = _named(policy, trust, store, clock)
+    signers = _open_signers(policy, trust, environ, [named])
+    offset, _ = _checked_offset([store])
     with closing(Catalog("")) as catalog, closing(Journal(Path(":memory:"))) as journal:
         take_in(catalog)
         session = Session(
@@ -196,12 +204,14 @@ def open_beside(
             listener=listener,
         )
         session.vaults = (_vault(session, named, store, signers.log, catalog),)
+        _demand_living_key(session)
         yield session
 
 
 def check_keys(policy: Policy, environ: dict[str, str]) -> None:
     """Raise what signing would raise for want of a key, a passphrase or the trust file, before anything is done."""
-    _open_signers(policy, own_trust(policy), environ)
+    trust = own_trust(policy)
+    _open_signers(policy, trust, environ, destinations(policy, trust))
 
 
 @dataclass(frozen=True)
@@ -210,11 +220,22 @@ class _Signers:
     log: LogSigner
 
 
-def _open_signers(policy: Policy, trust: TrustFile, environ: dict[str, str]) -> _Signers:
+def _open_signers(policy: Policy, trust: TrustFile, environ: dict[str, str], named: Sequence[Named] | None) -> _Signers:
+    """Open both keys and compare them with the trust file; the log's key only where destinations are given."""
     signer = open_signer(policy.keys.statement_key, policy.keys.passphrase, environ)
     log_signer = open_log_signer(policy.keys.log_key, policy.keys.passphrase, environ)
-    _check_own_keys(trust, signer.keyid, log_signer.public_bytes)
+    _check_own_keys(trust, signer.keyid, log_signer.public_bytes, named or ())
     return _Signers(signer, log_signer)
+
+
+def _demand_living_key(session: Session) -> None:
+    keyid, now = session.seal.signer.keyid, session.clock()
+    if any(has_ended(session.trust, vault.catalog, now, keyid) for vault in session.vaults):
+        raise UsageError(
+            "key-ended",
+            f"statement key: expected one that has not ended, found {keyid}",
+            hint="name its successor in the policy; `archiver key list` shows which one that is",
+        )
 
 
 def _named(policy: Policy, trust: TrustFile, store: Store, clock: Callable[[], datetime]) -> Named:
@@ -240,6 +261,8 @@ def _vault(session: Session, named: Named, store: Store, signer: LogSigner, cata
         open_statement=statement_opener(session.trust),
         lock=partial(session.lock_for, store=store),
         strangers=session.strangers.append,
+        key_at=named.log.key_at,
+        has_ended=partial(ended_in, catalog),
     )
     return Vault(named.id, named.origin, vkey, store, catalog, log)
 
@@ -254,6 +277,11 @@ def state_error(problem: sqlite3.OperationalError, path: Path) -> WorldError:
         f"{path}: {problem}",
         hint="check the disk of the state folder, then run the same command again",
     )
+
+
+def replace_trust(policy: Policy, trust: TrustFile) -> None:
+    """Put a new trust file in the place of the operator's own one, whole or not at all."""
+    replace_file(trust_path(policy), trust.encode(), mode=0o644)
 
 
 def statement_opener(trust: TrustFile) -> Callable[[bytes], Opened]:
@@ -280,16 +308,20 @@ def statement_opener(trust: TrustFile) -> Callable[[bytes], Opened]:
     return open_statement
 
 
-def _check_own_keys(trust: TrustFile, keyid: str, log_public: bytes) -> None:
+def _check_own_keys(trust: TrustFile, keyid: str, log_public: bytes, named: Sequence[Named]) -> None:
     if keyid not in {key.keyid for key in trust.statement_keys}:
         raise UsageError(
             "key-mismatch",
             f"statement key: expected one of the trust file's keys, found {keyid}",
             hint="put the key back that this archive was begun with",
         )
-    for log in trust.logs:
-        if note.parse_vkey(log.keys[-1].vkey).public != log_public:
-            raise UsageError("key-mismatch", "log key: it is not the one that the trust file names", hint="put it back")
+    for one in named:
+        if note.parse_vkey(one.log.keys[-1].vkey).public != log_public:
+            raise UsageError(
+                "key-mismatch",
+                "log key: it is not the one that the trust file names",
+                hint="put it back; a rotation that was stopped is finished by `archiver key rotate log`",
+            )
 
 
 def _checked_offset(stores: Sequence[Store]) -> tuple[int | None, list[WorldError | None]]:

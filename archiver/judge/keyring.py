@@ -3,7 +3,8 @@
 Laws: a key is good when the trust file has it with the role that the kind needs; a key that only an earlier, good
 `archive` or `key` statement names is chained: unknown, never good; a key with an end is good only when a bracket of
 timestamps ends before it, whatever the statement itself says of its time; while nothing brackets it, it is unknown at
-best.
+best. The log ends keys too, and takes no time into account: what a key signs after a good statement has retired or
+revoked it fails, so that whoever finds an old key cannot go on with it, at whatever time they say that they did.
 
 >>> keyring.judge("batch", keyid, "2026-11-23T12:00:00Z", brackets.of(17))
 []
@@ -17,8 +18,9 @@ from typing import NamedTuple
 from archiver.errors import ArchiverError
 from archiver.judge.brackets import OPEN, Bracket
 from archiver.model.finding import Severity
+from archiver.model.statement import ArchivePredicate, KeyPredicate, Statement
 from archiver.model.trust import StatementKey, TrustFile
-from archiver.proof import canonical, dsse, keys
+from archiver.proof import keys
 from archiver.proof.keys import PublicKey
 
 __all__ = ["Keyring", "Objection"]
@@ -34,6 +36,14 @@ class Objection(NamedTuple):
 
 
 @dataclass(frozen=True)
+class _Ended:
+    """Where the log ends a key, and since when it is not to be believed where it was revoked."""
+
+    position: int
+    since: str | None
+
+
+@dataclass(frozen=True)
 class _Known:
     public: PublicKey
     words: StatementKey | None
@@ -45,6 +55,7 @@ class Keyring:
     def __init__(self, trusted: TrustFile) -> None:
         """Begin with the keys of the trust file."""
         self._known = {key.keyid: _Known(keys.load_public_pem(key.pem), key) for key in trusted.statement_keys}
+        self._ended: dict[str, _Ended] = {}
 
     def public(self, keyid: str) -> PublicKey | None:
         """Return a key to check a signature with; None for one that nobody named."""
@@ -56,7 +67,16 @@ class Keyring:
 
         `at` is when the statement says it was made, `bracket` what timestamps prove about that.
         """
-        words = self._known[keyid].words
+        words, ended = self._known[keyid].words, self._ended.get(keyid)
+        if ended is not None:
+            return [
+                Objection(
+                    "statement-key-expired",
+                    f"entered before entry {ended.position}, by which the key ended",
+                    f"signed by {keyid} after that, whatever time it claims",
+                    Severity.FAILED,
+                )
+            ]
         if words is None:
             return [
                 Objection(
@@ -78,24 +98,38 @@ class Keyring:
             ]
         return [*_too_early(words, at), *_too_late(words, at, bracket)]
 
-    def learn(self, payload: bytes) -> None:
-        """Chain the keys that a good `archive` or `key` statement names."""
-        value = canonical.decode(payload, limit=dsse.MAX_ENVELOPE)
-        predicate = value.get("predicate") if isinstance(value, dict) else None
-        if not isinstance(value, dict) or not isinstance(predicate, dict):
-            return
-        if value.get("predicateType") == "urn:archiver:archive:v1":
-            named = predicate.get("keys")
-            for key in named if isinstance(named, list) else []:
-                self._chain(key)
-        elif value.get("predicateType") == "urn:archiver:key:v1" and predicate.get("action") == "add":
-            self._chain(predicate)
+    def revoked_by_the_log(self) -> dict[str, str]:
+        """Return the keys that the log revokes and the trust file does not, each with since when."""
+        found = {}
+        for keyid, ended in self._ended.items():
+            words = self._known[keyid].words if keyid in self._known else None
+            if ended.since is not None and (words is None or words.revoked is None):
+                found[keyid] = ended.since
+        return found
 
-    def _chain(self, words: canonical.JSON) -> None:
-        if not isinstance(words, dict) or words.get("role") != "statement":
+    def learn(self, position: int, statement: Statement, *, chains: bool) -> None:
+        """Take in what a statement that did not fail says about keys.
+
+        It chains a key only when nothing at all speaks against its own key; it ends one in any case, as an end only
+        ever takes away.
+        """
+        words = statement.predicate
+        if isinstance(words, ArchivePredicate) and chains:
+            for key in words.keys:
+                self._chain(key.role, key.pem)
+        elif isinstance(words, KeyPredicate) and words.action == "add" and chains:
+            self._chain(words.role, words.pem)
+        elif isinstance(words, KeyPredicate) and words.action != "add" and words.role != "log":
+            # A log's key has no end here: the sizes in the trust file say what it signs.
+            before = self._ended.get(words.keyid, _Ended(position, None))
+            since = [one for one in (before.since, words.compromised_since) if one is not None]
+            self._ended[words.keyid] = _Ended(before.position, min(since, default=None))
+
+    def _chain(self, role: str, pem: str | None) -> None:
+        if role == "log":
             return
         try:
-            public = keys.load_public_pem(str(words.get("pem")))
+            public = keys.load_public_pem(pem or "")
         except ArchiverError:
             return  # a key that nobody should trust chains nothing; what it signs is then by an unknown key
         self._known.setdefault(keys.keyid(public), _Known(public, None))

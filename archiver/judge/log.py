@@ -183,6 +183,16 @@ class _Reader:
             expected = size + 1
 
     def _check_seen_sizes(self, log: Log) -> None:
+        # A log key that has ended was in use until then: without this a thief of the old key could cut the log off.
+        ended = [key.to_size for one in self._trust.logs if one.origin == log.origin for key in one.keys if key.to_size]
+        if 0 < log.size < max(ended, default=0):
+            self._say(
+                "log-rollback",
+                log.origin,
+                f"at least {max(ended)} entries, which a key of the trust file signed before it ended",
+                f"{log.size} entries",
+                hint="this copy is older than the trust file, or its end was cut off: ask for a newer one",
+            )
         for seen in self._seen:
             if seen.size > log.size:
                 self._say(

@@ -132,6 +132,7 @@ def read_statements(
     for versions in content.ahead((_named(inventory, data) for _, data in log.entries()), dsse.MAX_ENVELOPE):
         position, data = next(positions)
         reader.take(position, data, versions)
+    reader.look_back()
     return reader.statements
 
 
@@ -189,6 +190,26 @@ class _Reader:
             "INSERT INTO statements VALUES(?, ?, ?, ?, ?, ?, ?)",
             (position, kind, identity, named.key, envelope, known, good),
         )
+
+    def look_back(self) -> None:
+        """Say which statements may be a thief's: signed by a key that the log revoked later, and not proved older."""
+        revoked = self._keyring.revoked_by_the_log()
+        if not revoked:
+            return
+        rows = self._db.execute("SELECT position, key, envelope FROM statements WHERE good ORDER BY position")
+        for position, key, envelope in rows:
+            since = revoked.get(dsse.open_envelope(bytes(envelope)).keyid)
+            if since is not None and not self._brackets.of(int(position)).ends_before(since):
+                self.statements.findings.append(
+                    Finding.of(
+                        "statement-key-expired",
+                        str(key),
+                        f"proof that it is older than {since}, since when the log revokes its key",
+                        "none",
+                        hint="ask the operator for the trust file as it is now: this one does not revoke the key",
+                        severity=Severity.UNKNOWN,
+                    )
+                )
 
     # 1
 
@@ -266,8 +287,8 @@ class _Reader:
             return False, False
         if unknown:
             self._say("statement-kind-unknown", key, "a kind that this version knows", unknown)
-        if not objections:
-            self._keyring.learn(envelope.payload)
+        if statement is not None:
+            self._keyring.learn(position, statement, chains=not objections)
         if statement is None:
             for code, expected, actual in self._name_problems(_word(envelope.payload, "archive")):
                 self._say(code, key, expected, actual)

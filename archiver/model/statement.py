@@ -4,8 +4,8 @@ A statement is an in-toto Statement v1 in canonical JSON. Its predicate type is 
 below say which members each kind has, and nothing else is accepted:
 
 >>> sorted(PREDICATES)
-['access', 'approval', 'archive', 'batch', 'hold', 'incident', 'policy', 'receipt', 'release', 'snapshot',
- 'timestamp', 'verification']
+['access', 'approval', 'archive', 'batch', 'hold', 'incident', 'key', 'policy', 'receipt', 'release',
+ 'snapshot', 'timestamp', 'verification']
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from archiver.errors import EvidenceError
 from archiver.model import layout
 from archiver.model.statement_access import AccessPredicate, VerificationPredicate
 from archiver.model.statement_holds import ApprovalPredicate, HoldPredicate, ReleasePredicate
+from archiver.model.statement_keys import KeyPredicate, subject_name
 from archiver.model.statement_timestamp import TimestampPredicate
 from archiver.model.statement_words import (
     By,
@@ -46,6 +47,7 @@ __all__ = [
     "HoldWords",
     "IncidentObject",
     "IncidentPredicate",
+    "KeyPredicate",
     "MatterWords",
     "PolicyPredicate",
     "Predicate",
@@ -241,6 +243,7 @@ PREDICATES: Final[dict[str, type[Predicate]]] = {
     "verification": VerificationPredicate,
     "access": AccessPredicate,
     "timestamp": TimestampPredicate,
+    "key": KeyPredicate,
 }
 
 
@@ -283,6 +286,11 @@ class Statement(Words):
     def id(self) -> str:
         """Its id, unique per kind in a log."""
         return self.predicate.id
+
+    @property
+    def objects(self) -> tuple[Subject, ...]:
+        """The subjects that are stored objects; a statement about a key has none."""
+        return () if isinstance(self.predicate, KeyPredicate) else self.subject
 
     @property
     def key(self) -> str:
@@ -373,6 +381,10 @@ def _check_id(statement: Statement) -> None:
             raise _malformed("receipts for its subjects", f"one for {others[0]}")
     if predicate.id != expected:
         raise _malformed(f"the id {expected}", predicate.id)
+    if isinstance(predicate, KeyPredicate):
+        found = [(subject.name, subject.digest.sha256) for subject in statement.subject]
+        if found != [(subject_name(predicate.keyid), predicate.keyid)]:
+            raise _malformed(f"the one subject {subject_name(predicate.keyid)}", found)
 
 
 def _malformed(expected: str, found: object) -> EvidenceError:

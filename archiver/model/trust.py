@@ -50,6 +50,13 @@ class LogTrust(_Words):
     keys: Annotated[list[LogKey], Field(min_length=1)]
     seen: Seen | None
 
+    def key_at(self, size: int) -> note.VerifierKey | None:
+        """Return the newest of the keys that sign a checkpoint of this size."""
+        for key in reversed(self.keys):
+            if key.from_size <= size and (key.to_size is None or size <= key.to_size):
+                return note.parse_vkey(key.vkey)
+        return None
+
 
 class Revoked(_Words):
     """From when a key is not to be believed, and why."""

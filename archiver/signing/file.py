@@ -212,25 +212,25 @@ def _check_mode(path: Path, mode: int, what: str) -> None:
 def _write_new(path: Path, data: bytes) -> None:
     """Write a file that is not there yet, whole and durable or not at all."""
     _make_folder(path.parent)
+    scratch = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _PRIVATE)
+        descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _PRIVATE)
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(file.fileno(), _PRIVATE)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        # A crash up to here leaves a private file under a name that no command looks at.
+        path.hardlink_to(scratch)
+        _sync_folder(path.parent)
     except FileExistsError as problem:
         raise UsageError(
             "key-exists", f"{path}: expected no file, found one", hint="a key is never written over; move it away first"
         ) from problem
     except OSError as problem:
         raise WorldError("key-not-written", f"{path}: {problem.strerror}") from problem
-    # A crash from here on leaves a short or empty file, which no command takes for a key.
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(file.fileno(), _PRIVATE)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        _sync_folder(path.parent)
-    except OSError as problem:
-        path.unlink(missing_ok=True)
-        raise WorldError("key-not-written", f"{path}: {problem.strerror}") from problem
+    finally:
+        scratch.unlink(missing_ok=True)
 
 
 def _make_folder(folder: Path) -> None:

@@ -20,7 +20,6 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Protocol
 
 from archiver.errors import EvidenceError, KeyExistsError, NotStoredError, WorldError
 from archiver.model import layout
@@ -30,6 +29,7 @@ from archiver.proof.checkpoint import Checkpoint
 from archiver.proof.note import VerifierKey
 from archiver.signing.base import LogSigner
 from archiver.stores.base import Lock, Store, Version
+from archiver.writer.logbook import LogBook
 from archiver.writer.place import Strangers, place, raise_lock, versions_of
 
 __all__ = ["Log", "LogBook", "Opened", "wait_a_little"]
@@ -43,34 +43,6 @@ _MAX_ATTEMPTS = 1000  # lost races in a row: beyond this the store is not doing 
 def wait_a_little(lost: int) -> None:
     """Wait for a time that grows with the races lost, never the same for two writers, a third of a second at most."""
     time.sleep(0.03 * 2 ** min(lost, 3) * (0.5 + secrets.randbelow(1000) / 1000))
-
-
-class LogBook(Protocol):
-    """What a writer remembers of the log between runs."""
-
-    def log_size(self) -> int:
-        """Return the number of entries that are known."""
-        ...
-
-    def frontier(self) -> merkle.Frontier:
-        """Return the tree over the known entries."""
-        ...
-
-    def has_statement(self, kind: str, identity: str) -> bool:
-        """Say whether a statement is in the known log."""
-        ...
-
-    def entry_of(self, key: str) -> bytes | None:
-        """Return the known entry that names the statement stored under `key`."""
-        ...
-
-    def entries(self, first: int, count: int) -> list[bytes]:
-        """Return known entries."""
-        ...
-
-    def absorb(self, index: int, entry: bytes, statement: Statement | None, envelope: bytes) -> None:
-        """Remember one more entry and what its statement says; None for a kind that is not known here."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -110,10 +82,14 @@ class Log:
         lock: Callable[[], Lock],
         strangers: Strangers,
         pause: Callable[[int], None] = wait_a_little,
+        key_at: Callable[[int], VerifierKey | None] | None = None,
+        has_ended: Callable[[str], bool] = lambda _: False,
     ) -> None:
         """Bind a store to what is known of its log; `open_statement` raises for an envelope that is not valid.
 
-        `pause` is called after each lost race with the number of races lost in a row before.
+        `key_at` returns the log's key for a size, where it has had others than `vkey`. What a key signed that
+        `has_ended`, by its id, is entered by nobody any more; what the log has of it stays. `pause` is called after
+        each lost race with the number of races lost in a row before.
         """
         self._store = store
         self._book = book
@@ -123,6 +99,8 @@ class Log:
         self._lock = lock
         self._strangers = strangers
         self._pause = pause
+        self._key_at = key_at or (lambda _: vkey)
+        self._has_ended = has_ended
         self._confirmed = 0  # a size whose checkpoint this process has found to be the book's
         self._known: dict[tuple[str, str | None], bytes] = {}
         self._statements: dict[bytes, tuple[bytes, Opened]] = {}
@@ -160,6 +138,7 @@ class Log:
         if layout.statement_of_key(key) is None:
             raise WorldError("log-key", f"{key}: expected the key of a statement")
         mine = entry.encode(key, sha256(envelope).hexdigest())
+        self._demand_living_key(key, envelope)
         for attempt in range(_MAX_ATTEMPTS):
             size = self.catch_up()
             if self._book.entry_of(key) is None:
@@ -174,6 +153,15 @@ class Log:
         raise WorldError(
             "log-busy", f"log: lost {_MAX_ATTEMPTS} races in a row", hint="run the same command again later"
         )
+
+    def _demand_living_key(self, key: str, envelope: bytes) -> None:
+        keyid = dsse.open_envelope(envelope).keyid
+        if self._book.entry_of(key) is None and self._has_ended(keyid):
+            raise WorldError(
+                "key-ended",
+                f"{key}: expected a statement by a key that has not ended, found one by {keyid}",
+                hint="see `archiver key list`; a retired key signs nothing any more",
+            )
 
     def _reserve(self, index: int, mine: bytes) -> _Found:
         """Try to take position `index`; return the entry that has it, which may be another writer's."""
@@ -212,6 +200,12 @@ class Log:
 
     def _sign(self, head: Checkpoint) -> None:
         """Store the signed checkpoint, unless another writer has closed this position in the meantime."""
+        if self._key_at(head.size) != self._vkey:
+            raise WorldError(
+                "log-key",
+                f"log: expected the log key for {head.size} entries, found another one",
+                hint="finish the rotation: archiver key rotate log",
+            )
         key, signed = layout.checkpoint_key(head.size), checkpoint.sign(head, self._signer)
         try:
             self._store.put(key, signed, sha256=sha256(signed).hexdigest(), lock=self._lock())
@@ -274,8 +268,12 @@ class Log:
         return self._oldest(index, tree, names)
 
     def _entry(self, index: int) -> _Found | None:
-        """Return the entry at the next position: the oldest valid version of its key."""
-        return next(self._valid(index, set()), None)
+        """Return the entry at the next position: the oldest valid version of its key, by a key that has not ended."""
+        for found in self._valid(index, set()):
+            if not self._has_ended(dsse.open_envelope(found.envelope).keyid):
+                return found
+            self._strangers(found.version)
+        return None
 
     def _valid(self, index: int, names: set[tuple[str, str]]) -> Iterator[_Found]:
         """Yield the valid versions of an entry, oldest first; `names` are in the log though not in the book yet."""
@@ -331,9 +329,13 @@ class Log:
         return heads[0] if heads else None
 
     def _heads(self, size: int) -> Iterator[Checkpoint]:
+        vkey = self._key_at(size)
         for version, data in self._versions(layout.checkpoint_key(size), _CHECKPOINT_LIMIT):
+            if vkey is None:  # by the trust file nobody signs this size
+                self._strangers(version)
+                continue
             try:
-                head = checkpoint.open_signed(data, self._vkey)
+                head = checkpoint.open_signed(data, vkey)
             except EvidenceError:
                 self._strangers(version)
                 continue

@@ -26,13 +26,18 @@ CONSENT = Instrument("consent.pdf", b"the documents need not be kept any longer\
 AFTER = datetime(2027, 1, 2, 12, tzinfo=UTC)
 
 
+def admitted(place, signer):
+    words = {"clock": place.clock, "random": place.random, "environ": {}, "listener": silent}
+    return admit(place.policy, keys.to_pem(signer.public), **words)
+
+
 @pytest.fixture
 def approvers(filled, tmp_path):
     """Two people with keys of their own, admitted to the trust file after the archive was begun."""
     filled.take()
     signers = [create_p256(tmp_path / f"approver-{name}.pem", None) for name in ("a", "b")]
     for signer in signers:
-        admit(filled.policy, keys.to_pem(signer.public))
+        admitted(filled, signer)
     return signers
 
 
@@ -267,7 +272,7 @@ def shared(filled, tmp_path):
     filled.take()
     signers = [create_p256(tmp_path / f"approver-{name}.pem", None) for name in ("a", "b")]
     for signer in signers:
-        admit(filled.policy, keys.to_pem(signer.public))
+        admitted(filled, signer)
     return filled, signers
 
 

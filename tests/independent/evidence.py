@@ -258,6 +258,11 @@ KINDS: dict[str, dict[str, Any]] = {
         "id": STAMP, "what": pattern("(?s).+"), "why": (TEXT, None), "verdict": ("begun", "ok", "partial", "failed"),
         "counts": lambda value: type(value) is dict and all(COUNT(one) for one in value.values()),
     },
+    "key": {
+        "id": STAMP, "action": ("add", "retire", "revoke"), "role": ("statement", "log", "approver"), "keyid": HEX,
+        "pem": (TEXT, None), "vkey": (TEXT, None), "reason": pattern("(?s).{1,2000}"),
+        "compromised_since": (INSTANT, None),
+    },
     "incident": {
         "id": STAMP, "what": TEXT, "decision": ("adopted", "not evidence", "unexplained"),
         "objects": [{"key": TEXT, "version": (TEXT, None), "sha256": HEX}],
@@ -515,6 +520,12 @@ def signature_good(key: Any, signature: bytes, payload: bytes) -> bool:
     except (InvalidSignature, ValueError):
         return False
     return True
+
+
+def spki(key: Any) -> str:
+    """Return the keyid of a key."""
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    return sha256(key.public_bytes(serialization.Encoding.DER, form))
 
 
 def verifier_key(vkey: str, origin: str) -> tuple[bytes, ed25519.Ed25519PublicKey]:

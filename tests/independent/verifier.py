@@ -53,6 +53,7 @@ from evidence import (
     schema_fault,
     sha256,
     signature_good,
+    spki,
     statement_key,
     text_fault,
     tile_key,
@@ -92,6 +93,8 @@ class Archive:
         self.unfinished: set[tuple[str, str]] = set()
         self.lines: dict[str, list[dict[str, Any]]] = defaultdict(list)
         self.content: set[str] = set()
+        self.chained: dict[str, dict[str, Any]] = {}
+        self.ended: dict[str, str | None] = {}  # keys that the log ends, and since when they are revoked
         self.gone: set[str] = set()
         self.disposed: set[str] = set()  # snapshots of which batches were disposed
         self.origin = ""
@@ -138,6 +141,9 @@ class Archive:
         for size in range(1, newest + 1):
             if size not in notes:
                 self.find("log-checkpoint-gap", f"log/checkpoints/{size:012d}")
+        ended = max((key["to_size"] or 0 for key in log["keys"]), default=0)
+        if roots and newest < ended:
+            self.find("log-rollback", "log/checkpoints", words=f"{newest} entries, an ended key signed {ended}")
         if seen and newest < seen["size"]:
             self.find("log-rollback", "log/checkpoints", words=f"{newest} entries, {seen['size']} were seen")
         if seen and seen["size"] in roots and roots[seen["size"]].hex() != seen["root"]:
@@ -249,8 +255,35 @@ class Archive:
                     known.add(key)
                     self.check_numbers(statement)
                     self.statements.append(statement)
+                    self.learn_keys(statement)
             except Bad as error:
                 self.find("statement-malformed", key, words=str(error))
+        self.look_back()
+
+    def learn_keys(self, statement: Statement) -> None:
+        """Chain keys that a statement adds with nothing against it, and end those that any good one ends (11.13)."""
+        says, sound = statement.predicate, all(one[1] != statement.key for one in self.findings)
+        if statement.kind == "archive" and sound:
+            for one in says["keys"]:
+                if one["role"] != "log":
+                    self.chained.setdefault(one["keyid"], one)
+        if statement.kind != "key" or says["role"] == "log":
+            return
+        if says["action"] == "add" and sound:
+            self.chained.setdefault(says["keyid"], says)
+        elif says["action"] != "add":
+            self.ended.setdefault(says["keyid"], None)
+        if says["action"] == "revoke":
+            before = self.ended[says["keyid"]]
+            self.ended[says["keyid"]] = min(filter(None, (before, says["compromised_since"])))
+
+    def look_back(self) -> None:
+        """Doubt what a key signed that the log revoked later and the trust file does not; no bracket is read here."""
+        trusted = {one["keyid"]: one for one in self.trust["statement_keys"]}
+        for statement in self.statements:
+            since = self.ended.get(statement.keyid)
+            if since and not (trusted.get(statement.keyid) or {}).get("revoked"):
+                self.find("statement-key-expired", statement.key, UNKNOWN, f"the log revokes its key since {since}")
 
     def open_statement(self, index: int, key: str, data: bytes) -> Statement | None:
         """Take a statement out of its envelope; None where it is not good, Bad where it is malformed."""
@@ -289,18 +322,16 @@ class Archive:
 
     def key_good(self, key: str, kind: str, signed: dict[str, str], payload: bytes, at: str) -> bool:
         trusted = {one["keyid"]: one for one in self.trust["statement_keys"]}.get(signed["keyid"])
-        claimed = [
-            one for s in self.statements if s.kind == "archive" for one in s.predicate["keys"] if one["role"] != "log"
-        ]
         role = "approver" if kind == "approval" else "statement"
-        listed = trusted or next(
-            (one for one in claimed if one["keyid"] == signed["keyid"] and one["role"] == role), None
-        )
+        listed = trusted or self.chained.get(signed["keyid"])
         if not listed or (trusted and role not in trusted["roles"]):
             self.find("statement-key-unknown", key)
             return False
         if not signature_good(statement_key(listed["pem"], listed["keyid"]), unbase64(signed["sig"]), payload):
             self.find("statement-signature", key)
+            return False
+        if signed["keyid"] in self.ended:
+            self.find("statement-key-expired", key, words="the log has ended this key before")
             return False
         if not trusted:
             self.find("statement-key-unknown", key, UNKNOWN, "only the archive names this key")
@@ -342,6 +373,19 @@ class Archive:
             for name, digest in subjects
         ):
             raise Bad("no subject is the instrument")
+        if kind == "key":
+            public, name = predicate["pem"], f"key:{predicate['keyid']}"
+            if (predicate["role"] == "log") == (public is not None) or (public is None) == (predicate["vkey"] is None):
+                raise Bad("not one key of its role")
+            if (predicate["action"] == "revoke") != (predicate["compromised_since"] is not None):
+                raise Bad("compromised_since")
+            vkey, found = predicate["vkey"] or "", predicate["keyid"]
+            if public is None:
+                found = spki(verifier_key(vkey, vkey.partition("+")[0])[1])
+            else:
+                statement_key(public, found)
+            if found != predicate["keyid"] or subjects != [(name, predicate["keyid"])]:
+                raise Bad("keyid or subject")
         if kind == "receipt" and not predicate["receipts"]:
             raise Bad("no receipts")
         receipts = predicate["receipts"] if kind in ("batch", "receipt") else []
@@ -392,7 +436,7 @@ class Archive:
             if incident:
                 objects = statement.predicate["objects"]  # a folder has no versions, so null alone names what is there
                 self.explained |= {(one["key"], one["sha256"]) for one in objects if one["version"] is None}
-            for name, digest in statement.subjects.items():
+            for name, digest in statement.subjects.items() if statement.kind != "key" else ():
                 # What an incident is about is no content by that; an unknown kind's subject need not be a key (11.7).
                 if statement.kind and not (incident and (name, digest) in self.explained):
                     stated[name].add(digest)

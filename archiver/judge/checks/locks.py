@@ -103,7 +103,7 @@ class Demands:
             self._need_log(position, predicate.at)
             self._need(statement.key, position, predicate.at)
             before = position
-            for subject in statement.subject:
+            for subject in statement.objects:
                 if isinstance(predicate, BatchPredicate):
                     self._need_own(position, subject.name, predicate)
                 elif subject.name not in named and not subject.name.startswith(layout.DATA):

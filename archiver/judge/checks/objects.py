@@ -28,7 +28,7 @@ def check_objects(case: Case) -> None:
     for _, statement, _ in case.archive.statements():
         if not isinstance(statement.predicate, BatchPredicate):
             met = _met(statement)
-            for subject in statement.subject:
+            for subject in statement.objects:
                 if subject.name not in met and not _is_batch(case, subject):
                     _settle(case, seen, subject.name, subject.digest.sha256)
         _check_receipts(case, statement)

@@ -1,0 +1,100 @@
+"""What the commands of `key` answer with `--json`. Public keys only; no answer ever has anything else of a key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from archiver.cli.answers_shared import Position
+
+__all__ = ["EndedKey", "KeyEntry", "KeyWords", "KeysListed", "LogSizes", "RotatedKey", "ShownKey"]
+
+_Role = Literal["statement", "log", "approver"]
+
+
+@dataclass(frozen=True)
+class KeyEntry:
+    """A statement about a key: the log entry that names it, and when it was made."""
+
+    entry: int
+    at: str
+
+
+@dataclass(frozen=True)
+class KeyWords:
+    """A key. `current` signs now, `trusted` may sign, `chained` is named by the log alone and by no trust file.
+
+    `from_size` and `to_size` are the sizes of the log that a log key signs; `to_size` is null while it has no end.
+    """
+
+    keyid: str
+    role: _Role
+    state: Literal["current", "trusted", "chained", "retired", "revoked"]
+    place: str | None
+    added: KeyEntry | None
+    ended: KeyEntry | None
+    reason: str | None
+    valid_until: str | None
+    revoked_since: str | None
+    from_size: int | None
+    to_size: int | None
+
+
+@dataclass(frozen=True)
+class KeysListed:
+    """All keys of the archive, by the operator's own trust file and the local records of the log."""
+
+    keys: list[KeyWords]
+
+
+@dataclass(frozen=True)
+class ShownKey:
+    """One key: `public` is its PEM, or the vkey of a log's key."""
+
+    key: KeyWords
+    public: str
+    if_lost: list[str]
+    if_stolen: list[str]
+
+
+@dataclass(frozen=True)
+class LogSizes:
+    """The last size of a log that its old key signs."""
+
+    origin: str
+    to_size: int
+
+
+@dataclass(frozen=True)
+class RotatedKey:
+    """A key and its successor; `finished` is false while the policy has to name the new one first."""
+
+    role: Literal["statement", "log"]
+    old: str
+    new: str
+    place: str
+    set_aside: str | None
+    finished: bool
+    sizes: list[LogSizes]
+    statements: list[str]
+    trust_file: str
+    trust_sha256: str
+    log: Position
+
+
+@dataclass(frozen=True)
+class EndedKey:
+    """A key that has ended, and the statements that were made for it now.
+
+    `finished` is false while the policy has to name its successor first.
+    """
+
+    keyid: str
+    role: _Role
+    state: Literal["current", "retired", "revoked"]
+    since: str | None
+    finished: bool
+    statements: list[str]
+    trust_file: str
+    trust_sha256: str
+    log: Position
