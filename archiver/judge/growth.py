@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 from typing import Final
 
 from archiver.errors import EvidenceError, NotStoredError
@@ -245,8 +245,8 @@ def _grow(store: Store, tree: merkle.Frontier, step: _Step, check: Check) -> mer
 
 def _check_entry(store: Store, key: str, data: bytes, step: _Step, check: Check) -> None:
     named = entry.decode(data)
-    envelopes = [] if step.envelope is None else [step.envelope]
-    for envelope in (*envelopes, *_versions(store, named.key, dsse.MAX_ENVELOPE)):
+    current = [] if step.envelope is None else [step.envelope]
+    for envelope in chain(current, _versions(store, named.key, dsse.MAX_ENVELOPE)):  # listed only where it must be
         if sha256_hex(envelope) == named.sha256:
             check(named.key, envelope)
             return

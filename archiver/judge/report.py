@@ -255,6 +255,11 @@ def _tail(report: Report) -> Iterator[str]:
 
 def _not_proven(report: Report) -> Iterator[str]:
     yield from _NOT_PROVEN
+    seen = max((one.size for one in report.witnesses), default=0)
+    if not seen:
+        yield "that everybody is shown this log: no witness of the trust file, who would remember it, has seen it"
+    elif seen < report.log_size:
+        yield f"that everybody is shown this log beyond its first {_count(seen, 'entries')}, which a witness has seen"
     if report.earliest_lock is not None and not report.locks_enforced:
         yield "that nobody could have changed this copy: a folder shows changes, it does not prevent them"
     if report.trust_is_own:

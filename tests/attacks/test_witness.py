@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,7 +16,8 @@ from archiver.events import silent
 from archiver.flows.witness import begin, look, put_line
 from archiver.flows.witness_memory import Home
 from archiver.judge.log import Seen
-from archiver.judge.verify import Options
+from archiver.judge.report import to_json
+from archiver.judge.verify import Options, WitnessResult
 from archiver.model import layout
 from archiver.model.finding import Severity
 from archiver.proof import checkpoint, dsse, entry, merkle
@@ -95,6 +97,23 @@ def test_a_second_look_reads_nothing_that_was_seen_before(home):
         world.remove(layout.checkpoint_key(position + 1))
     grow(world, "more")
     assert see(home, world, now=NOW + timedelta(hours=1)).size == 9
+
+
+def test_what_is_as_it_should_be_is_read_and_not_listed(home, monkeypatch):
+    world, asked = World(), []
+    real = type(world.store).list
+    monkeypatch.setattr(type(world.store), "list", lambda self, prefix="": asked.append(prefix) or real(self, prefix))
+    see(home, world)
+    assert set(asked) == {layout.CHECKPOINTS, layout.COSIGNATURES}
+
+
+@pytest.mark.parametrize(("size", "said"), [(0, ["no witness"]), (5, ["first 5 entries"]), (8, [])])
+def test_a_report_says_what_no_witness_has_seen(size, said):
+    world = World()
+    looked = {"name": "counsel", "vkey": "v", "size": size, "at": "2026-11-22T11:00:00Z" if size else None}
+    report = replace(world.verify(), witnesses=(WitnessResult(**looked),))
+    found = [line for line in to_json(report)["does_not_prove"] if "everybody" in line]
+    assert [words in line for words, line in zip(said, found, strict=True)] == [True] * len(said)
 
 
 def test_a_log_that_stands_still_is_cosigned_anew(home):
