@@ -40,6 +40,8 @@ class Bars:
             TimeElapsedColumn(),
             console=console,
             transient=True,
+            redirect_stdout=False,  # what goes to stdout is data, and may go to a file or a pipe
+            redirect_stderr=False,  # `Talk` takes the bar away before it writes
         )
         self._task = self._progress.add_task(name, total=total)
         self._waiting = 0

@@ -28,6 +28,7 @@ class Run:
 
     def write(self, line: str) -> None:
         """Write a line of data to stdout, for lists that may be long; not with `--json`."""
+        self.talk.pause()
         sys.stdout.write(f"{plain(line)}\n")
 
 

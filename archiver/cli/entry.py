@@ -97,6 +97,7 @@ def _answer(arguments: list[str], run: Run) -> Answer:
 
 
 def _give(run: Run, command: str, answer: Answer) -> int:
+    run.talk.pause()
     if answer.error is not None:
         _say_error(run, answer.error)
     if run.json:

@@ -215,7 +215,7 @@ def _source(one: Tally) -> list[str]:
         lines.append("  not as archived any more, what was archived stays:")
         lines += indented(indented(one.lost))
     if one.damaged:
-        lines.append(f"  {count(one.damaged, 'compressed log')} could be read in part only; the file itself is whole")
+        lines.append(f"  {count(one.damaged, 'compressed log')} could be read in part only; as files they are whole")
     if one.known_trouble:
         lines.append(f"  {count(one.known_trouble, 'failure')} that the policy accepts")
     return lines

@@ -43,7 +43,7 @@ class Talk:
         if self.quiet:
             self._held += lines
             return
-        self._pause()
+        self.pause()
         self._write(lines)
 
     def hear(self, event: Event) -> None:
@@ -59,7 +59,7 @@ class Talk:
 
     def ask(self, question: str) -> str:
         """Ask a person on the terminal, where `terminal` says that there is one; no answer is an empty one."""
-        self._pause()
+        self.pause()
         self._stream.write(f"{plain(question)} ")
         self._stream.flush()
         try:
@@ -69,13 +69,13 @@ class Talk:
 
     def fail(self, lines: list[str]) -> None:
         """Say what went wrong, after everything that was held back by `-q`."""
-        self._pause()
+        self.pause()
         self._write([*self._held, *(plain(line) for line in lines)])
         self._held = []
 
     def end(self, *, failed: bool) -> None:
         """Take the bars away; a run that failed says what it held back."""
-        self._pause()
+        self.pause()
         if failed:
             self._write(self._held)
         self._held = []
@@ -88,10 +88,11 @@ class Talk:
             return
         from archiver.cli.bars import Bars  # noqa: PLC0415 - rich takes a tenth of a second and is for terminals
 
-        self._pause()
+        self.pause()
         self._bars = Bars(self._stream, plain(name), total, unit)
 
-    def _pause(self) -> None:
+    def pause(self) -> None:
+        """Take the bar away, as somebody is about to write; it comes back when the work goes on."""
         if self._bars is not None:
             self._bars.stop()
 
