@@ -9,12 +9,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "stores")]
 
 from key_places import key_service, token  # noqa: E402 - the suite is no package
 from real_stores import ceph, localstack  # noqa: E402
+
+# The same examples on every machine; `HYPOTHESIS_PROFILE=explore pytest tests/property` looks for new ones.
+_SLOW_MACHINE = [HealthCheck.too_slow]
+settings.register_profile("steady", derandomize=True, database=None, deadline=None, suppress_health_check=_SLOW_MACHINE)
+settings.register_profile(
+    "explore", max_examples=1000, database=None, deadline=None, suppress_health_check=_SLOW_MACHINE, print_blob=True
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 __all__ = ["ceph", "clock", "key_service", "localstack", "pytest_collection_modifyitems", "shared_data", "token"]
 
