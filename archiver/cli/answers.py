@@ -50,6 +50,7 @@ from archiver.cli.answers_shared import (
     NamedDestination,
     Position,
 )
+from archiver.cli.answers_timestamp import StampedBy, StampedLog, TimestampsTaken
 from archiver.cli.answers_witness import (
     KeptCosignature,
     KeptCosignatures,
@@ -134,8 +135,11 @@ __all__ = [
     "SnapshotRule",
     "SnapshotSource",
     "Snapshotted",
+    "StampedBy",
+    "StampedLog",
     "Standing",
     "Subject",
+    "TimestampsTaken",
     "TrustedWitness",
     "Verified",
     "VerifiedBatch",
@@ -167,6 +171,8 @@ ANSWERS: Final[dict[str, type]] = {
     "witness show": ShownWitness,
     "witness look": LookedAtLog,
     "witness add": KeptCosignatures,
+    "timestamp": TimestampsTaken,
+    "timestamp renew": TimestampsTaken,
     "hold show": HoldsShown,
     "hold extend": ExtendedHold,
     "hold request": MadeRequest,

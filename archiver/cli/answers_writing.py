@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from archiver.cli.answers_shared import Destination, NamedDestination, Position
+from archiver.cli.answers_timestamp import StampedBy, StampedLog
 
 __all__ = [
     "AddedLogs",
@@ -216,6 +217,7 @@ class Snapshotted:
     locks_raised: int
     ends_earlier: list[BelowHold]
     left_behind: list[LeftBehind]
+    timestamps: list[StampedLog]
     made_keys: MadeKeys | None
 
 
@@ -287,6 +289,7 @@ class Standing:
     silent_hours: int | None
     reasons: list[str]
     witnesses: list[SeenByWitness]
+    timestamps: list[StampedBy]
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "audit-kit": ("audit_kit", "Make a folder that an auditor can check without this program."),
     "trust": ("trust", "Show a trust file, or write the one to hand out."),
     "witness": ("witness", "See the log from outside, remember it, and cosign it."),
+    "timestamp": ("timestamp", "Stamp what is pending, or everything anew."),
     "hold": ("hold", "Show, extend and, on two approvals, release holds."),
     "key": ("key", "Show keys, give one a successor, end one that is lost or stolen."),
     "doctor": ("doctor", "Look at everything that could break the promise, and try it."),
@@ -34,7 +35,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
 }
 """Name of each command: module in this folder, and its line in `--help`."""
 
-GROUPS: Final = ("trust", "witness", "hold", "key", "doctor", "catalog")
+GROUPS: Final = ("trust", "witness", "timestamp", "hold", "key", "doctor", "catalog")
 """Commands that have commands of their own."""
 
 _EPILOG: Final = (

@@ -9,6 +9,7 @@ import click
 
 from archiver.cli.context import Answer, Run
 from archiver.cli.options import with_policy
+from archiver.cli.timestamp import taken, words_of
 from archiver.cli.words import columns, count, indented, listed, short, size
 from archiver.errors import UsageError
 from archiver.events import silent
@@ -152,6 +153,8 @@ def _say(run: Run, done: Snapshot) -> None:
         lines.append(f"in the way, and left as it was: {listed(done.strangers)}")
     lines.append(f"log: {count(done.log_size, 'entry', 'entries')}, root {short(done.root)}")
     run.talk.say("\n".join(lines))
+    for line in words_of(done.timestamps):
+        run.talk.say(line)
     for late in done.behind:
         number = count(len(late.waiting), "statement")
         run.talk.say(f"destination {late.id} lacks {number} with what they are about; the next run brings them there")
@@ -279,6 +282,7 @@ def _members(done: Snapshot, made: Made | None) -> Snapshotted:
         strangers=list(done.strangers),
         locks_raised=done.locks_raised,
         ends_earlier=[answers.BelowHold(key, until) for key, until in done.ends_earlier],
+        timestamps=taken(done.timestamps).timestamps,
         left_behind=[answers.LeftBehind(one.id, one.problem, int(one.exit), list(one.waiting)) for one in done.behind],
         made_keys=None if made is None else made_keys(made),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -13,7 +14,7 @@ from archiver.errors import UsageError
 
 if TYPE_CHECKING:
     from archiver.cli.answers import Standing
-    from archiver.flows.status import HoldStatus, Status
+    from archiver.flows.status import HoldStatus, StampedBy, Status
     from archiver.flows.witness_seen import SeenBy
 
 __all__ = ["command"]
@@ -88,8 +89,15 @@ def _facts(found: Status) -> list[tuple[str, str]]:
         ("log", f"{count(found.log_size, 'entry', 'entries')}, root {short(found.root)}"),
         ("items last time", ", ".join(statuses) or "none"),
         ("below the hold", count(len(found.below_hold), "object")),
+        *(("timestamps", _stamps(one)) for one in found.timestamps),
         *(("seen by", _seen(one)) for one in found.witnesses),
     ]
+
+
+def _stamps(one: StampedBy) -> str:
+    newest = f"newest {one.newest}, its certificate ends {one.certificate_until}" if one.newest else "none yet"
+    left = f"{count(one.pending, 'statement')} pending since {one.since}" if one.pending else "nothing pending"
+    return f"{one.authority}: {newest}; {left}"
 
 
 def _seen(one: SeenBy) -> str:
@@ -164,5 +172,6 @@ def _members(found: Status) -> Standing:
         totals=found.totals,
         silent_hours=found.silent_hours,
         reasons=list(found.reasons),
+        timestamps=[answers.StampedBy(**asdict(one)) for one in found.timestamps],
         witnesses=[answers.SeenByWitness(one.name, one.vkey, one.size, one.at) for one in found.witnesses],
     )

@@ -14,7 +14,7 @@ from archiver.errors import Exit, UsageError
 
 if TYPE_CHECKING:
     from archiver.model.policy import Policy
-    from archiver.model.trust import LogKey, StatementKey, TrustFile
+    from archiver.model.trust import LogKey, StatementKey, TimestampAuthority, TrustFile
 
 __all__ = ["command"]
 
@@ -118,6 +118,7 @@ def witness(run: Run, vkey: str, file: Path | None, output: Path | None) -> Answ
 def _as_of_now(policy: Policy) -> TrustFile:
     """Return the operator's own trust file with what the log says now."""
     from archiver.catalog.catalog import Catalog  # noqa: PLC0415 - loaded when called
+    from archiver.flows.authorities import trusted_timestamps  # noqa: PLC0415
     from archiver.flows.session import own_trust  # noqa: PLC0415
     from archiver.flows.state import StateFolder  # noqa: PLC0415
     from archiver.model.trust import Seen, TrustedHold  # noqa: PLC0415
@@ -135,6 +136,7 @@ def _as_of_now(policy: Policy) -> TrustFile:
         catalog.close()
     seen = Seen(size=size, root=root) if size else None
     logs = [trust.logs[0].model_copy(update={"seen": seen}), *trust.logs[1:]]
+    timestamps = trusted_timestamps(policy, trust.timestamps) if policy.timestamps.authorities else trust.timestamps
     holds = trust.holds
     if in_force is not None:
         holds = [
@@ -146,7 +148,7 @@ def _as_of_now(policy: Policy) -> TrustFile:
             )
             for one in in_force.matters
         ]
-    return trust.model_copy(update={"logs": logs, "holds": holds})
+    return trust.model_copy(update={"logs": logs, "holds": holds, "timestamps": timestamps})
 
 
 def _lines(trust: TrustFile, digest: str) -> list[str]:
@@ -170,11 +172,17 @@ def _lines(trust: TrustFile, digest: str) -> list[str]:
             for hold in trust.holds
         ),
         ("timestamps", f"{trust.timestamps.required} demanded"),
+        *(("authority", _authority(one)) for one in trust.timestamps.tsas),
         *(("witness", vkey) for vkey in trust.witnesses),
         ("SHA-256", " ".join(digits[:4])),
         ("", " ".join(digits[4:])),
     ]
     return [*columns(rows), "", "compare the SHA-256 with the operator's, by telephone, before you trust anything"]
+
+
+def _authority(one: TimestampAuthority) -> str:
+    qualified = f", qualified by {one.qualified.source}" if one.qualified else ""
+    return f"{one.id}, {len(one.roots)} root certificates{qualified}"
 
 
 def _sizes(key: LogKey) -> str:

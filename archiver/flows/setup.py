@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from archiver.errors import UsageError
+from archiver.flows.authorities import trusted_timestamps
 from archiver.flows.destinations import origin_of, without_log
 from archiver.flows.session import destination_store, own_trust, trust_path
 from archiver.flows.state import StateFolder
@@ -187,7 +188,7 @@ def _trust(
                 revoked=None,
             )
         ],
-        timestamps=trust.TimestampTrust(required=policy.timestamps.required, max_delay_s=86_400, tsas=[]),
+        timestamps=trusted_timestamps(policy),
         holds=holds_of(policy),
         max_silence_hours=policy.expected_every_hours,
         witnesses=[],

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from archiver.errors import Exit, UsageError
-from archiver.events import Advanced, Listener, Stage
+from archiver.events import Advanced, Listener, Said, Stage
 from archiver.flows import begin, deliver, recover
+from archiver.flows.authorities import authorities_of, name_in_trust
 from archiver.flows.backlog import LeftBehind, left_behind
 from archiver.flows.capture import Capture
 from archiver.flows.contents import Contents
@@ -28,6 +29,7 @@ from archiver.flows.item_lines import CHANGED_UNSEEN
 from archiver.flows.relock import raise_locks
 from archiver.flows.session import Session, open_session
 from archiver.flows.sight import Sight, sights
+from archiver.flows.stamping import Stamped, Stamper, not_enough
 from archiver.flows.stream import Limits, Stream, Words
 from archiver.flows.survey import Survey, check_limits, survey
 from archiver.flows.tally import Tally, tally
@@ -40,7 +42,7 @@ from archiver.sources.base import SourceUnavailable
 from archiver.sources.files import device
 from archiver.sources.reading_logs import LogReader
 from archiver.writer.index_columns import documents_index, items_index, model_logs_index
-from archiver.writer.journal import Line, Run
+from archiver.writer.journal import JournaledBatch, Line, Run
 from archiver.writer.parquet import Indexer
 from archiver.writer.rows import Facts
 
@@ -71,6 +73,8 @@ class Snapshot:
     """Batches, by key, whose locks end before the hold in force, and when: no item of this run needs them."""
     behind: tuple[LeftBehind, ...]
     """The destinations that the run went on without."""
+    timestamps: tuple[Stamped, ...]
+    """How each authority stands with each log."""
 
 
 def snapshot(
@@ -90,6 +94,9 @@ def snapshot(
     `rehash` reads every file, also those whose size and times have not changed.
     """
     _check_names(policy, only)
+    authorities = authorities_of(policy)
+    if name_in_trust(policy):
+        listener(Said("the trust file names the timestamp authorities now: hand it out again", "warning"))
     with open_session(policy, clock=clock, random=random, environ=environ, listener=listener) as session:
         change = recover.catch_up(session)
         recovered = recover.finish_deliveries(session)
@@ -99,24 +106,35 @@ def snapshot(
         confirm(seen)
         began = begin.bring_into_force(session, change)
         recovered += recover.recover(session)
-        return _Run(session, wanted, began, recovered, rehash=rehash).run()
+        with Stamper(session, authorities) as stamper:
+            stamper.start()
+            return _Run(session, wanted, began, recovered, stamper=stamper, rehash=rehash).run()
 
 
 class _Run:
     """One run over the sources."""
 
     def __init__(
-        self, session: Session, wanted: list[Source], began: begin.Began, recovered: int, *, rehash: bool
+        self,
+        session: Session,
+        wanted: list[Source],
+        began: begin.Began,
+        recovered: int,
+        *,
+        stamper: Stamper,
+        rehash: bool,
     ) -> None:
         self._session = session
         self._wanted = wanted  # a snapshot that goes on keeps the sources that it was begun with
         self._began = began
         self._recovered = recovered
         self._rehash = rehash
+        self._stamper = stamper
         self._dialects = LogReader()
         self._unavailable: dict[str, str] = {}
         self._quiet: list[Line] = []
         self._raised = 0
+        self._stamped: tuple[Stamped, ...] = ()
         unfinished = session.journal.run()
         if unfinished is None:
             unfinished = self._fresh_run()
@@ -141,6 +159,7 @@ class _Run:
         recover.take_in_own(self._session, finished.id)
         # A crash before this line leaves a finished snapshot in the journal; the next run only takes its lines in.
         self._session.journal.clear()
+        self._stamped = tuple(self._stamper.finish())
         return self._summary(finished, tallies)
 
     def _fresh_run(self) -> Run:
@@ -284,6 +303,7 @@ class _Run:
         session = self._session
         reasons, behind = self._reasons(tallies), left_behind(session)
         reasons += [f"destination {one.id} is left behind: {one.problem}" for one in behind]
+        reasons += not_enough(self._stamped, session.policy.timestamps.required)
         size = session.catalog.log_size()
         return Snapshot(
             id=finished.id,
@@ -300,6 +320,7 @@ class _Run:
             strangers=tuple(sorted({version.key for version in session.strangers})),
             locks_raised=self._raised,
             behind=behind,
+            timestamps=self._stamped,
             ends_earlier=tuple(
                 (row.object_key, row.retain_until)
                 for row in ends_earlier(session.catalog, dates(session.catalog, session.policy))
@@ -329,6 +350,10 @@ class _Run:
         ]
         return reasons
 
+    def _deliver(self, batch: JournaledBatch) -> None:
+        deliver.deliver(self._session, batch)
+        self._stamper.poll()
+
     def _stream(self, table: str, source: Source | None, index: Indexer) -> Stream:
         session = self._session
         matters = source.matters if source else tuple(sorted({name for one in self._wanted for name in one.matters}))
@@ -348,7 +373,7 @@ class _Run:
             limits=limits,
             random=session.random,
             index=index,
-            deliver=lambda batch: deliver.deliver(session, batch),
+            deliver=self._deliver,
         )
 
 

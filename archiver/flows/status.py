@@ -18,6 +18,7 @@ from archiver.flows.ends_earlier import dates, ends_earlier
 from archiver.flows.reading import Reading, require_log
 from archiver.flows.rebuild import take_in_lines, take_in_log
 from archiver.flows.session import own_trust
+from archiver.flows.stamping import pending
 from archiver.flows.state import StateFolder
 from archiver.flows.witness_seen import SeenBy, is_late, kept, seen_in_store
 from archiver.model import hold, instant
@@ -45,6 +46,18 @@ class HoldStatus:
 
 
 @dataclass(frozen=True)
+class StampedBy:
+    """How a timestamp authority of the policy stands: what it has not stamped, since when, and its newest token."""
+
+    authority: str
+    pending: int
+    since: str | None
+    newest: str | None
+    certificate_until: str | None
+    late: bool
+
+
+@dataclass(frozen=True)
 class Status:
     """How the archive stands. `as_of` is when the newest log entry that is known here was made."""
 
@@ -68,6 +81,7 @@ class Status:
     reasons: tuple[str, ...]
     exit: Exit
     witnesses: tuple[SeenBy, ...] = ()
+    timestamps: tuple[StampedBy, ...] = ()
 
 
 def status(policy: Policy, *, clock: Callable[[], datetime]) -> Status:
@@ -84,6 +98,9 @@ def status(policy: Policy, *, clock: Callable[[], datetime]) -> Status:
         found = _of_catalog(catalog, dates(catalog, policy), clock())
         demo_keys = state.demo_keys or found.demo_keys
         found = replace(found, demo_keys=demo_keys, unfinished=unfinished, backlog=backlog)
+        delay = timedelta(seconds=trust.timestamps.max_delay_s)
+        stamps = tuple(_stamps(catalog, one.name, clock() - delay) for one in policy.timestamps.authorities)
+        found = replace(found, timestamps=stamps)
     words = {matter.id: (matter.title, matter.hold.stated_as) for matter in policy.matters}
     named = {matter.id: instant.round_up(matter.hold.retain_until) for matter in policy.matters}
     holds = tuple(_named(_worded(one, words), named) for one in found.holds)
@@ -158,6 +175,11 @@ def _judged(found: Status, expected_every_hours: int | None, now: datetime) -> S
     if found.silent_hours is not None and found.silent_hours >= (expected_every_hours or found.silent_hours + 1):
         text = f"no snapshot for {found.silent_hours} hours, expected every {expected_every_hours}"
         reasons.append((Exit.INCOMPLETE, text))
+    reasons += [
+        (Exit.INCOMPLETE, f"{one.authority} has not stamped what is in the log since {one.since}: `archiver timestamp`")
+        for one in found.timestamps
+        if one.late
+    ]
     late = [one for one in found.witnesses if is_late(one, found.log_size, now)]
     reasons += [(Exit.INCOMPLETE, _late(one)) for one in late]
     return replace(
@@ -165,6 +187,12 @@ def _judged(found: Status, expected_every_hours: int | None, now: datetime) -> S
         reasons=tuple(text for _, text in reasons),
         exit=Exit.worst([exit_status for exit_status, _ in reasons]),
     )
+
+
+def _stamps(catalog: Catalog, authority: str, due: datetime) -> StampedBy:
+    found = pending(catalog, authority)
+    late = found.statements > 0 and (found.since is None or found.since < instant.format_instant(due))
+    return StampedBy(authority, found.statements, found.since, found.newest, found.certificate_until, late)
 
 
 def _late(witness: SeenBy) -> str:

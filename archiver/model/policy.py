@@ -24,6 +24,7 @@ from archiver.model import policy_checks, policy_places, policy_problems
 from archiver.model.key_uri import FileKey, KeyUri
 from archiver.model.policy_words import PolicyWords
 from archiver.model.policy_yaml import Mark, PolicyError, Problem, read_yaml
+from archiver.model.statement_timestamp import authority_name
 
 __all__ = [
     "Accept",
@@ -147,10 +148,20 @@ class Keys:
 
 
 @dataclass(frozen=True)
+class Authority:
+    """A timestamp authority: its name in keys and statements, its address, the file of its roots."""
+
+    name: str
+    url: str
+    roots: Path
+
+
+@dataclass(frozen=True)
 class Timestamps:
-    """How many timestamp authorities must stamp: none yet."""
+    """How many timestamp authorities must stamp, and which ones are asked."""
 
     required: int = 0
+    authorities: tuple[Authority, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -293,7 +304,13 @@ def _policy(words: PolicyWords, places: policy_places.Places, path: Path, text: 
             for number, one in enumerate(words.destinations)
         ),
         keys=_keys(words, places, path),
-        timestamps=Timestamps(words.timestamps.required),
+        timestamps=Timestamps(
+            words.timestamps.required,
+            tuple(
+                Authority(authority_name(one.url), one.url, path.parent / one.roots)
+                for one in words.timestamps.authorities
+            ),
+        ),
         limits=Limits(**words.limits.model_dump()),
         expected_every_hours=words.expected_every_hours,
         accept=tuple(Accept(one.glob, one.reason, one.until) for one in words.accept),

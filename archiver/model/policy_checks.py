@@ -16,6 +16,7 @@ from archiver.model.instant import format_instant
 from archiver.model.policy_problems import closest
 from archiver.model.policy_words import MatterWords, PolicyWords, SourceWords
 from archiver.model.policy_yaml import Document, Location, Problem, dotted
+from archiver.model.statement_timestamp import authority_name
 
 __all__ = ["MAX_STATEMENT_TEXT", "check", "statement_text", "warn"]
 
@@ -43,6 +44,7 @@ def check(words: PolicyWords, document: Document) -> list[Problem]:
         *_kind_of_keys(words, document),
         *_ends(words, document),
         *_fits(words, document),
+        *_authorities(words, document),
     ]
 
 
@@ -156,6 +158,20 @@ def _fits(words: PolicyWords, document: Document) -> Iterator[Problem]:
         text = f"expected at most {MAX_STATEMENT_TEXT} bytes of locations, excludes and custodians in all, found {size}"
         instead = "fewer and broader globs: every signed account repeats them and holds 65,535 bytes"
         yield Problem(document.mark(place), dotted(place), text, instead)
+
+
+def _authorities(words: PolicyWords, document: Document) -> Iterator[Problem]:
+    """Yield authorities that would share a name, and a demand that they cannot meet."""
+    names = [authority_name(one.url) for one in words.timestamps.authorities]
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            place: Location = ("timestamps", "authorities", number, "url")
+            text = f"expected authorities whose addresses differ, found {name} again"
+            yield Problem(document.mark(place), dotted(place), text, "each authority once")
+    if words.timestamps.required > len(names):
+        place = ("timestamps", "required")
+        text = f"expected at most the {len(names)} authorities that are named, found {words.timestamps.required}"
+        yield Problem(document.mark(place), dotted(place), text, "name more authorities, or require fewer")
 
 
 def _rules(source: SourceWords) -> int:

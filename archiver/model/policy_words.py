@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from datetime import date, datetime
 from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
 from pydantic.fields import FieldInfo
@@ -138,6 +139,17 @@ def _empty(what: str) -> AfterValidator:
         return value
 
     return AfterValidator(check)
+
+
+def _authority_url(value: str) -> str:
+    """Refuse what is no address of the web, and what would put a secret into the signed policy."""
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise _expected("an address http:// or https://", value)
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise _expected("an address without user, password, query and fragment", "one with them",
+                        "it without: the policy is archived, and everybody who gets the archive reads it")  # fmt: skip
+    return value
 
 
 def _pattern(pattern: str) -> FieldInfo:
@@ -305,21 +317,21 @@ class KeysWords(_Words):
 
 
 class AuthorityWords(_Words):
-    """A timestamp authority."""
+    """A timestamp authority (RFC 3161)."""
 
-    url: Text
+    url: Annotated[Text, AfterValidator(_authority_url)] = Field(examples=["https://tsa.example.com/rfc3161"])
     """Its address."""
-    roots: Text
-    """Path of its root certificates."""
+    roots: Text = Field(examples=["keys/tsa-roots.pem"])
+    """Path of its root certificates, PEM."""
 
 
 class TimestampsWords(_Words):
-    """Timestamps by outside authorities (not built yet)."""
+    """Timestamps by outside authorities."""
 
-    required: Annotated[int, Field(ge=0, le=16), _empty("timestamps are")] = 0
-    """How many authorities must stamp."""
-    authorities: Annotated[list[AuthorityWords], _empty("timestamps are")] = []
-    """Which ones."""
+    required: Annotated[int, Field(ge=0, le=16)] = 0
+    """How many different authorities must stamp; the trust file demands as many."""
+    authorities: Annotated[list[AuthorityWords], Field(max_length=16)] = []
+    """Which ones are asked, all of them."""
 
 
 def _batch(size: int) -> int:

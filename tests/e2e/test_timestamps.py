@@ -1,0 +1,197 @@
+"""Runs that are stamped by real authorities, `openssl ts` behind HTTP, on the machine's own clock."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from openssl_authority import OpensslAuthority
+
+from archiver.errors import UsageError, WorldError
+from archiver.flows.status import status
+from archiver.flows.timestamp import stamp
+from archiver.judge.verify import verify
+from archiver.model.policy import PolicyError
+from archiver.stores.folder import FolderStore
+from tests.e2e.conftest import Organisation, fill
+
+pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
+
+
+@pytest.fixture(scope="module")
+def authorities(tmp_path_factory) -> Iterator[list[OpensslAuthority]]:
+    made = [OpensslAuthority(tmp_path_factory.mktemp("tsa") / kind, kind) for kind in ("rsa", "ec")]
+    yield made
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def tsa(authorities) -> list[OpensslAuthority]:
+    for one in authorities:
+        one.mood = "well"
+    return authorities
+
+
+@pytest.fixture
+def stamped(tmp_path, tsa) -> Organisation:
+    """An organisation of today whose policy requires both authorities."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    until = (now + timedelta(days=400)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    place = Organisation(tmp_path / "organisation", now=now - timedelta(hours=1), until=until)
+    fill(place)
+    named = ", ".join(f'{{url: "{one.url}", roots: "{one.root}"}}' for one in tsa)
+    place.write_policy(lambda text: f"{text}timestamps: {{required: 2, authorities: [{named}]}}\n")
+    return place
+
+
+def again(place, **options):
+    """Stamp by `archiver timestamp`, now."""
+    options = {"again": False, "before": None, **options}
+    return stamp(place.policy, clock=place.clock, random=place.random, environ={}, listener=place.listener, **options)
+
+
+def judged(place, trust=None, clock=None):
+    store = FolderStore(place.archive, location=str(place.archive), clock=place.clock)
+    return verify(store, trust or place.trust.read_bytes(), clock=clock or place.clock)
+
+
+def bad(report):
+    return {finding.code for finding in report.findings if finding.severity != "note"}
+
+
+def test_a_run_is_stamped_at_its_start_and_end_by_every_authority(stamped, tsa):
+    done = stamped.take()
+    assert (done.reasons, [(one.pending, one.problem) for one in done.timestamps]) == ((), [(0, None)] * 2)
+    report = judged(stamped)
+    assert (bad(report), len(report.timestamps)) == (set(), 4)
+    assert {token.result for token in report.timestamps} == {"ok"}
+    assert all(batch.not_after is not None for batch in report.batches)
+    for one in tsa:
+        mine = f"127.0.0.1_{one.server.server_address[1]}"
+        for token in report.timestamps:
+            if token.authority == mine:
+                data = stamped.archive / "log" / "checkpoints" / f"{token.log_size:012d}"
+                assert "Verification: OK" in one.verify(stamped.archive / token.key, data)
+
+
+def test_the_list_of_the_issuer_is_kept_and_what_does_not_answer_is_said(stamped):
+    stamped.take()
+    kept = next(stamped.archive.glob("timestamps/*/*.revocation"))
+    signer, middle, root = json.loads(kept.read_bytes())["certificates"]
+    assert (len(signer["crls"]), signer["ocsp"], len(signer["missing"])) == (1, [], 1)
+    assert middle["missing"] == ["it names no list and no service"]
+    assert root["missing"] == ["it is the root"]
+
+
+def test_tokens_pass_in_2040_and_a_second_run_goes_on(stamped):
+    stamped.take()
+    stamped.now -= timedelta(hours=1)
+    stamped.take()
+    report = judged(stamped, clock=lambda: datetime(2040, 1, 1, tzinfo=UTC))
+    assert "timestamp-invalid" not in bad(report)
+    assert {token.result for token in report.timestamps} == {"ok"}
+    second = [batch for batch in report.batches if batch.not_before]
+    assert second
+
+
+@pytest.mark.parametrize("mood", ["down", "garbage", "late", "rejection"])
+def test_an_authority_that_fails_leaves_pending_what_the_next_stamp_makes_up_for(stamped, tsa, mood):
+    stamped.take()
+    stamped.now -= timedelta(hours=1)
+    tsa[0].mood = mood
+    done = stamped.take()
+    first, second = done.timestamps
+    assert (first.pending > 0, bool(first.problem), second.pending, done.status) == (True, True, 0, "complete")
+    assert (int(done.exit), any("authorities must stamp" in reason for reason in done.reasons)) == (3, True)
+    assert bad(judged(stamped)) == {"timestamp-missing"}
+    assert [one.pending > 0 for one in status(stamped.policy, clock=stamped.clock).timestamps] == [True, False]
+    tsa[0].mood = "well"
+    made = again(stamped)
+    assert (int(made.exit), [one.pending for one in made.stamps]) == (0, [0, 0])
+    assert bad(judged(stamped)) == set()
+    assert {one.pending for one in status(stamped.policy, clock=stamped.clock).timestamps} == {0}
+
+
+def test_renewing_stamps_everything_once_more_or_only_what_ends_before_a_date(stamped):
+    stamped.take()
+    assert again(stamped).stamps[0].gen_time is None  # nothing is pending
+    assert again(stamped, again=True, before="2020-01-01T00:00:00Z").stamps == ()
+    renewed = again(stamped, again=True, before="2100-01-01T00:00:00Z")
+    assert all(one.gen_time for one in renewed.stamps)
+    assert (bad(judged(stamped)), len(judged(stamped).timestamps)) == (set(), 6)
+
+
+def test_a_revoked_certificate_stamps_nothing(tmp_path, stamped):
+    lost = OpensslAuthority(tmp_path / "lost")
+    try:
+        lost.revoke()
+        text = (stamped.root / "retention_policy.yaml").read_text()
+        stamped.write_policy(lambda text: f'{text}timestamps: {{required: 1, authorities: [{{url: "{lost.url}", '
+                             f'roots: "{lost.root}"}}]}}\n')  # fmt: skip
+        done = stamped.take()
+    finally:
+        lost.close()
+    assert text
+    assert "revoked" in str(done.timestamps[0].problem)
+    assert bad(judged(stamped)) == {"timestamp-missing"}
+
+
+def test_an_authority_whose_clock_is_wrong_is_not_believed(stamped):
+    stamped.now += timedelta(days=2)
+    done = stamped.take()
+    assert "expected a time within 300 s" in str(done.timestamps[0].problem)
+    assert not list(stamped.archive.glob("timestamps/*/*"))
+
+
+def test_every_object_of_a_token_is_locked(stamped):
+    stamped.take()
+    locked = {json.loads(line)["key"] for line in (stamped.archive / ".locks.jsonl").read_bytes().splitlines()}
+    stored = {str(path.relative_to(stamped.archive)) for path in stamped.archive.glob("timestamps/*/*")}
+    assert (len(stored), stored - locked) == (12, set())
+
+
+def test_an_archive_that_gets_authorities_later_names_them_in_its_trust_file(tmp_path, tsa, filled):
+    filled.take()
+    named = f'{{url: "{tsa[1].url}", roots: "{tsa[1].root}"}}'
+    filled.write_policy(lambda text: f"{text}timestamps: {{required: 0, authorities: [{named}]}}\n")
+    filled.now = datetime.now(UTC)
+    filled.take()
+    (authority,) = json.loads(filled.trust.read_bytes())["timestamps"]["tsas"]
+    assert authority["roots"] == [tsa[1].root.read_text()]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "{required: 1, authorities: []}",
+        '{required: 0, authorities: [{url: "ftp://x", roots: "r"}]}',
+        '{required: 0, authorities: [{url: "https://user:secret@x/", roots: "r"}]}',
+        '{required: 0, authorities: [{url: "https://x/?key=1", roots: "r"}]}',
+        '{required: 0, authorities: [{url: "https://x/a", roots: "r"}, {url: "https://x/a", roots: "s"}]}',
+    ],
+)
+def test_a_policy_that_cannot_be_kept_or_would_tell_a_secret_is_refused(organisation, words):
+    organisation.write_policy(lambda text: f"{text}timestamps: {words}\n")
+    with pytest.raises(PolicyError) as problem:
+        assert organisation.policy
+    assert "secret" not in str(problem.value)
+
+
+def test_roots_that_are_not_there_are_refused_before_anything_is_done(organisation):
+    organisation.write_policy(
+        lambda text: f'{text}timestamps: {{required: 0, authorities: [{{url: "https://x", roots: "r"}}]}}\n'
+    )
+    with pytest.raises(UsageError) as problem:
+        organisation.take()
+    assert problem.value.code == "timestamp-roots"
+
+
+def test_nothing_but_http_is_asked():
+    from archiver.signing.tsa import http_fetch
+
+    with pytest.raises(WorldError):
+        http_fetch("file:///etc/passwd", None, "", 10)
