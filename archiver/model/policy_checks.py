@@ -167,11 +167,11 @@ def _authorities(words: PolicyWords, document: Document) -> Iterator[Problem]:
         if name in names[:number]:
             place: Location = ("timestamps", "authorities", number, "url")
             text = f"expected authorities whose addresses differ, found {name} again"
-            yield Problem(document.mark(place), dotted(place), text, "each authority once")
+            yield Problem(document.mark(place), dotted(place), text, "each of them once")
     if words.timestamps.required > len(names):
         place = ("timestamps", "required")
         text = f"expected at most the {len(names)} authorities that are named, found {words.timestamps.required}"
-        yield Problem(document.mark(place), dotted(place), text, "name more authorities, or require fewer")
+        yield Problem(document.mark(place), dotted(place), text, "more authorities, or a smaller number")
 
 
 def _rules(source: SourceWords) -> int:

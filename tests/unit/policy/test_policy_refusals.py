@@ -139,9 +139,9 @@ def test_one_wrong_value_is_one_line(bench, old, new, message):
     ("add", "message"),
     [
         ("timestamps: {required: 1}\n",
-         "27:24: timestamps.required: timestamps are not built yet; write it without entries, or leave the key out"),
-        ('timestamps: {authorities: [{url: "https://tsa", roots: r.pem}]}\n',
-         "27:27: timestamps.authorities: timestamps are not built yet; write it without entries, or leave the key out"),
+         "27:24: timestamps.required: expected at most the 0 authorities that are named, found 1; write more authorities, or a smaller number"),
+        ('timestamps: {authorities: [{url: "tsa.example.com", roots: r.pem}]}\n',
+         '27:34: timestamps.authorities[0].url: expected an address http:// or https://, found "tsa.example.com"'),
         ('keys: {statement: "gcpkms:a"}\n',
          '27:19: keys.statement: expected file:, pkcs11: or awskms:, found gcpkms:; write "file:keys/statement.pem"'),
         ('keys: {statement: "pkcs11:token=a;object=b?module-path=/m.so&pin-value=4711"}\n',
