@@ -212,3 +212,12 @@ def test_the_command_answers_as_published(shared, tmp_path, capsys):
     assert (status, answer["batches"], answer["left_out"], answer["missing"]) == (0, 5, 0, [])
     assert run(["audit-kit", "-o", str(to), "--archive", str(shared.archive), "--trust", trust]) == 2
     assert run(["audit-kit", "-o", str(to), "--since", "yesterday", "--archive", str(shared.archive)]) == 2
+
+
+def test_the_shell_program_of_a_kit_finds_nothing_wrong_and_says_what_it_did_not_look_at(shared, kit, tmp_path):
+    wanted = batches_of(shared, "documents")[0]
+    kit_of(shared, tmp_path / "partial", wanted)
+    for folder, words in ((kit, "the records: rows"), (tmp_path / "partial", "not in this kit: 4 batches")):
+        program = [*OFFLINE, "sh", str(folder / "verify.sh"), str(shared.trust)]
+        done = subprocess.run(program, capture_output=True, text=True, check=False, timeout=120)
+        assert (done.returncode, words in done.stdout, "a stranger" in done.stdout) == (3, True, False), done.stdout

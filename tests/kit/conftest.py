@@ -7,4 +7,4 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 KIT = HERE.parent.parent / "schemas" / "kit"
-sys.path[:0] = [str(path) for path in (HERE.parent, HERE.parent / "attacks", KIT) if str(path) not in sys.path]
+sys.path[:0] = [str(path) for path in (HERE, HERE.parent, HERE.parent / "attacks", KIT) if str(path) not in sys.path]
