@@ -443,6 +443,8 @@ def check_members(kind, said, subjects):
         named = all(name.startswith(f"instruments/{digest}/") for name, digest in subjects[1:])
         require(subjects[0] == policy(said["sha256"]) and named, "subjects are not the policy and its instruments")
         require({digest for _, digest in subjects[1:]} == orders, "instruments of the matters")
+        ids = [one["id"].lower() for one in said["matters"]]
+        require(len(set(ids)) == len(ids), "two matters of one id")
     elif kind == "snapshot":
         require(
             subjects == [policy(subjects[0][1])] and (said["status"] != "aborted" or not said["sources"]), "subject"
