@@ -201,13 +201,18 @@ class Verifier:
         keyid, signature, raw = signed
         role = "approver" if kind == "approval" else "statement"
         trusted = next((one for one in self.trust["statement_keys"] if one["keyid"] == keyid), None)
-        claimed = [named for one in self.of("archive") for named in one.said["keys"]]
-        chained = [named for named in claimed if (named["keyid"], named["role"]) == (keyid, role)]
+        facts = [one.said for one in self.of("key") if one.said["role"] != "log" and one.said["keyid"] == keyid]
+        added = [one for one in facts if one["action"] == "add"]
+        added += [named for one in self.of("archive") for named in one.said["keys"] if named["keyid"] == keyid]
+        chained = [one["pem"] for one in added if one["role"] == role and one["pem"]]
         named = role in trusted["roles"] if trusted else chained
         if not self.expect(named, "statement-key-unknown", key, f"no key of the trust file with the role {role}"):
             return False
-        good = signed_by(public_key((trusted or chained[0])["pem"], keyid), signature, raw)
+        good = signed_by(public_key(trusted["pem"] if trusted else chained[0], keyid), signature, raw)
         if not self.expect(good, "statement-signature", key):
+            return False
+        gone = any(one["action"] != "add" for one in facts)  # 11.13: what it signs after its end fails
+        if not self.expect(not gone, "statement-key-expired", key, "the log has the end of its key before"):
             return False
         if not self.expect(trusted, "statement-key-unknown", key, "only the archive names its key", UNKNOWN):
             return True
@@ -217,6 +222,15 @@ class Verifier:
         words = "" if late else "no timestamp proves that it is older than the end of its key"
         self.expect(not late and not end, "statement-key-expired", key, words, FAILED if late else UNKNOWN)
         return not late
+
+    def check_revoked(self):
+        """11.13 Doubt what a revoked key signed before, unless the trust file has its end."""
+        ended = {one["keyid"] for one in self.trust["statement_keys"] if one["revoked"]}
+        for fact in self.of("key"):
+            if fact.said["action"] == "revoke" and fact.said["role"] != "log" and fact.said["keyid"] not in ended:
+                for one in self.statements:
+                    doubt = one.keyid == fact.said["keyid"] and one.index < fact.index
+                    self.expect(not doubt, "statement-key-expired", one.key, "its key was revoked later", UNKNOWN)
 
     def check_order(self, one):
         """11 Compare with the statements before."""
@@ -260,16 +274,13 @@ class Verifier:
                 self.owner.update(dict.fromkeys(one.subjects, one.index))
                 continue
             for name, digest in one.subjects.items():
-                if name not in {thing["key"] for thing in met}:
+                if name not in {thing["key"] for thing in met} and one.kind != "key":
                     self.owner.setdefault(name, one.index)
                     if one.kind or re.match("(data|policies|instruments|reports|timestamps)/", name):
                         stated[name].add(digest)
             for receipt in one.said["receipts"] if one.kind in ("batch", "receipt") else []:
-                if receipt["key"] in one.subjects:
-                    sizes[receipt["key"]].add(receipt["size"])
-                    stated[receipt["key"]] |= {receipt["sha256"]} - {None}
-                elif one.kind == "batch":
-                    self.find("object-missing", one.key, "a receipt for another object")
+                sizes[receipt["key"]].add(receipt["size"])
+                stated[receipt["key"]] |= {receipt["sha256"]} - {None}
         self.gone = sorted(name for name in stated if not self.path(name))
         for name in sorted(set(stated) - set(self.gone)):
             with self.path(name).open("rb") as file:
@@ -302,6 +313,7 @@ class Verifier:
         self.check_log()
         self.check_witnesses()
         self.check_statements()
+        self.check_revoked()
         self.check_objects()
         try:
             from verify_records import check_records

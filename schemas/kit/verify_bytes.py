@@ -86,6 +86,8 @@ request    format:urn:archiver:release-request:v1 archive archive_id origin matt
 +access    id what:words why? verdict:begun|ok|partial|failed counts:numbers
 +timestamp  id authority:authority url:text log_size:positive log_root imprint:hex gen_time:instant serial:decimal
            policy:oid certificate_until:instant
++key       id action:add|retire|revoke role:statement|log|approver keyid pem? vkey? reason:words
+           compromised_since:instant?
 line       item:item kind:file|directory|symlink|fifo|socket|device|object|message|inner table:documents|model_logs?
            status:captured|unchanged|changed_during_read|damaged|failed|excluded|recorded|absent reason:reason? detail?
            errno? basis:read|stat|etag? size? sha256? parts:part* observed_at file:file?
@@ -454,3 +456,6 @@ def check_members(kind, said, subjects):
     else:
         require(kind != "archive" or subjects == [policy(said["policy_sha256"])], "subject")
         require(kind != "receipt" or said["receipts"], "no receipts")
+        require(kind != "key" or subjects == [(f"key:{said['keyid']}", said["keyid"])], "subject is not the key")
+    keys = {receipt["key"] for receipt in said.get("receipts", [])}
+    require(keys <= dict(subjects).keys(), "a receipt for another object")
