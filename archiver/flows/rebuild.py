@@ -77,7 +77,8 @@ def rebuild(policy: Policy, *, clock: Callable[[], datetime], listener: Listener
                     _refuse_rollback(state.catalog, catalog)
                     made = _count(catalog, items)
                 if trust.witnesses:
-                    keep(state, seen_in_store(archive.store, trust, archive.log.origin))
+                    origin = archive.log.origin
+                    keep(state, origin, seen_in_store(archive.store, trust, origin), anew=True)
             # A kill before this line leaves the old catalog and a file that the next rebuild removes.
             _take_place(fresh, state.catalog)
         finally:

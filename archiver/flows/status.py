@@ -104,7 +104,7 @@ def status(policy: Policy, *, clock: Callable[[], datetime]) -> Status:
     words = {matter.id: (matter.title, matter.hold.stated_as) for matter in policy.matters}
     named = {matter.id: instant.round_up(matter.hold.retain_until) for matter in policy.matters}
     holds = tuple(_named(_worded(one, words), named) for one in found.holds)
-    found = replace(found, holds=holds, witnesses=kept(state, trust))
+    found = replace(found, holds=holds, witnesses=kept(state, trust, trust.logs[0].origin))
     return _judged(found, policy.expected_every_hours, clock())
 
 

@@ -200,7 +200,7 @@ def add(session: Session, data: bytes) -> list[Added]:
     for line, key in mine:
         cosignature.cosigned_at(text, line, key)
     added = [_put(session.store, text, line, key, session.put) for line, key in mine]
-    keep(session.state, seen_in_store(session.store, session.trust, session.origin))
+    keep(session.state, session.origin, seen_in_store(session.store, session.trust, session.origin))
     return added
 
 

@@ -42,7 +42,7 @@ class SeenBy(BaseModel):
     at: str | None
 
 
-_LIST = TypeAdapter(list[SeenBy])
+_BY_LOG = TypeAdapter(dict[str, list[SeenBy]])
 
 
 def is_late(one: SeenBy, log_size: int, now: datetime) -> bool:
@@ -64,26 +64,31 @@ def newest_time(store: Store, versions: list[Version], text: str, witness: Witne
     return max(_times(store, versions, text, witness), default=None)
 
 
-def keep(state: StateFolder, found: tuple[SeenBy, ...]) -> None:
-    """Keep for `status` what was found in the store."""
-    replace_file(state.witnesses, _LIST.dump_json(list(found)) + b"\n", mode=0o600)
+def keep(state: StateFolder, origin: str, found: tuple[SeenBy, ...], *, anew: bool = False) -> None:
+    """Keep for `status` what was found of a log in its store; `anew` forgets what is kept of others."""
+    known = {} if anew else _known(state)
+    replace_file(state.witnesses, _BY_LOG.dump_json({**known, origin: list(found)}) + b"\n", mode=0o600)
 
 
-def kept(state: StateFolder, trusted: TrustFile) -> tuple[SeenBy, ...]:
-    """Return what is kept here of the witnesses of a trust file."""
+def kept(state: StateFolder, trusted: TrustFile, origin: str) -> tuple[SeenBy, ...]:
+    """Return what is kept here of the witnesses of a trust file and one of its logs."""
+    known = {one.vkey: one for one in _known(state).get(origin, [])}
+    witnesses = [cosignature.parse_witness_key(vkey) for vkey in trusted.witnesses]
+    nothing = [SeenBy(name=one.name, vkey=str(one), size=0, at=None) for one in witnesses]
+    return tuple(known.get(one.vkey, one) for one in nothing)
+
+
+def _known(state: StateFolder) -> dict[str, list[SeenBy]]:
     try:
-        known = {one.vkey: one for one in _LIST.validate_json(state.witnesses.read_bytes())}
+        return _BY_LOG.validate_json(state.witnesses.read_bytes())
     except FileNotFoundError:
-        known = {}
+        return {}
     except (OSError, ValidationError) as problem:
         raise WorldError(
             "state-folder",
             f"{state.witnesses}: expected what is known of witnesses, found it unreadable",
             hint="archiver catalog rebuild makes it again from the store",
         ) from problem
-    witnesses = [cosignature.parse_witness_key(vkey) for vkey in trusted.witnesses]
-    nothing = [SeenBy(name=one.name, vkey=str(one), size=0, at=None) for one in witnesses]
-    return tuple(known.get(one.vkey, one) for one in nothing)
 
 
 def _newest(store: Store, trusted: TrustFile, origin: str, witness: WitnessKey, listed: list[Version]) -> SeenBy:
