@@ -26,6 +26,7 @@ from archiver.errors import UsageError, WorldError
 from archiver.proof import keys
 from archiver.signing import pkcs8
 from archiver.signing.base import checked
+from archiver.signing.secrecy import keep_secrets
 
 __all__ = [
     "Ed25519FileSigner",
@@ -87,6 +88,7 @@ class Ed25519FileSigner:
 
 def create_p256(path: Path, passphrase: bytes | None) -> P256FileSigner:
     """Make a new P-256 key in a new file; raises `UsageError("key-exists")` when something is there."""
+    keep_secrets()
     key = ec.generate_private_key(ec.SECP256R1())
     _write_new(path, _to_pem(key, passphrase))
     return P256FileSigner(key)
@@ -94,6 +96,7 @@ def create_p256(path: Path, passphrase: bytes | None) -> P256FileSigner:
 
 def create_ed25519(path: Path, passphrase: bytes | None) -> Ed25519FileSigner:
     """Make a new Ed25519 key in a new file; raises `UsageError("key-exists")` when something is there."""
+    keep_secrets()
     key = Ed25519PrivateKey.generate()
     _write_new(path, _to_pem(key, passphrase))
     return Ed25519FileSigner(key)
@@ -128,6 +131,7 @@ def passphrase_from(reference: str | None, environ: Mapping[str, str], *, what: 
     """
     if reference is None:
         return None
+    keep_secrets()
     kind, _, name = reference.partition(":")
     if kind == "env":
         found = os.fsencode(environ.get(name, ""))
@@ -180,6 +184,7 @@ def _load(path: Path, pem: bytes, passphrase: bytes | None) -> _PrivateKey:
 
 def _read_private(path: Path, what: str) -> bytes:
     """Read a small regular file that nobody but its owner may read; links are followed, as secret stores use them."""
+    keep_secrets()
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         try:
