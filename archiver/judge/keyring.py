@@ -20,10 +20,10 @@ from archiver.judge.brackets import OPEN, Bracket
 from archiver.model.finding import Severity
 from archiver.model.statement import ArchivePredicate, KeyPredicate, Statement
 from archiver.model.trust import StatementKey, TrustFile
-from archiver.proof import keys
+from archiver.proof import dsse, keys
 from archiver.proof.keys import PublicKey
 
-__all__ = ["Keyring", "Objection"]
+__all__ = ["Keyring", "Objection", "is_signed"]
 
 
 class Objection(NamedTuple):
@@ -169,3 +169,16 @@ def _proof(at: str, end: str, bracket: Bracket) -> str:
     if bracket.not_after is None:
         return ", which is only a claim: no timestamp proves it"
     return f", which is only a claim: the first timestamp that covers it is of {bracket.not_after}"
+
+
+def is_signed(data: bytes, trusted: TrustFile) -> bool:
+    """Say whether bytes are an envelope with a good signature by a key of the trust file."""
+    try:
+        envelope = dsse.open_envelope(data)
+        public = {key.keyid: key.pem for key in trusted.statement_keys}.get(envelope.keyid)
+        if public is None:
+            return False
+        dsse.check(envelope, keys.load_public_pem(public))
+    except ArchiverError:
+        return False
+    return True

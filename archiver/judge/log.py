@@ -21,6 +21,7 @@ from typing import Final
 from archiver.errors import ArchiverError, EvidenceError, NotStoredError, WorldError
 from archiver.judge.content import Content
 from archiver.judge.inventory import Inventory, Listed, Role
+from archiver.judge.keyring import is_signed
 from archiver.judge.log_found import Log, Seen
 from archiver.judge.scratch import make_tables
 from archiver.judge.tile_stack import TileStack
@@ -317,8 +318,14 @@ class _Reader:
                 self._say_unsigned(position)
 
     def _valid(self, key: str) -> list[tuple[Listed, bytes]]:
+        """Return versions with an entry whose statement is signed: no root speaks for it, and anyone may put one."""
         candidates = self._read(self._inventory.versions(key), entry.MAX_ENTRY)
-        return [(listed, data) for listed, data in candidates if self._is_valid(data)]
+        return [(listed, data) for listed, data in candidates if self._is_valid(data) and self._is_signed(data)]
+
+    def _is_signed(self, data: bytes) -> bool:
+        named = entry.decode(data)
+        stored = self._read(self._inventory.versions(named.key), dsse.MAX_ENVELOPE)
+        return any(sha256_hex(one) == named.sha256 and is_signed(one, self._trust) for _, one in stored)
 
     def _read(self, versions: list[Listed], limit: int) -> Iterator[tuple[Listed, bytes]]:
         """Yield versions with their bytes; what the store lists and does not hand out is unknown."""

@@ -208,6 +208,16 @@ def entry_without_checkpoint(world):
     world.put(layout.entry_key(8), entry.encode(key, sha256_hex(envelope)))
 
 
+@attacks("stranger-key", 3)
+def entry_of_somebody_without_keys(world):
+    """whoever may write put an entry for a statement of their own behind the log, and a checkpoint"""
+    key = layout.statement_key("snapshot", "20261123T090000Z-cccccc")
+    envelope = dsse.seal(open_payload(world, SNAPSHOT), signers(2)[0])
+    world.put(key, envelope)
+    world.put(layout.entry_key(8), entry.encode(key, sha256_hex(envelope)))
+    world.put(layout.checkpoint_key(9), b"garbage")
+
+
 @attacks("log-entry-stranger", 0)
 def entry_that_lost_a_race(world):
     """another writer's entry came second and was entered later"""

@@ -143,14 +143,14 @@ class Archive:
                 self.find("log-checkpoint-gap", f"log/checkpoints/{size:012d}")
         ended = max((key["to_size"] or 0 for key in log["keys"]), default=0)
         if roots and newest < ended:
-            self.find("log-rollback", "log/checkpoints", words=f"{newest} entries, an ended key signed {ended}")
+            self.find("log-rollback", self.origin, words=f"{newest} entries, an ended key signed {ended}")
         if seen and newest < seen["size"]:
-            self.find("log-rollback", "log/checkpoints", words=f"{newest} entries, {seen['size']} were seen")
+            self.find("log-rollback", self.origin, words=f"{newest} entries, {seen['size']} were seen")
         if seen and seen["size"] in roots and roots[seen["size"]].hex() != seen["root"]:
             self.find("log-fork", f"log/checkpoints/{seen['size']:012d}")
         self.read_entries(newest, roots)
         for size in notes:  # ahead of what the log has come to lies what a stranger put there
-            if size not in roots and (not roots or size <= max(newest, len(self.entries))):
+            if size not in roots and (not roots or size <= newest + bool(self.unfinished)):
                 self.placed.add(f"log/checkpoints/{size:012d}")
                 self.find("log-signature", f"log/checkpoints/{size:012d}")
 
@@ -190,13 +190,18 @@ class Archive:
                 entry = parse(self.read(key) or b"")
                 demand(entry, ENTRY)
                 data = self.read(entry["key"]) or b""
-                if sha256(data) != entry["sha256"]:
+                envelope = parse(data) if sha256(data) == entry["sha256"] else None
+                demand(envelope, ENVELOPE)
+                signed, raw = envelope["signatures"][0], unbase64(envelope["payload"])
+                key_of = {one["keyid"]: one["pem"] for one in self.trust["statement_keys"]}
+                public = statement_key(key_of.get(signed["keyid"], ""), signed["keyid"])
+                if not signature_good(public, unbase64(signed["sig"]), raw):
                     return
                 self.find("log-tail-unfinished", key, UNKNOWN)
                 self.unfinished |= {(key, sha256(self.read(key) or b"")), (entry["key"], entry["sha256"])}
-                payload = parse(unbase64(parse(data)["payload"]))
+                payload = parse(raw)
                 self.unfinished |= {(one["name"], one["digest"]["sha256"]) for one in payload["subject"]}
-            except (Bad, KeyError, TypeError):
+            except (Bad, KeyError, TypeError, IndexError):
                 return
             index += 1
 
