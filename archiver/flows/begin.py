@@ -47,6 +47,8 @@ def check_policy(session: Session) -> policy_change.Change:
     """
     released = session.releases()
     hold_in_force.refuse_released(session.policy, released)
+    if any(vault.store.destination.enforces_locks for vault in session.vaults):
+        hold_in_force.refuse_too_late(session.policy)
     for line in hold_in_force.earlier_in_policy(session.policy, session.holds()):
         session.say(line, "warning")
     last = session.catalog.policy()

@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -36,10 +36,8 @@ from archiver.proof import canonical
 from archiver.stores.base import Lock, Version
 from archiver.writer.place import meets
 
-__all__ = ["LATEST", "Extended", "Failure", "Instrument", "Plan", "extend", "read_instrument"]
+__all__ = ["Extended", "Failure", "Instrument", "Plan", "extend", "read_instrument"]
 
-LATEST: Final = datetime(2106, 2, 7, 6, 28, 15, tzinfo=UTC)
-"""The last second that fits 32 bits: a store that was measured takes a later date, and keeps one that has passed."""
 _MOST_PASSES: Final = 10  # others may write meanwhile, but not for ever below the hold that the log has
 _MAX_INSTRUMENT: Final = 1 << 30
 
@@ -174,10 +172,10 @@ def _refuse(policy: Policy, matter: str, to: datetime, signed: dict[str, str], n
         )
     if to <= now:
         raise UsageError("hold-passed", f"{matter}: expected a date in the future, found {format_instant(to)}")
-    if to > LATEST:
+    if to > hold_in_force.LATEST:
         raise UsageError(
             "hold-too-late",
-            f"{matter}: expected at most {format_instant(LATEST)}, found {format_instant(to)}",
+            f"{matter}: expected at most {format_instant(hold_in_force.LATEST)}, found {format_instant(to)}",
             hint="stores exist that turn a later date into one that has passed; extend again when the time comes",
         )
 

@@ -9,14 +9,19 @@ datetime.datetime(2027, 7, 1, 12, 0, tzinfo=datetime.timezone.utc)
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Final
 
 from archiver.errors import UsageError
 from archiver.model.instant import format_instant, parse_instant, round_up
 from archiver.model.policy import Policy
 from archiver.model.statement_holds import ReleasePredicate
 
-__all__ = ["earlier_in_policy", "refuse_released", "retain_until"]
+__all__ = ["LATEST", "earlier_in_policy", "refuse_released", "refuse_too_late", "retain_until"]
+
+
+LATEST: Final = datetime(2106, 2, 7, 6, 28, 15, tzinfo=UTC)
+"""The last second that fits 32 bits: a store that was measured takes a later date, and keeps one that has passed."""
 
 
 def retain_until(policy: Policy, signed: Mapping[str, str], matters: Iterable[str] | None = None) -> datetime:
@@ -27,6 +32,18 @@ def retain_until(policy: Policy, signed: Mapping[str, str], matters: Iterable[st
     if unknown := wanted - named.keys() - held.keys():
         raise KeyError(min(unknown))
     return max(max(dates[matter] for dates in (named, held) if matter in dates) for matter in wanted)
+
+
+def refuse_too_late(policy: Policy) -> None:
+    """Refuse a date that a store may turn into one that has passed, before anything is stored under it."""
+    for matter in policy.matters:
+        if round_up(matter.hold.retain_until) > LATEST:
+            raise UsageError(
+                "hold-too-late",
+                f"matter {matter.id}: expected at most {format_instant(LATEST)}, found "
+                f"{format_instant(round_up(matter.hold.retain_until))}",
+                hint="stores exist that turn a later date into one that has passed; extend when the time comes",
+            )
 
 
 def earlier_in_policy(policy: Policy, signed: Mapping[str, str]) -> list[str]:

@@ -26,6 +26,7 @@ from archiver.errors import EvidenceError, UsageError, WorldError
 from archiver.events import Listener
 from archiver.flows.destinations import Named, destinations, receipts_of
 from archiver.flows.key_facts import ended_in, has_ended
+from archiver.flows.manners import remembered
 from archiver.flows.state import StateFolder
 from archiver.flows.vault import Vault
 from archiver.flows.writing import Session
@@ -89,6 +90,7 @@ def destination_store(policy: Policy, clock: Callable[[], datetime], spec: Desti
         endpoint=spec.endpoint,
         region=spec.region,
         profile=spec.profile,
+        read_back=spec.read_back == "full",
         clock=clock,
     )
 
@@ -162,7 +164,8 @@ def open_session(
             for vault, problem in zip(session.vaults, problems, strict=True):
                 if problem is not None:
                     session.set_aside(vault, problem)
-            yield session
+            with remembered(state, session.vaults, clock()):
+                yield session
         except sqlite3.OperationalError as problem:
             raise state_error(problem, state.path) from problem
         except OSError as problem:  # sources and stores word their own; what is left is the state folder

@@ -3,6 +3,7 @@
 lock              held by flock(2) while a run lasts; readers never take it
 journal.sqlite    what an unfinished snapshot had done
 catalog.sqlite    the index, rebuildable; of each further destination catalog-<id>.sqlite
+stores.json       what stores were found to do, and when
 spool/            finished batches on their way to the store, and the scratch file of the open one
 demo-keys         present when keys were made on the way by `snapshot`
 witnesses.json    how far witnesses have seen the log, as far as is known here
@@ -36,6 +37,7 @@ class StateFolder:
         self.journal = path / "journal.sqlite"
         self.spool = path / "spool"
         self.witnesses = path / "witnesses.json"
+        self.stores = path / "stores.json"
         self._demo = path / "demo-keys"
         self._continues = path / "continues.json"
 

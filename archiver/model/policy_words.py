@@ -1,7 +1,6 @@
 """The words of `retention_policy.yaml`, as models that check one value each; the JSON Schema comes from them.
 
-Every refusal is a `policy` error that says what was expected and what to write. What the program cannot do yet is
-refused here too, with a plain sentence, so that a policy never promises what is not done.
+Every refusal is a `policy` error that says what was expected and what to write; also of what cannot be done yet.
 
 >>> DestinationWords.model_validate({"id": "vault", "location": "./archive"}).location
 './archive'
@@ -251,7 +250,7 @@ class CustodianWords(_Words):
 
 
 class EndedWords(_Words):
-    """A source or a destination that ended: it is left alone from then on, and that is not an alarm."""
+    """A source or a destination that ended: it is left alone from then on, and that is no alarm."""
 
     at: Instant = Field(examples=["2026-06-30T12:00:00Z"])
     """From when."""

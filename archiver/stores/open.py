@@ -22,6 +22,7 @@ from archiver.errors import UsageError
 from archiver.stores.base import Store
 from archiver.stores.folder import FolderStore
 from archiver.stores.keys import check_key
+from archiver.stores.manner import Manner
 
 __all__ = ["open_store"]
 
@@ -37,18 +38,30 @@ def open_store(
     endpoint: str | None = None,
     region: str | None = None,
     profile: str | None = None,
+    read_back: bool = False,
 ) -> Store:
-    """Open the store that `location` names; a relative path is relative to `base`. Raises `UsageError`."""
+    """Open the store that `location` names; a relative path is relative to `base`. Raises `UsageError`.
+
+    `read_back` has every byte read back after a put, which a folder does anyway.
+    """
     scheme = _SCHEME.match(location)
     if scheme is not None and scheme[1] == "s3":
-        return _open_bucket(location, clock=clock, endpoint=endpoint, region=region, profile=profile)
+        return _open_bucket(
+            location, manner=Manner(read_back=read_back), clock=clock, endpoint=endpoint, region=region, profile=profile
+        )
     if endpoint or region or profile:
         raise _refused(location, "an s3:// location, as endpoint, region or profile are given", "a folder")
     return FolderStore(_folder(location, base), location=location, clock=clock)
 
 
 def _open_bucket(
-    location: str, *, clock: Callable[[], datetime], endpoint: str | None, region: str | None, profile: str | None
+    location: str,
+    *,
+    manner: Manner,
+    clock: Callable[[], datetime],
+    endpoint: str | None,
+    region: str | None,
+    profile: str | None,
 ) -> Store:
     bucket, prefix = _bucket_and_prefix(location)
     if endpoint is not None and not (urlsplit(endpoint).scheme in ("http", "https") and urlsplit(endpoint).hostname):
@@ -58,7 +71,9 @@ def _open_bucket(
 
     client = connect(endpoint=endpoint, region=region, profile=profile)
     identify = partial(caller, endpoint=endpoint, region=region, profile=profile)
-    return S3Store(client, bucket=bucket, prefix=prefix, location=location, clock=clock, identify=identify)
+    return S3Store(
+        client, bucket=bucket, prefix=prefix, location=location, clock=clock, identify=identify, manner=manner
+    )
 
 
 def _bucket_and_prefix(location: str) -> tuple[str, str]:

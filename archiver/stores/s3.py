@@ -4,9 +4,12 @@ Laws, each of which has a store behind it that needs it:
 1. One `put_object` carries bytes, lock, SHA-256 and MD5, its payload signed: multipart uploads drop lock headers on
    some stores, trailing checksums are refused by others, and some check only one of the two digests.
 2. What the store keeps is read back by version id and compared: a lock that is missing, weaker or earlier is an error.
-3. `If-None-Match: *` is sent and not relied on: some stores ignore it where versions are kept, and a retried put may
-   leave several versions. What a key means is decided by the log.
-4. A version is never removed and a date never lowered; no request of this module could do either. A legal hold goes
+3. `If-None-Match: *` is not relied on: some stores ignore it where versions are kept, and a retried put may leave
+   several versions. Where it was not seen to be honoured the key is looked up first. What a key means is decided by
+   the log.
+4. Bytes are read back and hashed where the store was not seen to refuse other bytes than the digested ones, and
+   wherever the policy says so. What a store does is found out by its answers (`s3_learn`).
+5. A version is never removed and a date never lowered; no request of this module could do either. A legal hold goes
    off by `release` alone (`base.Releases`).
 
 >>> with store.read("README.txt") as stream:
@@ -22,19 +25,22 @@ import io
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NotRequired, TypedDict
 
 from botocore.exceptions import ClientError
 
-from archiver.errors import ArchiverError, LockError, NotStoredError, WorldError
+from archiver.errors import ArchiverError, KeyExistsError, LockError, NotStoredError, WorldError
+from archiver.proof.digest import sha256_of
 from archiver.stores.base import Body, Destination, Lock, Receipt, Stat, Version
 from archiver.stores.bodies import BLOCK, blocks, open_body, spool_changed
 from archiver.stores.keys import check_key
 from archiver.stores.locks import demand, highest, lifted, shortfalls, wanted_lock
+from archiver.stores.manner import Manner
+from archiver.stores.s3_answers import differs, etag_of, instant, whole_object_sha256
 from archiver.stores.s3_errors import CONFLICTS, DAMAGED, REFUSALS, Refusal, Subject, asked, code_of, no_store, s3_error
+from archiver.stores.s3_learn import LARGEST_LESSON, learn
 from archiver.stores.s3_listing import in_order, is_listing, keep_order
 from archiver.stores.s3_lock import bucket_without_lock, lock_of
 from archiver.stores.s3_stream import ObjectStream
@@ -52,6 +58,7 @@ if TYPE_CHECKING:
 __all__ = ["LARGEST", "S3Store"]
 
 LARGEST: Final = 5 * 1024**3  # what one PutObject may carry; multipart would lose the lock on some stores
+UNKNOWN: Final = Manner()
 _PAUSES: Final = (0.2, 0.5, 1.0, 2.0, 4.0)  # while another conditional put of the same key is under way (409)
 
 
@@ -68,11 +75,13 @@ class S3Store:
         clock: Callable[[], datetime],
         sleep: Callable[[float], None] = time.sleep,
         identify: Callable[[], str | None] = lambda: None,
+        manner: Manner = UNKNOWN,
     ) -> None:
         """Keep a client made by `archiver.stores.s3_client.connect`; `prefix` has no slash at its ends, or is empty."""
         self._client, self._bucket, self._prefix = client, bucket, f"{prefix}/" if prefix else ""
         self._location, self._clock, self._sleep, self._identify = location, clock, sleep, identify
         self._endpoint = client.meta.endpoint_url
+        self.manner = manner
         keep_order(client)
 
     @property
@@ -105,7 +114,7 @@ class S3Store:
         except REFUSALS as error:
             raise s3_error(error, self._subject("", "HeadBucket")) from error
         middle = before + (self._clock() - before) / 2
-        date = _instant(headers.get("date"))
+        date = instant(headers.get("date"))
         return None if date is None else round((date - middle).total_seconds())
 
     def put(self, key: str, body: Body, *, sha256: str, lock: Lock, condition: bool = True) -> Receipt:
@@ -116,11 +125,16 @@ class S3Store:
             request["ObjectLockRetainUntilDate"] = wanted.retain_until
         if wanted.legal_hold:
             request["ObjectLockLegalHoldStatus"] = "ON"
-        if condition:
+        if condition and not self.manner.conditional:
+            self._refuse_existing(key)
+        if condition and self.manner.conditional is not False:
             request["IfNoneMatch"] = "*"
         answer = self._send(request, body, key, sha256)
         # a crash here leaves a locked version without receipt: the next run finds it under its key and adopts it
-        return self._read_back(key, answer, wanted, sha256, request["ContentLength"])
+        found = self._read_back(key, answer, wanted, sha256, request["ContentLength"])
+        self._learn(request, body)
+        basis = self._basis(found, sha256)
+        return self._receipt(found, sha256, basis, answer["ResponseMetadata"].get("RequestId"))
 
     @contextmanager
     def read(self, key: str, version: str | None = None) -> Iterator[BinaryIO]:
@@ -139,8 +153,8 @@ class S3Store:
             key=key,
             version=found,
             size=size,
-            etag=_etag(head),
-            sha256=_whole_object_sha256(head),
+            etag=etag_of(head),
+            sha256=whole_object_sha256(head),
             lock=lock_of(self._client, self._subject(key, "GetObjectRetention"), head, found),
             request_id=head["ResponseMetadata"].get("RequestId"),
         )
@@ -225,22 +239,44 @@ class S3Store:
             )
         return s3_error(error, subject)
 
-    def _read_back(self, key: str, answer: PutObjectOutputTypeDef, wanted: Lock, sha256: str, size: int) -> Receipt:
-        subject, version, etag = str(self._subject(key, "HeadObject")), answer.get("VersionId"), _etag(answer)
-        if etag is None:
+    def _refuse_existing(self, key: str) -> None:
+        """Look a key up, for a store that does not, or may not, do so itself; as there, a delete marker hides it."""
+        newest = next((one for one in self.list(key) if one.key == key), None)
+        if newest is not None and not newest.is_delete_marker:
+            raise KeyExistsError("key-exists", f"{key}: expected no object of this key, found one")
+
+    def _learn(self, request: PutObjectRequestTypeDef, body: Body) -> None:
+        """Find out, once, what this store refuses: with an object that it has just taken."""
+        if not self.manner.known and isinstance(body, bytes) and 0 < len(body) <= LARGEST_LESSON:
+            request.pop("IfNoneMatch", None)
+            learnt = learn(self._client, request, body)
+            self.manner = Manner(learnt.conditional, learnt.checks_payload, self.manner.read_back)
+
+    def _basis(self, found: Stat, sha256: str) -> str:
+        """Say how the bytes are confirmed; where nothing else does it, read them back."""
+        if self.manner.checks_payload and not self.manner.read_back:
+            return "signed-payload" if found.sha256 is None else "store"
+        with self.read(found.key, found.version) as stream:
+            digest = sha256_of(stream)
+        if digest != sha256:
+            raise differs(str(self._subject(found.key, "GetObject")), f"SHA-256 {sha256}", digest)
+        return "read-back"
+
+    def _read_back(self, key: str, answer: PutObjectOutputTypeDef, wanted: Lock, sha256: str, size: int) -> Stat:
+        subject, version, tag = str(self._subject(key, "HeadObject")), answer.get("VersionId"), etag_of(answer)
+        if tag is None:
             raise no_store(self._subject(key, "PutObject"), "an ETag")
-        expected = f"version {version} of {size} bytes with SHA-256 {sha256}, ETag {etag}"
+        expected = f"version {version} of {size} bytes with SHA-256 {sha256}, ETag {tag}"
         try:
             found = self.stat(key, version)
         except NotStoredError as problem:  # not passed on: to others it would say that nothing was put
-            raise _differs(subject, expected, "none") from problem
+            raise differs(subject, expected, "none") from problem
         right = found.size == size and found.sha256 in (None, sha256) and version in (None, found.version)
-        if not right or found.etag not in (None, etag):
+        if not right or found.etag not in (None, tag):
             kept = f"SHA-256 {found.sha256 or 'unknown'}, ETag {found.etag}"
-            raise _differs(subject, expected, f"version {found.version} of {found.size} bytes with {kept}")
+            raise differs(subject, expected, f"version {found.version} of {found.size} bytes with {kept}")
         demand(found.lock, wanted=wanted, subject=subject)
-        basis = "store" if found.sha256 else "signed-payload"
-        return self._receipt(found, sha256, basis, answer["ResponseMetadata"].get("RequestId"))
+        return found
 
     def _receipt(self, found: Stat, sha256: str | None, basis: str, request_id: str | None) -> Receipt:
         return Receipt(
@@ -336,36 +372,3 @@ def _measure(body: Body) -> tuple[int, str, str]:
             md5.update(block)
             size += len(block)
     return size, sha256.hexdigest(), base64.b64encode(md5.digest()).decode()
-
-
-def _etag(answer: PutObjectOutputTypeDef | HeadObjectOutputTypeDef) -> str | None:
-    return answer.get("ETag", "").strip('"') or None
-
-
-def _differs(subject: str, expected: str, found: str) -> WorldError:
-    hint = (
-        "an answer was cut or changed on its way, or the store does not keep what it is given: "
-        "run the same command again; if it stays, do not use this store"
-    )
-    return WorldError("read-back-differs", f"{subject}: expected {expected}, found {found}", hint=hint)
-
-
-def _whole_object_sha256(head: HeadObjectOutputTypeDef) -> str | None:
-    """Return the SHA-256 that the store keeps; that of a multipart object is one of parts (`…-3`) and is no digest."""
-    try:
-        digest = base64.b64decode(head.get("ChecksumSHA256", ""), validate=True)
-    except ValueError:
-        return None
-    return (
-        digest.hex()
-        if len(digest) == hashlib.sha256().digest_size and head.get("ChecksumType") != "COMPOSITE"
-        else None
-    )
-
-
-def _instant(date: str | None) -> datetime | None:
-    """Read a Date header."""
-    try:
-        return None if date is None else parsedate_to_datetime(date).astimezone(UTC)
-    except ValueError:
-        return None

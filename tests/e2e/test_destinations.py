@@ -55,6 +55,8 @@ def down(place: Organisation, monkeypatch: pytest.MonkeyPatch, name: str, *, aft
             self.inner, self.destination, self.left = inner, inner.destination, after
 
         def __getattr__(self, verb):
+            if verb == "manner":
+                raise AttributeError(verb)
             if verb == "put":
                 self.left -= 1
             if self.left <= 0:

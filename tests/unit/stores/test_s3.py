@@ -22,6 +22,7 @@ from moto import mock_aws
 
 from archiver.errors import ArchiverError, EvidenceError, KeyExistsError, LockError, NotStoredError, WorldError
 from archiver.stores.base import Lock
+from archiver.stores.manner import Manner
 from archiver.stores.s3 import LARGEST, S3Store
 from archiver.stores.s3_client import connect
 from archiver.stores.s3_errors import Subject, s3_error
@@ -91,7 +92,13 @@ def store(script: Script, monkeypatch: pytest.MonkeyPatch) -> S3Store:
     client = connect(endpoint="https://s3.example", region="us-east-1", profile=None)
     client.meta.events.register_first("before-send.s3", script)
     return S3Store(
-        client, bucket="vault", prefix="eu", location="s3://vault/eu", clock=lambda: NOW, sleep=script.pauses.append
+        client,
+        bucket="vault",
+        prefix="eu",
+        location="s3://vault/eu",
+        clock=lambda: NOW,
+        sleep=script.pauses.append,
+        manner=Manner(conditional=True, checks_payload=True),
     )
 
 
@@ -585,4 +592,4 @@ def test_a_locked_put_has_the_checksum_that_aws_demands(monkeypatch: pytest.Monk
         client = connect(endpoint=None, region="us-east-1", profile=None)
         client.create_bucket(Bucket="vault", ObjectLockEnabledForBucket=True)
         store = S3Store(client, bucket="vault", prefix="", location="", clock=lambda: NOW)
-        assert put(store).basis == "store"
+        assert put(store).basis == "read-back"  # it shows the SHA-256 that it was told and has checked nothing
