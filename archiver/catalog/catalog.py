@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -141,14 +141,27 @@ class Catalog(ItemIndex):
         key, _ = entry.decode(data)
         frontier = self.frontier()
         frontier.append(merkle.leaf_hash(data))
-        with closing(self._db.cursor()) as cursor:
-            cursor.execute("BEGIN IMMEDIATE")
+        with self.block(), closing(self._db.cursor()) as cursor:
             cursor.execute("INSERT INTO entries VALUES (?, ?, ?)", [index, key, data])
             hashes = json.dumps([value.hex() for value in frontier.hashes])
             cursor.execute("INSERT OR REPLACE INTO meta VALUES ('frontier', ?)", [hashes])
             if statement is not None:
                 self._absorb_statement(cursor, index, statement, envelope)
-            cursor.execute("COMMIT")
+
+    @contextmanager
+    def block(self) -> Iterator[None]:
+        """Make one transaction of all that is taken in meanwhile; within another block it is that one's."""
+        if self._db.in_transaction:
+            yield
+            return
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            with suppress(sqlite3.OperationalError):  # where the disk is full, SQLite has rolled back by itself
+                self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
 
     def _absorb_statement(self, cursor: sqlite3.Cursor, index: int, statement: Statement, envelope: bytes) -> None:
         predicate = statement.predicate

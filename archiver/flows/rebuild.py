@@ -34,6 +34,8 @@ from archiver.writer.durable import sync_folder
 
 __all__ = ["Rebuilt", "rebuild", "take_in_items", "take_in_lines", "take_in_log"]
 
+_BLOCK = 256  # entries in one transaction, 64 KiB each at most; a commit waits for the disk
+
 
 @dataclass(frozen=True)
 class Rebuilt:
@@ -91,13 +93,16 @@ def take_in_log(catalog: Catalog, archive: Archive, listener: Listener, stage: s
     listener(Stage(stage, archive.log.size, "entries"))
     stream = archive.statements()
     coming: tuple[int, Statement, bytes] | None = next(stream, None)
-    for index, data in archive.log.entries():
-        if coming is not None and coming[0] == index:
-            catalog.absorb(index, data, coming[1], coming[2])
-            coming = next(stream, None)
-        else:
-            catalog.absorb(index, data, None, b"")  # a kind that only a later version knows
-        listener(Advanced())
+    entries = archive.log.entries()
+    while some := list(itertools.islice(entries, _BLOCK)):
+        with catalog.block():
+            for index, data in some:
+                if coming is not None and coming[0] == index:
+                    catalog.absorb(index, data, coming[1], coming[2])
+                    coming = next(stream, None)
+                else:
+                    catalog.absorb(index, data, None, b"")  # a kind that only a later version knows
+        listener(Advanced(len(some)))
     if catalog.frontier().root() != archive.log.root:
         raise EvidenceError("log-root", f"log: expected the root {archive.log.root.hex()}, found another")
 
