@@ -20,6 +20,7 @@ __all__ = [
     "Listing",
     "MadeProof",
     "NotRestored",
+    "ProvenRecords",
     "Remark",
     "RestoredFiles",
     "ShownStatement",
@@ -232,8 +233,28 @@ class MadeProof:
 
 
 @dataclass(frozen=True)
+class ProvenRecords:
+    """Consecutive records of one batch: bytes of the item, where they stand, and where the batch's statement stands."""
+
+    offset: int
+    length: int
+    record: int
+    records: int
+    batch: str
+    snapshot: str
+    at: str
+    keyid: str
+    origin: str
+    entry: int
+    log: Position
+
+
+@dataclass(frozen=True)
 class CheckedProof:
-    """What a proof proves; `at` is a claim of the operator's machine."""
+    """What a proof proves; `at` is a claim of the operator's machine.
+
+    `parts` has the records of each batch; `snapshot` to `log` are those of the first.
+    """
 
     item: str
     source: str
@@ -250,6 +271,7 @@ class CheckedProof:
     origin: str
     entry: int
     log: Position
+    parts: list[ProvenRecords]
 
 
 @dataclass(frozen=True)

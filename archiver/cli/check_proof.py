@@ -1,4 +1,4 @@
-"""`archiver check-proof`: a proof of one record against a trust file, offline."""
+"""`archiver check-proof`: a proof of one record or of a range of bytes against a trust file, offline."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from archiver.cli.words import columns, count
 from archiver.errors import EvidenceError, Exit
 
 if TYPE_CHECKING:
-    from archiver.flows.prove import Checked
+    from archiver.cli.answers import CheckedProof
+    from archiver.flows.prove_range import CheckedRange
 
 __all__ = ["command"]
 
@@ -28,11 +29,11 @@ _PREVIEW = 300  # bytes of the record; the proof holds all of them
 @common
 @click.pass_obj
 def command(run: Run, file: Path, trust: Path) -> Answer:
-    """Check a proof of one record. Nothing but the two files is needed."""
-    from archiver.cli import answers  # noqa: PLC0415 - loaded when called
-    from archiver.cli.files import read_input, read_trust  # noqa: PLC0415
+    """Check a proof of one record or of a range of bytes. Nothing but the two files is needed."""
+    from archiver.cli.files import read_input, read_trust  # noqa: PLC0415 - loaded when called
     from archiver.cli.opening import introduce  # noqa: PLC0415
-    from archiver.flows.prove import MAX_PROOF, check_proof  # noqa: PLC0415
+    from archiver.flows.prove import MAX_PROOF  # noqa: PLC0415
+    from archiver.flows.prove_range import check_any  # noqa: PLC0415
     from archiver.model.instant import parse_instant  # noqa: PLC0415
 
     _, trusted = read_trust(trust)
@@ -40,11 +41,34 @@ def command(run: Run, file: Path, trust: Path) -> Answer:
     introduce(run, holds=[(hold.matter, parse_instant(hold.until)) for hold in trusted.holds])
     data = read_input(file, "a proof", limit=MAX_PROOF)
     try:
-        found = check_proof(data, trusted)
+        found = check_any(data, trusted)
     except EvidenceError:
         run.talk.say(f"{file} proves nothing against this trust file", "error")
         raise
-    members = answers.CheckedProof(
+    return Answer(Exit.OK, _members(found), "\n".join(_lines(found)))
+
+
+def _members(found: CheckedRange) -> CheckedProof:
+    from archiver.cli import answers  # noqa: PLC0415 - loaded when called
+
+    parts = [
+        answers.ProvenRecords(
+            offset=one.offset,
+            length=one.length,
+            record=one.record,
+            records=one.records,
+            batch=one.batch,
+            snapshot=one.snapshot,
+            at=one.at,
+            keyid=one.keyid,
+            origin=one.origin,
+            entry=one.entry,
+            log=answers.Position(one.log_size, one.root),
+        )
+        for one in found.groups
+    ]
+    first = parts[0]
+    return answers.CheckedProof(
         item=found.item,
         source=found.source,
         path=found.path,
@@ -52,38 +76,47 @@ def command(run: Run, file: Path, trust: Path) -> Answer:
         offset=found.offset,
         length=found.length,
         sha256=found.sha256,
-        snapshot=found.snapshot,
-        batch=found.batch,
-        record=found.record,
-        at=found.at,
-        keyid=found.keyid,
-        origin=found.origin,
-        entry=found.entry,
-        log=answers.Position(found.log_size, found.root),
+        snapshot=first.snapshot,
+        batch=first.batch,
+        record=first.record,
+        at=first.at,
+        keyid=first.keyid,
+        origin=first.origin,
+        entry=first.entry,
+        log=first.log,
+        parts=parts,
     )
-    return Answer(Exit.OK, members, "\n".join(_lines(found)))
 
 
-def _lines(found: Checked) -> list[str]:
+def _lines(found: CheckedRange) -> list[str]:
     preview = found.raw[:_PREVIEW].decode("utf-8", "surrogateescape").rstrip("\r\n")
     more = f" and {count(found.length - _PREVIEW, 'byte')} more" if found.length > _PREVIEW else ""
     rows = [
         ("item", "!".join([f"{found.source}/{found.path}", *found.members])),
         ("bytes", f"{found.length:,} from offset {found.offset:,} on"),
         ("SHA-256", found.sha256),
-        ("record", f"{found.record:,} of batch {found.batch}"),
-        ("snapshot", found.snapshot),
-        ("signed by", f"key {found.keyid}"),
-        ("log", f"entry {found.entry:,} of {found.log_size:,}, {found.origin}"),
-        ("made", f"{found.at}, as the operator's machine says"),
     ]
+    for one in found.groups:
+        last = one.record + one.records - 1
+        rows += [
+            ("record" if one.records == 1 else "records", f"{_numbers(one.record, last)} of batch {one.batch}"),
+            ("snapshot", one.snapshot),
+            ("signed by", f"key {one.keyid}"),
+            ("log", f"entry {one.entry:,} of {one.log_size:,}, {one.origin}"),
+            ("made", f"{one.at}, as the operator's machine says"),
+        ]
+    single = len(found.groups) == found.groups[0].records == 1
     return [
-        "proven: these bytes are a record of this archive, signed and in its log",
+        f"proven: these bytes are {'a record' if single else 'records'} of this archive, signed and in its log",
         "",
         *columns(rows),
         "",
-        "the record:",
+        "the record:" if single else "the records:",
         f"  {preview}{more}",
         "",
         "not proven: that the content is true, that the log has not gone on, and when it was signed",
     ]
+
+
+def _numbers(first: int, last: int) -> str:
+    return f"{first:,}" if first == last else f"{first:,} to {last:,}"

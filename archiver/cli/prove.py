@@ -19,22 +19,29 @@ __all__ = ["command"]
 @click.argument("item", metavar="SOURCE/PATH")
 @click.argument("offset", type=click.IntRange(min=0))
 @click.option(
+    "--length", type=click.IntRange(min=1), metavar="N", help="The records that have these N bytes, in one file."
+)
+@click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE", help="Must not exist yet."
 )
 @REASON
 @reader
 @click.pass_obj
-def command(run: Run, /, item: str, *, offset: int, output: Path, reason: str | None, place: Place) -> Answer:
+def command(
+    run: Run, /, item: str, *, offset: int, length: int | None, output: Path, reason: str | None, place: Place
+) -> Answer:
     """Prove the record of SOURCE/PATH that has the byte at OFFSET, counted from 0.
 
-    The proof holds the record's own bytes and nothing of its neighbours. Inside a compressed log: SOURCE/PATH!gzip.
+    The proof holds the record's own bytes and nothing of its neighbours; with --length, all records that have one of
+    the N bytes from OFFSET on. Inside a compressed log: SOURCE/PATH!gzip.
     By the policy, who has it made and why is signed into the log first; an auditor's reading with --archive is not.
     """
     from archiver.cli.answers import MadeProof  # noqa: PLC0415 - loaded when called
     from archiver.cli.files import refuse_existing, write_output  # noqa: PLC0415
     from archiver.cli.reading import accessed  # noqa: PLC0415
     from archiver.flows.prove import prove  # noqa: PLC0415
-    from archiver.flows.prove_access import hand_out  # noqa: PLC0415
+    from archiver.flows.prove_access import hand_out, hand_out_range  # noqa: PLC0415
+    from archiver.flows.prove_range import prove_range  # noqa: PLC0415
 
     source, _, path = item.partition("/")
     if not path:
@@ -43,10 +50,15 @@ def command(run: Run, /, item: str, *, offset: int, output: Path, reason: str | 
         )
     refuse_existing(output)
     with accessed(run, place, "prove", reason) as (reading, access):
-        data = prove(reading, source, path, offset)
-        hand_out(access, data, reading.trust, output, write_output)
+        if length is None:
+            data = prove(reading, source, path, offset)
+            hand_out(access, data, reading.trust, output, write_output)
+        else:
+            data = prove_range(reading, source, path, offset, length)
+            hand_out_range(access, data, reading.trust, output, write_output)
         status = reading.exit
-    run.talk.say(f"wrote {output}, {size(len(data))}; it discloses this one record")
+    what = "this one record" if length is None else "the records that have these bytes"
+    run.talk.say(f"wrote {output}, {size(len(data))}; it discloses {what}")
     for key in access.statements[-1:]:
         run.talk.say(f"stated in the log: {key}")
     run.talk.say(f"next: archiver check-proof {output} --trust trust.json")

@@ -37,7 +37,18 @@ from archiver.proof import b64, canonical, dsse, entry, keys, merkle, note, tlog
 from archiver.proof.checkpoint import Checkpoint, open_cosigned, parse_text
 from archiver.proof.digest import is_sha256_hex
 
-__all__ = ["FORMAT", "MAX_PROOF", "Checked", "check_proof", "prove"]
+__all__ = [
+    "FORMAT",
+    "MAX_PROOF",
+    "Checked",
+    "check_proof",
+    "find_line",
+    "log_proof",
+    "logged",
+    "prove",
+    "signed_statement",
+    "take_leaves",
+]
 
 FORMAT: Final = "urn:archiver:proof:v1"
 MAX_PROOF: Final = 2 * LOG_ROW
@@ -104,7 +115,7 @@ def prove(reading: Reading, source: str, path: str, offset: int) -> bytes:
     `path` is spelled as in the archive; what was found inside an item is named as `restore --decoded` names it.
     Raises `UsageError` for an item or an offset that is not there.
     """
-    line = _line(reading, source, path)
+    line = find_line(reading, source, path)
     if offset < 0 or offset >= max(line.size or 0, 1):
         raise UsageError(
             "no-such-offset",
@@ -122,7 +133,7 @@ def prove(reading: Reading, source: str, path: str, offset: int) -> bytes:
             "record": row.record,
             "salt": row.salt.hex(),
             "statement": b64.encode(envelope),
-            "tlog_proof": _log_proof(reading, position).decode(),
+            "tlog_proof": log_proof(reading, position).decode(),
         }
     )
     checked = check_proof(data, reading.trust)  # what would not convince its reader is not handed out
@@ -131,7 +142,8 @@ def prove(reading: Reading, source: str, path: str, offset: int) -> bytes:
     return data
 
 
-def _line(reading: Reading, source: str, path: str) -> ItemLine:
+def find_line(reading: Reading, source: str, path: str) -> ItemLine:
+    """Return the line of an item with content in the newest finished snapshot; raises `UsageError` for any other."""
     snapshot = finished_snapshot(reading.archive, None)
     inner, whole = None, None
     for line in items_of(reading.archive, snapshot):
@@ -180,7 +192,7 @@ def _row(reading: Reading, statement: Statement, part: Part, line: ItemLine, off
         file = batches.open_parquet(stream, predicate)
         salts = Salts(batches.salt_of(file))
         for rows in batches.slices(file):
-            _take_leaves(rows, salts, leaves)
+            take_leaves(rows, salts, leaves)
             first = max(part.first - rows.first, 0)
             for place in range(first, min(part.first + part.count - rows.first, len(rows.lengths))):
                 start, length = rows.offsets[place], rows.lengths[place]
@@ -195,14 +207,16 @@ def _row(reading: Reading, statement: Statement, part: Part, line: ItemLine, off
     return _Row(text, start, raw, record, salts.row(record), leaves)
 
 
-def _take_leaves(rows: batches.Rows, salts: Salts, leaves: list[bytes]) -> None:
+def take_leaves(rows: batches.Rows, salts: Salts, leaves: list[bytes]) -> None:
+    """Append the leaves of some rows."""
     data, bounds = memoryview(rows.data), rows.bounds
     for place, (digest, start, length) in enumerate(zip(rows.digests, rows.offsets, rows.lengths, strict=True)):
         raw = rows.withheld.get(place) or sha256(data[bounds[place] : bounds[place + 1]]).digest()
         leaves.append(leaf_of_digest(digest, start, length, salts.row(rows.first + place), raw))
 
 
-def _log_proof(reading: Reading, position: int) -> bytes:
+def log_proof(reading: Reading, position: int) -> bytes:
+    """Return the tlog-proof of an entry, with the newest checkpoint."""
     log = reading.archive.log
     path = merkle.inclusion_path(log.leaf_hashes(), position)
     return tlog_proof.format_proof(position, path, log.checkpoint)
@@ -217,14 +231,14 @@ def check_proof(data: bytes, trust: TrustFile) -> Checked:
     `UnknownError` (exit status 3) is for a proof whose key or log the trust file does not have.
     """
     proof = _parse(data)
-    envelope, key = _signed(proof.statement, trust)
+    envelope, key = signed_statement(proof.statement, trust)
     statement = parse_statement(envelope.payload)
     predicate = statement.predicate
     if not isinstance(predicate, BatchPredicate):
         raise EvidenceError("proof-malformed", f"proof: expected the statement of a batch, found a {statement.kind}")
     if (predicate.archive, predicate.archive_id) != (trust.archive, trust.archive_id):
         raise EvidenceError("statement-archive", f"proof: expected the archive {trust.archive}, found another")
-    checkpoint, index = _logged(proof, statement, trust)
+    checkpoint, index = logged(proof.statement, proof.tlog_proof, statement, trust)
     item = _contained(proof, predicate)
     return Checked(
         item=proof.item,
@@ -269,7 +283,8 @@ def _parse(data: bytes) -> _Proof:
     )
 
 
-def _signed(data: bytes, trust: TrustFile) -> tuple[dsse.Envelope, StatementKey]:
+def signed_statement(data: bytes, trust: TrustFile) -> tuple[dsse.Envelope, StatementKey]:
+    """Open an envelope that a statement key of the trust file has signed; return it and the key."""
     envelope = dsse.open_envelope(data)
     key = next((one for one in trust.statement_keys if one.keyid == envelope.keyid), None)
     if key is None or "statement" not in key.roles:
@@ -301,10 +316,10 @@ def _check_period(envelope: dsse.Envelope, key: StatementKey) -> None:
         )
 
 
-def _logged(proof: _Proof, statement: Statement, trust: TrustFile) -> tuple[Checkpoint, int]:
+def logged(envelope: bytes, proof: bytes, statement: Statement, trust: TrustFile) -> tuple[Checkpoint, int]:
     """Return the checkpoint that covers the statement, and the statement's place in the log."""
-    data = entry.encode(statement.key, sha256(proof.statement).hexdigest())
-    parsed = tlog_proof.parse_proof(proof.tlog_proof)
+    data = entry.encode(statement.key, sha256(envelope).hexdigest())
+    parsed = tlog_proof.parse_proof(proof)
     if parsed.extra is not None:
         raise _malformed("a tlog-proof without the line extra, which nobody signs")
     claimed = parse_text(note.parse_note(parsed.checkpoint).text)

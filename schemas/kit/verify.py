@@ -357,8 +357,7 @@ def check_proof(data, trust):
         require(item_of(proof["item"])["source"] == said["source"], "an item of another source")
         last = group["record"] + len(leaves) - 1
         words.append(f"bytes {start} to {end} are records {group['record']} to {last} of batch {said['id']}, {place}")
-    asked = proof["offset"] + (0 if single else proof["length"])
-    require(words and asked <= end, "fewer bytes than it says")
+    require(words and (single or end - proof["offset"] == proof["length"]), "records of another length than it says")
     return [f"item    {proof['item']}", *words, f"SHA-256 of bytes {proof['offset']} to {end}: {whole.hexdigest()}"]
 
 
