@@ -285,7 +285,7 @@ def _checks(case: Case) -> list[CheckResult]:
             name=name,
             made=case.options.wants(name),
             subjects=case.subjects[name],
-            what=_WHAT[name],
+            what="tokens" if name == "timestamps" and case.archive.tokens else _WHAT[name],
             result=_result(case, name, worst.get(name)),
         )
         for number, name in CHECKS.items()

@@ -263,6 +263,11 @@ KINDS: dict[str, dict[str, Any]] = {
         "pem": (TEXT, None), "vkey": (TEXT, None), "reason": pattern("(?s).{1,2000}"),
         "compromised_since": (INSTANT, None),
     },
+    "timestamp": {
+        "id": STAMP, "authority": pattern("[A-Za-z0-9][A-Za-z0-9._-]{0,99}"), "url": TEXT, "log_size": POSITIVE,
+        "log_root": HEX, "imprint": HEX, "gen_time": INSTANT, "serial": pattern("0|-?[1-9][0-9]{0,79}"),
+        "policy": pattern(r"[0-2](\.(0|[1-9][0-9]{0,39})){1,40}"), "certificate_until": INSTANT,
+    },
     "incident": {
         "id": STAMP, "what": TEXT, "decision": ("adopted", "not evidence", "unexplained"),
         "objects": [{"key": TEXT, "version": (TEXT, None), "sha256": HEX}],
@@ -272,6 +277,19 @@ MODES = {"NONE": 0, "GOVERNANCE": 1, "COMPLIANCE": 2}
 LOCK = {"key": TEXT, "legal_hold": FLAG, "mode": tuple(MODES), "retain_until": (INSTANT, None)}
 ENTRY_KEY = r"statements/([a-z][a-z0-9-]{0,62})/([A-Za-z0-9][A-Za-z0-9._-]{0,199})\.json"
 ENTRY = {"key": pattern(ENTRY_KEY), "sha256": HEX}
+AUTHORITY = {"id": pattern("(?s).+"), "roots": [TEXT]}
+QUALIFIED = {"certificates": [HEX], "valid_from": INSTANT, "valid_until": (INSTANT, None), "source": TEXT}
+
+
+def is_authority(value: Any) -> bool:
+    """An authority of the trust file; `qualified` alone may be absent (15)."""
+    try:
+        demand(value, AUTHORITY | ({"qualified": QUALIFIED} if "qualified" in value else {}))
+    except (Bad, TypeError):
+        return False
+    return len(value["roots"]) > 0
+
+
 TRUST = {
     "version": 1, "archive": ARCHIVE, "archive_id": ARCHIVE_ID,
     "logs": [{
@@ -282,7 +300,7 @@ TRUST = {
         "keyid": HEX, "pem": TEXT, "roles": [("statement", "approver")], "valid_from": (INSTANT, None),
         "valid_until": (INSTANT, None), "revoked": ({"since": INSTANT, "reason": TEXT}, None),
     }],
-    "timestamps": {"required": COUNT, "max_delay_s": COUNT, "tsas": [{"id": TEXT, "roots": [TEXT]}]},
+    "timestamps": {"required": COUNT, "max_delay_s": COUNT, "tsas": [is_authority]},
     "holds": [{"matter": MATTER, "until": INSTANT, "mode": "COMPLIANCE", "legal_hold": FLAG}],
     "max_silence_hours": (POSITIVE, None), "witnesses": [TEXT],
 }  # fmt: skip

@@ -4,8 +4,7 @@
 
 Each finding is one line, `code subject [severity] words`. Exit status: 0 whole, 1 failed, 3 something could not be
 checked, 4 locks alone are at fault (17). Numbers in comments are sections of FORMAT.md; `evidence.py` beside this file
-judges single objects. Left out: RFC 3161 tokens (14; writers make none), proof files (16),
-index columns (`--only index`).
+judges single objects. Left out: whether tokens are qualified (14.6), proof files (16), index columns (`--only index`).
 """
 
 from __future__ import annotations
@@ -61,6 +60,7 @@ from evidence import (
     verifier_key,
 )  # fmt: skip
 from holds import UNLOCKED, Holds, read_locks
+from timestamps import Foreign, Stamps, check_token, read_roots
 from witnesses import judge, read_witnesses
 
 FAILED, UNKNOWN, NOTE = "failed", "unknown", "note"
@@ -98,6 +98,8 @@ class Archive:
         self.gone: set[str] = set()
         self.disposed: set[str] = set()  # snapshots of which batches were disposed
         self.origin = ""
+        self.heads: dict[int, tuple[str, str]] = {}  # root and SHA-256 of good checkpoints, by size
+        self.stamps = Stamps()
         self.texts: dict[int, bytes] = {}  # of good checkpoints, by size
         self.grown: list[bytes] = []  # the root of each size
         self.withheld: set[str] = set()  # snapshots of whose lines some are withheld
@@ -134,6 +136,7 @@ class Archive:
         for size in roots:
             self.place(f"log/checkpoints/{size:012d}", size - 1)
         self.origin = log["origin"]
+        self.heads = {size: (root.hex(), sha256(notes[size])) for size, root in roots.items()}
         self.texts = {size: notes[size].partition(b"\n\n")[0] + b"\n" for size in roots}
         seen, newest = log["seen"], max(roots, default=0)
         if not roots:
@@ -241,7 +244,64 @@ class Archive:
 
     # Check 4
 
+    # Check 3: tokens before statements, for the ends of keys rest on them
+
+    def read_tokens(self) -> None:
+        roots = read_roots(self.trust)
+        for index, entry in enumerate(self.entries):
+            if entry is None or not entry["key"].startswith("statements/timestamp/"):
+                continue
+            data = self.read(entry["key"])
+            try:
+                if data is None or sha256(data) != entry["sha256"] or len(data) > 65_535:
+                    continue
+                envelope = parse(data)
+                demand(envelope, ENVELOPE)
+                payload = parse(unbase64(envelope["payload"]))
+                demand(payload, PAYLOAD)
+                demand(payload["predicate"], COMMON | KINDS["timestamp"])
+            except Bad:
+                continue  # check 4 says so
+            self.take_token(index, payload, roots)
+
+    def judge_token(self, index: int, said: dict[str, Any], subjects: list[tuple[str, str]], roots: list[Any]) -> Any:
+        """Return what `check_token` says; Bad for what does not belong together (14.2)."""
+        response = subjects[1][1] if len(subjects) > 1 else ""
+        stem = f"timestamps/{said['log_size']:012d}/{said['authority']}-{response[:16]}"
+        if [one[0] for one in subjects] != [f"{stem}.{kind}" for kind in ("tsq", "tsr", "revocation")]:
+            raise Bad("subjects")
+        if said["log_size"] > index or self.heads.get(said["log_size"]) != (said["log_root"], said["imprint"]):
+            raise Bad("no such checkpoint before it")
+        files = [self.read(key) or b"" for key, _ in subjects[:2]]
+        if [sha256(one) for one in files] != [digest for _, digest in subjects[:2]]:
+            raise Bad("request or response is not as stated")
+        return check_token(files[0], files[1], said, roots)
+
+    def take_token(self, index: int, payload: dict[str, Any], roots: list[Any]) -> None:
+        said, subjects = payload["predicate"], [(one["name"], one["digest"]["sha256"]) for one in payload["subject"]]
+        name = subjects[min(1, len(subjects) - 1)][0]
+        try:
+            up, tsa, end = self.judge_token(index, said, subjects, roots)
+        except Foreign:
+            if roots:
+                self.find("timestamp-invalid", name, UNKNOWN)
+        except Bad as error:
+            self.find("timestamp-invalid", name, words=str(error))
+        else:
+            self.stamps.good.append((index, said["log_size"], said["gen_time"], up, tsa))
+            self.stamps.ends.append((index, end))
+
+    def check_times(self) -> None:
+        good = [(one.index, one.key, one.kind, one.predicate["at"]) for one in self.statements if one.kind]
+        self.findings += [(*one, "") for one in self.stamps.judge(good, self.trust["timestamps"])]
+        now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        for index, end in self.stamps.ends:
+            newer = self.stamps.bracket(index)[1]
+            if end < now and (not newer or newer > end):
+                self.find("timestamp-unproven", f"log/entries/{index:012d}", NOTE)
+
     def check_statements(self) -> None:
+        self.read_tokens()
         known: set[str] = set()
         for index, entry in enumerate(self.entries):
             if entry is None:
@@ -314,7 +374,7 @@ class Archive:
         subjects = {one["name"]: one["digest"]["sha256"] for one in payload["subject"]}
         if not subjects:
             raise Bad("no subject")
-        if not self.key_good(key, kind, envelope["signatures"][0], raw, predicate["at"]):
+        if not self.key_good((index, key, kind), envelope["signatures"][0], raw, predicate["at"]):
             return None
         if any(predicate[name] != self.trust[name] for name in ("archive", "archive_id")):
             self.find("statement-archive", key)
@@ -325,7 +385,8 @@ class Archive:
             self.check_members(kind, predicate, [(one["name"], one["digest"]["sha256"]) for one in payload["subject"]])
         return Statement(index, key, kind if known else "", predicate, subjects, envelope["signatures"][0]["keyid"])
 
-    def key_good(self, key: str, kind: str, signed: dict[str, str], payload: bytes, at: str) -> bool:
+    def key_good(self, place: tuple[int, str, str], signed: dict[str, str], payload: bytes, at: str) -> bool:
+        index, key, kind = place
         trusted = {one["keyid"]: one for one in self.trust["statement_keys"]}.get(signed["keyid"])
         role = "approver" if kind == "approval" else "statement"
         listed = trusted or self.chained.get(signed["keyid"])
@@ -343,10 +404,11 @@ class Archive:
             return True
         ends = [trusted["valid_until"], trusted["revoked"] and trusted["revoked"]["since"]]
         end = min((one for one in ends if one), default=None)
-        if (trusted["valid_from"] and at < trusted["valid_from"]) or (end and at >= end):
+        low, high = self.stamps.bracket(index)
+        if (trusted["valid_from"] and at < trusted["valid_from"]) or (end and (at >= end or low >= end)):
             self.find("statement-key-expired", key)
             return False
-        if end:
+        if end and not (high and high < end):
             self.find("statement-key-expired", key, UNKNOWN, "no timestamp proves that it is older than the key's end")
         return True
 
@@ -746,11 +808,9 @@ class Archive:
     def verify(self) -> None:
         for check in (
             self.check_log, self.check_witnesses, self.check_statements, self.check_objects, self.check_records,
-            self.check_locks, self.check_completeness,
+            self.check_locks, self.check_completeness, self.check_times,
         ):  # fmt: skip
             check()
-        if self.trust["timestamps"]["required"]:
-            self.find("timestamp-missing", "timestamps", UNKNOWN)
 
 
 def bare(source: dict[str, Any]) -> dict[str, Any]:
@@ -770,6 +830,7 @@ def check_trust(data: bytes) -> tuple[dict[str, Any] | None, str, str]:
             for key in log["keys"]:
                 verifier_key(key["vkey"], log["origin"])
         read_witnesses(trust["witnesses"], [key["vkey"] for log in trust["logs"] for key in log["keys"]])
+        read_roots(trust)
         for key in trust["statement_keys"]:
             statement_key(key["pem"], key["keyid"])
     except Bad as error:

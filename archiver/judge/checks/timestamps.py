@@ -25,6 +25,9 @@ from archiver.model.instant import format_instant, parse_instant
 
 __all__ = ["check_timestamps"]
 
+_LOOKED: Final = ("access", "verification")
+"""Statements that somebody looked: made at any hour, they may wait for the next stamp, not only be stamped late."""
+
 TOLERANCE: Final = timedelta(seconds=300)
 """How far apart the clocks of honest writers and authorities may be; a writer refuses to work with more."""
 
@@ -103,7 +106,8 @@ class _Times:
             self.unproven.add(position, key)
         limit = _plus(at, self._demand.max_delay_s)
         stamped = [end for one in self._each if (end := one.of(position).not_after) is not None]
-        if sum(end <= limit for end in stamped) < self._demand.required:
+        due = kind not in _LOOKED or not at <= format_instant(self.case.now) <= limit
+        if due and sum(end <= limit for end in stamped) < self._demand.required:
             first = f"the first of {min(stamped)}" if stamped else "none yet"
             self.missing.add(position, f"{sum(end <= limit for end in stamped)} in time, {first}, for {key} of {at}")
 
