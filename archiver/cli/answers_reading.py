@@ -18,6 +18,7 @@ __all__ = [
     "ListedSnapshot",
     "ListedStatement",
     "Listing",
+    "MadeDeclaration",
     "MadeProof",
     "NotRestored",
     "ProvenRecords",
@@ -218,6 +219,25 @@ class ChainOfCustody:
     origin: str
     log: Position
     events: list[CustodyLink]
+
+
+@dataclass(frozen=True)
+class MadeDeclaration:
+    """A declaration that was filled in: `files` has the SHA-256 of each, by name, `items` and `bytes` are of exhibit A.
+
+    `letters_not_shown` are code points that the fonts of the PDF do not have; `stated` has the keys of the statements
+    in the log about it, none with `--archive`.
+    """
+
+    to: str
+    scope: Literal["snapshot", "batch", "item"]
+    name: str
+    verdict: Literal["ok", "partial", "failed"]
+    items: int
+    bytes: int
+    files: dict[str, str]
+    letters_not_shown: list[str]
+    stated: list[str]
 
 
 @dataclass(frozen=True)

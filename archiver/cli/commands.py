@@ -23,6 +23,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "restore": ("restore", "Write the archived files to a new folder."),
     "prove": ("prove", "Make a proof of one record, to be checked offline."),
     "custody": ("custody", "Print the chain of custody of one item."),
+    "declare": ("declare", "Fill in a declaration of true copy and custody to sign."),
     "check-proof": ("check_proof", "Check a proof of one record, offline."),
     "audit-kit": ("audit_kit", "Make a folder that an auditor can check without this program."),
     "trust": ("trust", "Show a trust file, or write the one to hand out."),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from archiver.model.policy import Policy
     from archiver.stores.base import Store
 
-__all__ = ["command"]
+__all__ = ["command", "trust_bytes"]
 
 
 @click.command("verify")
@@ -88,7 +88,7 @@ def command(
     if output is not None:
         refuse_existing(output)
     policy = policy_of(run, place)
-    store, trust = _store(run, policy, place), _trust(policy, place)
+    store, trust = _store(run, policy, place), trust_bytes(policy, place)
     if policy is None:
         _introduce(run, store, trust)
     _check_number(witnesses, trust)
@@ -200,7 +200,7 @@ def _store(run: Run, policy: Policy | None, place: Place) -> Store:
     return open_place(run, place)
 
 
-def _trust(policy: Policy | None, place: Place) -> bytes:
+def trust_bytes(policy: Policy | None, place: Place) -> bytes:
     """Return the trust file's bytes: what is wrong with it belongs into the report."""
     from archiver.cli.files import read_input  # noqa: PLC0415 - loaded when called
     from archiver.flows.session import own_trust, trust_path  # noqa: PLC0415

@@ -3,7 +3,7 @@ r"""A chain of custody as CSV: RFC 4180, UTF-8, a line for each link, made for p
 Laws: every cell is quoted, and a cell that a spreadsheet would run as a formula begins with an apostrophe, so that the
 name of a file can do nothing on the desk of who looks at it; control characters are escaped.
 
->>> _cell("=HYPERLINK(1)")
+>>> safe_cell("=HYPERLINK(1)")
 "'=HYPERLINK(1)"
 """
 
@@ -16,7 +16,7 @@ from typing import Final
 
 from archiver.flows.custody import Chain
 
-__all__ = ["COLUMNS", "to_csv"]
+__all__ = ["COLUMNS", "safe_cell", "to_csv"]
 
 COLUMNS: Final = (
     "item", "source", "path", "link", "kind", "at", "not_before", "not_after", "entry", "statement", "user", "host",
@@ -36,9 +36,10 @@ def to_csv(chain: Chain, plain: Callable[[str], str]) -> str:
             event.entry, event.statement, event.user, event.host, event.principal, event.tool, event.what, event.why,
             event.verdict, event.sha256, " ".join(event.objects),
         )  # fmt: skip
-        writer.writerow([_cell(plain("" if cell is None else str(cell))) for cell in cells])
+        writer.writerow([safe_cell(plain("" if cell is None else str(cell))) for cell in cells])
     return out.getvalue()
 
 
-def _cell(text: str) -> str:
+def safe_cell(text: str) -> str:
+    """Return a cell that no spreadsheet runs as a formula."""
     return f"'{text}" if text.lstrip().startswith(_FORMULA) else text
