@@ -11,7 +11,10 @@ __all__ = ["MadeKit"]
 
 @dataclass(frozen=True)
 class MadeKit:
-    """An auditor's kit: `left_out` counts batches that were not asked for, `missing` names what the store lacks."""
+    """An auditor's kit: `left_out` counts batches that were not asked for, `missing` names what the store lacks.
+
+    `stated` has the keys of the statements in the log about it; none with `--archive`.
+    """
 
     to: str
     trusted: bool
@@ -23,3 +26,4 @@ class MadeKit:
     inventory_sha256: str
     programs: dict[str, str]
     missing: list[str]
+    stated: list[str]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from archiver.cli.context import Answer, Run
-from archiver.cli.options import Place, reader
+from archiver.cli.options import REASON, Place, reader
 from archiver.cli.words import count, size
 from archiver.errors import ArchiverError, UsageError
 
@@ -32,21 +32,24 @@ _MOST = 20  # lines of a list; all are in --json
 )
 @click.option("--batch", "batches", multiple=True, metavar="ID", help="Only this batch; may be given again.")
 @click.option("--since", metavar="TIME", help="Only batches stated since then, such as 2026-11-01T00:00:00Z.")
+@REASON
 @reader
 @click.pass_obj
-def command(run: Run, /, *, to: Path, batches: tuple[str, ...], since: str | None, place: Place) -> Answer:
+def command(
+    run: Run, /, *, to: Path, batches: tuple[str, ...], since: str | None, reason: str | None, place: Place
+) -> Answer:
     """Write DIR: the log, all statements, all batches or the chosen ones, and programs that check them offline.
 
     With --batch and --since the kit has the batches of both. It says which are left out, and whoever checks it is told.
     The trust file is not in it: hand it over by another way.
     """
     from archiver.cli import answers  # noqa: PLC0415 - loaded when called
-    from archiver.cli.reading import opened  # noqa: PLC0415
+    from archiver.cli.reading import accessed  # noqa: PLC0415
     from archiver.flows.kit import make_kit  # noqa: PLC0415
 
     choice = _choice(batches, since)
-    with opened(run, place) as reading:
-        made = make_kit(reading, to, choice, clock=run.clock, listener=run.talk.hear)
+    with accessed(run, place, "audit-kit", reason, word="export") as (reading, access):
+        made = make_kit(reading, to, choice, clock=run.clock, listener=run.talk.hear, access=access)
         trusted = reading.trusted
     _say(run, made, to)
     members = answers.MadeKit(
@@ -60,6 +63,7 @@ def command(run: Run, /, *, to: Path, batches: tuple[str, ...], since: str | Non
         inventory_sha256=made.inventory_sha256,
         programs=made.programs,
         missing=list(made.missing),
+        stated=list(access.statements),
     )
     return Answer(made.exit, members)
 

@@ -212,6 +212,8 @@ def _touches(about: Subject, what: str, said: dict[str, Any]) -> tuple[bool, str
         return _restored(about, said), f"{_missing(about, said)}{to}"
     if isinstance(said.get("item"), str):
         return said["item"] in about.texts, to
+    if what == "audit-kit" and said.get("batches") is None:
+        return True, f"; all batches{to}"
     if isinstance(said.get("batches"), list):
         return bool(about.batches & {str(one) for one in said["batches"]}), to
     return True, f"{to}; it may have been about this item"

@@ -17,6 +17,7 @@ batches, so whoever checks the kit is told how many are not here, whatever `kit.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -25,6 +26,7 @@ from typing import Final
 
 from archiver.errors import EvidenceError, Exit, UsageError
 from archiver.events import Advanced, Listener, Stage
+from archiver.flows.access import Access, Unrecorded, Words, sayable
 from archiver.flows.kit_folder import INVENTORY, KitFolder
 from archiver.flows.reading import Reading, require_log
 from archiver.flows.restore_tree import check_target
@@ -88,8 +90,16 @@ class _Work:
     left_out: int = 0
 
 
-def make_kit(reading: Reading, to: Path, choice: Choice, *, clock: Callable[[], datetime], listener: Listener) -> Kit:
-    """Make a kit in a folder that is absent or empty.
+def make_kit(
+    reading: Reading,
+    to: Path,
+    choice: Choice,
+    *,
+    clock: Callable[[], datetime],
+    listener: Listener,
+    access: Access | None = None,
+) -> Kit:
+    """Make a kit in a folder that is absent or empty; an operator's `access` is stated before it, and after.
 
     Raises `EvidenceError` for a log or statements that fail, and `UsageError` for a batch that the log does not know.
     """
@@ -97,6 +107,9 @@ def make_kit(reading: Reading, to: Path, choice: Choice, *, clock: Callable[[], 
     require_log(reading.archive)
     reading.archive.demand()
     _check_choice(reading, choice)
+    access = access or Unrecorded()
+    about, counts = _about(reading, choice, to)
+    access.begin(about, counts)
     work = _Work(reading, KitFolder(to), choice, listener)
     _copy_log(work)
     _copy_statements(work)
@@ -105,6 +118,8 @@ def make_kit(reading: Reading, to: Path, choice: Choice, *, clock: Callable[[], 
     programs = _write_words(work, format_instant(clock()))
     inventory = work.folder.finish()
     log = reading.archive.log
+    counts = {"batches": len(work.taken), "files": work.folder.files, "bytes": work.folder.bytes}
+    access.end("partial" if work.missing else "ok", about, counts)
     return Kit(
         batches=len(work.taken),
         left_out=work.left_out,
@@ -117,6 +132,13 @@ def make_kit(reading: Reading, to: Path, choice: Choice, *, clock: Callable[[], 
         missing=tuple(work.missing),
         exit=Exit.worst([reading.exit, Exit.INTEGRITY if work.missing else Exit.OK]),
     )
+
+
+def _about(reading: Reading, choice: Choice, to: Path) -> tuple[Words, dict[str, int]]:
+    """Return what a kit is about for the log: the chosen batches, null for all of them."""
+    chosen = [one.id for _, one, _ in reading.archive.batch_statements() if choice.takes(one)]
+    listed: list[canonical.JSON] | None = None if choice.all else [*chosen]
+    return {"batches": listed, "to": sayable(f"{socket.gethostname()}:{to.absolute()}")}, {"batches": len(chosen)}
 
 
 def _check_choice(reading: Reading, choice: Choice) -> None:
