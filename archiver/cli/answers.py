@@ -18,7 +18,7 @@ from archiver.cli.answers_holding import (
     MadeRequest,
     ReleasedHold,
 )
-from archiver.cli.answers_keys import EndedKey, KeysListed, RotatedKey, ShownKey
+from archiver.cli.answers_keys import EndedKey, KeysListed, RotatedKey, SecondKey, ShownKey
 from archiver.cli.answers_kit import MadeKit
 from archiver.cli.answers_reading import (
     ChainOfCustody,
@@ -190,5 +190,6 @@ ANSWERS: Final[dict[str, type]] = {
     "key rotate": RotatedKey,
     "key revoke": EndedKey,
     "key retire": EndedKey,
+    "key post-quantum": SecondKey,
 }
 """Every command and the class of its answer."""

@@ -7,9 +7,9 @@ from typing import Literal
 
 from archiver.cli.answers_shared import Position
 
-__all__ = ["EndedKey", "KeyEntry", "KeyWords", "KeysListed", "LogSizes", "RotatedKey", "ShownKey"]
+__all__ = ["EndedKey", "KeyEntry", "KeyWords", "KeysListed", "LogSizes", "RotatedKey", "SecondKey", "ShownKey"]
 
-_Role = Literal["statement", "log", "approver"]
+_Role = Literal["statement", "log", "approver", "post-quantum"]
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,16 @@ class RotatedKey:
     trust_file: str
     trust_sha256: str
     log: Position
+
+
+@dataclass(frozen=True)
+class SecondKey:
+    """The log's second key, which signs its head when a run ends."""
+
+    place: str
+    vkeys: list[str]
+    trust_file: str
+    trust_sha256: str
 
 
 @dataclass(frozen=True)

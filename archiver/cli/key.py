@@ -118,14 +118,16 @@ def _spelled(fact: KeyFact) -> tuple[str, str, str]:
 
 def _words(fact: KeyFact, policy: Policy) -> KeyWords:
     from archiver.cli.answers_keys import KeyEntry, KeyWords  # noqa: PLC0415 - loaded when called
-    from archiver.model.key_uri import place_of  # noqa: PLC0415
+    from archiver.model.key_uri import FileKey, place_of  # noqa: PLC0415
 
-    places = {"statement": policy.keys.statement_key, "log": policy.keys.log_key}
+    places: dict[str, KeyUri] = {"statement": policy.keys.statement_key, "log": policy.keys.log_key}
+    if policy.keys.post_quantum is not None:
+        places["post-quantum"] = FileKey(policy.keys.post_quantum)
     return KeyWords(
         keyid=fact.keyid,
         role=fact.role,  # type: ignore[arg-type] # of the model's roles
         state=fact.state,  # type: ignore[arg-type] # of the flow's states
-        place=place_of(places[fact.role]) if fact.state == "current" else None,
+        place=place_of(places[fact.role]) if fact.state == "current" and fact.role in places else None,
         added=None if fact.added is None else KeyEntry(*fact.added),
         ended=None if fact.ended is None else KeyEntry(*fact.ended),
         reason=fact.reason,
@@ -229,6 +231,32 @@ def _hand_out(digest: str) -> list[str]:
         f"  {' '.join(digits[:4])}",
         f"  {' '.join(digits[4:])}",
     ]
+
+
+# post-quantum
+
+
+@command.command("post-quantum")
+@with_policy
+@click.pass_obj
+def post_quantum_command(run: Run) -> Answer:
+    """Make the ML-DSA-65 key that the policy names, and have every run sign the log's head with it, too.
+
+    It is for the day on which elliptic curves are broken: who can forge every other signature cannot forge this one.
+    Hand the trust file out afterwards; with it, a copy of the archive without this signature is not ok.
+    """
+    from archiver.cli.answers_keys import SecondKey  # noqa: PLC0415 - loaded when called
+    from archiver.cli.opening import open_policy  # noqa: PLC0415
+    from archiver.flows.post_quantum import add_post_quantum  # noqa: PLC0415
+    from archiver.flows.session import trust_path  # noqa: PLC0415
+    from archiver.model.trust import digest_of  # noqa: PLC0415
+
+    policy = open_policy(run)
+    _, trust = add_post_quantum(policy, clock=run.clock, random=run.random, environ=run.environ, listener=run.talk.hear)
+    digest, place = digest_of(trust.encode()), str(policy.keys.post_quantum)
+    vkeys = [key.vkey for log in trust.logs for key in log.post_quantum or ()]
+    text = [f"{place}: signs the log's head from now on; back it up", "", *_hand_out(digest)]
+    return Answer(Exit.OK, SecondKey(place, vkeys, str(trust_path(policy)), digest), "\n".join(text))
 
 
 # revoke, retire

@@ -20,6 +20,10 @@ def if_lost(fact: KeyFact) -> list[str]:
     """Say what to do when nobody has the key any more."""
     if fact.state in {"retired", "revoked"}:
         return ["nothing: it signs nothing any more, and what it signed is checked with its public key"]
+    if fact.role == "post-quantum":
+        return [
+            "put it back from your backup; without it runs are refused until keys.post_quantum and the trust file agree"
+        ]
     if fact.role == "approver":
         return [
             f"archiver key retire {short(fact.keyid)} --reason TEXT",
@@ -39,6 +43,8 @@ def if_stolen(fact: KeyFact) -> list[str]:
     """Say what to do when somebody else may have the key."""
     revoke = f"archiver key revoke {short(fact.keyid)} --since T --reason TEXT"
     handed = "archiver trust export, and hand the new trust file out at once, by telephone with its SHA-256"
+    if fact.role == "post-quantum":
+        return ["alone it signs nothing that counts: a head needs the log key's signature, too"]
     if fact.role == "log" and fact.state == "current":
         return [
             "archiver key rotate log --reason TEXT",

@@ -95,6 +95,12 @@ def end_key(
     with opened() as session:
         make_ready(session)
         fact = find_key(_facts(session), name)
+        if fact.role == "post-quantum":
+            raise UsageError(
+                "key-kind",
+                f"{fact.keyid}: expected a key of statements or of the log, found the post-quantum one",
+                hint="it vouches for heads beside the log key; who has it alone can sign nothing that counts",
+            )
         if fact.state != "current":
             return _end(session, fact, since, reason)
         if fact.role == "log" or since is None:

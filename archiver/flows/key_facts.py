@@ -21,7 +21,7 @@ from archiver.errors import UsageError
 from archiver.model import instant
 from archiver.model.statement_keys import KeyPredicate, keyid_of_vkey
 from archiver.model.trust import TrustFile
-from archiver.proof import keys
+from archiver.proof import keys, post_quantum
 
 __all__ = ["KeyFact", "ended_in", "find_key", "has_ended", "key_facts", "key_statements", "own_keyids"]
 
@@ -122,6 +122,9 @@ def _trusted(trust: TrustFile, current: set[str]) -> Iterator[KeyFact]:
             keyid = keyid_of_vkey(one.vkey)
             state = "current" if one.to_size is None else "retired"
             yield KeyFact(keyid, "log", state, one.vkey, sizes=(one.from_size, one.to_size))
+        for one in log.post_quantum or ():
+            keyid, state = post_quantum.parse_vkey(one.vkey).keyid, "current" if one.to_size is None else "retired"
+            yield KeyFact(keyid, "post-quantum", state, one.vkey, sizes=(one.from_size, one.to_size))
 
 
 def _told(fact: KeyFact, position: int, words: KeyPredicate) -> KeyFact:

@@ -27,6 +27,7 @@ from archiver.events import Listener
 from archiver.flows.destinations import Named, destinations, receipts_of
 from archiver.flows.key_facts import ended_in, has_ended
 from archiver.flows.manners import remembered
+from archiver.flows.second_signature import cosign_heads, open_second_signer
 from archiver.flows.state import StateFolder
 from archiver.flows.vault import Vault
 from archiver.flows.writing import Session
@@ -34,6 +35,7 @@ from archiver.model.policy import DestinationSpec, Policy
 from archiver.model.statement import By, UnknownKindError, identify_statement, parse_statement
 from archiver.model.trust import TrustFile, parse_trust
 from archiver.proof import dsse, keys, note
+from archiver.proof.post_quantum import PostQuantumSigner
 from archiver.signing.base import LogSigner, Signer
 from archiver.signing.open import open_log_signer, open_signer
 from archiver.stores.base import Store
@@ -166,6 +168,8 @@ def open_session(
                     session.set_aside(vault, problem)
             with remembered(state, session.vaults, clock()):
                 yield session
+                if signers.second is not None:
+                    cosign_heads(session, signers.second)
         except sqlite3.OperationalError as problem:
             raise state_error(problem, state.path) from problem
         except OSError as problem:  # sources and stores word their own; what is left is the state folder
@@ -209,6 +213,8 @@ def open_beside(
         session.vaults = (_vault(session, named, store, signers.log, catalog),)
         _demand_living_key(session)
         yield session
+        if signers.second is not None:
+            cosign_heads(session, signers.second)
 
 
 def check_keys(policy: Policy, environ: dict[str, str]) -> None:
@@ -221,6 +227,7 @@ def check_keys(policy: Policy, environ: dict[str, str]) -> None:
 class _Signers:
     statement: Signer
     log: LogSigner
+    second: PostQuantumSigner | None
 
 
 def _open_signers(policy: Policy, trust: TrustFile, environ: dict[str, str], named: Sequence[Named] | None) -> _Signers:
@@ -228,7 +235,8 @@ def _open_signers(policy: Policy, trust: TrustFile, environ: dict[str, str], nam
     signer = open_signer(policy.keys.statement_key, policy.keys.passphrase, environ)
     log_signer = open_log_signer(policy.keys.log_key, policy.keys.passphrase, environ)
     _check_own_keys(trust, signer.keyid, log_signer.public_bytes, named or ())
-    return _Signers(signer, log_signer)
+    second = None if named is None else open_second_signer(policy, trust, environ)
+    return _Signers(signer, log_signer, second)
 
 
 def _demand_living_key(session: Session) -> None:

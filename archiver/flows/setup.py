@@ -23,9 +23,11 @@ from archiver.model.instant import format_instant, round_up
 from archiver.model.key_uri import FileKey, place_of
 from archiver.model.policy import Policy
 from archiver.model.statement import Continues
-from archiver.proof import keys, note
+from archiver.proof import keys, note, post_quantum
+from archiver.signing import file as signing_file
 from archiver.signing.base import LogSigner, Signer
 from archiver.signing.open import create_log_signer, create_signer, open_log_signer, open_signer
+from archiver.signing.post_quantum import create_post_quantum
 from archiver.stores.base import Store
 from archiver.writer.durable import replace_file, write_new
 from archiver.writer.place import first_under
@@ -133,6 +135,9 @@ def _make(policy: Policy, archive_id: str, environ: dict[str, str], *, demo: boo
     signer = opened or create_signer(statement_key, passphrase, environ)
     log_signer = opened_log or create_log_signer(log_key, passphrase, environ)
     words = _trust(policy, archive_id, signer, log_signer)
+    if (second := policy.keys.post_quantum) is not None:
+        public = create_post_quantum(second, signing_file.passphrase_from(passphrase, environ)).public_bytes
+        words = words.model_copy(update={"logs": [_with_second_key(log, public) for log in words.logs]})
     data = words.encode()
     write_new(trust_file, data, mode=0o644)
     return Made(
@@ -160,6 +165,8 @@ def add_destinations(policy: Policy, *, clock: Callable[[], datetime]) -> Added 
         _refuse_used_destination(destination_store(policy, clock, spec))
     public = note.parse_vkey(trusted.logs[0].keys[-1].vkey).public
     logs = [_log(origin_of(trusted.archive, trusted.archive_id, one.id), public) for one in fresh]
+    if (second := trusted.logs[0].post_quantum) is not None:
+        logs = [_with_second_key(one, post_quantum.parse_vkey(second[-1].vkey).public) for one in logs]
     data = trusted.model_copy(update={"logs": [*trusted.logs, *logs]}).encode()
     replace_file(path, data, mode=0o644)
     return Added(tuple(log.origin for log in logs), path, hashlib.sha256(data).hexdigest())
@@ -193,6 +200,11 @@ def _trust(
         max_silence_hours=policy.expected_every_hours,
         witnesses=[],
     )
+
+
+def _with_second_key(log: trust.LogTrust, public: bytes) -> trust.LogTrust:
+    vkey = str(post_quantum.PostQuantumKey(log.origin, public))
+    return log.model_copy(update={"post_quantum": [trust.LogKey(vkey=vkey, from_size=0, to_size=None)]})
 
 
 def _log(origin: str, public: bytes) -> trust.LogTrust:

@@ -25,6 +25,7 @@ from archiver.judge.case import ALWAYS, Case, Derive, Options
 from archiver.judge.checks.completeness import Counting, check_completeness
 from archiver.judge.checks.locks import Demands, LockFacts, check_locks
 from archiver.judge.checks.objects import check_batch_objects, check_objects
+from archiver.judge.checks.post_quantum import check_post_quantum
 from archiver.judge.checks.records import check_data, check_items, check_odd
 from archiver.judge.checks.timestamps import check_timestamps
 from archiver.judge.checks.trust import read_trust
@@ -155,6 +156,7 @@ def verify(
     with open_archive(store, trusted, scratch=scratch, seen=options.seen, listener=listener) as archive:
         case = Case(archive, options, now, derive, listener, Claims(archive.database))
         witnesses = check_witnesses(case)
+        check_post_quantum(case)
         locks = _run(case, trusted)
         report = _report(case, locks, witnesses, digest_of(data), trust_is_own=trust_is_own)
         if then is not None:

@@ -58,6 +58,7 @@ CODES: Final[dict[str, tuple[int, Severity]]] = {
     "log-fork": (2, _F),
     "log-tail-unfinished": (2, _U),
     "log-entry-stranger": (2, _N),
+    "log-post-quantum-missing": (2, _U),
     "log-witness-missing": (2, _U),
     "log-witness-behind": (2, _N),
     "log-witness-invalid": (2, _F),

@@ -140,10 +140,11 @@ class Keys:
     statement_key: KeyUri
     log_key: KeyUri
     folder: Path
+    post_quantum: Path | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The private keys that are files."""
+        """The private keys that are files, without the post-quantum one."""
         return tuple(key.path for key in (self.statement_key, self.log_key) if isinstance(key, FileKey))
 
 
@@ -257,7 +258,15 @@ def parse_policy(text: bytes, path: Path) -> Policy:
 def _keys(words: PolicyWords, places: policy_places.Places, path: Path) -> Keys:
     files = [key.path for key in (places.statement_key, places.log_key) if isinstance(key, FileKey)]
     folder = files[0].parent if files else path.parent / "keys"
-    return Keys(words.keys.statement, words.keys.log, places.passphrase, places.statement_key, places.log_key, folder)
+    return Keys(
+        words.keys.statement,
+        words.keys.log,
+        places.passphrase,
+        places.statement_key,
+        places.log_key,
+        folder,
+        places.post_quantum.path if isinstance(places.post_quantum, FileKey) else None,
+    )
 
 
 def _policy(words: PolicyWords, places: policy_places.Places, path: Path, text: bytes) -> Policy:

@@ -40,6 +40,7 @@ class Places:
     destinations: tuple[Path | None, ...]
     statement_key: KeyUri
     log_key: KeyUri
+    post_quantum: KeyUri | None
     passphrase: str | None
     state: Path
 
@@ -60,6 +61,7 @@ def resolve(words: PolicyWords, base: Path, document: Document, problems: list[P
         ),
         statement_key=resolve_key_uri(parse_key_uri(words.keys.statement), base),
         log_key=resolve_key_uri(parse_key_uri(words.keys.log), base),
+        post_quantum=_second(words, base),
         passphrase=passphrase,
         state=finder.path(words.state),
     )
@@ -132,7 +134,8 @@ class _Finder:
 
     def _keep_secrets(self, places: Places, readable: list[_Folder]) -> None:
         secrets: list[_Folder] = []
-        for name, key in (("statement", places.statement_key), ("log", places.log_key)):
+        named = (("statement", places.statement_key), ("log", places.log_key), ("post_quantum", places.post_quantum))
+        for name, key in named:
             if isinstance(key, FileKey):
                 secrets.append((("keys", name), f"the private {name} key", key.path))
             elif isinstance(key, TokenKey) and key.pin_source.startswith("file:"):
@@ -157,6 +160,11 @@ class _Finder:
 
     def _refuse(self, place: Location, text: str, instead: str) -> None:
         self._problems.append(Problem(self._document.mark(place), dotted(place), text, instead))
+
+
+def _second(words: PolicyWords, base: Path) -> KeyUri | None:
+    uri = words.keys.post_quantum
+    return None if uri is None else resolve_key_uri(parse_key_uri(uri), base)
 
 
 def _same_key(one: KeyUri, other: KeyUri) -> bool:

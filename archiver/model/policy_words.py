@@ -111,6 +111,12 @@ def _key_uri(text: str) -> str:
     return text
 
 
+def _key_file(text: str) -> str:
+    if not _key_uri(text).startswith("file:"):
+        raise _problem("expected a key file: tokens and services do not sign so yet", '"file:keys/post-quantum.pem"')
+    return text
+
+
 def _passphrase(text: str) -> str:
     if re.fullmatch(r"env:[A-Za-z_][A-Za-z0-9_]*|file:.+", text) is None:
         # What was found is not repeated: it may be the passphrase.
@@ -185,6 +191,7 @@ Glob = Annotated[
     str, AfterValidator(_glob), Field(json_schema_extra={"minLength": 1, "pattern": "^[^/].*[^/]$|^[^/]$"})
 ]
 KeyUri = Annotated[str, AfterValidator(_key_uri), _pattern("^(file|pkcs11|awskms):.+")]
+KeyFileUri = Annotated[str, AfterValidator(_key_file), _pattern("^file:.+")]
 Passphrase = Annotated[
     str,
     AfterValidator(_passphrase),
@@ -311,6 +318,8 @@ class KeysWords(_Words):
     """Signs statements (ECDSA P-256): file:PATH, pkcs11:... or awskms:ARN."""
     log: KeyUri = "file:keys/log.pem"
     """Signs the log (Ed25519), and nothing else: as above."""
+    post_quantum: KeyFileUri | None = None
+    """Signs the log's head once more, with ML-DSA-65: file:PATH. Left out, nothing does."""
     passphrase: Passphrase | None = None
     """Where the passphrase of the key files is: env:NAME or file:PATH."""
 

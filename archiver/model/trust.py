@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from archiver.errors import ArchiverError, EvidenceError, UsageError
 from archiver.model.statement_words import ArchiveId, ArchiveName, Count, Instant, MatterId, Sha256
-from archiver.proof import cosignature, keys, note, timestamp_path
+from archiver.proof import cosignature, keys, note, post_quantum, timestamp_path
 
 __all__ = ["LogTrust", "Seen", "StatementKey", "TrustFile", "TrustedHold", "groups", "parse_trust", "with_witness"]
 
@@ -49,6 +49,10 @@ class LogTrust(_Words):
     origin: str
     keys: Annotated[list[LogKey], Field(min_length=1)]
     seen: Seen | None
+    post_quantum: Annotated[list[LogKey], Field(min_length=1)] | None = Field(
+        default=None, exclude_if=lambda value: value is None
+    )
+    """Keys whose signature must stand beside a checkpoint, too; a copy of the log without it is not ok."""
 
     def key_at(self, size: int) -> note.VerifierKey | None:
         """Return the newest of the keys that sign a checkpoint of this size."""
@@ -181,6 +185,10 @@ def _check_keys(trust: TrustFile, name: str) -> None:
                 if vkey.name != log.origin:
                     raise EvidenceError("trust-key-refused", f"vkey: expected the name {log.origin}, found {vkey.name}")
                 logs.add(vkey.public)
+            for second in log.post_quantum or ():
+                origin = post_quantum.parse_vkey(second.vkey).origin
+                if origin != log.origin:
+                    raise EvidenceError("trust-key-refused", f"vkey: expected the name {log.origin}, found {origin}")
         _check_witnesses(trust, logs)
         for authority in trust.timestamps.tsas:
             for root in authority.roots:

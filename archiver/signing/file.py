@@ -19,6 +19,7 @@ from typing import Final, TypeAlias
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
@@ -33,17 +34,19 @@ __all__ = [
     "P256FileSigner",
     "create_ed25519",
     "create_p256",
+    "load_key",
     "open_ed25519",
     "open_p256",
     "open_signer",
     "passphrase_from",
+    "write_key",
 ]
 
 MAX_FILE: Final = 65_536  # a sealed key has about 500 bytes
 _PRIVATE: Final = stat.S_IRUSR | stat.S_IWUSR
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
-_PrivateKey: TypeAlias = ec.EllipticCurvePrivateKey | Ed25519PrivateKey
+_PrivateKey: TypeAlias = ec.EllipticCurvePrivateKey | Ed25519PrivateKey | MLDSA65PrivateKey
 
 
 class P256FileSigner:
@@ -88,17 +91,15 @@ class Ed25519FileSigner:
 
 def create_p256(path: Path, passphrase: bytes | None) -> P256FileSigner:
     """Make a new P-256 key in a new file; raises `UsageError("key-exists")` when something is there."""
-    keep_secrets()
     key = ec.generate_private_key(ec.SECP256R1())
-    _write_new(path, _to_pem(key, passphrase))
+    write_key(path, key, passphrase)
     return P256FileSigner(key)
 
 
 def create_ed25519(path: Path, passphrase: bytes | None) -> Ed25519FileSigner:
     """Make a new Ed25519 key in a new file; raises `UsageError("key-exists")` when something is there."""
-    keep_secrets()
     key = Ed25519PrivateKey.generate()
-    _write_new(path, _to_pem(key, passphrase))
+    write_key(path, key, passphrase)
     return Ed25519FileSigner(key)
 
 
@@ -120,8 +121,21 @@ def open_ed25519(path: Path, passphrase: bytes | None) -> Ed25519FileSigner:
 
 def open_signer(path: Path, passphrase: bytes | None) -> P256FileSigner | Ed25519FileSigner:
     """Open a key of either kind, as statements may be signed with; raises `UsageError`."""
-    key = _load(path, _read_private(path, "key"), passphrase)
+    key = load_key(path, passphrase)
+    if isinstance(key, MLDSA65PrivateKey):
+        raise UsageError("key-kind", f"{path}: expected a P-256 or Ed25519 key, found ML-DSA-65")
     return Ed25519FileSigner(key) if isinstance(key, Ed25519PrivateKey) else P256FileSigner(key)
+
+
+def write_key(path: Path, key: _PrivateKey, passphrase: bytes | None) -> None:
+    """Write a private key into a new file, sealed where there is a passphrase; raises `UsageError("key-exists")`."""
+    keep_secrets()
+    _write_new(path, _to_pem(key, passphrase))
+
+
+def load_key(path: Path, passphrase: bytes | None) -> _PrivateKey:
+    """Read a private key of any kind that this program uses; raises `UsageError`."""
+    return _load(path, _read_private(path, "key"), passphrase)
 
 
 def passphrase_from(reference: str | None, environ: Mapping[str, str], *, what: str = "passphrase") -> bytes | None:
@@ -175,7 +189,7 @@ def _load(path: Path, pem: bytes, passphrase: bytes | None) -> _PrivateKey:
     except (ValueError, TypeError, UnsupportedAlgorithm):
         expected = "the passphrase that seals this key" if is_sealed else "a private key in PEM"
         raise UsageError("key-unreadable", f"{path}: expected {expected}, found something else") from None
-    if isinstance(key, Ed25519PrivateKey):
+    if isinstance(key, (Ed25519PrivateKey, MLDSA65PrivateKey)):
         return key
     if isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1):
         return key

@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))  # python3 -I does not 
 
 from verify_bytes import (  # noqa: I001
     FORMS, KEY, Tree, check_members, checkpoint_of, cosigned_at, fits, item_of, leaf, leaf_of, note_key, open_envelope,
-    open_trust, parse, public_key, require, root_over, sha256, signed_by, unbase64,
+    open_trust, parse, public_key, require, root_over, second_good, sha256, signed_by, unbase64,
 )  # fmt: skip
 
 FAILED, UNKNOWN = "failed", "unknown"
@@ -83,6 +83,11 @@ class Verifier:
                 self.expect(
                     same, "log-fork", self.log["origin"], f"another root of {head['size']} entries was seen before"
                 )
+        ended = max(key["to_size"] or 0 for key in self.log["keys"])
+        self.expect(
+            not roots or newest >= ended, "log-rollback", self.log["origin"], f"an ended key signed {ended} entries"
+        )
+        self.check_second(newest, roots)
         self.check_tiles(*self.read_entries(newest, roots))
         waits = f"log/entries/{newest:012d}"
         if self.entry(waits, tail=True):
@@ -93,6 +98,21 @@ class Verifier:
         ):
             self.owner[key := f"log/checkpoints/{size:012d}"] = size - 1
             self.expect(size in roots, "log-signature" if size in heads else "log-checkpoint-gap", key)
+
+    def check_second(self, newest, roots):
+        """13.7 Demand the second signature over the newest checkpoint where the trust file names its key."""
+        covered, origin = 0, self.log["origin"]
+        for named in self.log.get("post_quantum", []):
+            mark = named["vkey"].split("+")[1]
+            for key in [key for key in self.keys if re.fullmatch(f"log/cosignatures/[0-9]{{12}}/{mark}", key)]:
+                size, text = int(key[17:29]), self.read(f"log/checkpoints/{key[17:29]}", 4096).partition(b"\n\n")[0]
+                last = size if named["to_size"] is None else named["to_size"]
+                if covered < size in roots and named["from_size"] <= size <= last:
+                    good = second_good(self.read(key, 65_536), text + b"\n", named["vkey"], origin)
+                    covered = size if good else covered
+        words = f"the newest is over {covered} of {newest} entries"
+        whole = "post_quantum" not in self.log or covered >= newest
+        self.expect(whole, "log-post-quantum-missing", origin, words, UNKNOWN)
 
     def entry(self, key, tail=False):
         try:

@@ -96,7 +96,7 @@ file       dev ino nlink mode:count uid gid owner? group? atime_ns? mtime_ns? ct
            holes:holes xattrs:xattrs
 trust      version:one archive archive_id logs:log* statement_keys:key_* timestamps:stamps holds:minimum*
            max_silence_hours? witnesses:text*
-log        origin keys:log_key* seen:seen?
+log        origin keys:log_key* seen:seen? post_quantum!:log_key*
 log_key    vkey from_size to_size?
 seen       size root
 key_       keyid pem roles:statement|approver* valid_from? valid_until? revoked:revoked?
@@ -417,12 +417,42 @@ def cosigned_at(data, text, name, mark, public):
     return max(times, default=None)
 
 
+def second_key(vkey, origin):
+    """13.7 Return key hash and key of the log's second key; releases of cryptography before 48 have no ML-DSA."""
+    from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PublicKey
+
+    name, short, encoded = vkey.split("+", 2) if vkey.count("+") > 1 else ("", "", "")
+    typed, kind = unbase64(encoded), b"\xffurn:archiver:ml-dsa-65:v1"
+    mark = hashlib.sha256(name.encode("utf-8") + b"\n" + typed).digest()[:4]
+    good = name == origin and mark.hex() == short and typed.startswith(kind) and len(typed) == len(kind) + 1952
+    require(good, "vkey of another log, algorithm or key")
+    return mark, MLDSA65PublicKey.from_public_bytes(typed[len(kind) :])
+
+
+def second_good(data, text, vkey, origin):
+    """13.7 Tell whether a good line of the second key over a checkpoint's text is among these."""
+    start, (mark, public) = f"\u2014 {origin} ".encode(), second_key(vkey, origin)
+    for line in data.split(b"\n"):
+        try:
+            signature = unbase64(line[len(start) :].decode("ascii")) if line.startswith(start) else b""
+            if signature[:4] == mark:
+                public.verify(signature[4:], text, b"urn:archiver:checkpoint:v1")
+                return True
+        except (ValueError, InvalidSignature):
+            continue
+    return False
+
+
 def open_trust(data):
     trust = parse(data, "trust", 1 << 20, any_layout=True)
     require(trust["logs"] and all(log["keys"] for log in trust["logs"]), "no log, or one without keys")
     require(trust["statement_keys"] and all(key["roles"] for key in trust["statement_keys"]), "no key, or no role")
     vkeys = [(log["origin"], key["vkey"]) for log in trust["logs"] for key in log["keys"]]
     require(all(note_key(vkey, 1)[0] == origin for origin, vkey in vkeys), "a vkey that does not name its log")
+    for log in trust["logs"]:
+        require(log.get("post_quantum") != [], "no post-quantum key")
+        for key in log.get("post_quantum", []):
+            second_key(key["vkey"], log["origin"])
     witnesses = [note_key(vkey, 4)[2].public_bytes_raw() for vkey in trust["witnesses"]]
     known = {note_key(vkey, 1)[2].public_bytes_raw() for _, vkey in vkeys}
     require(len({*witnesses}) == len(witnesses) and not known & {*witnesses}, "a witness twice, or with a log's key")

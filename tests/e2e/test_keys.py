@@ -9,6 +9,7 @@ from functools import partial
 import jsonschema
 import pytest
 from key_places import PIN
+from other_verifiers import others_say
 
 from archiver.cli import run, schemas
 from archiver.errors import EvidenceError, UsageError, WorldError
@@ -62,6 +63,7 @@ def test_a_key_has_a_successor_and_the_archive_goes_on(place, role, verified):
     turned(place, role)
     place.take()
     verified(place)
+    assert [status for _, status in others_say(place.archive, place.trust)] == [0, 0]
 
 
 def _other(role):
@@ -278,6 +280,7 @@ def test_what_a_revoked_key_signed_is_unknown_without_a_timestamp(place):
     report = looked_at(place)
     assert {one.code for one in report.findings if one.severity == "unknown"} == {"statement-key-expired"}
     assert int(report.exit) == 3
+    assert others_say(place.archive, place.trust) == [({"statement-key-expired"}, 3)] * 2
 
 
 def test_an_approver_is_added_and_retired_in_the_log(place, verified, tmp_path):

@@ -607,7 +607,14 @@ def read_trust(data: bytes) -> dict[str, Any]:
     if len(data) > 1 << 20:
         raise Bad("longer than 1 MiB")
     trust: dict[str, Any] = parse(data, any_layout=True)
-    demand(trust, TRUST)
+    logs = trust.get("logs") if type(trust) is dict else None
+    plain = [{n: v for n, v in log.items() if n != "post_quantum"} if type(log) is dict else log for log in logs or []]
+    demand(trust | {"logs": plain} if logs else trust, TRUST)
+    for log in trust["logs"]:
+        if "post_quantum" in log:  # may be left out
+            demand({"keys": log["post_quantum"]}, {"keys": TRUST["logs"][0]["keys"]})
+            if not log["post_quantum"]:
+                raise Bad("no key")
     if not trust["logs"] or not trust["statement_keys"] or not all(log["keys"] for log in trust["logs"]):
         raise Bad("no log or no key")
     if not all(key["roles"] for key in trust["statement_keys"]):

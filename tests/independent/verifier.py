@@ -60,6 +60,7 @@ from evidence import (
     verifier_key,
 )  # fmt: skip
 from holds import UNLOCKED, Holds, read_locks
+from second import covered, second_key
 from timestamps import Foreign, Stamps, check_token, read_roots
 from witnesses import judge, read_witnesses
 
@@ -805,10 +806,16 @@ class Archive:
         witnesses = read_witnesses(self.trust["witnesses"], vkeys)
         self.findings += judge(witnesses, self.texts, self.origin, self.keys, self.read)
 
+    def check_second(self) -> None:
+        """Demand the second signature over the newest checkpoint where the trust file names its key (13.7)."""
+        log = next(log for log in self.trust["logs"] if log["origin"] == self.origin)
+        if log.get("post_quantum") and covered(log, self.texts, self.keys, self.read) < max(self.texts, default=0):
+            self.find("log-post-quantum-missing", self.origin, UNKNOWN)
+
     def verify(self) -> None:
         for check in (
-            self.check_log, self.check_witnesses, self.check_statements, self.check_objects, self.check_records,
-            self.check_locks, self.check_completeness, self.check_times,
+            self.check_log, self.check_witnesses, self.check_second, self.check_statements, self.check_objects,
+            self.check_records, self.check_locks, self.check_completeness, self.check_times,
         ):  # fmt: skip
             check()
 
@@ -829,6 +836,8 @@ def check_trust(data: bytes) -> tuple[dict[str, Any] | None, str, str]:
         for log in trust["logs"]:
             for key in log["keys"]:
                 verifier_key(key["vkey"], log["origin"])
+            for key in log.get("post_quantum", []):
+                second_key(key["vkey"], log["origin"])
         read_witnesses(trust["witnesses"], [key["vkey"] for log in trust["logs"] for key in log["keys"]])
         read_roots(trust)
         for key in trust["statement_keys"]:
