@@ -82,7 +82,8 @@ def declare(
 
     def then(archive: Archive, report: Report) -> None:
         _refuse(report)
-        reading = Reading(archive, store, archive.trusted, trusted=True, warnings=(), exit=report.exit)
+        words: tuple[str, ...] = ()
+        reading = Reading(archive, store, archive.trusted, trusted=True, warnings=words, exit=report.exit, now=clock())
         require_log(archive)
         with tempfile.TemporaryDirectory(prefix="archiver-declare-") as name, opened(archive) as access:
             listener(Stage("fill in the declaration"))

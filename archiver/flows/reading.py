@@ -58,7 +58,10 @@ class UnknownError(EvidenceError):
 
 @dataclass(frozen=True)
 class Reading:
-    """An open archive. `trusted` is False when its own keys had to be believed; `exit` is of log and statements."""
+    """An open archive. `trusted` is False when its own keys had to be believed; `exit` is of log and statements.
+
+    `now` is when it was opened.
+    """
 
     archive: Archive
     store: Store
@@ -66,6 +69,7 @@ class Reading:
     trusted: bool
     warnings: tuple[str, ...]
     exit: Exit
+    now: datetime
 
 
 @contextmanager
@@ -100,6 +104,7 @@ def open_reading(
             trusted=not archive.unsafe_self_trust,
             warnings=(*words, *_warnings(archive.findings)),
             exit=_exit(archive.findings),
+            now=clock(),
         )
 
 

@@ -32,12 +32,14 @@ import pyarrow as pa
 from archiver.errors import EvidenceError, Exit, UsageError
 from archiver.events import Advanced, Listener, Stage
 from archiver.flows.access import Access, Unrecorded, Words, sayable
-from archiver.flows.reading import Reading, finished_snapshot, items_of
+from archiver.flows.reading import Reading, UnknownError, finished_snapshot, items_of
 from archiver.flows.restore_account import Account, NotRestored, Restored
 from archiver.flows.restore_facts import give_back, holes_of, write_at
 from archiver.flows.restore_plan import Plan, Range
 from archiver.flows.restore_rows import check_rows, joined
 from archiver.flows.restore_tree import NameRefusedError, Parts, Tree, check_target, open_tree
+from archiver.judge.content import ObjectError
+from archiver.judge.disposal import Disposals
 from archiver.model.glob import BadGlobError, Matcher, compile_glob
 from archiver.model.item import Item
 from archiver.model.items import CONTENT_STATUSES, ItemLine, Part
@@ -70,8 +72,15 @@ def restore(
     choice = _Choice(wanted, source, path_glob, decoded=decoded)
     plan = Plan()
     try:
-        account = Account(reading.exit)
-        _plan(reading, wanted, choice, plan, account)
+        disposals = Disposals(reading.archive, reading.now)
+        account = Account(reading.exit, disposals.may_be_gone)
+        try:
+            _plan(reading, wanted, choice, plan, account)
+        except ObjectError as problem:
+            if problem.code == "object-missing" and disposals.may_be_gone(problem.key):
+                words = "released by two approvers, its date has passed, and it is not there any more"
+                raise UnknownError("object-disposed", f"{wanted.id}: its list of items: {words}") from problem
+            raise
         about = choice.about(wanted.id, to)
         access.begin({**about, "items": plan.files, "bytes": plan.bytes}, {"items": plan.files, "bytes": plan.bytes})
         # A kill from here on leaves an access that has begun and not ended, and a folder with whole files only.

@@ -7,10 +7,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from archiver.errors import EvidenceError, Exit
+from archiver.judge.content import ObjectError
 from archiver.model.items import ItemLine
 
 __all__ = ["MAX_LISTED", "Account", "NotRestored", "Restored"]
@@ -18,7 +20,7 @@ __all__ = ["MAX_LISTED", "Account", "NotRestored", "Restored"]
 MAX_LISTED: Final = 10_000
 """Of each list; beyond this only the counts grow, so that memory does not depend on the archive."""
 
-_MISSING: Final = {"failed", "damaged", "withheld", "name-refused"}
+_MISSING: Final = {"failed", "damaged", "withheld", "name-refused", "object-disposed"}
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,9 @@ class Restored:
 class Account:
     """What came of it so far."""
 
-    def __init__(self, begin: Exit) -> None:
-        """Begin with what the log and its statements say."""
+    def __init__(self, begin: Exit, may_be_gone: Callable[[str], bool] = lambda _key: False) -> None:
+        """Begin with what the log and its statements say; `may_be_gone` knows the batches that were let go."""
+        self._may_be_gone = may_be_gone
         self.files = self.folders = self.bytes = 0
         self._listed: list[NotRestored] = []
         self._counts: dict[str, int] = {}
@@ -65,6 +68,9 @@ class Account:
 
     def refused(self, line: ItemLine, problem: EvidenceError) -> None:
         """List an item that an error kept away."""
+        if problem.code == "object-missing" and isinstance(problem, ObjectError) and self._may_be_gone(problem.key):
+            words = f"{problem.key}: two approvers released it, its date has passed, and it is not there any more"
+            problem = EvidenceError("object-disposed", words)
         status = Exit.INCOMPLETE if problem.code in _MISSING else Exit.INTEGRITY
         self.missing(line, problem.code, problem.message, status)
 

@@ -103,7 +103,7 @@ class Case:
 
     def say_object(self, key: str, problem: EvidenceError | WorldError) -> None:
         """Add the finding that an error about an object or a batch amounts to."""
-        if problem.code == "object-missing" and self._is_disposable(key):
+        if problem.code == "object-missing" and self.is_disposable(key):
             self.disposed.add(key)
             self.say("object-disposed", key, "an object, or its release and its date gone by", "both, and no object")
         elif isinstance(problem, NotStoredError):  # a link or a folder in its place is no object
@@ -114,7 +114,7 @@ class Case:
             hint = problem.hint or "try again; if it stays so, ask whoever runs the storage"
             self.say("object-unreadable", key, "an object that can be read", problem.message, hint=hint)
 
-    def _is_disposable(self, key: str) -> bool:
+    def is_disposable(self, key: str) -> bool:
         """Say whether a batch may be gone: released by all whom it served, and its date has passed.
 
         Whom a batch of data served stands in the lists of items, so these must have been read.

@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from archiver.errors import UsageError
+from archiver.errors import EvidenceError, UsageError
 from archiver.events import silent
 from archiver.flows.hold_approve import admit, approve
 from archiver.flows.hold_extend import Instrument
 from archiver.flows.hold_release import make_request, release, would_release
+from archiver.flows.reading import open_reading
+from archiver.flows.restore import restore
 from archiver.flows.session import own_trust, whoami
 from archiver.judge.verify import verify
 from archiver.model.statement_holds import encode_request
@@ -235,6 +237,26 @@ def test_a_batch_that_was_released_and_whose_date_has_passed_may_be_disposed_of(
     assert (report.verdict, int(report.exit)) == ("partial", 0)
 
 
+def test_restore_says_what_was_disposed_of_and_gives_back_the_rest(filled, approvers, tmp_path):
+    request = request_of(filled)
+    let_go(filled, request, [approval(filled, request, one) for one in approvers])
+    (batch,) = (filled.archive / "data" / "documents").rglob("*.parquet")
+    batch.unlink()
+    key = batch.relative_to(filled.archive).as_posix()
+    before = restored(filled, tmp_path / "before")  # its date has not passed yet
+    assert (set(before.counts) >= {"object-missing"}, int(before.exit)) == (True, 1)
+    filled.now = AFTER
+    after = restored(filled, tmp_path / "after")
+    assert (after.counts["object-disposed"], int(after.exit)) == (before.counts["object-missing"], 3)
+    assert {one.detail.split(":")[0] for one in after.not_restored if one.reason == "object-disposed"} == {key}
+    assert (tmp_path / "after" / "logs" / "chat.jsonl").read_bytes() == (filled.logs / "chat.jsonl").read_bytes()
+
+
+def restored(place, to):
+    with open_reading(place.policy, None, clock=place.clock, listener=silent) as reading:
+        return restore(reading, to=to, listener=silent)
+
+
 def test_lists_of_items_may_be_disposed_of_with_what_they_list(filled, approvers):
     request = request_of(filled)
     let_go(filled, request, [approval(filled, request, one) for one in approvers])
@@ -244,6 +266,9 @@ def test_lists_of_items_may_be_disposed_of_with_what_they_list(filled, approvers
     report = report_of(filled)
     assert {one.code for one in report.findings if one.severity == "failed"} == set()
     assert (report.verdict, int(report.exit)) == ("partial", 3)  # no record is left to check
+    with pytest.raises(EvidenceError, match="its list of items: released by two approvers") as refusal:
+        restored(filled, filled.root / "restored")
+    assert (refusal.value.code, int(refusal.value.exit_status)) == ("object-disposed", 3)
 
 
 def test_a_batch_that_was_not_released_is_missing_whatever_its_date(filled, approvers):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
@@ -94,7 +95,7 @@ def target(tmp_path: Path) -> Path:
 
 
 def bring_back(told: Told, to: Path, **options: object) -> Restored:
-    reading = Reading(told, None, None, trusted=True, warnings=(), exit=Exit.OK)
+    reading = Reading(told, None, None, trusted=True, warnings=(), exit=Exit.OK, now=datetime(2026, 11, 23, tzinfo=UTC))
     return restore(reading, to=to, listener=silent, **options)
 
 
