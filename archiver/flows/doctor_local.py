@@ -66,7 +66,8 @@ def file_system_of(path: Path) -> str:
 
 def _keys(policy: Policy) -> Item:
     """Look at who may read the private keys; their content is not opened."""
-    paths = list(policy.keys.files)
+    second = policy.keys.post_quantum
+    paths = [*policy.keys.files, *([second] if second is not None else [])]
     expected = "private keys that only their owner can read"
     passphrase = policy.keys.passphrase or ""
     if passphrase.startswith("file:"):

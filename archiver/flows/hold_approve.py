@@ -138,7 +138,7 @@ def read_request(data: bytes) -> Request:
 
 
 def _open(data: bytes, digest: str, trust: TrustFile) -> Approval:
-    approvers = {key.keyid: key.pem for key in trust.statement_keys if "approver" in key.roles}
+    approvers = {key.keyid: key.pem for key in trust.statement_keys if "approver" in key.roles and key.revoked is None}
     try:
         envelope = dsse.open_envelope(data)
         statement = parse_statement(envelope.payload)

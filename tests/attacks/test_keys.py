@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from attack import Attacks, judge, renamed, with_key
+from authority import Authority
 from world import ORIGIN, World, signers
 
 from archiver.model import trust
@@ -217,3 +219,27 @@ def test_old_and_new_log_key_sign_nothing_of_each_others():
         assert checkpoint.open_signed(data, trusted.logs[0].key_at(size)).size == size
         with pytest.raises(Exception, match="expected a signature by"):
             checkpoint.open_signed(data, trusted.logs[0].key_at(2 * ended + 1 - size))
+
+
+@pytest.mark.parametrize("handed", ["before", "after"])
+def test_what_a_revoked_key_signed_stays_good_where_a_timestamp_proves_it_older(handed):
+    """A stolen key: what a token covers before the theft is good, what came after it is not, told or not told."""
+    world, second = World(), signers(2)[0]
+    state(world, "add", second)
+    first, world.signer = world.signer, second
+    world.stamp(Authority())  # at 09:00:05, over everything that the first key signed
+    world.store.now += timedelta(hours=3)
+    state(world, "revoke", first, since="2026-11-22T10:00:00Z")
+    words = json.loads(trusting(world, first).encode())
+    words["timestamps"] = {"required": 0, "max_delay_s": 86_400, "tsas": [Authority().trust()]}
+    if handed == "after":
+        words["statement_keys"][1]["revoked"] = {"since": "2026-11-22T10:00:00Z", "reason": "stolen"}
+    trusted = trust.parse_trust(json.dumps(words).encode())
+
+    def bad():
+        found = world.verify(trusted, clock=lambda: datetime(2026, 11, 22, 13, tzinfo=UTC)).findings
+        return [(one.code, one.severity.value) for one in found if one.severity != "note"]
+
+    assert bad() == []
+    again(world, first)
+    assert bad() == [("statement-key-expired", "failed")]

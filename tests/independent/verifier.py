@@ -344,11 +344,12 @@ class Archive:
             self.ended[says["keyid"]] = min(filter(None, (before, says["compromised_since"])))
 
     def look_back(self) -> None:
-        """Doubt what a key signed that the log revoked later and the trust file does not; no bracket is read here."""
+        """Doubt what a key signed that the log alone revoked later, unless a bracket proves it older."""
         trusted = {one["keyid"]: one for one in self.trust["statement_keys"]}
         for statement in self.statements:
             since = self.ended.get(statement.keyid)
-            if since and not (trusted.get(statement.keyid) or {}).get("revoked"):
+            high = self.stamps.bracket(statement.index)[1]
+            if since and not (high and high < since) and not (trusted.get(statement.keyid) or {}).get("revoked"):
                 self.find("statement-key-expired", statement.key, UNKNOWN, f"the log revokes its key since {since}")
 
     def open_statement(self, index: int, key: str, data: bytes) -> Statement | None:
