@@ -20,7 +20,7 @@ from archiver.writer.journal import JournaledBatch
 from archiver.writer.place import check_receipt, place, versions_of
 from archiver.writer.seal import receipt_words
 
-__all__ = ["deliver", "deliver_rest", "wanted_by_others"]
+__all__ = ["deliver", "deliver_rest", "place_kept", "wanted_by_others"]
 
 _MOST_KEPT: Final = 8
 """Batches' worth of spool files that wait for a destination; what is beyond is copied from another one later."""
@@ -57,13 +57,23 @@ def deliver_rest(session: Session) -> int:
     batches = session.journal.unlogged_batches()
     for batch in batches:
         deliver(session, batch)
-    envelopes = session.journal.unlogged_envelopes()
+    envelopes = [one for one in session.journal.unlogged_envelopes() if layout.statement_of_key(one[0]) is not None]
     for key, envelope, only in envelopes:
         if len(session.vaults) == 1:
+            place_kept(session, session.lead, envelope)
             session.enter(key, envelope)
         else:
             session.everywhere(lambda vault, it=(key, envelope, only): _enter_in(session, vault, *it))  # type: ignore[misc] # mypy cannot infer a lambda with a default
     return len(batches) + len(envelopes)
+
+
+def place_kept(session: Session, vault: Vault, envelope: bytes) -> None:
+    """Store the objects that a statement is about where the journal keeps them beside it, as it does tokens."""
+    for subject in objects_of(envelope):
+        body = session.journal.kept(subject.name)
+        if body is not None:
+            session.place(vault, subject.name, body)
+            session.journal.envelope_logged(subject.name)
 
 
 def wanted_by_others(session: Session) -> set[str]:
@@ -89,6 +99,8 @@ def _put_if_missing(session: Session, vault: Vault, batch: JournaledBatch, matte
 
 def _enter_in(session: Session, vault: Vault, key: str, envelope: bytes, only: str | None) -> None:
     """Enter a statement where what it is about was stored; the others get both as their backlog."""
+    if only == vault.id:
+        place_kept(session, vault, envelope)
     if only in (None, vault.id) and all(versions_of(vault.store, one.name) for one in objects_of(envelope)):
         session.on(vault).enter(key, envelope)
 

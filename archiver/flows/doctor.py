@@ -29,6 +29,7 @@ from archiver.flows.doctor_keys import key_items
 from archiver.flows.doctor_local import folder_items, local_items
 from archiver.flows.doctor_policies import default_principal, role_policy
 from archiver.flows.doctor_probe import Signed, power_results, probe_items, sign_probe
+from archiver.flows.doctor_timestamps import timestamp_items
 from archiver.flows.doctor_witnesses import witness_items
 from archiver.flows.session import MAX_SKEW_S, destination_store, open_session, own_trust, trust_path
 from archiver.flows.state import StateFolder
@@ -99,6 +100,7 @@ class _Doctor:
     def look(self, *, probed: bool) -> Doctored:
         items = list(local_items(self._policy, now=self._clock()))
         items[1:1] = key_items(self._policy, self._environ)
+        items += timestamp_items(self._policy, random=self._random, now=self._clock())
         outcome: Probed | None = None
         signed: Signed | None = None
         reached, offset = self._reach()

@@ -29,6 +29,7 @@ from urllib.parse import urlsplit
 from archiver.catalog.catalog import Catalog
 from archiver.errors import ArchiverError, EvidenceError, WorldError
 from archiver.events import Stage
+from archiver.flows.deliver import place_kept
 from archiver.flows.vault import Vault
 from archiver.flows.writing import Session
 from archiver.model import instant, layout
@@ -213,9 +214,9 @@ class Stamper:
             bodies = (("tsq", answer.request), ("tsr", answer.response), ("revocation", answer.revocation))
             for kind, body in bodies:
                 key = layout.timestamp_key(asked.size, asked.authority.name, digest, kind)
-                session.place(asked.vault, key, body)
+                session.keep(key, body)
                 subjects.append(Subject.of(key, sha256(body).hexdigest()))
-            # A crash here leaves a token that nobody states; the next run names it in an incident and stamps anew.
+            # A crash up to here leaves bytes in the journal that nothing names, and nothing in the store.
             predicate = TimestampPredicate(
                 **session.seal.common(),
                 authority=asked.authority.name,
@@ -229,7 +230,10 @@ class Stamper:
                 certificate_until=instant.format_instant(answer.verified.path[0].not_valid_after_utc),
             )
             key, envelope = session.seal.seal(_KIND, subjects, predicate)
-            session.enter(key, session.keep(key, envelope))
+            envelope = session.keep(key, envelope)
+            # A crash from here on leaves all four in the journal; the next run stores and enters them.
+            place_kept(session, asked.vault, envelope)
+            session.enter(key, envelope)
         except ArchiverError as problem:
             self._session.set_aside(asked.vault, problem)
 

@@ -21,7 +21,7 @@ from archiver.flows.session import own_trust
 from archiver.flows.stamping import pending
 from archiver.flows.state import StateFolder
 from archiver.flows.witness_seen import SeenBy, is_late, kept, seen_in_store
-from archiver.model import hold, instant
+from archiver.model import hold, instant, layout
 from archiver.model.policy import Policy
 from archiver.writer.journal import Journal
 
@@ -243,7 +243,7 @@ def _unfinished(state: StateFolder) -> tuple[str | None, tuple[str, ...]]:
     try:
         run = journal.run()
         waiting = [batch.key for batch in journal.unlogged_batches()] + [
-            key for key, _, _ in journal.unlogged_envelopes()
+            key for key, _, _ in journal.unlogged_envelopes() if layout.statement_of_key(key) is not None
         ]
         return (run.snapshot if run else None), tuple(waiting)
     finally:

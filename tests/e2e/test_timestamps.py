@@ -147,6 +147,63 @@ def test_an_authority_whose_clock_is_wrong_is_not_believed(stamped):
     assert not list(stamped.archive.glob("timestamps/*/*"))
 
 
+def test_an_hour_later_a_run_that_goes_on_stamps_again(stamped):
+    from archiver.flows.authorities import authorities_of
+    from archiver.flows.session import open_session
+    from archiver.flows.stamping import Stamper
+
+    stamped.take()
+    with (
+        open_session(stamped.policy, clock=stamped.clock, random=stamped.random, environ={}, listener=stamped.listener)
+        as session,
+        Stamper(session, authorities_of(stamped.policy)) as stamper,
+    ):  # fmt: skip
+        stamper.start()
+        stamper.finish()
+        before = session.catalog.log_size()
+        stamper._asked_at -= timedelta(hours=1)
+        stamper.poll()
+        stamper.finish()
+        assert session.catalog.log_size() == before + 2
+
+
+class Killed(BaseException):
+    """The process is killed here."""
+
+
+@pytest.mark.parametrize("step", [0, 1, 5, 6, 8, 11, 13])
+def test_a_kill_while_a_token_is_stored_leaves_nothing_behind(stamped, tsa, monkeypatch, step):
+    stamped.take()
+    real, done = FolderStore.put, []
+
+    def put(store, *arguments, **named):
+        if len(done) == step // 2 and step % 2 == 0:
+            raise Killed
+        kept = real(store, *arguments, **named)
+        if len(done) == step // 2:
+            raise Killed  # it was done, and nobody was told
+        done.append(kept)
+        return kept
+
+    with monkeypatch.context() as patched:
+        patched.setattr(FolderStore, "put", put)
+        with pytest.raises(Killed):
+            again(stamped, again=True)
+    assert again(stamped).exit == 0
+    assert bad(judged(stamped)) == set()
+
+
+def test_the_doctor_asks_every_authority(stamped, tsa):
+    from archiver.flows.doctor_timestamps import timestamp_items
+
+    stamped.now += timedelta(hours=1)
+    tsa[0].mood = "down"
+    found = list(timestamp_items(stamped.policy, random=stamped.random, now=stamped.clock()))
+    assert [(item.state.value, item.code) for item in found] == [("failed", "timestamp"), ("ok", "timestamp")]
+    (soon,) = list(timestamp_items(stamped.policy, random=stamped.random, now=stamped.clock()))[:1]
+    assert soon.remedy
+
+
 def test_every_object_of_a_token_is_locked(stamped):
     stamped.take()
     locked = {json.loads(line)["key"] for line in (stamped.archive / ".locks.jsonl").read_bytes().splitlines()}
