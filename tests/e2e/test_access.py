@@ -229,3 +229,16 @@ def test_a_report_that_no_statement_names_is_named_by_the_next_run(shell, tmp_pa
     (found,) = shell.stated("incident")
     assert (found.decision, len(found.objects)) == ("not evidence", 1)
     verified(shell.place)
+
+
+def test_a_kit_is_an_export_and_is_stated_like_one(shell, tmp_path, verified):
+    shell.place.write_policy(lambda text: text + REQUIRED)
+    assert shell("audit-kit", "-o", tmp_path / "kit")[1]["error"]["code"] == "reason-missing"
+    status, answer, _ = shell("audit-kit", "-o", tmp_path / "kit", "--reason", "the auditor asked")
+    begun, ended = shell.stated("access")
+    assert (status, begun.what, begun.why, ended.verdict) == (0, "audit-kit", "the auditor asked", "ok")
+    about = shell.report(answer["stated"][0])["about"]
+    assert (about["batches"], begun.counts["batches"]) == (None, answer["batches"])
+    links = shell("custody", "papers/empty")[1]["events"]
+    assert [one["what"].split("; ")[1] for one in links if one["kind"] == "accessed"] == ["all batches", "all batches"]
+    verified(shell.place)
