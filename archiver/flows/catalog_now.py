@@ -41,6 +41,7 @@ def catalog_now(known: Catalog, store: Store, trust: TrustFile) -> Iterator[Cata
             open_statement=statement_opener(trust),
             lock=lambda: _NO_LOCK,
             strangers=lambda _: None,
+            key_at=trust.logs[0].key_at,
         )
         log.catch_up()
         yield catalog
