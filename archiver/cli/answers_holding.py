@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from archiver.cli.answers_shared import Position
+from archiver.cli.answers_writing import LeftBehind
 
 __all__ = [
     "AdmittedApprover",
@@ -111,6 +112,7 @@ class ExtendedHold:
     of_other_matters: int
     strangers: int
     log: Position
+    left_behind: list[LeftBehind]
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ __all__ = [
     "Subject",
     "Verified",
     "VerifiedBatch",
+    "VerifiedDestination",
     "VerifiedSnapshot",
     "VerifiedTimestamp",
     "VerifiedWitness",
@@ -377,10 +378,27 @@ class VerifiedWitness:
 
 
 @dataclass(frozen=True)
+class VerifiedDestination:
+    """What the verification of one of several destinations came to; `problem` is why there was none."""
+
+    id: str
+    location: str | None
+    origin: str | None
+    verdict: Literal["ok", "partial", "failed"] | None
+    exit: int
+    log_size: int
+    log_root: str | None
+    stated: list[str]
+    findings: list[Finding]
+    problem: str | None
+
+
+@dataclass(frozen=True)
 class Verified:
     """What a verification came to; the report of `-o` has the same members, and `file` is where it was written.
 
-    `stated` has the key of its statement in the log; none with `--archive` or `--no-record`.
+    `stated` has the key of its statement in the log; none with `--archive` or `--no-record`. Of several destinations
+    the members are those of the worst one, and `destinations` has all; the report of `-o` is about one.
     """
 
     file: str | None
@@ -408,3 +426,4 @@ class Verified:
     does_not_prove: list[str]
     witnesses: list[VerifiedWitness]
     witnesses_demanded: int
+    destinations: list[VerifiedDestination]

@@ -13,6 +13,7 @@ __all__ = [
     "BelowHold",
     "Continued",
     "Counts",
+    "DestinationStanding",
     "ExplainedItem",
     "ExportedTrust",
     "Hold",
@@ -271,6 +272,18 @@ class SeenByWitness:
 
 
 @dataclass(frozen=True)
+class DestinationStanding:
+    """A destination: how far its log is, and the statements and receipts that it has not yet."""
+
+    id: str
+    origin: str
+    location: str
+    log: Position
+    waiting: list[str]
+    unconfirmed: list[str]
+
+
+@dataclass(frozen=True)
 class Standing:
     """How an archive stands, `as_of` its newest snapshot that is known here."""
 
@@ -281,6 +294,7 @@ class Standing:
     last_attempt: Attempt | None
     unfinished: str | None
     backlog: list[str]
+    destinations: list[DestinationStanding]
     counts: dict[str, int]
     trouble: list[ItemTrouble]
     holds: list[Hold]

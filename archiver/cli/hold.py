@@ -118,7 +118,8 @@ def extend_command(run: Run, matter: str, text: str, instrument: Path, *, yes: b
 
     A run that was stopped is finished by the same command. A lock in compliance mode cannot be taken back.
     """
-    from archiver.cli.answers_holding import ExtendedHold  # noqa: PLC0415 - loaded when called
+    from archiver.cli.answers import LeftBehind  # noqa: PLC0415 - loaded when called
+    from archiver.cli.answers_holding import ExtendedHold  # noqa: PLC0415
     from archiver.cli.answers_shared import Position  # noqa: PLC0415
     from archiver.cli.opening import open_policy  # noqa: PLC0415
     from archiver.flows.hold_extend import extend, read_instrument  # noqa: PLC0415
@@ -157,6 +158,7 @@ def extend_command(run: Run, matter: str, text: str, instrument: Path, *, yes: b
         of_other_matters=plan.left,
         strangers=plan.strangers,
         log=Position(done.log_size, done.root),
+        left_behind=[LeftBehind(one.id, one.problem, int(one.exit), list(one.waiting)) for one in done.behind],
     )
     return Answer(done.exit, members, "\n".join(_extended(done)))
 
@@ -207,7 +209,8 @@ def _extended(done: Extended) -> list[str]:
         ("log", f"{count(done.log_size, 'entry', 'entries')}, root {short(done.root)}"),
     ]
     lines += [*indented(columns(rows)), *named(done.failures)]
-    if done.failures:
+    lines += [f"destination {one.id} is left behind: {one.problem}" for one in done.behind]
+    if done.failures or done.behind:
         lines += ["", "run the same command again when the reason is gone; it goes on with these"]
     return lines
 

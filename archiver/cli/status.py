@@ -69,6 +69,10 @@ def _lines(run: Run, found: Status) -> list[str]:
     if found.below_hold:
         below = [f"{key} until {until}" for key, until in found.below_hold]
         lines += ["", "locked below the hold:", *indented(_some(below))]
+    for place in found.destinations:
+        if place.waiting or place.unconfirmed:
+            late = [*place.waiting, *(f"{key}: its receipt" for key in place.unconfirmed)]
+            lines += ["", f"waiting for {place.id}, {place.location}:", *indented(_some(late))]
     if found.demo_keys:
         lines += ["", "the keys are demo keys; for real use run `archiver init` in a fresh place"]
     return lines
@@ -153,6 +157,17 @@ def _members(found: Status) -> Standing:
         last_attempt=attempt,
         unfinished=found.unfinished,
         backlog=list(found.backlog),
+        destinations=[
+            answers.DestinationStanding(
+                id=one.id,
+                origin=one.origin,
+                location=one.location,
+                log=answers.Position(one.log_size, one.root),
+                waiting=list(one.waiting),
+                unconfirmed=list(one.unconfirmed),
+            )
+            for one in found.destinations
+        ],
         counts=found.counts,
         trouble=[answers.ItemTrouble(name, why) for name, why in found.failed],
         holds=[

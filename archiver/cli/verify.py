@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,9 @@ from archiver.cli.options import REASON, Place, reader
 from archiver.errors import ArchiverError, Exit, UsageError
 
 if TYPE_CHECKING:
-    from archiver.cli.answers import Verified
+    from collections.abc import Callable
+
+    from archiver.cli.answers import Finding, Verified, VerifiedDestination
     from archiver.judge.case import Derive
     from archiver.judge.log import Seen
     from archiver.judge.reader import Archive
@@ -46,6 +48,7 @@ __all__ = ["command", "trust_bytes"]
     metavar="N",
     help="How many witnesses of the trust file must have seen the log; else all of them.",
 )
+@click.option("--destination", metavar="ID", help="Only this destination of the policy; else each of them.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the report as JSON here.")
 @REASON
 @click.option("--no-record", is_flag=True, help="Do not state this verification in the log.")
@@ -60,6 +63,7 @@ def command(
     seed: int,
     seen: Path | None,
     witnesses: int | None,
+    destination: str | None,
     output: Path | None,
     reason: str | None,
     no_record: bool,
@@ -70,7 +74,8 @@ def command(
     Nothing that is found in the archive is trusted, only the trust file. Everything that is wrong is reported, and what
     could not be checked. Checks: 1 trust, 2 log, 3 timestamps, 4 statements, 5 objects, 6 locks, 7 records,
     8 completeness. With --only index the index columns are derived anew from the records and compared, too; that is
-    slow, and nothing rests on it. By the policy, what came of it is signed into the log.
+    slow, and nothing rests on it. By the policy, each destination is checked, and what came of it is signed into its
+    log.
     """
     from archiver.cli.files import read_seen, refuse_existing, write_output  # noqa: PLC0415 - loaded when called
     from archiver.cli.reading import policy_of  # noqa: PLC0415
@@ -88,33 +93,108 @@ def command(
     if output is not None:
         refuse_existing(output)
     policy = policy_of(run, place)
-    store, trust = _store(run, policy, place), trust_bytes(policy, place)
+    trust, stores = trust_bytes(policy, place), _stores(run, policy, place, destination)
     if policy is None:
-        _introduce(run, store, trust)
+        _introduce(run, stores[0][1], trust)
     _check_number(witnesses, trust)
-    before = read_seen(seen, trust) if seen is not None else _seen_here(policy)
-    stated = _Statement(run, policy, reason, no_record=no_record)
-    report = verify(
-        store,
-        trust,
-        options=Options(frozenset(only), sample, seed, before, witnesses),
-        clock=run.clock,
-        derive=_deriver(only),
-        trust_is_own=place.trust is None,
-        listener=run.talk.hear,
-        then=stated.make,
-    )
+    if len(stores) > 1 and (output is not None or seen is not None):
+        raise UsageError(
+            "usage",
+            f"-o, --seen: expected one destination, found {', '.join(name for name, _ in stores)}",
+            hint="name one with --destination",
+        )
+
+    def one(name: str, store: Store) -> _Verified:
+        before = read_seen(seen, trust) if seen is not None else _seen_here(policy, name)
+        stated = _Statement(run, policy, reason, no_record=no_record)
+        report = verify(
+            store,
+            trust,
+            options=Options(frozenset(only), sample, seed, before, witnesses),
+            clock=run.clock,
+            derive=_deriver(only),
+            trust_is_own=place.trust is None,
+            listener=run.talk.hear,
+            then=stated.make,
+        )
+        return _Verified(name, report, stated)
+
+    done, problems = _each(stores, one)
+    report = done[0].report
     run.archive = report.archive or run.archive
     if output is not None:
         write_output(output, f"{json.dumps(to_json(report), indent=2)}\n".encode())
         run.talk.say(f"wrote {output}")
     run.talk.say()
-    text = f"{to_text(report)}\nstated      {stated.words}\n"
-    members = _members(report, output, stated.keys)
-    if stated.problem is not None:
-        status = Exit.worst([report.exit, stated.problem.exit_status])
-        return Answer(status, members, text, error=stated.problem)
-    return Answer(report.exit, members, text)
+    texts = [f"{to_text(each.report)}\nstated      {each.stated.words}\n" for each in done]
+    if len(stores) > 1:
+        texts = [f"destination {each.name}\n\n{text}" for each, text in zip(done, texts, strict=True)]
+        texts += [f"destination {name}: not verified: {problem.message}\n" for name, problem in problems]
+    members = _members(report, output, done[0].stated.keys, _destinations(done, problems) if len(stores) > 1 else [])
+    errors = [problem for _, problem in problems]
+    errors += [each.stated.problem for each in done if each.stated.problem is not None]
+    status = Exit.worst([*(each.report.exit for each in done), *(error.exit_status for error in errors)])
+    return Answer(status, members, "\n".join(texts), error=errors[0] if errors else None)
+
+
+@dataclass(frozen=True)
+class _Verified:
+    name: str
+    report: Report
+    stated: _Statement
+
+
+def _each(
+    stores: list[tuple[str, Store]], one: Callable[[str, Store], _Verified]
+) -> tuple[list[_Verified], list[tuple[str, ArchiverError]]]:
+    """Verify each destination, the worst report first; of several, one that does not answer stops none."""
+    from archiver.errors import WorldError  # noqa: PLC0415 - loaded when called
+
+    done, problems = list[_Verified](), list[tuple[str, ArchiverError]]()
+    for name, store in stores:
+        try:
+            done.append(one(name, store))
+        except WorldError as problem:
+            problems.append((name, problem))
+    if not done:
+        raise problems[0][1]
+    worst = Exit.worst([each.report.exit for each in done])
+    return sorted(done, key=lambda each: each.report.exit is not worst), problems
+
+
+def _destinations(done: list[_Verified], problems: list[tuple[str, ArchiverError]]) -> list[VerifiedDestination]:
+    from archiver.cli import answers  # noqa: PLC0415 - loaded when called
+
+    found = [
+        answers.VerifiedDestination(
+            id=each.name,
+            location=each.report.location,
+            origin=each.report.origin,
+            verdict=each.report.verdict.value,
+            exit=int(each.report.exit),
+            log_size=each.report.log_size,
+            log_root=each.report.log_root,
+            stated=each.stated.keys,
+            findings=_findings(each.report),
+            problem=None,
+        )
+        for each in done
+    ]
+    return found + [
+        answers.VerifiedDestination(
+            id=name,
+            location=None,
+            origin=None,
+            verdict=None,
+            exit=int(problem.exit_status),
+            log_size=0,
+            log_root=None,
+            stated=[],
+            findings=[],
+            problem=problem.message,
+        )
+        for name, problem in problems
+    ]
 
 
 class _Statement:
@@ -191,13 +271,20 @@ def _check_number(witnesses: int | None, trust: bytes) -> None:
         )
 
 
-def _store(run: Run, policy: Policy | None, place: Place) -> Store:
+def _stores(run: Run, policy: Policy | None, place: Place, only: str | None) -> list[tuple[str, Store]]:
+    """Return what is verified: the place of `--archive`, or the policy's destinations by their names."""
     from archiver.cli.reading import open_place  # noqa: PLC0415 - loaded when called
     from archiver.flows.session import destination_store  # noqa: PLC0415
 
-    if policy is not None:
-        return destination_store(policy, run.clock)
-    return open_place(run, place)
+    if policy is None:
+        if only is not None:
+            raise UsageError("usage", "--destination: expected a policy, found --archive", hint="leave one of them out")
+        return [("", open_place(run, place))]
+    wanted = [one for one in policy.destinations if (only is None and one.ended is None) or one.id == only]
+    if not wanted:
+        names = ", ".join(one.id for one in policy.destinations)
+        raise UsageError("usage", f"--destination {only}: expected one of {names}", hint="see the policy")
+    return [(one.id, destination_store(policy, run.clock, one)) for one in wanted]
 
 
 def trust_bytes(policy: Policy | None, place: Place) -> bytes:
@@ -213,17 +300,18 @@ def trust_bytes(policy: Policy | None, place: Place) -> bytes:
     return read_input(trust_path(policy), "the trust file", limit=MAX_TRUST_FILE)
 
 
-def _seen_here(policy: Policy | None) -> Seen | None:
+def _seen_here(policy: Policy | None, name: str) -> Seen | None:
     """Return the head of the log that this machine knows: an operator notices at once when the end is cut off."""
     from archiver.catalog.catalog import Catalog  # noqa: PLC0415 - loaded when called
     from archiver.errors import WorldError  # noqa: PLC0415
-    from archiver.flows.state import StateFolder  # noqa: PLC0415
+    from archiver.flows.destinations import catalog_path  # noqa: PLC0415
     from archiver.judge.log import Seen  # noqa: PLC0415
 
-    if policy is None or not StateFolder(policy.state).exists:
+    path = None if policy is None else catalog_path(policy, name)
+    if path is None or not path.exists():
         return None
     try:
-        catalog = Catalog(StateFolder(policy.state).catalog, read_only=True)
+        catalog = Catalog(path, read_only=True)
     except WorldError:
         return None  # a lost index is no matter of the archive; `status` says so
     try:
@@ -249,7 +337,9 @@ def _introduce(run: Run, store: Store, trust: bytes) -> None:
     introduce(run, places=[("", store.destination)], holds=holds)
 
 
-def _members(report: Report, output: Path | None, stated: list[str]) -> Verified:
+def _members(
+    report: Report, output: Path | None, stated: list[str], destinations: list[VerifiedDestination]
+) -> Verified:
     from archiver.cli import answers  # noqa: PLC0415 - loaded when called
     from archiver.judge.report import to_json  # noqa: PLC0415
 
@@ -270,7 +360,7 @@ def _members(report: Report, output: Path | None, stated: list[str]) -> Verified
         locks_enforced=report.locks_enforced,
         demo_keys=report.demo_keys,
         listed=report.listed,
-        findings=[answers.Finding(**{**asdict(one), "severity": one.severity.value}) for one in report.findings],
+        findings=_findings(report),
         checks=[answers.Check(**asdict(one)) for one in report.checks],
         left_out=list(report.left_out),
         snapshots=[answers.VerifiedSnapshot(**asdict(one)) for one in report.snapshots],
@@ -280,7 +370,14 @@ def _members(report: Report, output: Path | None, stated: list[str]) -> Verified
         does_not_prove=[str(line) for line in _lines(words["does_not_prove"])],
         witnesses=[answers.VerifiedWitness(**asdict(one)) for one in report.witnesses],
         witnesses_demanded=report.witnesses_demanded,
+        destinations=destinations,
     )
+
+
+def _findings(report: Report) -> list[Finding]:
+    from archiver.cli import answers  # noqa: PLC0415 - loaded when called
+
+    return [answers.Finding(**{**asdict(one), "severity": one.severity.value}) for one in report.findings]
 
 
 def _lines(value: object) -> list[object]:

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from archiver.catalog.catalog import Catalog
 from archiver.flows.session import statement_opener
-from archiver.model.trust import TrustFile
+from archiver.model.trust import LogTrust, TrustFile
 from archiver.proof import note
 from archiver.stores.base import Lock, Store
 from archiver.writer.append import Log
@@ -29,11 +29,14 @@ _NO_LOCK: Final = Lock("NONE", None, legal_hold=False)
 
 
 @contextmanager
-def catalog_now(known: Catalog, store: Store, trust: TrustFile) -> Iterator[Catalog]:
-    """Yield a copy of an index that knows the whole log; raises for a log that went back or forked."""
+def catalog_now(known: Catalog, store: Store, trust: TrustFile, log: LogTrust | None = None) -> Iterator[Catalog]:
+    """Yield a copy of an index that knows the whole log; raises for a log that went back or forked.
+
+    `log` is the one of the trust file that the store has, the first unless it is named.
+    """
     with closing(known.copied()) as catalog:
-        vkey = note.parse_vkey(trust.logs[0].keys[-1].vkey)
-        log = Log(
+        vkey = note.parse_vkey((log or trust.logs[0]).keys[-1].vkey)
+        writing = Log(
             store,
             catalog,
             vkey=vkey,
@@ -43,7 +46,7 @@ def catalog_now(known: Catalog, store: Store, trust: TrustFile) -> Iterator[Cata
             strangers=lambda _: None,
             key_at=trust.logs[0].key_at,
         )
-        log.catch_up()
+        writing.catch_up()
         yield catalog
 
 

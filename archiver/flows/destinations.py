@@ -10,17 +10,28 @@ folder. The trust file keeps the order in which destinations were added; the fir
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from archiver.errors import UsageError
+from archiver.catalog.catalog import Catalog
+from archiver.errors import ArchiverError, UsageError
 from archiver.flows.state import StateFolder
 from archiver.model.policy import DestinationSpec, Policy
 from archiver.model.statement_words import ReceiptWords
-from archiver.model.trust import LogTrust, TrustFile
+from archiver.model.trust import LogTrust, TrustFile, parse_trust
 from archiver.stores.base import Destination
 
-__all__ = ["Named", "destinations", "origin_of", "receipts_of", "without_log"]
+__all__ = [
+    "Named",
+    "catalog_path",
+    "destination",
+    "destinations",
+    "known_catalog",
+    "origin_of",
+    "receipts_of",
+    "without_log",
+]
 
 
 @dataclass(frozen=True)
@@ -77,6 +88,33 @@ def destinations(policy: Policy, trust: TrustFile) -> tuple[Named, ...]:
         for origin, spec in named.items()
         if spec.ended is None
     )
+
+
+def destination(policy: Policy, trust: TrustFile, identity: str | None) -> Named:
+    """Return one destination, the first unless it is named; raises `UsageError("no-such-destination")`."""
+    named = destinations(policy, trust)
+    found = {one.id: one for one in named}.get(identity or named[0].id)
+    if found is None:
+        raise UsageError(
+            "no-such-destination",
+            f"{identity}: expected one of {', '.join(one.id for one in named)}",
+            hint="see `destinations` in the policy",
+        )
+    return found
+
+
+def catalog_path(policy: Policy, destination_id: str) -> Path:
+    """Return where the catalog of a destination is, also of one that has ended or is not known yet."""
+    state, first = StateFolder(policy.state), policy.destinations[0].id
+    trust_file = policy.keys.folder / "trust.json"
+    with suppress(OSError, ArchiverError):
+        first = parse_trust(trust_file.read_bytes()).logs[0].origin.rpartition("/")[2]
+    return state.catalog_of(destination_id, first=destination_id == first)
+
+
+def known_catalog(named: Named) -> Catalog:
+    """Open what is known here of a destination's log, for reading; an empty one where nothing is."""
+    return Catalog(named.catalog, read_only=True) if named.catalog.exists() else Catalog("")
 
 
 def receipts_of(place: Destination, trust: TrustFile) -> Callable[[ReceiptWords], bool]:

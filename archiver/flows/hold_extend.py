@@ -17,16 +17,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from archiver.catalog.catalog import Catalog
 from archiver.errors import Exit, UsageError
 from archiver.events import Advanced, Listener, Stage
 from archiver.flows import begin, hold_in_force, hold_receipts, recover
+from archiver.flows.backlog import LeftBehind, left_behind
 from archiver.flows.hold_scope import Scope, matters_ever, only, serving
 from archiver.flows.hold_sweep import Tally, holds, lock_line, looks, receipt_line
 from archiver.flows.session import Session, open_session, own_trust
 from archiver.flows.state import StateFolder
+from archiver.flows.vault import Vault
 from archiver.model import layout
 from archiver.model.instant import format_instant, parse_instant, round_up
 from archiver.model.policy import Policy
@@ -41,7 +43,7 @@ __all__ = ["Extended", "Failure", "Instrument", "Plan", "extend", "read_instrume
 _MOST_PASSES: Final = 10  # others may write meanwhile, but not for ever below the hold that the log has
 _MAX_INSTRUMENT: Final = 1 << 30
 
-_Name = tuple[str, str | None]
+_Name = tuple[str, str, str | None]
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,7 @@ class Extended:
     passes: int
     failures: tuple[Failure, ...]
     receipts: str | None
+    behind: tuple[LeftBehind, ...]
     log_size: int
     root: str
     exit: Exit
@@ -133,11 +136,10 @@ def extend(
     to = round_up(to)
     _refuse(policy, matter, to, _local_holds(policy), clock())
     with open_session(policy, clock=clock, random=random, environ=environ, listener=listener) as session:
-        session.log.catch_up()
-        change = begin.check_policy(session)
+        change = recover.catch_up(session)
         recover.finish_deliveries(session)
-        hold_receipts.take_in(session.catalog, session.store)
-        _refuse(policy, matter, to, session.catalog.holds(), clock())
+        session.everywhere(lambda vault: hold_receipts.take_in(vault.catalog, vault.store))
+        _refuse(policy, matter, to, session.holds(), clock())
         return _Extension(session, matter, to, instrument).run(lambda: begin.bring_into_force(session, change), confirm)
 
 
@@ -206,24 +208,32 @@ class _Extension:
         if known is None:
             begin_policy()
             known = self._sign(plan, before)
-        report = f"hold-{known.id}-receipts.jsonl"
-        passes, receipts = 0, None
-        if todo or not hold_receipts.has_report(session.catalog, report):
-            passes = self._sweep(after)
-            receipts = hold_receipts.enter_receipts(session, after, report)
+        hold = known.id
+        swept = session.everywhere(lambda vault: self._in_one(vault, hold, after, todo=bool(todo)))
         for path in (before, after):
             path.unlink(missing_ok=True)
         return Extended(
             plan=plan,
             statement=layout.statement_key("hold", known.id),
             raised=max(plan.found.below + plan.found.unknown - len(self._failures), 0),
-            passes=passes,
+            passes=max(passes for passes, _ in swept),
             failures=tuple(self._failures.values()),
-            receipts=receipts,
+            receipts=next((receipts for _, receipts in swept if receipts is not None), None),
+            behind=(behind := left_behind(session)),
             log_size=session.catalog.log_size(),
             root=session.catalog.frontier().root().hex(),
-            exit=Exit.LOCK if self._failures else Exit.OK,
+            exit=Exit.worst([Exit.LOCK] * bool(self._failures) + [late.exit for late in behind]),
         )
+
+    def _in_one(self, vault: Vault, hold: str, after: Path, *, todo: bool) -> tuple[int, str | None]:
+        """Raise and account in one destination; return the passes that it took and the key of its receipts, if any."""
+        session = self._session
+        part = "" if vault is session.vaults[0] else f"{vault.id}-"
+        report = f"hold-{hold}-{part}receipts.jsonl"
+        if not todo and hold_receipts.has_report(vault.catalog, report):
+            return 0, None
+        passes = self._sweep(vault, after)
+        return passes, hold_receipts.enter_receipts(session, after, report)
 
     def _scope_batches(self) -> set[str] | None:
         """Return the batches that the matter is about; None when that is all of them, as with one matter only."""
@@ -233,21 +243,16 @@ class _Extension:
         found = serving(session.store, session.trust, {self._matter})
         return None if all(row.object_key in found for row in session.catalog.batches()) else found
 
-    def _scope(self) -> Scope:
-        session = self._session
-        return Scope(session.catalog, session.store, session.trust, takes=only(self._batches))
+    def _scope(self, vault: Vault) -> Scope:
+        return Scope(vault.catalog, vault.store, self._session.trust, takes=only(self._batches))
 
     # 2
 
     def _plan(self, before: Path) -> Plan:
-        session, tally, scope = self._session, Tally(), self._scope()
+        session, tally = self._session, Tally()
         session.listener(Stage("look at every lock", None, "objects"))
         with before.open("wb") as file:
-            for looked in looks(session.store, scope.versions(), session.clock):
-                tally.take(looked, below=looked.receipt is not None and not meets(looked.lock, self._wanted))
-                if looked.receipt is not None:
-                    file.write(canonical.encode(lock_line(looked)) + b"\n")
-                session.listener(Advanced())
+            scopes = session.everywhere(lambda vault: self._look(vault, tally, file))
         known = self._known()
         return Plan(
             matter=self._matter,
@@ -256,13 +261,23 @@ class _Extension:
             instrument=self._instrument.sha256,
             scope="all" if self._batches is None else "batches",
             found=tally,
-            left=scope.others,
-            strangers=scope.strangers,
+            left=sum(scope.others for scope in scopes),
+            strangers=sum(scope.strangers for scope in scopes),
             signed=known is not None,
         )
 
+    def _look(self, vault: Vault, tally: Tally, file: IO[bytes]) -> Scope:
+        """Count what one destination has; the report names the objects once, as keys are the same everywhere."""
+        session, scope, leads = self._session, self._scope(vault), vault is self._session.lead
+        for looked in looks(vault.store, scope.versions(), session.clock):
+            tally.take(looked, below=looked.receipt is not None and not meets(looked.lock, self._wanted))
+            if looked.receipt is not None and leads:
+                file.write(canonical.encode(lock_line(looked)) + b"\n")
+            session.listener(Advanced())
+        return scope
+
     def _held_before(self) -> datetime:
-        return hold_in_force.retain_until(self._session.policy, self._session.catalog.holds(), (self._matter,))
+        return hold_in_force.retain_until(self._session.policy, self._session.holds(), (self._matter,))
 
     def _known(self) -> HoldPredicate | None:
         """Return the statement of this very extension if the log has it: the run that made it was stopped."""
@@ -308,37 +323,37 @@ class _Extension:
 
     # 4
 
-    def _sweep(self, after: Path) -> int:
+    def _sweep(self, vault: Vault, after: Path) -> int:
         """Raise all versions, and look at all of them until none is below that could be raised; return the passes."""
-        self._raise("raise every lock", self._scope().versions())
-        passes, below = 2, self._read_back(after)
+        self._raise("raise every lock", vault, self._scope(vault).versions())
+        passes, below = 2, self._read_back(vault, after)
         while below.keys() - self._failures.keys() and passes < _MOST_PASSES:
             # A crash here leaves some locks raised; the next run looks at all of them again.
-            self._raise("raise what was below", below.values())
-            passes, below = passes + 1, self._read_back(after)
+            self._raise("raise what was below", vault, below.values())
+            passes, below = passes + 1, self._read_back(vault, after)
         return passes
 
-    def _raise(self, words: str, versions: Iterable[Version]) -> None:
+    def _raise(self, words: str, vault: Vault, versions: Iterable[Version]) -> None:
         """Raise versions; name those that could not be."""
         self._session.listener(Stage(words, None, "objects"))
-        for one in holds(self._session.store, versions, self._wanted):
+        for one in holds(vault.store, versions, self._wanted):
             self._session.listener(Advanced())
-            name = (one.version.key, one.version.version)
+            name = (vault.id, one.version.key, one.version.version)
             if meets(one.lock, self._wanted):
                 self._failures.pop(name, None)
             else:
-                self._failures[name] = Failure(*name, "" if one.problem is None else one.problem.message)
+                self._failures[name] = Failure(*name[1:], "" if one.problem is None else one.problem.message)
 
-    def _read_back(self, after: Path) -> dict[_Name, Version]:
+    def _read_back(self, vault: Vault, after: Path) -> dict[_Name, Version]:
         """Look at every version once more and write down what the store says; return what is below."""
-        session, below = self._session, {}
+        session, below = self._session, dict[_Name, Version]()
         session.listener(Stage("read every lock back", None, "objects"))
         with after.open("wb") as file:
-            for one in looks(session.store, self._scope().versions(), session.clock):
+            for one in looks(vault.store, self._scope(vault).versions(), session.clock):
                 session.listener(Advanced())
                 if one.receipt is not None:
                     file.write(canonical.encode(receipt_line(one)) + b"\n")
-                name = (one.version.key, one.version.version)
+                name = (vault.id, one.version.key, one.version.version)
                 if meets(one.lock, self._wanted):
                     self._failures.pop(name, None)
                 else:

@@ -24,6 +24,7 @@ from archiver.errors import ArchiverError, Exit, UsageError
 from archiver.events import Advanced, Listener, Stage
 from archiver.flows import hold_receipts, recover
 from archiver.flows.catalog_now import catalog_now
+from archiver.flows.destinations import Named, destination, known_catalog
 from archiver.flows.hold_approve import REQUEST_NAME, Approval, open_approvals
 from archiver.flows.hold_extend import Failure, Instrument
 from archiver.flows.hold_scope import Scope
@@ -81,11 +82,19 @@ class Released:
 
 
 def make_request(
-    policy: Policy, matter: str, instrument: Instrument, *, clock: Callable[[], datetime], listener: Listener
+    policy: Policy,
+    matter: str,
+    instrument: Instrument,
+    *,
+    of: str | None = None,
+    clock: Callable[[], datetime],
+    listener: Listener,
 ) -> Request:
-    """Say what a matter would let go of as of the log as it stands; writes nothing."""
-    trust, store = own_trust(policy), destination_store(policy, clock)
-    with closing(_catalog(policy)) as known, catalog_now(known, store, trust) as catalog:
+    """Say what a matter would let go of in one destination, as of its log as it stands; writes nothing."""
+    trust = own_trust(policy)
+    named = destination(policy, trust, of)
+    store = destination_store(policy, clock, named.spec)
+    with closing(_catalog(policy, named)) as known, catalog_now(known, store, trust, named.log) as catalog:
         _refuse_unknown(catalog, matter)
         size = catalog.log_size()
         with _letting_go(store, trust, (matter, size), clock(), listener) as free:
@@ -94,7 +103,7 @@ def make_request(
             format=REQUEST_FORMAT,
             archive=trust.archive,
             archive_id=trust.archive_id,
-            origin=trust.logs[0].origin,
+            origin=named.origin,
             matter=matter,
             instrument=instrument.sha256,
             log_size=size,
@@ -107,11 +116,19 @@ def make_request(
 
 
 def would_release(
-    policy: Policy, matter: str, *, clock: Callable[[], datetime], listener: Listener, to: Path
+    policy: Policy,
+    matter: str,
+    *,
+    of: str | None = None,
+    clock: Callable[[], datetime],
+    listener: Listener,
+    to: Path,
 ) -> tuple[Tally, int]:
     """Write a line for every version that would become deletable, with its date; return what they are and are not."""
-    trust, store = own_trust(policy), destination_store(policy, clock)
-    with closing(_catalog(policy)) as known, catalog_now(known, store, trust) as catalog:
+    trust = own_trust(policy)
+    named = destination(policy, trust, of)
+    store = destination_store(policy, clock, named.spec)
+    with closing(_catalog(policy, named)) as known, catalog_now(known, store, trust, named.log) as catalog:
         _refuse_unknown(catalog, matter)
         with _letting_go(store, trust, (matter, catalog.log_size()), clock(), listener) as free:
             scope = Scope(catalog, store, trust, takes=free)
@@ -138,11 +155,13 @@ def release(
     asked = _asked(request, matter, instrument, trust)
     approvals = open_approvals(envelopes, request, trust, operator)
     with open_session(policy, clock=clock, random=random, environ=environ, listener=listener) as session:
-        session.log.catch_up()
+        recover.take_logs(session)
         recover.finish_deliveries(session)
-        hold_receipts.take_in(session.catalog, session.store)
-        _refuse_other_log(session.catalog, asked)
-        return _Release(session, asked, instrument, request, approvals).run(confirm)
+        # A request names one log; what it lets go is let go in that destination alone.
+        here = next((session.on(vault) for vault in session.up if vault.origin == asked.origin), session)
+        hold_receipts.take_in(here.catalog, here.store)
+        _refuse_other_log(here.catalog, asked)
+        return _Release(here, asked, instrument, request, approvals).run(confirm)
 
 
 class _Release:
@@ -290,7 +309,8 @@ def _asked(data: bytes, matter: str, instrument: Instrument, trust: TrustFile) -
         request = parse_request(data)
     except ArchiverError as problem:
         raise UsageError("request-refused", problem.message, hint="take the file as it was approved") from problem
-    expected = (trust.archive_id, trust.logs[0].origin, matter, instrument.sha256)
+    origin = next((log.origin for log in trust.logs if log.origin == request.origin), trust.logs[0].origin)
+    expected = (trust.archive_id, origin, matter, instrument.sha256)
     found = (request.archive_id, request.origin, request.matter, request.instrument)
     for name, one, other in zip(("archive_id", "origin", "matter", "instrument"), expected, found, strict=True):
         if one != other:
@@ -317,7 +337,7 @@ def _refuse_unknown(catalog: Catalog, matter: str) -> None:
         raise UsageError("no-such-matter", f"{matter}: expected one of {', '.join(known)}", hint="see `hold show`")
 
 
-def _catalog(policy: Policy) -> Catalog:
+def _catalog(policy: Policy, named: Named) -> Catalog:
     state = StateFolder(policy.state)
     if not state.exists:
         raise UsageError(
@@ -325,4 +345,4 @@ def _catalog(policy: Policy) -> Catalog:
             f"{state.path}: expected the records of a run, found none",
             hint="run `archiver snapshot` first, or `archiver catalog rebuild` if this machine is new to the archive",
         )
-    return Catalog(state.catalog, read_only=True)
+    return known_catalog(named)

@@ -80,7 +80,7 @@ class Scope:
         self._catalog = catalog
         self._store = store
         self._takes = takes
-        self._vkeys = [note.parse_vkey(key.vkey) for key in trust.logs[0].keys]
+        self._vkeys = [note.parse_vkey(key.vkey) for log in trust.logs for key in log.keys]
         self._size = catalog.log_size()
         self._subjects = _subjects(catalog)
         self._tiles = {tile.key for size in range(tiles.WIDTH, self._size + 1, tiles.WIDTH) for tile in tiles.due(size)}

@@ -16,6 +16,7 @@ from archiver.errors import Exit, UsageError
 from archiver.events import Advanced, Listener, Stage
 from archiver.flows import hold_in_force
 from archiver.flows.catalog_now import catalog_now
+from archiver.flows.destinations import destinations, known_catalog
 from archiver.flows.hold_scope import Scope, matters_ever, only, serving
 from archiver.flows.hold_sweep import Tally, looks
 from archiver.flows.session import destination_store, own_trust
@@ -23,7 +24,8 @@ from archiver.flows.state import StateFolder
 from archiver.model import hold
 from archiver.model.policy import Matter, Policy
 from archiver.model.statement_holds import HoldPredicate, ReleasePredicate
-from archiver.stores.base import Lock
+from archiver.model.trust import TrustFile
+from archiver.stores.base import Lock, Store
 from archiver.writer.place import meets
 
 __all__ = ["ShownHold", "show"]
@@ -74,20 +76,36 @@ def show(
             f"{state.path}: expected the records of a run, found none",
             hint="run `archiver snapshot` first, or `archiver catalog rebuild` if this machine is new to the archive",
         )
-    with (
-        closing(Catalog(state.catalog, read_only=True)) as known_here,
-        catalog_now(known_here, destination_store(policy, clock), own_trust(policy)) as catalog,
-    ):
-        wanted = [one for one in policy.matters if matter in (None, one.id)]
-        return tuple(_looked(policy, catalog, one, clock, listener) for one in wanted)
+    found: dict[str, ShownHold] = {}
+    trust = own_trust(policy)
+    for named in destinations(policy, trust):
+        store = destination_store(policy, clock, named.spec)
+        with closing(known_catalog(named)) as known_here, catalog_now(known_here, store, trust, named.log) as catalog:
+            for one in policy.matters:
+                if matter in (None, one.id):
+                    words = _words(policy, catalog, one, clock())
+                    words = words if one.id not in found else _later(found[one.id], words)
+                    found[one.id] = _looked(words, catalog, store, trust, clock, listener)
+    return tuple(found.values())
 
 
-def _looked(
-    policy: Policy, catalog: Catalog, matter: Matter, clock: Callable[[], datetime], listener: Listener
+def _later(one: ShownHold, other: ShownHold) -> ShownHold:
+    """Return what the logs of two destinations say, of which one may be behind; what was looked at stays."""
+    newer = max(one, other, key=lambda shown: (shown.until, len(shown.extensions)))
+    release = one.release if one.release and other.release else None
+    return replace(newer, release=release, found=one.found, others=one.others, strangers=one.strangers)
+
+
+def _looked(  # noqa: PLR0917 - of this module alone
+    shown: ShownHold,
+    catalog: Catalog,
+    store: Store,
+    trust: TrustFile,
+    clock: Callable[[], datetime],
+    listener: Listener,
 ) -> ShownHold:
-    """Look at the lock of every version that a matter is about."""
-    shown = _words(policy, catalog, matter, clock())
-    trust, store = own_trust(policy), destination_store(policy, clock)
+    """Look at the lock of every version in one destination that a matter is about."""
+    matter = shown.matter
     several = len(matters_ever(catalog)) > 1
     scope = Scope(catalog, store, trust, takes=only(serving(store, trust, {matter.id}) if several else None))
     held = Lock("COMPLIANCE", shown.until, legal_hold=True)
@@ -95,7 +113,7 @@ def _looked(
     for looked in looks(store, scope.versions(), clock):
         shown.found.take(looked, below=looked.lock.mode is not None and not meets(looked.lock, held))
         listener(Advanced())
-    return replace(shown, others=scope.others, strangers=scope.strangers)
+    return replace(shown, others=shown.others + scope.others, strangers=shown.strangers + scope.strangers)
 
 
 def _words(policy: Policy, catalog: Catalog, matter: Matter, now: datetime) -> ShownHold:

@@ -20,7 +20,7 @@ from archiver.model.items import ItemLine
 from archiver.model.statement import SnapshotPredicate, Subject
 from archiver.writer.journal import Run
 
-__all__ = ["catch_up", "finish_deliveries", "recover", "take_in_own"]
+__all__ = ["catch_up", "finish_deliveries", "recover", "take_in_own", "take_logs"]
 
 
 def finish_deliveries(session: Session) -> int:
@@ -28,6 +28,12 @@ def finish_deliveries(session: Session) -> int:
     waiting = {batch.spool for batch in session.journal.unlogged_batches()}
     session.state.sweep(waiting | deliver.wanted_by_others(session))
     return deliver.deliver_rest(session)
+
+
+def take_logs(session: Session) -> int:
+    """Take in the logs and bring every destination what it lacks, whatever the policy says."""
+    session.everywhere(lambda vault: vault.log.catch_up())
+    return backlog.clear(session)
 
 
 def catch_up(session: Session) -> policy_change.Change:

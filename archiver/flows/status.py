@@ -20,6 +20,7 @@ from archiver.flows.rebuild import take_in_lines, take_in_log
 from archiver.flows.session import own_trust
 from archiver.flows.stamping import pending
 from archiver.flows.state import StateFolder
+from archiver.flows.status_destinations import DestinationStatus, leading, standing
 from archiver.flows.witness_seen import SeenBy, is_late, kept, seen_in_store
 from archiver.model import hold, instant, layout
 from archiver.model.policy import Policy
@@ -82,6 +83,7 @@ class Status:
     exit: Exit
     witnesses: tuple[SeenBy, ...] = ()
     timestamps: tuple[StampedBy, ...] = ()
+    destinations: tuple[DestinationStatus, ...] = ()
 
 
 def status(policy: Policy, *, clock: Callable[[], datetime]) -> Status:
@@ -93,18 +95,21 @@ def status(policy: Policy, *, clock: Callable[[], datetime]) -> Status:
             f"{state.path}: expected the records of a run, found none",
             hint="run `archiver snapshot` first",
         )
-    with closing(Catalog(state.catalog, read_only=True)) as catalog:
+    places = standing(policy, trust)
+    lead = leading(places)
+    with closing(Catalog(lead.catalog, read_only=True)) as catalog:
         unfinished, backlog = _unfinished(state)
         found = _of_catalog(catalog, dates(catalog, policy), clock())
         demo_keys = state.demo_keys or found.demo_keys
         found = replace(found, demo_keys=demo_keys, unfinished=unfinished, backlog=backlog)
         delay = timedelta(seconds=trust.timestamps.max_delay_s)
         stamps = tuple(_stamps(catalog, one.name, clock() - delay) for one in policy.timestamps.authorities)
-        found = replace(found, timestamps=stamps)
+        below = tuple(dict.fromkeys(pair for one in places for pair in one.below_hold))
+        found = replace(found, timestamps=stamps, destinations=places, below_hold=below)
     words = {matter.id: (matter.title, matter.hold.stated_as) for matter in policy.matters}
     named = {matter.id: instant.round_up(matter.hold.retain_until) for matter in policy.matters}
     holds = tuple(_named(_worded(one, words), named) for one in found.holds)
-    found = replace(found, holds=holds, witnesses=kept(state, trust, trust.logs[0].origin))
+    found = replace(found, holds=holds, witnesses=kept(state, trust, lead.origin))
     return _judged(found, policy.expected_every_hours, clock())
 
 
@@ -172,6 +177,11 @@ def _judged(found: Status, expected_every_hours: int | None, now: datetime) -> S
         reasons.append((Exit.INCOMPLETE, f"the last snapshot is {found.last_attempt_status}"))
     if found.unfinished or found.backlog:
         reasons.append((Exit.INCOMPLETE, "a snapshot is unfinished: run `archiver snapshot` again"))
+    for place in found.destinations:
+        if place.waiting or place.unconfirmed:
+            number = len(place.waiting) + len(place.unconfirmed)
+            text = f"destination {place.id} is behind by {number:,}: `archiver snapshot` brings what it lacks"
+            reasons.append((Exit.INCOMPLETE, text))
     if found.silent_hours is not None and found.silent_hours >= (expected_every_hours or found.silent_hours + 1):
         text = f"no snapshot for {found.silent_hours} hours, expected every {expected_every_hours}"
         reasons.append((Exit.INCOMPLETE, text))

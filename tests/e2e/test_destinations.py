@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+from datetime import UTC, datetime
 
 import pytest
 
+from archiver.cli.entry import run
 from archiver.errors import Exit, UsageError, WorldError
 from archiver.flows import session
+from archiver.flows.hold_extend import Instrument, extend
 from archiver.flows.setup import add_destinations
 from archiver.judge.reader import open_archive
 from archiver.judge.verify import verify
@@ -209,3 +213,81 @@ def test_a_destination_that_was_emptied_is_exit_1_and_the_other_goes_on(two):
     done = two.take()
     assert (done.exit, [one.id for one in done.behind]) == (Exit.INTEGRITY, ["second"])
     whole(two, "archive")
+
+
+@pytest.fixture
+def answer(two, capsys):
+    """Run a command at the organisation's time and return its answer."""
+
+    def ask(*words: str) -> dict:
+        capsys.readouterr()
+        policy = str(two.root / "retention_policy.yaml")
+        run(["-p", policy, "--json", *words], clock=two.clock, random=two.random, environ={})
+        return json.loads(capsys.readouterr().out)
+
+    return ask
+
+
+def test_status_names_what_waits_for_a_destination(two, monkeypatch, answer):
+    two.take()
+    assert {one["id"]: one["waiting"] for one in answer("status")["destinations"]} == {"vault": [], "second": []}
+    (two.papers / "new.txt").write_text("new")
+    with monkeypatch.context() as patch:
+        down(two, patch, "second")
+        done = two.take()
+    found = answer("status")
+    waiting = list(done.behind[0].waiting)
+    assert {one["id"]: one["waiting"] for one in found["destinations"]} == {"vault": [], "second": waiting}
+    assert any(key.startswith("statements/batch/") for key in waiting)
+    assert found["exit"] == Exit.INCOMPLETE
+    assert any("destination second is behind" in reason for reason in found["reasons"])
+    assert found["last_success"]["snapshot"] == done.id
+
+
+def test_verify_by_the_policy_looks_at_every_destination(two, answer):
+    two.take()
+    members = answer("verify", "--no-record")
+    assert members["exit"] == 0
+    assert [(one["id"], one["verdict"]) for one in members["destinations"]] == [("vault", "ok"), ("second", "ok")]
+    assert {one["origin"].rpartition("/")[2] for one in members["destinations"]} == {"vault", "second"}
+
+    batch = next((two.root / "second" / "data" / "documents").rglob("*.parquet"))
+    batch.chmod(0o600)
+    batch.write_bytes(b"something else")
+    members = answer("verify", "--no-record")
+    assert (members["exit"], members["verdict"], members["location"]) == (1, "failed", "./second")
+    assert {one["id"]: one["verdict"] for one in members["destinations"]} == {"vault": "ok", "second": "failed"}
+    assert answer("verify", "--no-record", "--destination", "vault")["exit"] == 0
+
+
+def test_a_hold_is_extended_in_every_destination_also_in_one_that_was_down(two, monkeypatch):
+    two.take()
+    order = Instrument("order.txt", b"hold it longer")
+    to = datetime(2027, 7, 1, 12, tzinfo=UTC)
+
+    def again():
+        return extend(
+            two.policy, "CASE-1", to, order, clock=two.clock, random=two.random, environ={},
+            listener=two.listener, confirm=lambda _plan: None,
+        )  # fmt: skip
+
+    def ends() -> set[datetime | None]:
+        return {
+            store.stat(one.key).lock.retain_until
+            for store in (folder(two, "archive"), folder(two, "second"))
+            for one in store.list()
+            if not one.key.startswith(".")
+        }
+
+    with monkeypatch.context() as patch:
+        down(two, patch, "second")
+        first = again()
+    assert (first.exit, [one.id for one in first.behind]) == (Exit.WORLD, ["second"])
+    assert ends() == {datetime(2027, 1, 1, 12, tzinfo=UTC), to}
+
+    second = again()
+    assert (second.exit, second.behind, second.failures) == (Exit.OK, (), ())
+    assert ends() == {to}
+    assert again().passes == 0
+    assert two.take().exit == Exit.OK
+    assert whole(two, "archive") == whole(two, "second")

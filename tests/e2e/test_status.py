@@ -50,6 +50,8 @@ def test_the_store_alone_tells_what_local_records_tell(filled, both):
         assert only_in_a_policy <= one.keys()
         for name in only_in_a_policy:
             del one[name]
+    assert [one["id"] for one in mine.pop("destinations")] == ["vault"]
+    assert theirs.pop("destinations") == []  # only a policy names them
     assert mine == theirs
     assert mine["counts"] == {"absent": 1, "excluded": 1, "recorded": 2, "unchanged": 4}
     assert mine["trouble"] == [{"item": "papers/empty", "reason": "absent"}]
