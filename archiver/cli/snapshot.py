@@ -110,7 +110,8 @@ def _confirm(run: Run, policy: Policy, agreed: int | None) -> Callable[[Survey],
     from archiver.cli.opening import where  # noqa: PLC0415 - loaded when called
     from archiver.flows.session import destination_store  # noqa: PLC0415
 
-    place = destination_store(policy, run.clock).destination
+    places = [destination_store(policy, run.clock, one).destination for one in policy.destinations if not one.ended]
+    place = next((one for one in places if one.enforces_locks), places[0])
 
     def confirm(found: Survey) -> None:
         planned = found.new_bytes

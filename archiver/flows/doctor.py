@@ -23,6 +23,8 @@ from typing import Any
 from archiver.catalog.catalog import Catalog
 from archiver.errors import ArchiverError, EvidenceError, Exit, WorldError
 from archiver.events import Listener, Said, silent
+from archiver.flows import recover
+from archiver.flows.destinations import catalog_path, origin_of
 from archiver.flows.doctor_bucket import bucket_items, date_item, lock_readable
 from archiver.flows.doctor_items import Item, State, counts_of, exit_of, verdict_of
 from archiver.flows.doctor_keys import key_items
@@ -32,10 +34,9 @@ from archiver.flows.doctor_probe import Signed, power_results, probe_items, sign
 from archiver.flows.doctor_timestamps import timestamp_items
 from archiver.flows.doctor_witnesses import witness_items
 from archiver.flows.session import MAX_SKEW_S, destination_store, open_session, own_trust, trust_path
-from archiver.flows.state import StateFolder
 from archiver.model import instant, layout
 from archiver.model.finding import Verdict
-from archiver.model.policy import Policy
+from archiver.model.policy import DestinationSpec, Policy
 from archiver.model.trust import TrustFile
 from archiver.proof import checkpoint, note
 from archiver.stores.probe import Capabilities, Probed, probe
@@ -68,8 +69,17 @@ def doctor(
     probed: bool = False,
     listener: Listener = silent,
 ) -> Doctored:
-    """Look at everything; with `probed` also store sentinels, attack them and sign what came of it."""
-    return _Doctor(policy, clock, random, environ, listener).look(probed=probed)
+    """Look at everything; with `probed` also store sentinels, attack them and sign what came of it.
+
+    Every destination is looked at; capabilities and statement are those of the first one that was probed.
+    """
+    specs = [one for one in policy.destinations if one.ended is None]
+    found = [_Doctor(policy, clock, random, environ, listener, spec=spec).look(probed=probed) for spec in specs]
+    once = set(found[0].items)  # what is about this machine is said once
+    items = (*found[0].items, *(item for one in found[1:] for item in one.items if item not in once))
+    able = next((one.capabilities for one in found if one.capabilities), None)
+    signed = next((one.signed for one in found if one.signed), None)
+    return Doctored(items, counts_of(items), verdict_of(items), exit_of(items), able, signed)
 
 
 def print_policy(
@@ -89,10 +99,13 @@ class _Doctor:
         random: Callable[[int], bytes],
         environ: dict[str, str],
         listener: Listener,
+        *,
+        spec: DestinationSpec,
     ) -> None:
+        self._spec = spec
         self._policy, self._clock, self._random, self._environ = policy, clock, random, environ
         self._listener = listener
-        self._store = destination_store(policy, clock)
+        self._store = destination_store(policy, clock, spec)
         place = self._store.destination
         self._subject = f"folder {place.bucket}" if place.kind == "folder" else f"bucket {place.bucket}"
         self._until = instant.round_up(policy.retain_until())
@@ -108,8 +121,8 @@ class _Doctor:
         if not any(item.code == "store" and item.state is not State.OK for item in reached):
             items.append(self._origin())
             items += witness_items(self._policy, self._store, entries=self._known_entries(), now=self._clock())
-            if self._policy.destination.path is not None:
-                items += self._folder(self._policy.destination.path, probed=probed)
+            if self._spec.path is not None:
+                items += self._folder(self._spec.path, probed=probed)
             else:
                 inspector = self._inspector()
                 now = self._clock() + timedelta(seconds=offset or 0)
@@ -122,8 +135,7 @@ class _Doctor:
         return Doctored(tuple(items), counts_of(items), verdict_of(items), exit_of(items), able, signed)
 
     def _inspector(self) -> Inspector:
-        spec = self._policy.destination
-        return inspect(self._store.destination, region=spec.region, profile=spec.profile)
+        return inspect(self._store.destination, region=self._spec.region, profile=self._spec.profile)
 
     # 2
 
@@ -158,9 +170,15 @@ class _Doctor:
         return self._judge_origin(trust, heads, subject)
 
     def _judge_origin(self, trust: TrustFile, heads: list[bytes], subject: str) -> Item:
-        origin, known = trust.logs[0].origin, self._known_entries()
+        origin, known = origin_of(trust.archive, trust.archive_id, self._spec.id), self._known_entries()
         expected = f"the log {origin}"
-        if any(_is_signed(head, key.vkey) for head in heads for key in trust.logs[0].keys):
+        if any(
+            _is_signed(head, key.vkey)
+            for head in heads
+            for log in trust.logs
+            if log.origin == origin
+            for key in log.keys
+        ):
             return Item("log-origin", State.OK, subject, expected, "it is there")
         others = sorted({name for name in map(_origin_of, heads) if name != origin})
         remedy = "name the destination of this archive in the policy, or put its own keys back"
@@ -180,10 +198,10 @@ class _Doctor:
                     yield stream.read(_HEAD_LIMIT)
 
     def _known_entries(self) -> int:
-        state = StateFolder(self._policy.state)
-        if not state.exists:
+        path = catalog_path(self._policy, self._spec.id)
+        if not path.exists():
             return 0
-        catalog = Catalog(state.catalog, read_only=True)
+        catalog = Catalog(path, read_only=True)
         try:
             return catalog.log_size()
         finally:
@@ -231,7 +249,9 @@ class _Doctor:
                 environ=self._environ,
                 listener=self._listener,
             ) as session:
-                signed = sign_probe(session, outcome, items, now)
+                recover.take_logs(session)
+                here = next((session.on(vault) for vault in session.up if vault.id == self._spec.id), session)
+                signed = sign_probe(here, outcome, items, now)
         except ArchiverError as problem:
             found = f"not signed: {problem.message}"
             return Item("probe-statement", State.UNKNOWN, self._subject, expected, found, problem.hint), None

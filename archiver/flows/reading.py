@@ -20,10 +20,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from archiver.errors import EvidenceError, Exit, UsageError
+from archiver.errors import ArchiverError, EvidenceError, Exit, UsageError
 from archiver.events import Listener
 from archiver.flows.session import destination_store, own_trust
+from archiver.flows.status_destinations import standing
 from archiver.judge.reader import Archive, open_archive
+from archiver.model import layout
 from archiver.model.finding import Finding, Severity, exit_of
 from archiver.model.items import ItemLine
 from archiver.model.policy import Policy
@@ -31,6 +33,7 @@ from archiver.model.statement import SnapshotPredicate
 from archiver.model.trust import MAX_TRUST_FILE, TrustFile, parse_trust
 from archiver.stores.base import Store
 from archiver.stores.open import open_store
+from archiver.writer.place import first_under
 
 __all__ = [
     "Reading",
@@ -85,17 +88,19 @@ def open_reading(
     listener: Listener,
 ) -> Iterator[Reading]:
     """Open the archive of a policy, or the one at a location, for reading."""
+    said: tuple[str, ...] = ()
     if location is not None:
         base = Path.cwd()
         store = open_store(location, base=base, clock=clock, endpoint=endpoint, region=region, profile=profile)
     elif policy is not None:
-        store = destination_store(policy, clock)
+        store, said = _first_that_answers(policy, clock)
     else:
         raise UsageError(
             "no-archive", "expected a policy or --archive, found neither", hint="say which: --archive LOCATION"
         )
     _check_there(store, location)
     trust, words = _trust(policy if location is None else None, trust_path)
+    words = (*words, *said)
     with open_archive(store, trust, listener=listener) as archive:
         yield Reading(
             archive=archive,
@@ -106,6 +111,31 @@ def open_reading(
             exit=_exit(archive.findings),
             now=clock(),
         )
+
+
+def _first_that_answers(policy: Policy, clock: Callable[[], datetime]) -> tuple[Store, tuple[str, ...]]:
+    """Return the first destination that answers and has a log, and of several ones which it is.
+
+    One that is known to be behind comes after the others: what it lacks would look as if it had never been.
+    """
+    specs = [one for one in policy.destinations if one.ended is None]
+    if len(specs) == 1:
+        return destination_store(policy, clock, specs[0]), ()
+    behind = {one.id: len(one.waiting) for one in standing(policy, own_trust(policy))}
+    said, last = list[str](), destination_store(policy, clock, specs[0])
+    for spec in sorted(specs, key=lambda one: behind[one.id]):
+        store = destination_store(policy, clock, spec)
+        try:
+            _check_there(store, None)
+            has_log = first_under(store, layout.CHECKPOINTS) is not None
+        except ArchiverError as problem:
+            said.append(f"destination {spec.id} does not answer: {problem.message}")
+            continue
+        if has_log:
+            late = f", which lacks {behind[spec.id]} statements that others have" if behind[spec.id] else ""
+            return store, (*said, f"read from the destination {spec.id}{late}")
+        last = store
+    return last, tuple(said)
 
 
 def read_trust(path: Path) -> TrustFile:

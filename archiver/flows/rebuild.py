@@ -20,6 +20,7 @@ from archiver.catalog.catalog import Catalog
 from archiver.errors import EvidenceError, WorldError
 from archiver.events import Advanced, Listener, Stage
 from archiver.flows import hold_receipts
+from archiver.flows.destinations import Named, destinations, receipts_of
 from archiver.flows.reading import items_of
 from archiver.flows.session import destination_store, own_trust
 from archiver.flows.state import StateFolder
@@ -63,28 +64,37 @@ def take_in_items(catalog: Catalog, store: Store, trust: TrustFile) -> int:
 
 
 def rebuild(policy: Policy, *, clock: Callable[[], datetime], listener: Listener) -> Rebuilt:
-    """Make the catalog of a policy's archive again; the old one is replaced when the new one is whole."""
+    """Make the catalog of every destination again; an old one is replaced when the new one is whole.
+
+    Return what the fullest of them holds.
+    """
     trust = own_trust(policy)
     state = StateFolder(policy.state)
     with state.locked():
-        fresh = state.catalog.with_name(f"{state.catalog.name}.new")
+        made = [_rebuild(state, trust, one, destination_store(policy, clock, one.spec), listener)
+                for one in destinations(policy, trust)]  # fmt: skip
+    return max(made, key=lambda one: one.entries)
+
+
+def _rebuild(state: StateFolder, trust: TrustFile, named: Named, store: Store, listener: Listener) -> Rebuilt:
+    fresh = named.catalog.with_name(f"{named.catalog.name}.new")
+    _remove(fresh)
+    try:
+        with open_archive(store, trust, listener=listener) as archive:
+            archive.demand()
+            with closing(Catalog(fresh, mine=receipts_of(store.destination, trust))) as catalog:
+                take_in_log(catalog, archive, listener, "rebuild the catalog")
+                items = sum(take_in_lines(catalog, archive, one) for one in catalog.snapshots_without_items())
+                hold_receipts.take_in(catalog, archive.store)
+                _refuse_rollback(named.catalog, catalog)
+                made = _count(catalog, items)
+            if trust.witnesses:
+                origin = archive.log.origin
+                keep(state, origin, seen_in_store(archive.store, trust, origin), anew=True)
+        # A kill before this line leaves the old catalog and a file that the next rebuild removes.
+        _take_place(fresh, named.catalog)
+    finally:
         _remove(fresh)
-        try:
-            with open_archive(destination_store(policy, clock), trust, listener=listener) as archive:
-                archive.demand()
-                with closing(Catalog(fresh)) as catalog:
-                    take_in_log(catalog, archive, listener, "rebuild the catalog")
-                    items = sum(take_in_lines(catalog, archive, one) for one in catalog.snapshots_without_items())
-                    hold_receipts.take_in(catalog, archive.store)
-                    _refuse_rollback(state.catalog, catalog)
-                    made = _count(catalog, items)
-                if trust.witnesses:
-                    origin = archive.log.origin
-                    keep(state, origin, seen_in_store(archive.store, trust, origin), anew=True)
-            # A kill before this line leaves the old catalog and a file that the next rebuild removes.
-            _take_place(fresh, state.catalog)
-        finally:
-            _remove(fresh)
     return made
 
 

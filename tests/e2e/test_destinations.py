@@ -20,6 +20,7 @@ from archiver.model.trust import parse_trust
 from archiver.stores.folder import FolderStore
 from tests.e2e.conftest import Organisation
 
+CATALOGS = ("catalog.sqlite", "catalog-second.sqlite")
 TWO = "  - {id: vault, location: ./archive}\n  - {id: second, location: ./second}\n"
 
 
@@ -291,3 +292,27 @@ def test_a_hold_is_extended_in_every_destination_also_in_one_that_was_down(two, 
     assert again().passes == 0
     assert two.take().exit == Exit.OK
     assert whole(two, "archive") == whole(two, "second")
+
+
+def test_what_is_read_comes_from_the_first_destination_that_has_all_of_it(two, monkeypatch, answer, tmp_path):
+    two.take()
+    (two.papers / "new.txt").write_text("new")
+    with monkeypatch.context() as patch:
+        down(two, patch, "archive")
+        done = two.take()
+    found = answer("restore", "--to", str(tmp_path / "back"))
+    assert (found["exit"], found["snapshot"]) == (0, done.id)  # not from the first, which lacks this snapshot
+    assert (tmp_path / "back" / "papers" / "new.txt").read_text() == "new"
+
+
+def test_the_catalogs_are_rebuilt_and_the_doctor_looks_at_each_destination(two, answer):
+    two.take()
+    before = {name: (two.root / ".archiver" / name).stat().st_ino for name in CATALOGS}
+    assert answer("catalog", "rebuild")["exit"] == 0
+    assert all((two.root / ".archiver" / name).stat().st_ino != before[name] for name in CATALOGS)
+    assert two.take().exit == Exit.OK
+    assert whole(two, "archive") == whole(two, "second")
+
+    items = [(item["code"], item["subject"], item["state"]) for item in answer("doctor")["items"]]
+    for name in ("./archive", "./second"):
+        assert ("log-origin", name, "ok") in items
