@@ -132,6 +132,7 @@ def made_keys(made: Made) -> MadeKeys:
 
 def backup_lines(made: Made, policy: Policy) -> list[str]:
     """Say what was made, what to back up, and what to do with the trust file."""
+    second = policy.keys.post_quantum
     return [
         f"made the keys of the archive {policy.archive}, log {' and '.join(made.origins)}",
         "",
@@ -141,6 +142,7 @@ def backup_lines(made: Made, policy: Policy) -> list[str]:
                 [
                     (made.statement_key, "signs every statement; secret"),
                     (made.log_key, "signs the log; secret"),
+                    *([(str(second), "signs the log's head once more; secret")] if second is not None else []),
                     (str(made.trust_file), "public keys, for the auditor"),
                     (str(policy.path), "the policy"),
                 ]
@@ -165,4 +167,6 @@ def _hand_out(trust_sha256: str) -> list[str]:
 
 
 def _to_back_up(made: Made, policy: Policy) -> list[object]:
-    return [made.statement_key, made.log_key, made.trust_file, policy.path]
+    second = policy.keys.post_quantum
+    keys = [made.statement_key, made.log_key, *([second] if second is not None else [])]
+    return [*keys, made.trust_file, policy.path]

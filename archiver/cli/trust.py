@@ -166,6 +166,7 @@ def _lines(trust: TrustFile, digest: str) -> list[str]:
         ("log", log.origin),
         ("seen", seen),
         *(("log key", f"{key.vkey}{_sizes(key)}") for one in trust.logs for key in one.keys),
+        *(("second key", f"{_short(key.vkey)}{_sizes(key)}") for one in trust.logs for key in one.post_quantum or ()),
         *(("statement key", f"{key.keyid} ({', '.join(key.roles)}){_ends(key)}") for key in trust.statement_keys),
         *(
             ("hold", f"{hold.matter} until {hold.until}, {hold.mode}{' and legal hold' if hold.legal_hold else ''}")
@@ -183,6 +184,11 @@ def _lines(trust: TrustFile, digest: str) -> list[str]:
 def _authority(one: TimestampAuthority) -> str:
     qualified = f", qualified by {one.qualified.source}" if one.qualified else ""
     return f"{one.id}, {len(one.roots)} root certificates{qualified}"
+
+
+def _short(vkey: str) -> str:
+    """Return name and hash of a post-quantum key: the key itself has 2,600 letters."""
+    return f"{vkey.rpartition('+')[0]}, ML-DSA-65"
 
 
 def _sizes(key: LogKey) -> str:

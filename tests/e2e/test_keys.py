@@ -401,3 +401,21 @@ def test_when_keys_are_lost_a_new_archive_goes_on(place, organisations, verified
     new.take()
     verified(new)
     verified(place)
+
+
+def test_every_destinations_log_has_the_successor(place, verified):
+    """Each log ends its old key at its own size; a destination that does not answer stops the rotation."""
+    from archiver.flows.setup import add_destinations
+
+    second = "  - {id: vault, location: ./archive}\n  - {id: second, location: ./second}\n"
+    place.write_policy(lambda text: text.replace("  - {id: vault, location: ./archive}\n", second))
+    add_destinations(place.policy, clock=place.clock)
+    place.take()
+    done = turned(place, "log")
+    assert (done.finished, len(done.sizes), len(done.statements)) == (True, 2, 4)
+    assert turned(place, "statement").finished
+    place.take()
+    verified(place)
+    for folder in (place.archive, place.root / "second"):
+        assert [status for _, status in others_say(folder, place.trust)] == [0, 0]
+        assert len(list((folder / "statements/key").iterdir())) == 6

@@ -156,3 +156,13 @@ def test_openssl_reads_the_key_where_it_is_new_enough(signed):
         pytest.skip(f"OpenSSL {version} has no ML-DSA; 3.5 is the first that has")
     words = ["openssl", "pkey", "-in", str(signed.root / "keys/post-quantum.pem"), "-noout", "-text"]
     assert b"ML-DSA-65" in subprocess.run(words, check=True, capture_output=True).stdout
+
+
+def test_what_is_made_is_to_be_backed_up_and_what_is_trusted_is_shown(place, capsys):
+    place.write_policy(lambda text: text + KEYS)
+    words = {"clock": place.clock, "random": place.random, "environ": {}}
+    policy = str(place.root / "retention_policy.yaml")
+    assert run(["-p", policy, "--json", "init"], **words) == 0
+    assert str(place.root / "keys/post-quantum.pem") in json.loads(capsys.readouterr().out)["back_up"]
+    assert run(["trust", "show", str(place.trust)], **words) == 0
+    assert ", ML-DSA-65" in capsys.readouterr().out
