@@ -252,3 +252,36 @@ def test_nothing_but_http_is_asked():
 
     with pytest.raises(WorldError):
         http_fetch("file:///etc/passwd", None, "", 10)
+
+
+def test_the_command_answers_as_published_and_says_what_to_do(stamped, tsa, capsys):
+    from jsonschema import Draft202012Validator
+
+    from archiver.cli.entry import run
+    from archiver.cli.schemas import published
+
+    stamped.set_up()
+    stamped.later(hours=1)
+    policy = ("-p", str(stamped.root / "retention_policy.yaml"))
+
+    def call(*words):
+        status = run([*policy, "--json", *words], clock=stamped.clock, random=stamped.random, environ={})
+        answer = json.loads(capsys.readouterr().out)
+        name = f"cli/{'-'.join(words[:2] if words[1:2] == ('renew',) else words[:1])}.schema.json"
+        Draft202012Validator(json.loads(published()[name])).validate(answer)
+        return status, answer
+
+    assert [one["pending"] for one in call("snapshot")[1]["timestamps"]] == [0, 0]
+    assert [one["pending"] for one in call("status")[1]["timestamps"]] == [0, 0]
+    assert call("timestamp")[0] == 0
+    status, renewed = call("timestamp", "renew")
+    assert (status, all(one["gen_time"] for one in renewed["timestamps"])) == (0, True)
+    assert call("timestamp", "renew", "--before", "soon")[0] == 2
+    status, verified = call("verify")
+    assert (status, {token["result"] for token in verified["timestamps"]}) == (0, {"ok"})
+    tsa[0].mood = "down"
+    status, failed = call("timestamp", "renew")
+    assert (status, failed["timestamps"][0]["gen_time"], bool(failed["timestamps"][0]["problem"])) == (3, None, True)
+    stamped.write_policy()
+    assert run([*policy, "timestamp"], clock=stamped.clock, random=stamped.random, environ={}) == 2
+    assert "name them: timestamps:" in capsys.readouterr().err
