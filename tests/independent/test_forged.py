@@ -178,6 +178,28 @@ def test_a_kind_from_later_editions_is_no_failure(forger):
     assert (verdict.codes, verdict.status) == ({"statement-kind-unknown"}, 3)
 
 
+@pytest.mark.parametrize(
+    ("kind", "change", "codes"),
+    [
+        ("access", {}, set()),
+        ("verification", {"verdict": "partial"}, set()),
+        ("verification", {}, {"statement-malformed"}),  # nobody begins to verify
+        ("access", {"verdict": "denied"}, {"statement-malformed"}),
+        ("access", {"what": ""}, {"statement-malformed"}),
+        ("access", {"counts": {"items": -1}}, {"statement-malformed"}),
+        ("access", {"by_whom": "x"}, {"statement-malformed"}),
+    ],
+)
+def test_what_people_did_is_stated_in_its_words_or_not_at_all(forger, kind, change, codes):
+    report = b'{"what":"restore"}'
+    forger.publish()
+    said = {"counts": {"items": 1}, "verdict": "begun", "what": "restore", "why": None} | change
+    forger.add(kind, said, {f"reports/{sha256(report)}/access.json": report})
+    forger.lock()
+    verdict = forger.copy.verify_here()
+    assert (verdict.codes - {"stranger-key"}, verdict.status) == (codes, 1 if codes else 0)
+
+
 def test_an_incident_makes_a_stranger_a_note(forger):
     key = "data/documents/extra.parquet"
     forger.publish()
