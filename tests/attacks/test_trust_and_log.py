@@ -8,12 +8,14 @@ from datetime import UTC, datetime
 
 import pytest
 from attack import ELSEWHERE, SNAPSHOT, Attacks, fill_up, judge, open_payload, seen, until
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PrivateKey
 from world import ORIGIN, SECOND, signers
 
 from archiver.model import layout
 from archiver.model.finding import CODES
 from archiver.proof import b64, canonical, checkpoint, cosignature, dsse, entry, note
 from archiver.proof.digest import sha256_hex
+from archiver.proof.post_quantum import PostQuantumKey
 from archiver.stores.base import Lock
 
 attacks = Attacks()
@@ -315,6 +317,16 @@ def timestamps_demanded(world):
 @attacks("timestamp-unproven", 0)
 def timestamps_not_demanded(world):
     """times are the operator's claims"""
+
+
+@attacks("log-post-quantum-missing", 3)
+def second_signature_stripped(world):
+    """the trust file names the log's second key, and its signature is nowhere"""
+    public = MLDSA65PrivateKey.generate().public_key().public_bytes_raw()
+    words = json.loads(world.trust().encode())
+    second = {"vkey": str(PostQuantumKey(ORIGIN, public)), "from_size": 0, "to_size": None}
+    words["logs"][0]["post_quantum"] = [second]
+    return {"trusted": json.dumps(words).encode()}
 
 
 @pytest.mark.parametrize(("code", "exit_status", "bends", "harm"), attacks)
