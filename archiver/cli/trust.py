@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +16,8 @@ from archiver.errors import Exit, UsageError
 
 if TYPE_CHECKING:
     from archiver.model.policy import Policy
-    from archiver.model.trust import LogKey, StatementKey, TimestampAuthority, TrustFile
+    from archiver.model.statement import PolicyPredicate
+    from archiver.model.trust import LogKey, LogTrust, Seen, StatementKey, TimestampAuthority, TrustFile
 
 __all__ = ["command"]
 
@@ -116,26 +119,22 @@ def witness(run: Run, vkey: str, file: Path | None, output: Path | None) -> Answ
 
 
 def _as_of_now(policy: Policy) -> TrustFile:
-    """Return the operator's own trust file with what the log says now."""
-    from archiver.catalog.catalog import Catalog  # noqa: PLC0415 - loaded when called
-    from archiver.flows.authorities import trusted_timestamps  # noqa: PLC0415
+    """Return the operator's own trust file with what the logs say now, as far as is known here."""
+    from archiver.flows.authorities import trusted_timestamps  # noqa: PLC0415 - loaded when called
+    from archiver.flows.destinations import catalog_path  # noqa: PLC0415
     from archiver.flows.session import own_trust  # noqa: PLC0415
     from archiver.flows.state import StateFolder  # noqa: PLC0415
-    from archiver.model.trust import Seen, TrustedHold  # noqa: PLC0415
+    from archiver.model.trust import TrustedHold  # noqa: PLC0415
 
     trust, state = own_trust(policy), StateFolder(policy.state)
     if not state.exists:
         raise UsageError(
             "never-run", f"{state.path}: expected the records of a run, found none", hint="archiver snapshot"
         )
-    catalog = Catalog(state.catalog, read_only=True)
-    try:
-        size, root, in_force = catalog.log_size(), catalog.frontier().root().hex(), catalog.policy()
-        extended = catalog.holds()
-    finally:
-        catalog.close()
-    seen = Seen(size=size, root=root) if size else None
-    logs = [trust.logs[0].model_copy(update={"seen": seen}), *trust.logs[1:]]
+    known = [_known(catalog_path(policy, log.origin.rpartition("/")[2])) for log in trust.logs]
+    logs = [log.model_copy(update={"seen": one.seen}) for log, one in zip(trust.logs, known, strict=True)]
+    fullest = max(known, key=lambda one: one.seen.size if one.seen else 0)
+    in_force, extended = fullest.policy, fullest.holds
     timestamps = trusted_timestamps(policy, trust.timestamps) if policy.timestamps.authorities else trust.timestamps
     holds = trust.holds
     if in_force is not None:
@@ -151,20 +150,34 @@ def _as_of_now(policy: Policy) -> TrustFile:
     return trust.model_copy(update={"logs": logs, "holds": holds, "timestamps": timestamps})
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What is known here of one log."""
+
+    seen: Seen | None = None
+    policy: PolicyPredicate | None = None
+    holds: dict[str, str] = field(default_factory=dict)
+
+
+def _known(path: Path) -> _Known:
+    from archiver.catalog.catalog import Catalog  # noqa: PLC0415 - loaded when called
+    from archiver.model.trust import Seen  # noqa: PLC0415
+
+    if not path.exists():
+        return _Known()
+    with closing(Catalog(path, read_only=True)) as catalog:
+        size = catalog.log_size()
+        seen = Seen(size=size, root=catalog.frontier().root().hex()) if size else None
+        return _Known(seen, catalog.policy(), catalog.holds())
+
+
 def _lines(trust: TrustFile, digest: str) -> list[str]:
     from archiver.model.trust import groups  # noqa: PLC0415 - loaded when called
 
-    log = trust.logs[0]
-    seen = (
-        "nothing; ask for a newer trust file"
-        if log.seen is None
-        else f"{log.seen.size} entries, root {short(log.seen.root)}"
-    )
     digits = groups(digest).split(" ")
     rows = [
         ("archive", trust.archive),
-        ("log", log.origin),
-        ("seen", seen),
+        *(row for log in trust.logs for row in (("log", log.origin), ("seen", _seen(log)))),
         *(("log key", f"{key.vkey}{_sizes(key)}") for one in trust.logs for key in one.keys),
         *(("second key", f"{_short(key.vkey)}{_sizes(key)}") for one in trust.logs for key in one.post_quantum or ()),
         *(("statement key", f"{key.keyid} ({', '.join(key.roles)}){_ends(key)}") for key in trust.statement_keys),
@@ -179,6 +192,12 @@ def _lines(trust: TrustFile, digest: str) -> list[str]:
         ("", " ".join(digits[4:])),
     ]
     return [*columns(rows), "", "compare the SHA-256 with the operator's, by telephone, before you trust anything"]
+
+
+def _seen(log: LogTrust) -> str:
+    if log.seen is None:
+        return "nothing; ask for a newer trust file"
+    return f"{log.seen.size} entries, root {short(log.seen.root)}"
 
 
 def _authority(one: TimestampAuthority) -> str:

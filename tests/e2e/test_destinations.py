@@ -316,3 +316,10 @@ def test_the_catalogs_are_rebuilt_and_the_doctor_looks_at_each_destination(two, 
     items = [(item["code"], item["subject"], item["state"]) for item in answer("doctor")["items"]]
     for name in ("./archive", "./second"):
         assert ("log-origin", name, "ok") in items
+
+
+def test_the_trust_file_that_is_handed_out_has_seen_every_log(two, answer):
+    two.take()
+    logs = answer("trust", "export")["trust"]["logs"]
+    sizes = {log["origin"].rpartition("/")[2]: log["seen"]["size"] for log in logs}
+    assert sizes["vault"] == sizes["second"] > 0
