@@ -97,19 +97,24 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Condition:
-    """A value is there and not null (both None), is of a kind, or is one of some strings."""
+    """A value is there and not null (both None), is of a kind, is one of some strings, or is not there (`absent`)."""
 
     path: Path
     kind: Kind | None = None
     one_of: tuple[str, ...] | None = None
+    absent: bool = False
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A place where a column's value may stand; counts only where every condition holds."""
+    """A place where a column's value may stand; counts only where every condition holds.
+
+    `constant`: whatever stands there, the column's value is this text, as only one maker writes the name at all.
+    """
 
     path: Path
     when: tuple[Condition, ...] = ()
+    constant: str | None = None
 
 
 @dataclass(frozen=True)
@@ -130,7 +135,8 @@ class TimeCandidate:
 class Column:
     """Where a column's value stands and how it is taken over.
 
-    `mismatch_absent`: the path is a guess at a common name, so a value of another JSON kind counts as absent. `mapping`
+    `mismatch_absent`: the path is a guess at a common name, so a value of another JSON kind counts as absent.
+    `empty_absent`: the producer writes "" for what it does not have, so an empty string counts as absent. `mapping`
     turns the values it names into others; any other string is then null, without a reason.
     """
 
@@ -139,6 +145,7 @@ class Column:
     candidates: tuple[Candidate, ...]
     mismatch_absent: bool = False
     mapping: tuple[tuple[str, str], ...] | None = None
+    empty_absent: bool = False
 
 
 @dataclass(frozen=True)

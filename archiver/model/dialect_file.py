@@ -11,6 +11,7 @@ names and paths that are no paths are refused with the file's name. Adding a dia
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import cache
 from typing import Annotated, Final, Literal
 
@@ -56,10 +57,10 @@ class _Strict(BaseModel):
 
 
 class ConditionFile(_Strict):
-    """A test on one value of a record: that it is there and not null, and of a kind, or one of some strings."""
+    """A test on one value of a record: that it is there, or is not (null is not), of a kind, or one of some strings."""
 
     path: PathText
-    is_: Literal["present", "object", "array", "string", "number", "bool"] | None = Field(None, alias="is")
+    is_: Literal["present", "absent", "object", "array", "string", "number", "bool"] | None = Field(None, alias="is")
     one_of: Annotated[tuple[PlainText, ...], Field(strict=False, min_length=1)] | None = None
 
     @model_validator(mode="after")
@@ -70,11 +71,11 @@ class ConditionFile(_Strict):
 
     def value(self) -> Condition:
         """Return the condition inside."""
-        kind = None if self.is_ in (None, "present") else Kind(str(self.is_))
+        kind = None if self.is_ in (None, "present", "absent") else Kind(str(self.is_))
         path = parse_path(self.path)
         if path.has_every:
             raise ValueError(f"condition {path}: expected one value, found [*]")
-        return Condition(path, kind, self.one_of)
+        return Condition(path, kind, self.one_of, absent=self.is_ == "absent")
 
 
 Conditions = Annotated[tuple[ConditionFile, ...], Field(strict=False)]
@@ -91,6 +92,16 @@ class CandidateFile(_Strict):
         return Candidate(parse_path(self.path), tuple(condition.value() for condition in self.when))
 
 
+class PlaceFile(CandidateFile):
+    """A path that counts only where every condition holds; with "as" the value is that text, whatever stands there."""
+
+    as_: Annotated[PlainText, Field(min_length=1)] | None = Field(None, alias="as")
+
+    def value(self) -> Candidate:
+        """Return the candidate inside."""
+        return replace(super().value(), constant=self.as_)
+
+
 class TimeFile(CandidateFile):
     """A path of the event's time, and the unit it is written in."""
 
@@ -103,8 +114,9 @@ class ColumnFile(_Strict):
 
     type: Literal["string", "identifier", "int64", "float64", "bool", "string_list"]
     path: PathText | None = None
-    paths: Annotated[tuple[PathText | CandidateFile, ...], Field(strict=False, min_length=1)] | None = None
+    paths: Annotated[tuple[PathText | PlaceFile, ...], Field(strict=False, min_length=1)] | None = None
     mismatch: Literal["reason", "absent"] = "reason"
+    empty: Literal["value", "absent"] = "value"
     map: dict[PlainText, PlainText] | None = None
 
     @model_validator(mode="after")
@@ -113,7 +125,14 @@ class ColumnFile(_Strict):
             raise ValueError('a column has either "path" or "paths"')
         if self.map is not None and self.type != "string":
             raise ValueError('"map" is for columns of type string')
+        if self.map is not None and self._has_constant():
+            raise ValueError('a column has either "map" or candidates with "as"')
+        if self.type not in ("string", "identifier") and (self.empty == "absent" or self._has_constant()):
+            raise ValueError('"empty" and "as" are for columns of type string or identifier')
         return self
+
+    def _has_constant(self) -> bool:
+        return any(isinstance(one, PlaceFile) and one.as_ is not None for one in self.paths or ())
 
     def value(self, name: str) -> Column:
         """Return the column inside."""
@@ -123,7 +142,14 @@ class ColumnFile(_Strict):
         for candidate in candidates:
             if candidate.path.has_every and self.type != "string_list":
                 raise ValueError(f"column {name}: expected one value, found {candidate.path}")
-        return Column(name, ValueType(self.type), candidates, self.mismatch == "absent", mapping)
+        return Column(
+            name,
+            ValueType(self.type),
+            candidates,
+            self.mismatch == "absent",
+            mapping,
+            empty_absent=self.empty == "absent",
+        )
 
 
 class ContentFile(_Strict):

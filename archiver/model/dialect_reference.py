@@ -99,14 +99,15 @@ def _content(dialect: Dialect, record: Value, account: _Account) -> str:
 def _present(candidate: Candidate, record: Value) -> Value:
     if candidate.when and not all(holds(record, condition) for condition in candidate.when):
         return None
-    return look_up(record, candidate.path)
+    value = look_up(record, candidate.path)
+    return value if candidate.constant is None or value is None else candidate.constant
 
 
 def _column(column: Column, record: Value, account: _Account) -> Derived:
     for candidate in column.candidates:
         try:
             value = _present(candidate, record)
-            if value is None or (column.mismatch_absent and kind_of(value) not in _KINDS[column.type]):
+            if value is None or _counts_as_absent(column, value):
                 continue
             return _map(column, _take(column.type, value))
         except AmbiguousPath as where:
@@ -115,6 +116,12 @@ def _column(column: Column, record: Value, account: _Account) -> Derived:
             account.miss(f"{reason} {candidate.path}")
         return None
     return None
+
+
+def _counts_as_absent(column: Column, value: Value) -> bool:
+    if column.empty_absent and value == "":
+        return True
+    return column.mismatch_absent and kind_of(value) not in _KINDS[column.type]
 
 
 def _map(column: Column, value: Derived) -> Derived:

@@ -71,8 +71,8 @@ def same_text(value: Value, texts: Sequence[str]) -> bool:
 def holds(record: Value, condition: Condition) -> bool:
     """Say whether a condition holds of a record; raises AmbiguousPath."""
     value = look_up(record, condition.path)
-    if value is None:
-        return False
+    if value is None or condition.absent:
+        return value is None and condition.absent
     if condition.one_of is not None:
         return same_text(value, condition.one_of)
     return condition.kind is None or kind_of(value) is condition.kind

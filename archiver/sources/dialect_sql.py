@@ -213,15 +213,22 @@ class _Compiler:
         tests = []
         for condition in conditions:
             text = self._text(condition.path)
-            if condition.one_of is None:
+            if condition.absent:
+                tests.append(f"{text} IS NULL")
+            elif condition.one_of is None:
                 tests.append(_is_kind(text, condition.kind))
             else:
                 tests.append(f"{text} IN ({', '.join(_json(one) for one in condition.one_of)})")
         return _all(tests)
 
-    def _candidate(self, candidate: Candidate, kinds: Sequence[Kind]) -> str:
+    def _candidate(self, candidate: Candidate, kinds: Sequence[Kind], *, empty_absent: bool = False) -> str:
         text = self._text(candidate.path)
         tests = [self._holds(candidate.when)] if candidate.when else []
+        if candidate.constant is not None:
+            tests.append(f"{text} IS NOT NULL")
+            return f"CASE WHEN {_all(tests)} THEN {_json(candidate.constant)} END"
+        if empty_absent:
+            tests.append(f"{text} <> {_json('')}")
         if kinds and not candidate.path.has_every:
             tests.append(" OR ".join(f"({_is_kind(text, kind)})" for kind in kinds))
         return f"CASE WHEN {_all(tests)} THEN {text} END" if tests else text
@@ -232,7 +239,8 @@ class _Compiler:
         live = [one for one in column.candidates if one.path in self.paths]
         if not live:
             return
-        self.chosen[name] = f"coalesce({', '.join(self._candidate(one, kinds) for one in live)})"
+        chosen = [self._candidate(one, kinds, empty_absent=column.empty_absent) for one in live]
+        self.chosen[name] = f"coalesce({', '.join(chosen)})"
         value, test = _TAKE[column.type](name)
         if column.mapping is not None:
             arms = "".join(f" WHEN {_json(old)} THEN {_quote(new)}" for old, new in column.mapping)

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import json
 import random
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from archiver.model.dialect_file import load_dialects
+from archiver.model.dialect_file import load_dialects, parse_dialect
 from archiver.model.dialect_reference import derive
 from archiver.sources.dialects import DERIVED_SCHEMA, Engine
 
-DIALECTS = load_dialects()
+ALL = load_dialects()
+DIALECTS = {name: ALL[name] for name in ("json.generic", "openai.chat", "text.opaque")}
+"""Those that are tried with whatever lines; the others share their language and are tried with lines near their own."""
+
+SAMPLES = Path(__file__).resolve().parents[2] / "schemas" / "dialects" / "samples"
+LIKE = {
+    name: [json.loads(line) for line in (SAMPLES / f"{name}.jsonl").read_bytes().splitlines()]
+    for name in sorted(ALL.keys() - DIALECTS.keys())
+}
+"""Records of each other dialect, from its samples."""
 
 CHAT = {
     "ts": "2026-01-08T11:07:41.118Z",
@@ -301,6 +311,51 @@ def test_the_engine_equals_the_reference_on_logs_that_are_mostly_well_written(se
         assert_same(fresh, DIALECTS["json.generic"], rows)
 
 
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.integers(0, 1 << 32))
+def test_the_engine_equals_the_reference_near_the_samples_of_every_other_dialect(engine, seed):
+    rng = random.Random(seed)
+    for name in rng.sample(sorted(LIKE), 3):
+        rate = rng.choice([0.02, 0.1, 0.3])
+        rows = [random_text(rng, rng.choice(LIKE[name]), rate).encode() + b"\n" for _ in range(40)]
+        assert_same(engine, ALL[name], rows)
+
+
+def _made_up(rng):
+    """A dialect of four names in which every member of the language may stand anywhere."""
+    names = ["$.a", "$.b", "$.c[0]", "$.c[1].a"]
+
+    def condition():
+        kinds = ["present", "absent", "object", "array", "string", "number", "bool"]
+        more = {"one_of": ["", "a"]} if rng.random() < 0.3 else {"is": rng.choice(kinds)}
+        return {"path": rng.choice(names)} | more
+
+    def place(*, is_text):
+        more = {"as": rng.choice(["x_ai", "true", "7"])} if is_text and rng.random() < 0.3 else {}
+        return {"path": rng.choice(names), "when": [condition() for _ in range(rng.choice([0, 0, 1, 2]))]} | more
+
+    def column(kind):
+        is_text = kind in ("string", "identifier")
+        switches = {"mismatch": rng.choice(["reason", "absent"])}
+        switches |= {"empty": rng.choice(["value", "absent"])} if is_text else {}
+        return {"type": kind, "paths": [place(is_text=is_text) for _ in range(rng.choice([1, 2, 3]))]} | switches
+
+    kinds = {"request_id": "identifier", "trace_id": "string", "gen_ai_request_stream": "bool"}
+    kinds |= {"gen_ai_usage_input_tokens": "int64", "gen_ai_request_top_p": "float64"}
+    content = [{"is": rng.choice(["full", "absent"]), "when": [condition(), condition()]} for _ in range(2)]
+    file = {"dialect": "made.up", "version": 1, "title": "t", "content_status": content}
+    return parse_dialect(json.dumps(file | {"columns": {name: column(kind) for name, kind in kinds.items()}}).encode())
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.integers(0, 1 << 32))
+def test_the_engine_equals_the_reference_in_a_dialect_of_any_conditions_and_constants(engine, seed):
+    rng = random.Random(seed)
+    shape = {"a": 1, "b": 2, "c": [3, {"a": 4}]}
+    rows = [random_text(rng, shape, rng.choice([0.1, 0.5])).encode() + b"\n" for _ in range(40)]
+    assert_same(engine, _made_up(rng), rows)
+
+
 def test_a_well_written_log_never_reaches_the_reference(monkeypatch):
     slow = []
     monkeypatch.setattr(
@@ -323,8 +378,8 @@ def test_pieces_of_a_record_are_fragments_in_both(engine, rows):
 def test_an_engine_that_knows_some_names_learns_others():
     with Engine(few=0) as fresh:
         for row in (b'{"a":1}\n', b'{"status":200}\n', b'{"error":{"type":"x"}}\n', json.dumps(CHAT).encode()):
-            for name in DIALECTS:
-                assert_same(fresh, DIALECTS[name], [row, b'{"status":200}\n'])
+            for dialect in ALL.values():
+                assert_same(fresh, dialect, [row, b'{"status":200}\n'])
 
 
 def test_a_name_that_only_a_later_member_of_an_array_has_is_not_overlooked():

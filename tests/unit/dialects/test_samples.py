@@ -1,0 +1,60 @@
+"""Every dialect comes with sample lines and the rows that they give; both readers give exactly these."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from archiver.model.dialect_file import load_dialects
+from archiver.model.dialect_recognise import recognise
+from archiver.model.dialect_reference import derive
+from archiver.sources.dialects import Engine
+
+DIALECTS = load_dialects()
+SAMPLES = Path(__file__).resolve().parents[3] / "schemas" / "dialects" / "samples"
+
+
+@pytest.fixture(scope="module")
+def engine():
+    with Engine(few=0) as one:
+        yield one
+
+
+def lines_of(name):
+    return (SAMPLES / f"{name}.jsonl").read_bytes().splitlines(keepends=True)
+
+
+def rows_of(name):
+    rows = (SAMPLES / f"{name}.rows.jsonl").read_text("utf-8").splitlines()
+    return [{"dialect": name, **json.loads(row)} for row in rows]
+
+
+def stated(row):
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def test_every_dialect_has_samples_and_nothing_else_has():
+    names = {f"{name}{end}" for name in DIALECTS for end in (".jsonl", ".rows.jsonl")}
+    assert {file.name for file in SAMPLES.iterdir()} == names
+
+
+@pytest.mark.parametrize("name", sorted(DIALECTS))
+def test_the_reference_gives_the_rows_of_the_samples(name):
+    assert [stated(derive(DIALECTS[name], line)) for line in lines_of(name)] == rows_of(name)
+
+
+@pytest.mark.parametrize("name", sorted(DIALECTS))
+def test_the_fast_reader_gives_the_rows_of_the_samples(engine, name):
+    answer = engine.project(DIALECTS[name], pa.array(lines_of(name), pa.large_binary()))
+    place = answer.schema.get_field_index("event_time")
+    plain = answer.set_column(place, "event_time", answer["event_time"].cast(pa.int64()))
+    assert [stated(row) for row in plain.to_pylist()] == rows_of(name)
+
+
+@pytest.mark.parametrize("name", sorted(DIALECTS))
+def test_each_sample_is_recognised_by_itself_and_all_together(name):
+    assert [recognise(DIALECTS, [line]) for line in lines_of(name)] == [name] * len(rows_of(name))
+    assert recognise(DIALECTS, lines_of(name)) == name
