@@ -3,32 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from archiver.cli.context import Answer, Run
 from archiver.cli.options import Place, reader
-from archiver.cli.words import columns
+from archiver.cli.words import columns, count
 
 if TYPE_CHECKING:
     from archiver.flows.listing import Shown
+    from archiver.flows.reading import Reading
 
 __all__ = ["command"]
 
 
 @click.command("show")
 @click.argument("identity", metavar="ID")
+@click.option(
+    "--sigstore",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Also write it as a Sigstore bundle, into a folder that is new or empty.",
+)
 @reader
 @click.pass_obj
-def command(run: Run, identity: str, place: Place) -> Answer:
-    """Show the statement with this ID: a snapshot, a batch, a policy, or another that `archiver list` names."""
+def command(run: Run, identity: str, sigstore: Path | None, place: Place) -> Answer:
+    """Show the statement with this ID: a snapshot, a batch, a policy, or another that `archiver list` names.
+
+    A Sigstore bundle gets a token over the signature from each timestamp authority of the policy.
+    """
     from archiver.cli import answers  # noqa: PLC0415 - loaded when called
     from archiver.cli.reading import opened  # noqa: PLC0415
     from archiver.flows.listing import show  # noqa: PLC0415
 
     with opened(run, place) as reading:
         found = show(reading, identity)
+        if sigstore is not None:
+            _export(run, reading, identity, sigstore, place)
         members = answers.ShownStatements(
             [
                 answers.ShownStatement(
@@ -43,6 +56,18 @@ def command(run: Run, identity: str, place: Place) -> Answer:
             ]
         )
         return Answer(reading.exit, members, "\n\n".join(_text(one) for one in found), asked_for=True)
+
+
+def _export(run: Run, reading: Reading, identity: str, to: Path, place: Place) -> None:
+    from archiver.cli.opening import policy_path  # noqa: PLC0415 - loaded when called
+    from archiver.flows.authorities import authorities_of  # noqa: PLC0415
+    from archiver.flows.sigstore import export  # noqa: PLC0415
+    from archiver.model.policy import load_policy  # noqa: PLC0415
+    from archiver.signing.tsa import http_fetch  # noqa: PLC0415
+
+    authorities = authorities_of(load_policy(policy_path(run))) if place.archive is None else ()
+    made = export(reading, identity, to, authorities, fetch=http_fetch, clock=run.clock, random=run.random)
+    run.talk.say(f"wrote {to}: {', '.join(made.files)}, {count(made.tokens, 'timestamp')} each")
 
 
 def _text(one: Shown) -> str:
