@@ -19,13 +19,19 @@ if TYPE_CHECKING:
 __all__ = ["COMMANDS"]
 
 
+DESTINATION = click.option(
+    "--destination", metavar="ID", help="The destination whose log the request names; else the first."
+)
+
+
 @click.command("request")
 @click.argument("matter")
+@DESTINATION
 @INSTRUMENT
 @click.option("-o", "--output", required=True, type=FILE, metavar="FILE", help="Write here; must not exist yet.")
 @with_policy
 @click.pass_obj
-def request_command(run: Run, matter: str, instrument: Path, output: Path) -> Answer:
+def request_command(run: Run, matter: str, destination: str | None, instrument: Path, output: Path) -> Answer:
     """Write down what a matter would let go of, for two approvers to sign."""
     from archiver.cli.answers_holding import MadeRequest  # noqa: PLC0415 - loaded when called
     from archiver.cli.files import refuse_existing, write_output  # noqa: PLC0415
@@ -37,7 +43,7 @@ def request_command(run: Run, matter: str, instrument: Path, output: Path) -> An
 
     refuse_existing(output)
     order, policy = read_instrument(instrument), open_policy(run)
-    made = make_request(policy, matter, order, clock=run.clock, listener=run.talk.hear)
+    made = make_request(policy, matter, order, of=destination, clock=run.clock, listener=run.talk.hear)
     data = encode_request(made)
     write_output(output, data)
     text = [
@@ -170,6 +176,7 @@ def approve_command(
 @click.option(
     "-o", "--output", type=FILE, metavar="FILE", help="With --dry-run: key, version and date, one JSON line each."
 )
+@DESTINATION
 @YES
 @with_policy
 @click.pass_obj
@@ -177,6 +184,7 @@ def release_command(
     run: Run,
     matter: str,
     *,
+    destination: str | None,
     instrument: Path | None,
     request_file: Path | None,
     first: tuple[Path, Path] | None,
@@ -192,7 +200,11 @@ def release_command(
     if dry_run:
         if output is None:
             raise UsageError("usage", "--dry-run: expected -o FILE, found none", hint="name a new file for the list")
-        return _would_release(run, matter, output)
+        return _would_release(run, matter, output, destination)
+    if destination is not None:
+        raise UsageError(
+            "usage", "--destination: expected it with --dry-run, found it alone", hint="the request names its log"
+        )
     if instrument is None or request_file is None or first is None:
         raise UsageError(
             "usage",
@@ -202,14 +214,15 @@ def release_command(
     return _release(run, matter, instrument, request_file, first, yes=yes)
 
 
-def _would_release(run: Run, matter: str, output: Path) -> Answer:
+def _would_release(run: Run, matter: str, output: Path, destination: str | None) -> Answer:
     from archiver.cli.answers_holding import ReleasedHold  # noqa: PLC0415 - loaded when called
     from archiver.cli.files import refuse_existing  # noqa: PLC0415
     from archiver.cli.opening import open_policy  # noqa: PLC0415
     from archiver.flows.hold_release import would_release  # noqa: PLC0415
 
     refuse_existing(output)
-    found, kept = would_release(open_policy(run), matter, clock=run.clock, listener=run.talk.hear, to=output)
+    policy = open_policy(run)
+    found, kept = would_release(policy, matter, of=destination, clock=run.clock, listener=run.talk.hear, to=output)
     text = [
         f"{output}: {count(found.objects, 'version')}, {size(found.bytes)}, that nobody would hold any more",
         f"  dates from {date(found.earliest)} to {date(found.latest)} stay; nothing was changed",

@@ -35,7 +35,8 @@ def catalog_now(known: Catalog, store: Store, trust: TrustFile, log: LogTrust | 
     `log` is the one of the trust file that the store has, the first unless it is named.
     """
     with closing(known.copied()) as catalog:
-        vkey = note.parse_vkey((log or trust.logs[0]).keys[-1].vkey)
+        log = log or trust.logs[0]
+        vkey = note.parse_vkey(log.keys[-1].vkey)
         writing = Log(
             store,
             catalog,
@@ -44,7 +45,7 @@ def catalog_now(known: Catalog, store: Store, trust: TrustFile, log: LogTrust | 
             open_statement=statement_opener(trust),
             lock=lambda: _NO_LOCK,
             strangers=lambda _: None,
-            key_at=trust.logs[0].key_at,
+            key_at=log.key_at,
         )
         writing.catch_up()
         yield catalog

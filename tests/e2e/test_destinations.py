@@ -323,3 +323,16 @@ def test_the_trust_file_that_is_handed_out_has_seen_every_log(two, answer):
     logs = answer("trust", "export")["trust"]["logs"]
     sizes = {log["origin"].rpartition("/")[2]: log["seen"]["size"] for log in logs}
     assert sizes["vault"] == sizes["second"] > 0
+
+
+def test_a_request_names_the_log_of_one_destination(two, answer, tmp_path):
+    two.take()
+    order = tmp_path / "consent.txt"
+    order.write_text("let it go")
+    for number, words in enumerate(([], ["--destination", "second"])):
+        file = tmp_path / f"{number}.json"
+        found = answer("hold", "request", "CASE-1", "--instrument", str(order), "-o", str(file), *words)
+        assert (found["exit"], found["error"]) == (0, None)
+        assert json.loads(file.read_bytes())["origin"].endswith(("/vault", "/second")[number])
+    (shown,) = answer("hold", "show", "CASE-1")["holds"]
+    assert shown["locks"]["objects"] == sum(1 for name in ("archive", "second") for _ in folder(two, name).list())
