@@ -109,14 +109,20 @@ def _earliest(found: Tally) -> str:
 @command.command("extend")
 @click.argument("matter")
 @click.option("--until", "text", required=True, metavar="T", help='The new end, such as "2027-07-01T12:00:00Z".')
+@click.option(
+    "--source", "sources", metavar="ID", multiple=True, help="Of what is stored, only this; may be given again."
+)
 @INSTRUMENT
 @YES
 @with_policy
 @click.pass_obj
-def extend_command(run: Run, matter: str, text: str, instrument: Path, *, yes: bool) -> Answer:
+def extend_command(
+    run: Run, matter: str, text: str, sources: tuple[str, ...], instrument: Path, *, yes: bool
+) -> Answer:
     """Hold everything of a matter for longer: a signed statement first, then the lock of every version.
 
     A run that was stopped is finished by the same command. A lock in compliance mode cannot be taken back.
+    What is stored from now on is held until then whatever its source.
     """
     from archiver.cli.answers import LeftBehind  # noqa: PLC0415 - loaded when called
     from archiver.cli.answers_holding import ExtendedHold  # noqa: PLC0415
@@ -141,6 +147,7 @@ def extend_command(run: Run, matter: str, text: str, instrument: Path, *, yes: b
         environ=run.environ,
         listener=run.talk.hear,
         confirm=confirm,
+        sources=sources,
     )
     plan = done.plan
     members = ExtendedHold(

@@ -82,8 +82,8 @@ def declare(
 
     def then(archive: Archive, report: Report) -> None:
         _refuse(report)
-        words: tuple[str, ...] = ()
-        reading = Reading(archive, store, archive.trusted, trusted=True, warnings=words, exit=report.exit, now=clock())
+        now = clock()
+        reading = Reading(archive, store, archive.trusted, trusted=True, warnings=(), exit=report.exit, now=now)
         require_log(archive)
         with tempfile.TemporaryDirectory(prefix="archiver-declare-") as name, opened(archive) as access:
             listener(Stage("fill in the declaration"))

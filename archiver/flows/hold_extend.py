@@ -131,16 +131,24 @@ def extend(
     environ: dict[str, str],
     listener: Listener,
     confirm: Callable[[Plan], None],
+    sources: tuple[str, ...] = (),
 ) -> Extended:
-    """Hold a matter until `to`; `confirm` raises when a person declines."""
+    """Hold a matter until `to`; `confirm` raises when a person declines.
+
+    With `sources` the locks of what is stored already are raised for these alone; what is stored from now on, and
+    everything outside `data/`, is held until `to` whatever its source.
+    """
     to = round_up(to)
     _refuse(policy, matter, to, _local_holds(policy), clock())
+    _refuse_sources(policy, matter, sources)
     with open_session(policy, clock=clock, random=random, environ=environ, listener=listener) as session:
         change = recover.catch_up(session)
         recover.finish_deliveries(session)
         session.everywhere(lambda vault: hold_receipts.take_in(vault.catalog, vault.store))
         _refuse(policy, matter, to, session.holds(), clock())
-        return _Extension(session, matter, to, instrument).run(lambda: begin.bring_into_force(session, change), confirm)
+        return _Extension(session, matter, to, instrument, frozenset(sources)).run(
+            lambda: begin.bring_into_force(session, change), confirm
+        )
 
 
 def _local_holds(policy: Policy) -> dict[str, str]:
@@ -182,11 +190,28 @@ def _refuse(policy: Policy, matter: str, to: datetime, signed: dict[str, str], n
         )
 
 
+def _refuse_sources(policy: Policy, matter: str, sources: tuple[str, ...]) -> None:
+    known = [one.id for one in policy.sources if matter in one.matters]
+    for name in sources:
+        if name not in known:
+            raise UsageError(
+                "no-such-source",
+                f"--source {name}: expected one of {', '.join(known)}, the sources of {matter}",
+                hint="see `sources` in the policy; without --source all of the matter is held for longer",
+            )
+
+
 class _Extension:
     """One extension under way."""
 
-    def __init__(self, session: Session, matter: str, to: datetime, instrument: Instrument) -> None:
+    def __init__(
+        self, session: Session, matter: str, to: datetime, instrument: Instrument, sources: frozenset[str]
+    ) -> None:
         self._session = session
+        self._sources = sources
+        # a report's name tells an extension of some sources from that of others, and from that of all
+        which = f"-{hashlib.sha256(' '.join(sorted(sources)).encode()).hexdigest()[:16]}" if sources else ""
+        self._report = f"hold-{matter}{which}-before.jsonl"
         self._matter = matter
         self._to = to
         self._instrument = instrument
@@ -238,6 +263,8 @@ class _Extension:
     def _scope_batches(self) -> set[str] | None:
         """Return the batches that the matter is about; None when that is all of them, as with one matter only."""
         session = self._session
+        if self._sources:
+            return serving(session.store, session.trust, {self._matter}, self._sources)
         if matters_ever(session.catalog) <= {self._matter}:
             return None
         found = serving(session.store, session.trust, {self._matter})
@@ -259,7 +286,7 @@ class _Extension:
             since=self._held_before() if known is None else parse_instant(known.since),
             to=self._to,
             instrument=self._instrument.sha256,
-            scope="all" if self._batches is None else "batches",
+            scope="sources" if self._sources else "all" if self._batches is None else "batches",
             found=tally,
             left=sum(scope.others for scope in scopes),
             strangers=sum(scope.strangers for scope in scopes),
@@ -284,7 +311,9 @@ class _Extension:
         wanted = (self._matter, format_instant(self._to), self._instrument.sha256)
         for _, statement in self._session.catalog.statements("hold"):
             one = statement.predicate
-            if isinstance(one, HoldPredicate) and (one.matter, one.to, one.instrument) == wanted:
+            if not isinstance(one, HoldPredicate) or (one.matter, one.to, one.instrument) != wanted:
+                continue
+            if statement.subject[0].name.endswith(f"/{self._report}"):
                 return one
         return None
 
@@ -294,7 +323,7 @@ class _Extension:
         session = self._session
         order = self._instrument.subject
         session.put(order.name, self._instrument.data)
-        report = hold_receipts.put_report(session, before, f"hold-{self._matter}-before.jsonl")
+        report = hold_receipts.put_report(session, before, self._report)
         # A crash up to here leaves two objects that the next run puts again, as the same bytes or beside them.
         found = plan.found
         predicate = HoldPredicate.model_validate(

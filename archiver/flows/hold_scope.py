@@ -41,17 +41,21 @@ def matters_ever(catalog: Catalog) -> set[str]:
     return named | catalog.holds().keys()
 
 
-def serving(store: Store, trust: TrustFile, matters: set[str]) -> set[str]:
-    """Return the keys of the batches that hold evidence for any of these matters, from the store's own log."""
+def serving(store: Store, trust: TrustFile, matters: set[str], sources: frozenset[str] = frozenset()) -> set[str]:
+    """Return the keys of the batches that hold evidence for any of these matters, from the store's own log.
+
+    With `sources` only what comes from these, and all lists of items, which account for it.
+    """
     found: set[str] = set()
     with open_archive(store, trust) as archive:
         policies = {policy.sha256: policy for _, policy in archive.table_of_statements.policies}
         for _, predicate, statement in archive.batch_statements():
-            if matters & set(predicate.matters):
+            if matters & set(predicate.matters) and (not sources or predicate.source in {"", *sources}):
                 found.add(statement.subject[0].name)
             if predicate.table != "items" or predicate.policy_sha256 not in policies:
                 continue
             mine = {one.id for one in policies[predicate.policy_sha256].sources if matters & set(one.matters)}
+            mine = mine & sources if sources else mine
             for rows in archive.batch_rows(statement, columns=["raw"]):
                 for raw in rows.column("raw"):
                     found |= _named(raw.as_py() or b"", mine)

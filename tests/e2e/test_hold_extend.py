@@ -24,7 +24,7 @@ JULY = datetime(2027, 7, 1, 12, tzinfo=UTC)
 ORDER = Instrument("extension.pdf", b"the hold goes on until the end of June 2027\n")
 
 
-def prolong(place, to=JULY, matter="CASE-1", instrument=ORDER, confirm=lambda _plan: None):
+def prolong(place, to=JULY, matter="CASE-1", instrument=ORDER, confirm=lambda _plan: None, *, sources=()):
     place.later(minutes=1)
     return extend(
         place.policy,
@@ -36,6 +36,7 @@ def prolong(place, to=JULY, matter="CASE-1", instrument=ORDER, confirm=lambda _p
         environ={},
         listener=place.listener,
         confirm=confirm,
+        sources=sources,
     )
 
 
@@ -288,3 +289,39 @@ def test_the_catalog_knows_the_new_dates_also_when_it_is_rebuilt(filled):
     assert below() == ([], {"CASE-1": "2027-07-01T12:00:00Z"})
     rebuild(filled.policy, clock=filled.clock, listener=silent)
     assert below() == ([], {"CASE-1": "2027-07-01T12:00:00Z"})
+
+
+def locked_until(place, table) -> set[datetime]:
+    store = store_of(place)
+    return {store.stat(version.key).lock.retain_until for version in store.list(f"data/{table}/")}
+
+
+def test_of_what_is_stored_only_the_named_sources_are_held_for_longer(filled):
+    """Everything that proves it, the lists of items and what comes later, are held for longer too."""
+    filled.take()
+    done = prolong(filled, sources=("papers",))
+    new_year = datetime(2027, 1, 1, 12, tzinfo=UTC)
+    assert (done.plan.scope, int(done.exit)) == ("sources", 0)
+    assert (done.plan.left, locked_until(filled, "documents")) == (1, {JULY})
+    assert (locked_until(filled, "model_logs"), locked_until(filled, "items")) == ({new_year}, {JULY})
+    assert statements(filled, "hold")[-1].predicate.scope == "sources"
+    assert bad(filled) == []
+    again = prolong(filled, sources=("papers",))
+    assert (again.plan.signed, again.raised) == (True, 0)
+
+
+def test_other_sources_and_then_all_of_them_are_extensions_of_their_own(filled):
+    filled.take()
+    for sources in (("papers",), ("logs",), ()):
+        assert not prolong(filled, sources=sources).plan.signed
+    assert [one.predicate.scope for one in statements(filled, "hold")] == ["sources", "sources", "all"]
+    assert dates(filled) == {JULY}
+    assert bad(filled) == []
+
+
+def test_a_source_of_another_matter_is_refused_before_anything_is_done(filled):
+    filled.take()
+    with pytest.raises(UsageError, match="expected one of papers, logs, the sources of CASE-1") as refusal:
+        prolong(filled, sources=("mail",))
+    assert refusal.value.code == "no-such-source"
+    assert statements(filled, "hold") == []
