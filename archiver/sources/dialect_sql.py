@@ -32,6 +32,7 @@ _SQL_TYPES: Final = {"string": "VARCHAR", "string_list": "VARCHAR[]", "int64": "
     "timestamp_ns": "BIGINT",
 }
 _EXACT_IN_DOUBLE: Final = 1 << 53
+_ONE_STRING: Final = r'\["[^"\\]*"\]'
 _RFC3339: Final = (
     r'"(?:19[7-9][0-9]|20[0-9][0-9]|21[0-9][0-9])-[0-9][0-9]-[0-9][0-9]'
     r"[T ](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?"
@@ -140,6 +141,13 @@ def _bool(text: str) -> tuple[str, str]:
     return f"{text} = 'true'", _is_kind(text, Kind.BOOL)
 
 
+def _only_member(text: str) -> str:
+    """Return the member of an array of one plain string, and for all else that is there a text that is not plain."""
+    return (
+        f"CASE WHEN regexp_full_match({text}, '{_ONE_STRING}') THEN {text}[2:-2] WHEN {text} IS NOT NULL THEN '[' END"
+    )
+
+
 def _string_list(text: str) -> tuple[str, str]:
     return f"CASE WHEN {text} IS NOT NULL THEN [{_unquoted(text)}] END", _is_plain_string(text)
 
@@ -221,25 +229,27 @@ class _Compiler:
                 tests.append(f"{text} IN ({', '.join(_json(one) for one in condition.one_of)})")
         return _all(tests)
 
-    def _candidate(self, candidate: Candidate, kinds: Sequence[Kind], *, empty_absent: bool = False) -> str:
-        text = self._text(candidate.path)
+    def _candidate(self, candidate: Candidate, column: Column | None = None) -> str:
+        text = value = self._text(candidate.path)
+        kinds = _KINDS[column.type] if column and column.mismatch_absent else ()
         tests = [self._holds(candidate.when)] if candidate.when else []
         if candidate.constant is not None:
             tests.append(f"{text} IS NOT NULL")
             return f"CASE WHEN {_all(tests)} THEN {_json(candidate.constant)} END"
-        if empty_absent:
+        if column and column.empty_absent:
             tests.append(f"{text} <> {_json('')}")
         if kinds and not candidate.path.has_every:
             tests.append(" OR ".join(f"({_is_kind(text, kind)})" for kind in kinds))
-        return f"CASE WHEN {_all(tests)} THEN {text} END" if tests else text
+        if column and column.type is ValueType.STRING_LIST and not candidate.path.has_every:
+            value = _only_member(text)
+        return f"CASE WHEN {_all(tests)} THEN {value} END" if tests else value
 
     def _column(self, column: Column) -> None:
-        kinds = _KINDS[column.type] if column.mismatch_absent else ()
         name = f"c_{column.name}"
         live = [one for one in column.candidates if one.path in self.paths]
         if not live:
             return
-        chosen = [self._candidate(one, kinds, empty_absent=column.empty_absent) for one in live]
+        chosen = [self._candidate(one, column) for one in live]
         self.chosen[name] = f"coalesce({', '.join(chosen)})"
         value, test = _TAKE[column.type](name)
         if column.mapping is not None:
@@ -257,7 +267,7 @@ class _Compiler:
         live = [time for time in self.dialect.event_time if time.place.path in self.paths]
         if not live:
             return
-        candidates = [(self._candidate(one.place, ()), one.unit) for one in live]
+        candidates = [(self._candidate(one.place), one.unit) for one in live]
         arms = "".join(f" WHEN ({text}) IS NOT NULL THEN '{unit}'" for text, unit in candidates)
         self.chosen["c_time"] = f"coalesce({', '.join(text for text, _ in candidates)})"
         self.chosen["c_unit"] = f"CASE{arms} END"

@@ -126,6 +126,22 @@ def test_constants_empty_strings_and_absent_values_mean_the_same_in_both_readers
     assert fast.column("gen_ai_provider_name").to_pylist() == [value]
 
 
+def test_a_list_that_stands_at_a_plain_path_is_the_same_in_both_readers():
+    column = {"type": "string_list", "path": "$.a"}
+    dialect = parse_dialect(json.dumps(NEW | {"columns": {"gen_ai_response_finish_reasons": column}}).encode())
+    texts = [
+        *('"stop"', '["stop"]', '[ "é🙂" ]', '["e\u0301"]', '"\\u005b"', '["a\\nb"]', '["\\u0000"]', '["a","b"]', "[]"),
+        *("[null]", '[["x"]]', '["]", "["]', '["[]"]', '[""]', "5", "{}", "null", "[5]", '"]"', '["a",null]'),
+    ]
+    rows = [f'{{"a":{text}}}'.encode() for text in texts]
+    with Engine(few=0) as engine:
+        fast = engine.project(dialect, pa.array(rows, pa.large_binary()))
+    slow = [derive(dialect, row) for row in rows]
+    for name in ("gen_ai_response_finish_reasons", "parse_error"):
+        assert fast.column(name).to_pylist() == [row[name] for row in slow]
+    assert [row["gen_ai_response_finish_reasons"] for row in slow[:3]] == [None, ["stop"], ["é🙂"]]
+
+
 @pytest.mark.parametrize(
     ("column", "words"),
     [
