@@ -119,7 +119,18 @@ class Verifier:
             entry = parse(self.read(key, 1024), "entry", 1024)
         except ValueError as error:
             return None if tail else self.find("log-entry-missing", key, str(error))
-        return None if tail and sha256(self.read(entry["key"])) != entry["sha256"] else entry
+        return entry if not tail or self.is_stated(entry) else None
+
+    def is_stated(self, entry):
+        """Tell whether an entry names a stored statement of this archive by a key of the trust file (13.2)."""
+        data = self.read(entry["key"])
+        try:
+            keyid, signature, raw, payload = open_envelope(data)
+        except ValueError:
+            return False
+        own = payload["predicate"].get("archive_id") == self.trust["archive_id"] and sha256(data) == entry["sha256"]
+        pems = [one["pem"] for one in self.trust["statement_keys"] if one["keyid"] == keyid]
+        return own and any(signed_by(public_key(pem, keyid), signature, raw) for pem in pems)
 
     def read_entries(self, newest, roots):
         tree, leaves, stored = Tree(), [], []
