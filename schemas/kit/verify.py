@@ -6,7 +6,7 @@
 
 It follows FORMAT.md, whose sections are the numbers in the comments, and shares no line with the program that made the
 archive. It believes the trust file that you bring and nothing that it finds, the kit's own list of contents included.
-Do not run a copy that came with a kit before you have compared it with a published one, `verify_*.py` beside it too.
+Compare a copy that came with a kit with a published one before you run it, `verify_*.py` beside it too.
 Exit status: 0 whole, 1 missing, changed or forged, 2 wrong usage, 3 something could not be checked, 4 locks alone.
 Not looked at: silence between snapshots, and index columns, which anyone can derive from the records.
 """
@@ -123,9 +123,8 @@ class Verifier:
 
     def is_stated(self, entry):
         """Tell whether an entry names a stored statement of this archive by a key of the trust file (13.2)."""
-        data = self.read(entry["key"])
         try:
-            keyid, signature, raw, payload = open_envelope(data)
+            keyid, signature, raw, payload = open_envelope(data := self.read(entry["key"]))
         except ValueError:
             return False
         own = payload["predicate"].get("archive_id") == self.trust["archive_id"] and sha256(data) == entry["sha256"]
@@ -436,7 +435,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).resolve().parent)
     parser.add_argument("--trust", type=Path, required=True, help="the trust file that you were given by another way")
-    parser.add_argument("--proof", type=Path, help="check this proof file")
+    parser.add_argument("--proof", type=Path, help="a proof file")
     parser.add_argument("--batch", action="append", default=[], metavar="ID", help="only these batches; the log wholly")
     parser.add_argument("--seen", type=Path, help="a checkpoint seen before: the log may only have grown")
     parser.add_argument("--no-locks", action="store_true", help="do not ask a copy for locks; ask the store itself")
@@ -485,11 +484,10 @@ def main():
     verifier.run()
     for severity, code, subject, words in verifier.findings:
         show(severity, code, subject, words)
-    size, status = len(verifier.entries), verdict(verifier.findings)
-    show(f"log         {size} entries, root {verifier.grown[-1].hex() if size else 'none'}, {verifier.log['origin']}")
+    status, root = verdict(verifier.findings), verifier.grown[-1].hex() if verifier.grown else "none"
+    show(f"log         {len(verifier.entries)} entries, root {root}, {verifier.log['origin']}")
     show(f"looked at   {len(verifier.statements)} statements, {len(verifier.good)} objects")
-    if verifier.left_out:
-        show(f"not looked at: {len(verifier.left_out)} batches, the first is {min(verifier.left_out)}")
+    show(f"left out    {len(verifier.left_out)} batches")
     show({0: "OK", 1: "FAILED", 3: "PARTIAL", 4: "FAILED, locks alone"}[status], f"exit status {status}")
     return status
 
