@@ -51,6 +51,7 @@ def test_these_dialects_are_shipped():
         "openai.moderation",
         "openai.responses",
         "otel.genai",
+        "sglang.request",
         "text.opaque",
         "xai.chat",
         "xai.media",
