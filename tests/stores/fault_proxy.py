@@ -93,7 +93,8 @@ class FaultProxy:
     def __enter__(self) -> Self:
         host = urlsplit(self.target)
         self._server = _Server(("127.0.0.1", 0), _handler(self, str(host.hostname), int(host.port or 80)))
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
+        serve = self._server.serve_forever
+        self._thread = threading.Thread(target=serve, kwargs={"poll_interval": 0.02}, daemon=True)
         self._thread.start()
         return self
 
