@@ -29,7 +29,7 @@ STEPS = {
     "policy statement put": "PUT statements/policy/",
     "look for what others left": "LIST data/",
     "batch put": "PUT data/documents/",
-    "batch read back": "(HEAD|GET) data/documents/",
+    "batch read back": "(HEAD|GET) data/",
     "batch statement put": "PUT statements/batch/",
     "entry read back": "(HEAD|GET) log/entries/",
     "entry read": "GET log/entries/",
@@ -114,6 +114,8 @@ def test_the_table(column, fault, where):
         assert ended.status == -9
         return
     code = CODES.get(f"{fault.name} {where.split()[0]}", CODES[fault.name.split()[0]])
+    if "|" in where and fault.cut == "in the answer" and happened[-1].startswith("GET"):
+        code = CODES["cut"]  # what is stored already was looked at first
     said_once(ended, code=code, status=5)
     assert 1 <= len(happened) <= ATTEMPTS
     if code not in ("store-credentials", "read-back-differs", "store-no-store"):
