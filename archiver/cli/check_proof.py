@@ -42,8 +42,9 @@ def command(run: Run, file: Path, trust: Path) -> Answer:
     data = read_input(file, "a proof", limit=MAX_PROOF)
     try:
         found = check_any(data, trusted)
-    except EvidenceError:
+    except EvidenceError as problem:
         run.talk.say(f"{file} proves nothing against this trust file", "error")
+        problem.hint = problem.hint or f"take {file} as `archiver prove` wrote it, and the trust file of its archive"
         raise
     return Answer(Exit.OK, _members(found), "\n".join(_lines(found)))
 

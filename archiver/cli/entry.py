@@ -14,6 +14,7 @@ import errno
 import io
 import json
 import os
+import stat
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -39,6 +40,8 @@ CUT_OFF: Final = 141  # 128 + SIGPIPE, the same
 
 def main() -> NoReturn:
     """Run the command line of this process."""
+    # An archive or a trust file that anybody may write to is nobody's intention, whatever umask cron has.
+    os.umask(os.umask(stat.S_IWOTH) | stat.S_IWOTH)
     sys.exit(run(sys.argv[1:]))
 
 
@@ -156,7 +159,13 @@ def _command(arguments: list[str]) -> str:
         skip = not skip and word in ("-p", "--policy")
     if not words or words[0] not in COMMANDS:
         return ""
-    return " ".join(words[:2] if words[0] in GROUPS else words[:1])
+    return " ".join(words[:2] if len(words) > 1 and _is_below(words[0], words[1]) else words[:1])
+
+
+def _is_below(name: str, word: str) -> bool:
+    """Say whether a word names a command of the group before it, and is not just something that was mistyped there."""
+    group = program.get_command(click.Context(program), name) if name in GROUPS else None
+    return isinstance(group, click.Group) and word in group.commands
 
 
 def _help_hint(refusal: click.ClickException) -> str:

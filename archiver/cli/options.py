@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from archiver.cli.context import Run
+from archiver.errors import UsageError
 
 __all__ = ["REASON", "Place", "Target", "common", "reader", "with_policy"]
 
@@ -38,6 +39,10 @@ def _quiet(context: click.Context, _: click.Parameter, value: bool) -> None:  # 
 
 
 def _policy(context: click.Context, _: click.Parameter, value: str | None) -> None:
+    if value == "":  # such as "$POLICY" in a cron job that does not set it: the policy of this folder was not meant
+        raise UsageError(
+            "usage", "--policy: expected a file, found an empty name", hint="name the policy, or leave -p out"
+        )
     if value is not None:
         _run(context).policy_file = value
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,7 +52,8 @@ def open_place(run: Run, place: Place) -> Store:
         region=place.region,
         profile=place.profile,
     )
-    if store.destination.kind == "folder" and not Path(store.destination.bucket).is_dir():
+    is_there = os.path.isdir(store.destination.bucket)  # noqa: PTH112 - Path.is_dir raises for a name that is too long
+    if store.destination.kind == "folder" and not is_there:
         raise UsageError(
             "no-such-archive",
             f"--archive {place.archive}: expected the folder of an archive, found none",

@@ -99,5 +99,7 @@ def _instant(day: str | None) -> str | None:
     try:
         parse_instant(f"{day}T00:00:00Z")
     except ArchiverError as problem:
-        raise UsageError("usage", f"--before {day}: expected a day YYYY-MM-DD") from problem
+        raise UsageError(
+            "usage", f"--before {day}: expected a day, found none", hint="write it as 2027-01-31"
+        ) from problem
     return f"{day}T00:00:00Z"

@@ -37,6 +37,8 @@ class Seen:
 
 def lines_of(archive: Archive, source: str, path: str) -> Iterator[Seen]:
     """Yield the lines of all finished snapshots about an item."""
+    if any("\ud800" <= letter <= "\udfff" for letter in path):
+        return  # bytes of a command line that are no text: such a path is spelled with %FF, see `escape_path`
     named = {path, path.partition("!")[0].replace("%21", "!")}
     needles = [b'"path":' + canonical.encode(one) for one in sorted(named)]
     for entry, statement, _ in archive.statements("snapshot"):

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from archiver.errors import UsageError
-from archiver.flows.reading import Reading, finished_snapshot, items_of
+from archiver.flows.reading import Reading, check_source, finished_snapshot, items_of, require_log
 from archiver.model.glob import BadGlobError, compile_glob
 from archiver.model.items import STATUSES, ItemLine
-from archiver.model.statement import BatchPredicate, SnapshotPredicate, Statement
+from archiver.model.statement import PREDICATES, BatchPredicate, SnapshotPredicate, Statement
 from archiver.proof import dsse
 
 __all__ = [
@@ -59,11 +60,21 @@ def list_snapshots(reading: Reading) -> Iterator[SnapshotPredicate]:
 
 
 def list_batches(reading: Reading, *, snapshot: str | None = None) -> Iterator[BatchPredicate]:
-    """Yield the batches in log order, of one snapshot where it is named."""
-    for _, statement, _ in reading.archive.statements("batch"):
-        predicate = statement.predicate
-        if isinstance(predicate, BatchPredicate) and snapshot in (None, predicate.snapshot):
-            yield predicate
+    """Return the batches in log order, of one snapshot where it is named; raises `UsageError` when there is no such."""
+    found = (
+        statement.predicate
+        for _, statement, _ in reading.archive.statements("batch")
+        if isinstance(statement.predicate, BatchPredicate) and snapshot in (None, statement.predicate.snapshot)
+    )
+    first = next(found, None)
+    # A snapshot that is not finished yet has batches and no statement; an aborted one may have a statement and none.
+    if first is None and snapshot is not None and all(one.id != snapshot for one in list_snapshots(reading)):
+        raise UsageError(
+            "no-such-snapshot",
+            f"--snapshot {snapshot}: expected a snapshot in the log, found none",
+            hint="see `archiver list snapshots`",
+        )
+    return found if first is None else chain([first], found)
 
 
 def list_items(
@@ -82,6 +93,7 @@ def list_items(
             hint="write one of these",
         )
     wanted = finished_snapshot(reading.archive, snapshot)
+    check_source(wanted, source)
     try:
         matches = compile_glob(path_glob) if path_glob is not None else bool
     except BadGlobError as problem:
@@ -94,7 +106,15 @@ def list_items(
 
 
 def list_statements(reading: Reading, *, kind: str | None = None) -> Iterator[Listed]:
-    """Yield the statements in log order, of one kind where it is named."""
+    """Return the statements in log order, of one kind where it is named; raises `UsageError` for a kind unheard of."""
+    if kind is not None and kind not in PREDICATES:
+        raise UsageError(
+            "no-such-kind", f"--kind {kind}: expected one of {', '.join(PREDICATES)}", hint="write one of these"
+        )
+    return _listed(reading, kind)
+
+
+def _listed(reading: Reading, kind: str | None) -> Iterator[Listed]:
     for position, statement, _ in reading.archive.statements(kind):
         by = statement.predicate.by
         subjects = tuple(subject.name for subject in statement.subject)
@@ -103,6 +123,7 @@ def list_statements(reading: Reading, *, kind: str | None = None) -> Iterator[Li
 
 def show(reading: Reading, identity: str) -> list[Shown]:
     """Return the statements that have an id; raises `UsageError` when there is none."""
+    require_log(reading.archive)
     found = [
         Shown(position, statement, dsse.open_envelope(envelope).keyid, _counts(reading, statement))
         for position, statement, envelope in reading.archive.statements()

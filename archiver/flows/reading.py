@@ -13,6 +13,7 @@ wrong with log and statements stands in `warnings` and decides the exit status t
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ from archiver.writer.place import first_under
 __all__ = [
     "Reading",
     "UnknownError",
+    "check_source",
     "finished_snapshot",
     "items_of",
     "open_reading",
@@ -153,9 +155,10 @@ def read_trust(path: Path) -> TrustFile:
 
 
 def require_log(archive: Archive) -> None:
-    """Raise `UnknownError("log-missing")` where there is no log that the trust file knows."""
+    """Raise "log-missing" where there is no log that the trust file knows: `EvidenceError` where it says it saw one."""
     if not archive.log.size:
-        raise UnknownError(
+        is_seen = any(finding.severity is Severity.FAILED for finding in archive.log.findings)
+        raise (EvidenceError if is_seen else UnknownError)(
             "log-missing",
             f"{archive.store.destination.location}: expected a log that the trust file knows, found none",
             hint="see whether this is the right place and the right trust file",
@@ -186,6 +189,17 @@ def finished_snapshot(archive: Archive, identity: str | None) -> SnapshotPredica
     return found
 
 
+def check_source(snapshot: SnapshotPredicate, source: str | None) -> None:
+    """Refuse a source that a snapshot does not have: nothing of it would be found, which looks like nothing kept."""
+    known = [one.id for one in snapshot.sources]
+    if source is not None and source not in known:
+        raise UsageError(
+            "no-such-source",
+            f"--source {source}: expected one of {', '.join(known)}, the sources of snapshot {snapshot.id}",
+            hint="name one of these, or another snapshot",
+        )
+
+
 def items_of(archive: Archive, snapshot: SnapshotPredicate) -> Iterator[ItemLine]:
     """Yield all lines of a snapshot; raises `EvidenceError("batch-gap")` when batches of them are not there."""
     expected, found = snapshot.batches.get("items", 0), len(archive.items_batches(snapshot.id))
@@ -208,7 +222,8 @@ def _trust(policy: Policy | None, path: Path | None) -> tuple[TrustFile | None, 
 
 def _check_there(store: Store, named: str | None) -> None:
     destination = store.destination
-    if destination.kind == "folder" and not Path(destination.bucket).is_dir():
+    is_there = os.path.isdir(destination.bucket)  # noqa: PTH112 - Path.is_dir raises for a name that is too long
+    if destination.kind == "folder" and not is_there:
         ours = "run `archiver snapshot` first, or name another place with --archive"
         raise UsageError(
             "no-such-archive",

@@ -32,7 +32,7 @@ import pyarrow as pa
 from archiver.errors import EvidenceError, Exit, UsageError
 from archiver.events import Advanced, Listener, Stage
 from archiver.flows.access import Access, Unrecorded, Words, sayable
-from archiver.flows.reading import Reading, UnknownError, finished_snapshot, items_of
+from archiver.flows.reading import Reading, UnknownError, check_source, finished_snapshot, items_of
 from archiver.flows.restore_account import Account, NotRestored, Restored
 from archiver.flows.restore_facts import give_back, holes_of, write_at
 from archiver.flows.restore_plan import Plan, Range
@@ -113,13 +113,7 @@ class _Choice:
     """Which lines are wanted."""
 
     def __init__(self, wanted: SnapshotPredicate, source: str | None, path_glob: str | None, *, decoded: bool) -> None:
-        known = [one.id for one in wanted.sources]
-        if source is not None and source not in known:
-            raise UsageError(
-                "no-such-source",
-                f"--source {source}: expected one of {', '.join(known)}, the sources of snapshot {wanted.id}",
-                hint="name one of these, or another snapshot",
-            )
+        check_source(wanted, source)
         self.source = source
         self.glob = path_glob
         self.decoded = decoded

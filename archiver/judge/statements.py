@@ -73,6 +73,8 @@ class Statements:
 
     def one(self, kind: str, identity: str) -> tuple[int, Statement, bytes] | None:
         """Return the statement of this kind and id, None when the log has no good one."""
+        if not identity.isascii():  # no id is, and SQLite would choke on bytes of a command line that are no text
+            return None
         row = self._db.execute(
             "SELECT position, envelope FROM statements WHERE good AND known AND kind = ? AND id = ?", (kind, identity)
         ).fetchone()

@@ -226,7 +226,9 @@ def _words(problem: Exception) -> str:
         case ValidationError():
             first = problem.errors(include_url=False)[0]
             place = ".".join(str(part) for part in first["loc"])
-            return f"{place}: {first['msg']}" if place else "expected a trust file, found JSON that is no object"
+            if not place:
+                return "expected a trust file, found JSON that is no object"
+            return f"{place}: expected it, found nothing" if first["type"] == "missing" else f"{place}: {first['msg']}"
         case json.JSONDecodeError():
             return f"expected a trust file, found something that is no JSON (line {problem.lineno}: {problem.msg})"
         case UnicodeDecodeError():

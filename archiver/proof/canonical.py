@@ -150,6 +150,8 @@ def _reason(problem: Exception) -> str:
         return f"expected UTF-8, found another byte at {problem.start}"
     if isinstance(problem, UnicodeEncodeError):
         return "expected text, found a lone surrogate"
+    if isinstance(problem, json.JSONDecodeError):
+        return f"expected a value, found something else (byte {problem.pos}: {problem.msg})"
     return str(problem).splitlines()[0]
 
 

@@ -43,6 +43,7 @@ __all__ = [
 ]
 
 MAX_FILE: Final = 65_536  # a sealed key has about 500 bytes
+_LOOK: Final = "check the name and what lies there; files of keys and passphrases are named in the policy under `keys`"
 _PRIVATE: Final = stat.S_IRUSR | stat.S_IWUSR
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
@@ -152,7 +153,11 @@ def passphrase_from(reference: str | None, environ: Mapping[str, str], *, what: 
     elif kind == "file":
         found = _read_private(Path(name), what).removesuffix(b"\n").removesuffix(b"\r")
     else:
-        raise UsageError(f"{what}-reference".lower(), f"{what}: expected env:NAME or file:PATH, found neither")
+        raise UsageError(
+            f"{what}-reference".lower(),
+            f"{what}: expected env:NAME or file:PATH, found neither",
+            hint=f"write where the {what} is, never the {what} itself",
+        )
     if not found:
         hint = f"export {name}=..." if kind == "env" else f"write the {what} into {name}"
         raise UsageError(f"{what}-missing".lower(), f"{reference}: expected a {what}, found none", hint=hint)
@@ -188,7 +193,7 @@ def _load(path: Path, pem: bytes, passphrase: bytes | None) -> _PrivateKey:
         key = load_pem_private_key(pem, passphrase)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         expected = "the passphrase that seals this key" if is_sealed else "a private key in PEM"
-        raise UsageError("key-unreadable", f"{path}: expected {expected}, found something else") from None
+        raise UsageError("key-unreadable", f"{path}: expected {expected}, found something else", hint=_LOOK) from None
     if isinstance(key, (Ed25519PrivateKey, MLDSA65PrivateKey)):
         return key
     if isinstance(key, ec.EllipticCurvePrivateKey) and isinstance(key.curve, ec.SECP256R1):
@@ -207,19 +212,27 @@ def _read_private(path: Path, what: str) -> bytes:
         finally:
             os.close(descriptor)
     except FileNotFoundError as problem:
-        raise UsageError(f"{what}-missing".lower(), f"{path}: expected a {what} file, found none") from problem
+        raise UsageError(
+            f"{what}-missing".lower(), f"{path}: expected a {what} file, found none", hint=_LOOK
+        ) from problem
     except OSError as problem:
         raise UsageError(
-            f"{what}-unreadable".lower(), f"{path}: expected a {what} file, found: {problem.strerror}"
+            f"{what}-unreadable".lower(), f"{path}: expected a {what} file, found: {problem.strerror}", hint=_LOOK
         ) from problem
     if len(data) > MAX_FILE:
-        raise UsageError(f"{what}-unreadable".lower(), f"{path}: expected at most {MAX_FILE} bytes, found more")
+        raise UsageError(
+            f"{what}-unreadable".lower(), f"{path}: expected at most {MAX_FILE} bytes, found more", hint=_LOOK
+        )
     return data
 
 
 def _check_mode(path: Path, mode: int, what: str) -> None:
     if not stat.S_ISREG(mode):
-        raise UsageError(f"{what}-unreadable".lower(), f"{path}: expected a regular file, found {stat.filemode(mode)}")
+        raise UsageError(
+            f"{what}-unreadable".lower(),
+            f"{path}: expected a regular file, found {stat.filemode(mode)}",
+            hint=_LOOK,
+        )
     if mode & _OTHERS:
         raise UsageError(
             f"{what}-mode".lower(),

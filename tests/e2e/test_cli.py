@@ -279,6 +279,15 @@ def test_nothing_but_plain_text_is_written_off_a_terminal(here):
     assert b"r\\xe9sum\\xe9" in done.stdout
 
 
+def test_nothing_that_is_made_may_be_written_by_others_whatever_the_umask(here):
+    for path in ("keys", "archive", ".archiver"):
+        shutil.rmtree(here / path)
+    command = f"umask 000; {sys.executable} -m archiver -q snapshot && {sys.executable} -m archiver -q restore --to out"
+    subprocess.run(["sh", "-c", command], check=True, cwd=here)
+    made = [path for top in ("keys", "archive", ".archiver") for path in (here / top).rglob("*")]
+    assert [path for path in [here / "out", here / "archive", *made] if path.stat().st_mode & 0o002] == []
+
+
 def test_help_is_quick_and_loads_nothing_heavy():
     heavy = ["pyarrow", "duckdb", "boto3", "botocore", "pydantic", "yaml", "rich", "cryptography", "sqlite3"]
     code = (

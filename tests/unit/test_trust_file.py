@@ -20,7 +20,7 @@ from archiver.model.trust import parse_trust
         (b"[" * 100_000, "handed.json: expected a trust file, found JSON that is nested without end"),
         (b"[1]", "handed.json: expected a trust file, found JSON that is no object"),
         (b'{"version":1,"version":1}', "handed.json: a member is given twice"),
-        (b"{}", "handed.json: version: Field required"),
+        (b"{}", "handed.json: version: expected it, found nothing"),
     ],
 )
 def test_what_is_no_trust_file_is_named(data, words):
