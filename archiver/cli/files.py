@@ -78,4 +78,8 @@ def write_output(path: Path, data: bytes) -> None:
         refuse_existing(path)
         raise
     except OSError as problem:
-        raise WorldError("output-unwritable", f"{path}: expected to write it, found: {problem.strerror}") from problem
+        raise WorldError(
+            "output-unwritable",
+            f"{path}: expected to write it, found: {problem.strerror}",
+            hint="name another place with -o, or make room and give this user the right to write there",
+        ) from problem

@@ -143,7 +143,11 @@ def _hand_out(folder: Path, to: Path, facts: FactsFound, access: Access) -> dict
         for name in digests:
             shutil.copyfile(folder / name, to / name)
     except OSError as problem:
-        raise WorldError("output-unwritable", f"{to}: expected to write it, found: {problem.strerror}") from problem
+        raise WorldError(
+            "output-unwritable",
+            f"{to}: expected to write it, found: {problem.strerror}",
+            hint="name another place with -o, or make room and give this user the right to write there",
+        ) from problem
     kept = [(name, (folder / name).read_bytes()) for name in digests if name.endswith((".md", ".pdf"))]
     access.end("ok" if facts.report.verdict is Verdict.OK else "partial", about, counts, kept)
     return digests

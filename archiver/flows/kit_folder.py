@@ -88,4 +88,8 @@ def _told(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as problem:
-        raise WorldError("output-unwritable", f"{path}: expected to write it, found: {problem.strerror}") from problem
+        raise WorldError(
+            "output-unwritable",
+            f"{path}: expected to write it, found: {problem.strerror}",
+            hint="name another place with -o, or make room and give this user the right to write there",
+        ) from problem

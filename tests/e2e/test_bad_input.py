@@ -257,3 +257,9 @@ def test_what_is_not_there_is_refused_and_nothing_is_written(refused, command, w
     assert answer["exit"] == 2
     assert answer["error"]["hint"]
     assert answer["error"]["code"] not in ("fault", "system", "local-database")
+
+
+def test_an_output_that_cannot_be_written_is_told_with_a_hint(refused):
+    answer = refused("trust export", "trust", "export", "-o", "garbage/out")
+    assert (answer["exit"], answer["error"]["code"]) == (5, "output-unwritable")
+    _is_clear(answer)
