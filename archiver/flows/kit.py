@@ -42,7 +42,14 @@ from archiver.proof.tile_view import tile_view
 __all__ = ["FORMAT", "Choice", "Kit", "make_kit"]
 
 FORMAT: Final = "urn:archiver:kit:v1"
-PROGRAMS: Final = ("verify.py", "verify_bytes.py", "verify_records.py", "verify.sh")
+PROGRAMS: Final = (
+    "verify.py",
+    "verify_bytes.py",
+    "verify_proof.py",
+    "verify_records.py",
+    "verify_times.py",
+    "verify.sh",
+)
 _ARCHIVE: Final = "archive/"
 
 

@@ -23,9 +23,10 @@ sys.dont_write_bytecode = True  # a kit stays as it was handed over
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # python3 -I does not look beside the program
 
 from verify_bytes import (  # noqa: I001
-    FORMS, KEY, Tree, check_members, checkpoint_of, cosigned_at, fits, item_of, leaf, leaf_of, note_key, open_envelope,
-    open_trust, parse, public_key, require, root_over, second_good, sha256, signed_by, unbase64,
+    FORMS, KEY, Tree, check_members, checkpoint_of, cosigned_at, fits, leaf, note_key, open_envelope, open_trust, parse,
+    public_key, require, second_good, sha256, signed_by,
 )  # fmt: skip
+from verify_proof import UnprovenError, check_proof
 
 FAILED, UNKNOWN = "failed", "unknown"
 Statement = namedtuple("Statement", "index key kind said subjects keyid")
@@ -42,7 +43,7 @@ class Verifier:
         names = {path.relative_to(root).as_posix() for path in found}
         self.keys = {name for name in names if not name.startswith(".")}
         self.owner = {"README.txt": 0}  # key to the entry that it belongs to; a key that has none is a stranger
-        self.explained, self.left_out, self.gone, self.good = set(), set(), [], {}
+        self.explained, self.left_out, self.gone, self.good, self.roots, self.stamps = set(), set(), [], {}, {}, None
 
     def find(self, code, subject, words="", severity=FAILED):
         self.findings.append((severity, code, subject, words))
@@ -87,6 +88,7 @@ class Verifier:
         self.expect(
             not roots or newest >= ended, "log-rollback", self.log["origin"], f"an ended key signed {ended} entries"
         )
+        self.roots = roots
         self.check_second(newest, roots)
         self.check_tiles(*self.read_entries(newest, roots))
         waits = f"log/entries/{newest:012d}"
@@ -185,6 +187,20 @@ class Verifier:
             late = size < newest and time < self.now.timestamp() - 168 * 3600
             self.expect(not late, "log-witness-behind", "log", f"seen up to {size} of {newest}, long ago", UNKNOWN)
 
+    # Check 3: tokens, before the statements whose keys have an end
+
+    def check_times(self):
+        try:
+            from verify_times import read_tokens
+        except ImportError as error:
+            asked = self.trust["timestamps"]["required"] or any(key.startswith("timestamps/") for key in self.keys)
+            self.expect(not asked, "nothing-checked", "timestamps", f"not looked at: {error}", UNKNOWN)
+        else:
+            try:
+                self.stamps = read_tokens(self)
+            except ValueError as error:
+                self.find("trust-unreadable", "timestamps", str(error))
+
     # Check 4: the statement of each entry
 
     def check_statements(self):
@@ -216,18 +232,27 @@ class Verifier:
         require(re.fullmatch(f"urn:archiver:{kind}:v[1-9][0-9]*", payload["predicateType"]), "another kind")
         require(fits({name: said.get(name) for name in FORMS["common"]}, "common"), "members that all statements have")
         require(said["id"] == identity and subjects, "another id, or no subject")
-        if not self.key_good(key, kind, (keyid, signature, raw), said["at"]):
+        if not self.key_good(index, key, kind, (keyid, signature, raw), said["at"]):
             return None
         same = all(said[name] == self.trust[name] for name in ("archive", "archive_id"))
         if not self.expect(same, "statement-archive", key):
             return None
         if self.expect(known, "statement-kind-unknown", key, "of a later edition", UNKNOWN):
-            own = {name: value for name, value in said.items() if name == "id" or name not in FORMS["common"]}
-            require(fits(own, f"+{kind}"), f"not exactly the members and types of a {kind}")
-            check_members(kind, said, subjects)
+            self.formed(kind, payload)
         return Statement(index, key, kind if known else "", said, dict(subjects), keyid)
 
-    def key_good(self, key, kind, signed, at):
+    def formed(self, kind, payload):
+        """Demand exactly the members and types of a kind of statement (11)."""
+        said, subjects = payload["predicate"], [(one["name"], one["digest"]["sha256"]) for one in payload["subject"]]
+        own = {name: value for name, value in said.items() if name == "id" or name not in FORMS["common"]}
+        require(fits(own, f"+{kind}"), f"not exactly the members and types of a {kind}")
+        check_members(kind, said, subjects)
+
+    def bracket(self, index):
+        """Return between which instants an entry was made, by good tokens; an open side is empty (14.3)."""
+        return self.stamps.bracket(index) if self.stamps else ("", "")
+
+    def key_good(self, index, key, kind, signed, at):
         keyid, signature, raw = signed
         role = "approver" if kind == "approval" else "statement"
         trusted = next((one for one in self.trust["statement_keys"] if one["keyid"] == keyid), None)
@@ -248,9 +273,11 @@ class Verifier:
             return True
         ends = [trusted["valid_until"], trusted["revoked"] and trusted["revoked"]["since"]]
         end = min((one for one in ends if one), default=None)
-        late = at < (trusted["valid_from"] or "") or (end is not None and at >= end)
+        low, high = self.bracket(index)
+        late = at < (trusted["valid_from"] or "") or (end is not None and (at >= end or low >= end))
         words = "" if late else "no timestamp proves that it is older than the end of its key"
-        self.expect(not late and not end, "statement-key-expired", key, words, FAILED if late else UNKNOWN)
+        proven = not late and (not end or "" < high < end)
+        self.expect(proven, "statement-key-expired", key, words, FAILED if late else UNKNOWN)
         return not late
 
     def check_revoked(self):
@@ -259,7 +286,9 @@ class Verifier:
         for fact in self.of("key"):
             if fact.said["action"] == "revoke" and fact.said["role"] != "log" and fact.said["keyid"] not in ended:
                 for one in self.statements:
-                    doubt = one.keyid == fact.said["keyid"] and one.index < fact.index
+                    since = fact.said["compromised_since"]
+                    proven = not since or "" < self.bracket(one.index)[1] < since
+                    doubt = one.keyid == fact.said["keyid"] and one.index < fact.index and not proven
                     self.expect(not doubt, "statement-key-expired", one.key, "its key was revoked later", UNKNOWN)
 
     def check_order(self, one):
@@ -342,6 +371,7 @@ class Verifier:
     def run(self):
         self.check_log()
         self.check_witnesses()
+        self.check_times()
         self.check_statements()
         self.check_revoked()
         self.check_objects()
@@ -360,75 +390,10 @@ class Verifier:
         if self.left_out and not self.asked.batches:
             words = f"not in this kit: {len(self.left_out)} of {len(batches)} batches"
             self.find("batch-left-out", "kit.json", words, UNKNOWN)
-        self.expect(not self.trust["timestamps"]["required"], "timestamp-missing", "timestamps", "not checked", UNKNOWN)
-
-
-# 16 Proof files
-
-
-def check_proof(data, trust):
-    """Check a proof; return words about what it proves."""
-    single = b'"format":"urn:archiver:proof:v1"' in data[:64]
-    proof = parse(data, "proof" if single else "range", 1 << 27)
-    end, words, whole = proof["offset"], [], hashlib.sha256()
-    for group in [{**proof, "rows": [proof]}] if single else proof["groups"]:
-        said, place = check_proven(group, trust)
-        leaves, start = [], end
-        for row in group["rows"]:
-            raw = unbase64(row["raw"])
-            leaves.append(
-                leaf_of(proof["item"], end, len(raw), bytes.fromhex(row["salt"]), hashlib.sha256(raw).digest())
-            )
-            end += len(raw)
-            whole.update(raw)
-        path = [bytes.fromhex(one) for one in group["hashes"]]
-        root = root_over(0, said["records"], group["record"], leaves, path)
-        require(root.hex() == said["merkle_root"] and not path, "the records are not those of the batch")
-        require(item_of(proof["item"])["source"] == said["source"], "an item of another source")
-        last = group["record"] + len(leaves) - 1
-        words.append(f"bytes {start} to {end} are records {group['record']} to {last} of batch {said['id']}, {place}")
-    require(words and (single or end - proof["offset"] == proof["length"]), "records of another length than it says")
-    return [f"item    {proof['item']}", *words, f"SHA-256 of bytes {proof['offset']} to {end}: {whole.hexdigest()}"]
-
-
-def check_proven(group, trust):
-    """Return what the batch statement of a proof says, and words about its place in the log."""
-    envelope = unbase64(group["statement"])
-    keyid, signature, raw, payload = open_envelope(envelope)
-    said, subjects = payload["predicate"], [(one["name"], one["digest"]["sha256"]) for one in payload["subject"]]
-    own = {name: value for name, value in said.items() if name == "id" or name not in FORMS["common"]}
-    require(payload["predicateType"] == "urn:archiver:batch:v1" and fits(own, "+batch"), "no statement about a batch")
-    require(fits({name: said.get(name) for name in FORMS["common"]}, "common"), "members that all statements have")
-    check_members("batch", said, subjects)
-    require(all(said[name] == trust[name] for name in ("archive", "archive_id")), "another archive")
-    trusted = next(
-        (one for one in trust["statement_keys"] if one["keyid"] == keyid and "statement" in one["roles"]), None
-    )
-    require(trusted, "a key that is not in the trust file")
-    require(signed_by(public_key(trusted["pem"], keyid), signature, raw), "the signature")
-    text, _, checkpoint = group["tlog_proof"].partition("\n\n")
-    first, index, *path = text.split("\n")
-    require(first == "c2sp.org/tlog-proof@v1" and re.fullmatch(r"index (0|[1-9][0-9]{0,15})", index), "the tlog-proof")
-    heads = [(log, head) for log in trust["logs"] if (head := checkpoint_of(checkpoint.encode(), log, more=True))]
-    require(heads, "no log of the trust file signed its checkpoint")
-    (log, (size, root)), index = heads[0], int(index[6:])
-    entry = f'{{"key":"statements/batch/{said["id"]}.json","sha256":"{sha256(envelope)}"}}'
-    hashes = [unbase64(one) for one in path]
-    require(root_over(0, size, index, [leaf(entry.encode())], hashes) == root and not hashes, "not in the log")
-    require(
-        log["seen"] is None or log["seen"]["size"] != size or log["seen"]["root"] == root.hex(), "a fork of the log"
-    )
-    ends = [trusted["valid_until"], trusted["revoked"] and trusted["revoked"]["since"]]
-    require(said["at"] >= (trusted["valid_from"] or ""), "a key that was not valid yet")
-    if any(ends):
-        raise UnprovenError(
-            f"its key ended {min(one for one in ends if one)}: that the statement is older is only a claim"
-        )
-    return said, f"entry {index} of {size} of the log {log['origin']}, made {said['at']} as its maker says"
-
-
-class UnprovenError(ValueError):
-    """It may be so, and nothing shows it."""
+        made = [(one.index, one.key, one.kind, one.said["at"]) for one in self.statements if one.kind]
+        judged = self.stamps.judge(made, self.trust["timestamps"], self.now) if self.stamps else ()
+        for code, subject, severity in judged:
+            self.expect(severity == "note", code, subject, "", severity)
 
 
 def arguments():

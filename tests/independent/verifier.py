@@ -276,7 +276,10 @@ class Archive:
         files = [self.read(key) or b"" for key, _ in subjects[:2]]
         if [sha256(one) for one in files] != [digest for _, digest in subjects[:2]]:
             raise Bad("request or response is not as stated")
-        return check_token(files[0], files[1], said, roots)
+        try:
+            return check_token(files[0], files[1], said, roots)
+        except ValueError as error:
+            raise Bad(str(error)) from error
 
     def take_token(self, index: int, payload: dict[str, Any], roots: list[Any]) -> None:
         said, subjects = payload["predicate"], [(one["name"], one["digest"]["sha256"]) for one in payload["subject"]]
@@ -294,7 +297,7 @@ class Archive:
 
     def check_times(self) -> None:
         good = [(one.index, one.key, one.kind, one.predicate["at"]) for one in self.statements if one.kind]
-        self.findings += [(*one, "") for one in self.stamps.judge(good, self.trust["timestamps"])]
+        self.findings += [(*one, "") for one in self.stamps.judge(good, self.trust["timestamps"], datetime.now(UTC))]
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         for index, end in self.stamps.ends:
             newer = self.stamps.bracket(index)[1]
@@ -843,7 +846,7 @@ def check_trust(data: bytes) -> tuple[dict[str, Any] | None, str, str]:
         read_roots(trust)
         for key in trust["statement_keys"]:
             statement_key(key["pem"], key["keyid"])
-    except Bad as error:
+    except (Bad, ValueError) as error:
         return None, "trust-key-refused", str(error)
     return trust, "", ""
 
