@@ -29,14 +29,15 @@ __all__ = ["ceph", "clock", "key_service", "localstack", "pytest_collection_modi
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of one real store in one process: with `-n 2 --dist loadgroup` each store is started once."""
+    """Keep the tests of one real store, and those of one file, in one process, with `-n 2 --dist loadgroup`.
+
+    So each store is started once, and tables whose cells go on from each other keep their order.
+    """
     for item in items:
         drawn = getattr(item, "callspec", None)
-        wanted = {*getattr(item, "fixturenames", ()), *map(str, drawn.params.values() if drawn else ())}
-        for store in ("ceph", "localstack"):
-            if store in wanted:
-                item.add_marker(pytest.mark.xdist_group(store))
-                break
+        wanted = " ".join([*getattr(item, "fixturenames", ()), *map(str, drawn.params.values() if drawn else ())])
+        store = next((name for name in ("ceph", "localstack") if name in wanted), None)
+        item.add_marker(pytest.mark.xdist_group(store or str(item.path)))
 
 
 @pytest.fixture(scope="session")
