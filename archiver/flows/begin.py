@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 
-from archiver import __version__
 from archiver.errors import UsageError
 from archiver.flows import hold_in_force
+from archiver.flows.readme import readme
 from archiver.flows.session import Session
 from archiver.flows.vault import Vault
 from archiver.model import layout, policy_change
@@ -184,40 +184,3 @@ def put_readme(session: Session, vault: Vault) -> None:
     """Store the README of a destination, unless there is one."""
     if not versions_of(vault.store, layout.README):
         session.place(vault, layout.README, readme(session.on(vault)))
-
-
-def readme(session: Session) -> bytes:
-    """Return the README of an archive: what it is, and how to check it by hand."""
-    until = format_instant(session.retain_until())
-    return f"""This folder is an evidence archive. Keep everything in it as it is, at least until {until}.
-
-archive   {session.policy.archive}
-log       {session.origin}
-written by archiver {__version__}, archive format 1
-
-What is here
-
-  data/         the evidence, as Parquet files: every row holds exact bytes (raw) of an item at an offset
-  statements/   signed facts about the evidence (DSSE envelopes around in-toto statements)
-  log/          the append-only log of all statements: entries, signed checkpoints, tiles
-  policies/     the retention policies that were in force; instruments/ the orders behind them
-
-How to verify all of it
-
-  archiver verify --archive THIS_FOLDER --trust trust.json
-
-The trust file comes from the operator by another way than this archive; nothing found in here is trusted.
-
-How to check one batch by hand
-
-  1. Take statements/batch/ID.json. Its payload is base64:        jq -j .payload ID.json | base64 -d > payload
-  2. Check the signature over the pre-authentication encoding:
-       T=application/vnd.in-toto+json
-       {{ printf 'DSSEv1 %d %s %d ' ${{#T}} $T $(wc -c < payload); cat payload; }} > pae
-       jq -j '.signatures[0].sig' ID.json | base64 -d > sig
-       openssl dgst -sha256 -verify key.pem -signature sig pae
-     key.pem is the statement key of the trust file, never one from this archive.
-  3. Compare the evidence:      sha256sum data/TABLE/date=DATE/ID.parquet      with subject.digest.sha256 in the payload
-
-The format is published with the program as schemas/FORMAT.md.
-""".encode()

@@ -17,6 +17,7 @@ from archiver.events import silent
 from archiver.flows.kit import Choice, make_kit
 from archiver.flows.prove import prove
 from archiver.flows.reading import open_reading
+from archiver.flows.session import own_trust
 from archiver.flows.sigstore import export
 from archiver.proof import canonical, dsse, keys, merkle, timestamp_path
 from archiver.signing.tsa import Authority, http_fetch
@@ -164,3 +165,23 @@ def test_a_c2sp_client_reads_the_log_of_a_kit(organisations, tmp_path, files):
     )
     with pytest.raises(InclusionProofInvalid):
         theirs.check(merkle.leaf_hash(entry + b" "), covering.root_hash)
+
+
+def test_what_the_readme_of_an_archive_says_by_hand_works(organisation, tmp_path):
+    organisation.take()
+    told = (organisation.archive / "README.txt").read_text().splitlines()
+    start = next(place for place, line in enumerate(told) if line.startswith("  5."))
+    commands = [line.strip() for line in told[start + 1 :] if line.startswith("       ")][:7]
+    log = own_trust(organisation.policy).logs[0]
+    size = max(path.name for path in (organisation.archive / "log" / "checkpoints").iterdir())
+    script = "\n".join(commands).replace("SIZE", size)
+    assert script.endswith("-sigfile sig")
+    said = subprocess.run(
+        ["sh", "-e", "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, "A": str(organisation.archive), "VKEY": log.keys[-1].vkey},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (said.returncode, said.stdout) == (0, "Signature Verified Successfully\n"), said.stderr

@@ -29,7 +29,7 @@ def zipped(*members):
         ("a", b"\xff\xd8\xff\xe0", "image/jpeg"),
         ("a", b"RIFF\x00\x00\x00\x00WEBPVP8 ", "image/webp"),
         ("a", b"\x00\x00\x00\x18ftypmp42", "video/mp4"),
-        ("a.log", gzip.compress(b"x"), "application/gzip"),
+        ("a.log", gzip.compress(b"x", mtime=0), "application/gzip"),
         ("a", b"\x28\xb5\x2f\xfd", "application/zstd"),
         ("a", b"PAR1\x15\x00", "application/vnd.apache.parquet"),
         ("a", b"!BDN", "application/vnd.ms-outlook-pst"),

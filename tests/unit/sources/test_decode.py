@@ -34,7 +34,7 @@ def zeros(blocks, *, descriptor=0x50):
 @pytest.mark.parametrize(
     ("head", "encoding"),
     [
-        (gzip.compress(b""), "gzip"),
+        (gzip.compress(b"", mtime=0), "gzip"),
         (zstandard.compress(b""), "zstd"),
         (skippable(b"xyz", 7) + zstandard.compress(b"a"), "zstd"),
         (skippable(b"xyz"), None),
@@ -111,7 +111,9 @@ def test_the_readable_part_of_a_cut_uncompressed_block_is_kept():
     assert (noise[:-7], "truncated") == result("zstd", frame[:-7])
 
 
-@pytest.mark.parametrize(("encoding", "whole"), [("gzip", gzip.compress(b"a")), ("zstd", zstandard.compress(b"a"))])
+@pytest.mark.parametrize(
+    ("encoding", "whole"), [("gzip", gzip.compress(b"a", mtime=0)), ("zstd", zstandard.compress(b"a"))]
+)
 def test_a_cut_in_the_next_header_is_truncated(encoding, whole):
     assert result(encoding, whole + whole[:1]) == (b"a", "truncated")
     assert result(encoding, whole + whole[:3]) == (b"a", "truncated")
