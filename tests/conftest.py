@@ -25,19 +25,7 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
-__all__ = ["ceph", "clock", "key_service", "localstack", "pytest_collection_modifyitems", "shared_data", "token"]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of one real store, and those of one file, in one process, with `-n 2 --dist loadgroup`.
-
-    So each store is started once, and tables whose cells go on from each other keep their order.
-    """
-    for item in items:
-        drawn = getattr(item, "callspec", None)
-        wanted = " ".join([*getattr(item, "fixturenames", ()), *map(str, drawn.params.values() if drawn else ())])
-        store = next((name for name in ("ceph", "localstack") if name in wanted), None)
-        item.add_marker(pytest.mark.xdist_group(store or str(item.path)))
+__all__ = ["ceph", "clock", "key_service", "localstack", "shared_data", "token"]
 
 
 @pytest.fixture(scope="session")

@@ -118,8 +118,9 @@ class Scope:
         """Return the versions with the committed bytes. One alone is it: `verify` says when its bytes are not."""
         if len(versions) <= 1:
             return versions
-        if key == layout.README:
-            return versions[-1:]
+        if key == layout.README:  # nobody signs it: what was there first, and any version with the same bytes
+            first = self._digest(versions[-1])
+            return [one for one in versions if self._digest(one) == first]
         if key.startswith(layout.CHECKPOINTS):
             return [one for one in versions if self._is_checkpoint(one)]
         digests = {self._catalog.committed(key)} - {None} or self._subjects.get(key)

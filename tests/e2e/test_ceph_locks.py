@@ -144,8 +144,9 @@ def test_a_bucket_with_locked_versions_stays_and_keeps_its_versions(locked, clie
 def test_a_lock_that_the_store_keeps_weaker_is_an_error_of_ours(store, client, bucket):
     """This store keeps seconds in 32 bits: a date past 2106 wraps to one in the past, and the answer is still 200."""
     assert put(store, compliance(WRAPS, hold=False)).retain_until == WRAPS
+    wrapping = compliance(WRAPS + timedelta(seconds=1), hold=False)
     with pytest.raises(LockError) as caught:
-        put(store, compliance(WRAPS + timedelta(seconds=1), hold=False))
+        store.put("another", b"evidence", sha256=hashlib.sha256(b"evidence").hexdigest(), lock=wrapping)
     assert caught.value.code == "lock-not-applied"
 
 
