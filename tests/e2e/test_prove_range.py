@@ -24,6 +24,7 @@ from archiver.proof.merkle_range import range_path, range_root
 KIT = Path(__file__).resolve().parents[2] / "schemas" / "kit"
 sys.path[:0] = [str(KIT)] if str(KIT) not in sys.path else []
 import verify as stranger  # noqa: E402 - it lies beside the schemas
+import verify_bytes  # noqa: E402
 
 
 def proof_of(place, source: str, path: str, offset: int, length: int) -> bytes:
@@ -174,5 +175,7 @@ def test_paths_of_all_ranges_lead_to_the_root_and_are_inclusion_paths_for_one_le
             path = range_path(leaves, first, count)
             assert range_root(size, first, leaves[first : first + count], path) == merkle.root_of(leaves)
             given = list(path)
-            assert stranger.root_over(0, size, first, leaves[first : first + count], given) == merkle.root_of(leaves)
+            assert verify_bytes.root_over(0, size, first, leaves[first : first + count], given) == merkle.root_of(
+                leaves
+            )
             assert given == []

@@ -214,7 +214,8 @@ def test_a_look_at_a_bucket_only_reads_and_one_that_puts_locks(filled, call, buc
     asked.clear()
     second = call("witness", "look", "--home", home, *place, "--put")
     assert (first["before"], second["before"]) == (None, first["size"])
-    assert [name for name in asked if name.startswith(("Put", "Delete"))] == ["PutObject"]
+    # more than one: what was put is sent again, to learn what this store refuses, and it refuses nothing
+    assert {name for name in asked if name.startswith(("Put", "Delete"))} == {"PutObject"}
     head = bucket.head_object(Bucket=BUCKET, Key=f"evidence/{second['kept']['key']}")
     assert (head["ObjectLockMode"], head["ObjectLockLegalHoldStatus"]) == ("COMPLIANCE", "ON")
     assert head["ObjectLockRetainUntilDate"] - timedelta(days=1) > filled.now
