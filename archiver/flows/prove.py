@@ -25,6 +25,7 @@ from hashlib import sha256
 from typing import Final
 
 from archiver.errors import EvidenceError, UsageError
+from archiver.flows import proof_members
 from archiver.flows.reading import Reading, UnknownError, finished_snapshot, items_of
 from archiver.flows.restore import inner_path
 from archiver.judge import batches
@@ -264,22 +265,22 @@ def check_proof(data: bytes, trust: TrustFile) -> Checked:
 def _parse(data: bytes) -> _Proof:
     value = canonical.decode(data, limit=MAX_PROOF)
     if not isinstance(value, dict) or value.keys() != _MEMBERS or value["format"] != FORMAT:
-        raise _malformed(f"the members of {FORMAT}")
+        raise proof_members.malformed(f"the members of {FORMAT}")
     hashes = value["hashes"]
     if not isinstance(hashes, list) or len(hashes) > _MAX_PATH:
-        raise _malformed(f"at most {_MAX_PATH} hashes")
-    salt = _text(value, "salt")
+        raise proof_members.malformed(f"at most {_MAX_PATH} hashes")
+    salt = proof_members.text(value, "salt")
     if _SALT.fullmatch(salt) is None:
-        raise _malformed("a salt of 32 hex digits")
+        raise proof_members.malformed("a salt of 32 hex digits")
     return _Proof(
-        item=_text(value, "item"),
-        offset=_number(value, "offset"),
-        raw=_bytes(value, "raw"),
+        item=proof_members.text(value, "item"),
+        offset=proof_members.number(value, "offset"),
+        raw=proof_members.data(value, "raw"),
         salt=bytes.fromhex(salt),
-        record=_number(value, "record"),
+        record=proof_members.number(value, "record"),
         hashes=tuple(_hash(one) for one in hashes),
-        statement=_bytes(value, "statement"),
-        tlog_proof=_text(value, "tlog_proof").encode(),
+        statement=proof_members.data(value, "statement"),
+        tlog_proof=proof_members.text(value, "tlog_proof").encode(),
     )
 
 
@@ -321,7 +322,7 @@ def logged(envelope: bytes, proof: bytes, statement: Statement, trust: TrustFile
     data = entry.encode(statement.key, sha256(envelope).hexdigest())
     parsed = tlog_proof.parse_proof(proof)
     if parsed.extra is not None:
-        raise _malformed("a tlog-proof without the line extra, which nobody signs")
+        raise proof_members.malformed("a tlog-proof without the line extra, which nobody signs")
     claimed = parse_text(note.parse_note(parsed.checkpoint).text)
     log = next((one for one in trust.logs if one.origin == claimed.origin), None)
     if log is None:
@@ -368,32 +369,7 @@ def _contained(proof: _Proof, predicate: BatchPredicate) -> Item:
     return item
 
 
-def _text(value: dict[str, canonical.JSON], name: str) -> str:
-    found = value[name]
-    if not isinstance(found, str):
-        raise _malformed(f"text as {name}")
-    return found
-
-
-def _number(value: dict[str, canonical.JSON], name: str) -> int:
-    found = value[name]
-    if not isinstance(found, int) or isinstance(found, bool) or found < 0:
-        raise _malformed(f"a count as {name}")
-    return found
-
-
-def _bytes(value: dict[str, canonical.JSON], name: str) -> bytes:
-    try:
-        return b64.decode(_text(value, name))
-    except ValueError as problem:
-        raise _malformed(f"base64 as {name}") from problem
-
-
 def _hash(value: canonical.JSON) -> bytes:
     if not isinstance(value, str) or not is_sha256_hex(value):
-        raise _malformed("hashes of 64 hex digits")
+        raise proof_members.malformed("hashes of 64 hex digits")
     return bytes.fromhex(value)
-
-
-def _malformed(expected: str) -> EvidenceError:
-    return EvidenceError("proof-malformed", f"proof: expected {expected}, found something else")

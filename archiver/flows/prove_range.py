@@ -19,6 +19,7 @@ from hashlib import sha256
 from typing import Final
 
 from archiver.errors import EvidenceError, UsageError
+from archiver.flows import proof_members
 from archiver.flows.prove import MAX_PROOF, check_proof, find_line, log_proof, logged, signed_statement, take_leaves
 from archiver.flows.reading import Reading, UnknownError
 from archiver.judge import batches
@@ -202,18 +203,18 @@ def check_any(data: bytes, trust: TrustFile) -> CheckedRange:
 def check_range(data: bytes, trust: TrustFile) -> CheckedRange:
     """Check a proof of a range against a trust file alone, offline; raises as `prove.check_proof` does."""
     value = _members(canonical.decode(data, limit=MAX_PROOF), "format groups item length offset")
-    item, groups = _text(value, "item"), value["groups"]
-    start = end = _number(value, "offset")
+    item, groups = proof_members.text(value, "item"), value["groups"]
+    start = end = proof_members.number(value, "offset")
     if value["format"] != FORMAT or not isinstance(groups, list) or not groups:
-        raise _malformed(f"the members of {FORMAT}")
+        raise proof_members.malformed(f"the members of {FORMAT}")
     checked, raws = [], []
     for group in groups:
         found, raw = _check_group(_members(group, "hashes record rows statement tlog_proof"), item, end, trust)
         end += len(raw)
         checked.append(found)
         raws.append(raw)
-    if end - start != _number(value, "length"):
-        raise _malformed(f"records of {value['length']} bytes")
+    if end - start != proof_members.number(value, "length"):
+        raise proof_members.malformed(f"records of {value['length']} bytes")
     named, whole = Item.parse(item), b"".join(raws)
     return CheckedRange(
         item, named.source, named.path, named.members, start, whole, sha256(whole).hexdigest(), tuple(checked)
@@ -223,7 +224,7 @@ def check_range(data: bytes, trust: TrustFile) -> CheckedRange:
 def _check_group(
     words: dict[str, canonical.JSON], item: str, offset: int, trust: TrustFile
 ) -> tuple[CheckedGroup, bytes]:
-    data = _bytes(words, "statement")
+    data = proof_members.data(words, "statement")
     envelope, key = signed_statement(data, trust)
     statement = parse_statement(envelope.payload)
     said = statement.predicate
@@ -231,11 +232,11 @@ def _check_group(
         raise EvidenceError("proof-malformed", f"proof: expected the statement of a batch, found a {statement.kind}")
     if (said.archive, said.archive_id) != (trust.archive, trust.archive_id):
         raise EvidenceError("statement-archive", f"proof: expected the archive {trust.archive}, found another")
-    checkpoint, index = logged(data, _text(words, "tlog_proof").encode(), statement, trust)
+    checkpoint, index = logged(data, proof_members.text(words, "tlog_proof").encode(), statement, trust)
     if Item.parse(item).source != said.source:
         raise EvidenceError("item-malformed", f"proof: expected an item of {said.source!r}, found another")
     raw, leaves = _leaves(words, item, offset)
-    first = _number(words, "record")
+    first = proof_members.number(words, "record")
     root = range_root(said.records, first, leaves, _hashes(words))
     if root.hex() != said.merkle_root:
         raise ProofError(f"proof: expected the root {said.merkle_root}, found {root.hex()}")
@@ -259,12 +260,12 @@ def _check_group(
 def _leaves(words: dict[str, canonical.JSON], item: str, offset: int) -> tuple[bytes, list[bytes]]:
     rows, raws, leaves, digest = words["rows"], [], [], item_digest(item)
     if not isinstance(rows, list):
-        raise _malformed("rows")
+        raise proof_members.malformed("rows")
     for one in rows:
         row = _members(one, "raw salt")
-        raw, salt = _bytes(row, "raw"), _text(row, "salt")
+        raw, salt = proof_members.data(row, "raw"), proof_members.text(row, "salt")
         if _SALT.fullmatch(salt) is None:
-            raise _malformed("a salt of 32 hex digits")
+            raise proof_members.malformed("a salt of 32 hex digits")
         leaves.append(leaf(digest, offset, bytes.fromhex(salt), raw))
         raws.append(raw)
         offset += len(raw)
@@ -274,36 +275,11 @@ def _leaves(words: dict[str, canonical.JSON], item: str, offset: int) -> tuple[b
 def _hashes(words: dict[str, canonical.JSON]) -> list[bytes]:
     hashes = words["hashes"]
     if not isinstance(hashes, list) or not all(is_sha256_hex(one) for one in hashes):
-        raise _malformed("hashes of 64 hex digits")
+        raise proof_members.malformed("hashes of 64 hex digits")
     return [bytes.fromhex(str(one)) for one in hashes]
 
 
 def _members(value: canonical.JSON, names: str) -> dict[str, canonical.JSON]:
     if not isinstance(value, dict) or value.keys() != set(names.split()):
-        raise _malformed(f"the members {names}")
+        raise proof_members.malformed(f"the members {names}")
     return value
-
-
-def _text(value: dict[str, canonical.JSON], name: str) -> str:
-    found = value[name]
-    if not isinstance(found, str):
-        raise _malformed(f"text as {name}")
-    return found
-
-
-def _number(value: dict[str, canonical.JSON], name: str) -> int:
-    found = value[name]
-    if not isinstance(found, int) or isinstance(found, bool) or found < 0:
-        raise _malformed(f"a count as {name}")
-    return found
-
-
-def _bytes(value: dict[str, canonical.JSON], name: str) -> bytes:
-    try:
-        return b64.decode(_text(value, name))
-    except ValueError as problem:
-        raise _malformed(f"base64 as {name}") from problem
-
-
-def _malformed(expected: str) -> EvidenceError:
-    return EvidenceError("proof-malformed", f"proof: expected {expected}, found something else")
