@@ -38,7 +38,11 @@ member pem | while read -r pem; do
   openssl pkey -pubin -in "$work/key.pem" -outform DER -out "$work/key.der" 2>"$work/error" || continue
   cp "$work/key.pem" "$work/keys/$(sum "$work/key.der").pem"
 done
-member vkey | while IFS=+ read -r origin mark public; do
+member vkey | while read -r vkey; do # origin+mark+public; read would drop a last + of the key, if + parted its fields
+  origin=${vkey%%+*}
+  public=${vkey#*+}
+  mark=${public%%+*}
+  public=${public#*+}
   { printf '\060\052\060\005\006\003\053\145\160\003\041\000'; printf %s "$public" | base64 -d | tail -c 32; } >"$work/der"
   printf '%s\n' "$origin" >"$work/logs/$mark.origin"
   openssl pkey -pubin -inform DER -in "$work/der" -out "$work/logs/$mark.pem" 2>"$work/error"

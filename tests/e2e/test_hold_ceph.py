@@ -110,10 +110,10 @@ def admitted(place, signer):
 def test_what_is_released_can_be_deleted_when_its_date_has_passed_and_not_before(held, tmp_path):
     ends_in(held, seconds=25)
     held.take()
-    before = versions(held)
     signers = [create_p256(tmp_path / f"{name}.pem", None) for name in ("a", "b")]
     for signer in signers:
         admitted(held, signer)
+    before = versions(held)
     request = encode_request(make_request(held.policy, "CASE-1", ORDER, clock=now, listener=silent))
     approvals = [approve(request, one, by=whoami(None), clock=now, random=held.random)[1] for one in signers]
     done = release(

@@ -6,8 +6,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from tampered import laid_out, registered
 from world import World
+
+from archiver.signing.file import Ed25519FileSigner
 
 ROOT = Path(__file__).resolve().parent.parent
 KIT = ROOT.parent / "schemas" / "kit"
@@ -81,6 +84,20 @@ def test_what_it_does_not_look_at_is_said(bends, harm, tmp_path):
 def test_the_golden_archive_has_nothing_wrong_and_is_not_called_whole():
     status, said = check(GOLDEN / "trust.json", GOLDEN / "archive")
     assert (status, "checked 18 statements" in said, "the records: rows, roots" in said) == (3, True, True)
+
+
+@pytest.mark.parametrize("ending", ["+", "++", "/", "+/"])
+def test_whatever_the_base64_of_a_log_key_ends_in_it_is_the_key(ending, tmp_path):
+    world = World(tell=False)
+    for secret in range(1 << 16):
+        world.log_signer = Ed25519FileSigner(Ed25519PrivateKey.from_private_bytes(secret.to_bytes(32, "big")))
+        if str(world.vkey).endswith(ending):
+            break
+    assert str(world.vkey).endswith(ending)
+    world.story()
+    (tmp_path / "trust.json").write_bytes(world.trust().encode())
+    laid_out(world, tmp_path / "archive")
+    assert check(tmp_path / "trust.json", tmp_path)[0] == 3
 
 
 def test_without_a_trust_file_nothing_is_checked(tmp_path):
