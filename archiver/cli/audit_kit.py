@@ -13,7 +13,7 @@ from archiver.cli.words import count, size
 from archiver.errors import ArchiverError, UsageError
 
 if TYPE_CHECKING:
-    from archiver.flows.kit import Choice, Kit
+    from archiver.flows.kit.kit import Choice, Kit
 
 __all__ = ["command"]
 
@@ -45,7 +45,7 @@ def command(
     """
     from archiver.cli import answers  # noqa: PLC0415 - loaded when called
     from archiver.cli.reading import accessed  # noqa: PLC0415
-    from archiver.flows.kit import make_kit  # noqa: PLC0415
+    from archiver.flows.kit.kit import make_kit  # noqa: PLC0415
 
     choice = _choice(batches, since)
     with accessed(run, place, "audit-kit", reason, word="export") as (reading, access):
@@ -69,7 +69,7 @@ def command(
 
 
 def _choice(batches: tuple[str, ...], since: str | None) -> Choice:
-    from archiver.flows.kit import Choice  # noqa: PLC0415 - loaded when called
+    from archiver.flows.kit.kit import Choice  # noqa: PLC0415 - loaded when called
     from archiver.model.instant import parse_instant  # noqa: PLC0415
 
     try:

@@ -14,7 +14,7 @@ from archiver.errors import EvidenceError, Exit
 
 if TYPE_CHECKING:
     from archiver.cli.answers import CheckedProof
-    from archiver.flows.prove_range import CheckedRange
+    from archiver.flows.prove.byte_range import CheckedRange
 
 __all__ = ["command"]
 
@@ -32,8 +32,8 @@ def command(run: Run, file: Path, trust: Path) -> Answer:
     """Check a proof of one record or of a range of bytes. Nothing but the two files is needed."""
     from archiver.cli.files import read_input, read_trust  # noqa: PLC0415 - loaded when called
     from archiver.cli.opening import introduce  # noqa: PLC0415
-    from archiver.flows.prove import MAX_PROOF  # noqa: PLC0415
-    from archiver.flows.prove_range import check_any  # noqa: PLC0415
+    from archiver.flows.prove.byte_range import check_any  # noqa: PLC0415
+    from archiver.flows.prove.prove import MAX_PROOF  # noqa: PLC0415
     from archiver.model.instant import parse_instant  # noqa: PLC0415
 
     _, trusted = read_trust(trust)

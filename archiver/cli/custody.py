@@ -18,7 +18,7 @@ from archiver.errors import UsageError
 
 if TYPE_CHECKING:
     from archiver.cli.answers import ChainOfCustody
-    from archiver.flows.custody import Chain, Event
+    from archiver.flows.custody.chain import Chain, Event
 
 __all__ = ["command"]
 
@@ -46,7 +46,7 @@ def command(run: Run, /, item: str, *, form: str, output: Path | None, place: Pl
     """
     from archiver.cli.files import refuse_existing  # noqa: PLC0415 - loaded when called
     from archiver.cli.reading import opened  # noqa: PLC0415
-    from archiver.flows.custody import custody  # noqa: PLC0415
+    from archiver.flows.custody.chain import custody  # noqa: PLC0415
     from archiver.flows.session import whoami  # noqa: PLC0415
 
     source, _, path = item.partition("/")
@@ -69,8 +69,8 @@ def command(run: Run, /, item: str, *, form: str, output: Path | None, place: Pl
 
 
 def _document(chain: Chain, form: str) -> str:
-    from archiver.flows.custody_csv import to_csv  # noqa: PLC0415 - loaded when called
-    from archiver.flows.custody_premis import to_premis  # noqa: PLC0415
+    from archiver.flows.custody.csv import to_csv  # noqa: PLC0415 - loaded when called
+    from archiver.flows.custody.premis import to_premis  # noqa: PLC0415
 
     return to_csv(chain, plain) if form == "csv" else to_premis(chain, plain)
 

@@ -16,7 +16,7 @@ from archiver.errors import UsageError
 
 if TYPE_CHECKING:
     from archiver.flows.access import Access
-    from archiver.flows.declare import Scope
+    from archiver.flows.declare.declare import Scope
     from archiver.judge.reader import Archive
     from archiver.model.policy import Policy
 
@@ -63,7 +63,7 @@ def command(
     from archiver.cli.reading import UNRECORDED, open_place, policy_of  # noqa: PLC0415
     from archiver.cli.verify import trust_bytes  # noqa: PLC0415
     from archiver.flows.access import check_reason  # noqa: PLC0415
-    from archiver.flows.declare import Paper, declare  # noqa: PLC0415
+    from archiver.flows.declare.declare import Paper, declare  # noqa: PLC0415
     from archiver.flows.session import check_keys, destination_store, whoami  # noqa: PLC0415
 
     scope = _scope(snapshot, batch, item)
@@ -135,7 +135,7 @@ def _access(
 
 
 def _scope(snapshot: str | None, batch: str | None, item: str | None) -> Scope:
-    from archiver.flows.declare import Scope  # noqa: PLC0415 - loaded when called
+    from archiver.flows.declare.declare import Scope  # noqa: PLC0415 - loaded when called
 
     given = [
         (kind, name) for kind, name in (("snapshot", snapshot), ("batch", batch), ("item", item)) if name is not None

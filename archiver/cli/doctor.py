@@ -14,8 +14,8 @@ from archiver.cli.words import columns, count, indented
 from archiver.errors import Exit, UsageError
 
 if TYPE_CHECKING:
-    from archiver.flows.doctor import Doctored
-    from archiver.flows.doctor_items import Item
+    from archiver.flows.doctor.doctor import Doctored
+    from archiver.flows.doctor.items import Item
 
 __all__ = ["command"]
 
@@ -42,7 +42,7 @@ def command(context: click.Context, *, probe: bool) -> Answer | None:
     if context.invoked_subcommand is not None:
         return None
     from archiver.cli.opening import open_policy  # noqa: PLC0415 - loaded when called
-    from archiver.flows.doctor import doctor  # noqa: PLC0415
+    from archiver.flows.doctor.doctor import doctor  # noqa: PLC0415
 
     run: Run = context.find_root().obj
     policy = open_policy(run)
@@ -64,7 +64,7 @@ def policy_command(run: Run, roles: tuple[str, ...], principal: tuple[str, ...])
     """
     from archiver.cli.answers_doctor import PrintedPolicy  # noqa: PLC0415 - loaded when called
     from archiver.cli.opening import open_policy  # noqa: PLC0415
-    from archiver.flows.doctor import print_policy  # noqa: PLC0415
+    from archiver.flows.doctor.doctor import print_policy  # noqa: PLC0415
     from archiver.flows.session import destination_store  # noqa: PLC0415
 
     if principal and len(principal) != len(roles):
@@ -113,7 +113,7 @@ def _spelled(item: Item) -> list[str]:
 
 def _members(found: Doctored, *, probed: bool) -> object:
     from archiver.cli import answers_doctor as answers  # noqa: PLC0415 - loaded when called
-    from archiver.flows.doctor_probe import capability_words  # noqa: PLC0415
+    from archiver.flows.doctor.probe import capability_words  # noqa: PLC0415
 
     able, signed = found.capabilities, found.signed
     words = None if able is None else capability_words(able)

@@ -17,9 +17,9 @@ from archiver.errors import Exit, UsageError
 
 if TYPE_CHECKING:
     from archiver.cli.answers_holding import HoldShown
-    from archiver.flows.hold_extend import Extended, Plan
-    from archiver.flows.hold_show import ShownHold
-    from archiver.flows.hold_sweep import Tally
+    from archiver.flows.hold.extend import Extended, Plan
+    from archiver.flows.hold.show import ShownHold
+    from archiver.flows.hold.sweep import Tally
 
 __all__ = ["command"]
 
@@ -50,7 +50,7 @@ def show_command(run: Run, matter: str | None) -> Answer:
     """
     from archiver.cli.answers_holding import HoldsShown  # noqa: PLC0415 - loaded when called
     from archiver.cli.opening import open_policy  # noqa: PLC0415
-    from archiver.flows.hold_show import show  # noqa: PLC0415
+    from archiver.flows.hold.show import show  # noqa: PLC0415
 
     found = show(open_policy(run), matter, clock=run.clock, listener=run.talk.hear)
     lines: list[str] = []
@@ -128,7 +128,7 @@ def extend_command(
     from archiver.cli.answers_holding import ExtendedHold  # noqa: PLC0415
     from archiver.cli.answers_shared import Position  # noqa: PLC0415
     from archiver.cli.opening import open_policy  # noqa: PLC0415
-    from archiver.flows.hold_extend import extend, read_instrument  # noqa: PLC0415
+    from archiver.flows.hold.extend import extend, read_instrument  # noqa: PLC0415
 
     to, order = _until(text), read_instrument(instrument)
     policy = open_policy(run)

@@ -14,7 +14,7 @@ from archiver.cli.words import columns, count, indented, short, size
 from archiver.errors import Exit, UsageError
 
 if TYPE_CHECKING:
-    from archiver.flows.hold_release import Released, Releasing
+    from archiver.flows.hold.release import Released, Releasing
 
 __all__ = ["COMMANDS"]
 
@@ -36,8 +36,8 @@ def request_command(run: Run, matter: str, destination: str | None, instrument: 
     from archiver.cli.answers_holding import MadeRequest  # noqa: PLC0415 - loaded when called
     from archiver.cli.files import refuse_existing, write_output  # noqa: PLC0415
     from archiver.cli.opening import open_policy  # noqa: PLC0415
-    from archiver.flows.hold_extend import read_instrument  # noqa: PLC0415
-    from archiver.flows.hold_release import make_request  # noqa: PLC0415
+    from archiver.flows.hold.extend import read_instrument  # noqa: PLC0415
+    from archiver.flows.hold.release import make_request  # noqa: PLC0415
     from archiver.model.statement_holds import encode_request  # noqa: PLC0415
     from archiver.proof.digest import sha256_hex  # noqa: PLC0415
 
@@ -101,7 +101,7 @@ def admit_command(run: Run, file: Path) -> Answer:
     from archiver.cli.answers_holding import AdmittedApprover  # noqa: PLC0415 - loaded when called
     from archiver.cli.files import read_input  # noqa: PLC0415
     from archiver.cli.opening import open_policy  # noqa: PLC0415
-    from archiver.flows.hold_approve import admit  # noqa: PLC0415
+    from archiver.flows.hold.approve import admit  # noqa: PLC0415
     from archiver.flows.session import trust_path  # noqa: PLC0415
     from archiver.model.trust import digest_of  # noqa: PLC0415
 
@@ -137,7 +137,7 @@ def approve_command(
     """Sign for a release request; needs neither the archive nor its policy."""
     from archiver.cli.answers_holding import MadeApproval  # noqa: PLC0415 - loaded when called
     from archiver.cli.files import read_input, refuse_existing, write_output  # noqa: PLC0415
-    from archiver.flows.hold_approve import approve, read_request  # noqa: PLC0415
+    from archiver.flows.hold.approve import approve, read_request  # noqa: PLC0415
     from archiver.flows.session import whoami  # noqa: PLC0415
     from archiver.model.statement_holds import MAX_REQUEST  # noqa: PLC0415
     from archiver.proof.digest import sha256_hex  # noqa: PLC0415
@@ -218,7 +218,7 @@ def _would_release(run: Run, matter: str, output: Path, destination: str | None)
     from archiver.cli.answers_holding import ReleasedHold  # noqa: PLC0415 - loaded when called
     from archiver.cli.files import refuse_existing  # noqa: PLC0415
     from archiver.cli.opening import open_policy  # noqa: PLC0415
-    from archiver.flows.hold_release import would_release  # noqa: PLC0415
+    from archiver.flows.hold.release import would_release  # noqa: PLC0415
 
     refuse_existing(output)
     policy = open_policy(run)
@@ -239,8 +239,8 @@ def _release(
     from archiver.cli.answers_shared import Position  # noqa: PLC0415
     from archiver.cli.files import read_input  # noqa: PLC0415
     from archiver.cli.opening import open_policy  # noqa: PLC0415
-    from archiver.flows.hold_extend import read_instrument  # noqa: PLC0415
-    from archiver.flows.hold_release import release  # noqa: PLC0415
+    from archiver.flows.hold.extend import read_instrument  # noqa: PLC0415
+    from archiver.flows.hold.release import release  # noqa: PLC0415
 
     order = read_instrument(instrument)
     request = read_input(request_file, "a release request", limit=65_535)

@@ -14,8 +14,8 @@ from archiver.errors import UsageError
 
 if TYPE_CHECKING:
     from archiver.cli.answers_holding import HeldFailure, HoldLocks
-    from archiver.flows.hold_extend import Failure
-    from archiver.flows.hold_sweep import Tally
+    from archiver.flows.hold.extend import Failure
+    from archiver.flows.hold.sweep import Tally
     from archiver.model.policy import Policy
 
 __all__ = ["FILE", "INSTRUMENT", "YES", "agree", "ask", "date", "failures", "locks", "named"]

@@ -14,9 +14,9 @@ from archiver.errors import Exit, UsageError
 
 if TYPE_CHECKING:
     from archiver.cli.answers_keys import KeyWords
-    from archiver.flows.key_end import Ended
-    from archiver.flows.key_facts import KeyFact
-    from archiver.flows.key_rotate import Rotated
+    from archiver.flows.key.end import Ended
+    from archiver.flows.key.facts import KeyFact
+    from archiver.flows.key.rotate import Rotated
     from archiver.model.key_uri import KeyUri
     from archiver.model.policy import Policy
 
@@ -64,7 +64,7 @@ def show_command(run: Run, key: str) -> Answer:
     from archiver.cli.answers_keys import ShownKey  # noqa: PLC0415 - loaded when called
     from archiver.cli.key_advice import if_lost, if_stolen  # noqa: PLC0415
     from archiver.cli.opening import open_policy  # noqa: PLC0415
-    from archiver.flows.key_facts import find_key  # noqa: PLC0415
+    from archiver.flows.key.facts import find_key  # noqa: PLC0415
 
     policy = open_policy(run)
     fact = find_key(_known(policy), key)
@@ -96,7 +96,7 @@ def show_command(run: Run, key: str) -> Answer:
 
 
 def _known(policy: Policy) -> list[KeyFact]:
-    from archiver.flows.key_end import known_keys  # noqa: PLC0415 - loaded when called
+    from archiver.flows.key.end import known_keys  # noqa: PLC0415 - loaded when called
 
     return known_keys(policy)
 
@@ -158,7 +158,7 @@ def rotate_command(run: Run, role: str, uri: str | None, reason: str) -> Answer:
     from archiver.cli.answers_keys import LogSizes, RotatedKey  # noqa: PLC0415 - loaded when called
     from archiver.cli.answers_shared import Position  # noqa: PLC0415
     from archiver.cli.opening import open_policy  # noqa: PLC0415
-    from archiver.flows.key_rotate import rotate  # noqa: PLC0415
+    from archiver.flows.key.rotate import rotate  # noqa: PLC0415
     from archiver.flows.session import trust_path  # noqa: PLC0415
     from archiver.model.trust import digest_of  # noqa: PLC0415
 
@@ -247,7 +247,7 @@ def post_quantum_command(run: Run) -> Answer:
     """
     from archiver.cli.answers_keys import SecondKey  # noqa: PLC0415 - loaded when called
     from archiver.cli.opening import open_policy  # noqa: PLC0415
-    from archiver.flows.post_quantum import add_post_quantum  # noqa: PLC0415
+    from archiver.flows.key.post_quantum import add_post_quantum  # noqa: PLC0415
     from archiver.flows.session import trust_path  # noqa: PLC0415
     from archiver.model.trust import digest_of  # noqa: PLC0415
 
@@ -305,7 +305,7 @@ def _end(run: Run, key: str, since: datetime | None, reason: str, uri: str | Non
     from archiver.cli.answers_keys import EndedKey  # noqa: PLC0415 - loaded when called
     from archiver.cli.answers_shared import Position  # noqa: PLC0415
     from archiver.cli.opening import open_policy  # noqa: PLC0415
-    from archiver.flows.key_end import end_key  # noqa: PLC0415
+    from archiver.flows.key.end import end_key  # noqa: PLC0415
     from archiver.flows.session import trust_path  # noqa: PLC0415
     from archiver.model.trust import digest_of  # noqa: PLC0415
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from archiver.cli.words import short
 
 if TYPE_CHECKING:
-    from archiver.flows.key_facts import KeyFact
+    from archiver.flows.key.facts import KeyFact
 
 __all__ = ["if_lost", "if_stolen"]
 

@@ -18,7 +18,7 @@ from archiver.cli.answers import Destination, NamedDestination, Position
 from archiver.cli.context import Run
 from archiver.cli.words import columns, days_left, instant, short
 from archiver.errors import ArchiverError
-from archiver.flows.hold_in_force import retain_until
+from archiver.flows.hold.in_force import retain_until
 from archiver.flows.session import destination_store
 from archiver.flows.state import StateFolder
 from archiver.model.policy import Policy, load_policy

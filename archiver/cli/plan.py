@@ -13,8 +13,8 @@ from archiver.errors import Exit, UsageError
 
 if TYPE_CHECKING:
     from archiver.cli.answers import Planned
-    from archiver.flows.plan import Plan
-    from archiver.flows.survey import SourceSurvey
+    from archiver.flows.snapshot.plan import Plan
+    from archiver.flows.snapshot.survey import SourceSurvey
     from archiver.model.policy import Policy
 
 __all__ = ["command"]
@@ -30,7 +30,7 @@ def command(run: Run, explain: str | None) -> Answer:
     Nothing is read but names, sizes and times, and nothing is written anywhere.
     """
     from archiver.cli.opening import open_policy  # noqa: PLC0415 - loaded when called
-    from archiver.flows.plan import plan  # noqa: PLC0415
+    from archiver.flows.snapshot.plan import plan  # noqa: PLC0415
 
     policy = open_policy(run)
     if explain is not None:
@@ -44,7 +44,7 @@ def command(run: Run, explain: str | None) -> Answer:
 
 def _explained(run: Run, policy: Policy, name: str) -> Answer:
     from archiver.cli.answers import ExplainedItem, Planned  # noqa: PLC0415 - loaded when called
-    from archiver.flows.plan import explain  # noqa: PLC0415
+    from archiver.flows.snapshot.plan import explain  # noqa: PLC0415
 
     one = explain(policy, name, clock=run.clock)
     item = ExplainedItem(one.source, one.path, one.decision, one.why, one.custodian)
@@ -56,7 +56,7 @@ def _explained(run: Run, policy: Policy, name: str) -> Answer:
 
 def _refusal(policy: Policy, found: Plan) -> UsageError | None:
     """Return what `snapshot` would refuse, so that nobody learns of it in the night."""
-    from archiver.flows.survey import check_limits  # noqa: PLC0415 - loaded when called
+    from archiver.flows.snapshot.survey import check_limits  # noqa: PLC0415 - loaded when called
 
     if found.refusals:
         lines = "\n".join(f"{policy.path}:{line}" for line in found.refusals)

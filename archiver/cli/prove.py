@@ -39,9 +39,9 @@ def command(
     from archiver.cli.answers import MadeProof  # noqa: PLC0415 - loaded when called
     from archiver.cli.files import refuse_existing, write_output  # noqa: PLC0415
     from archiver.cli.reading import accessed  # noqa: PLC0415
-    from archiver.flows.prove import prove  # noqa: PLC0415
-    from archiver.flows.prove_access import hand_out, hand_out_range  # noqa: PLC0415
-    from archiver.flows.prove_range import prove_range  # noqa: PLC0415
+    from archiver.flows.prove.access import hand_out, hand_out_range  # noqa: PLC0415
+    from archiver.flows.prove.byte_range import prove_range  # noqa: PLC0415
+    from archiver.flows.prove.prove import prove  # noqa: PLC0415
 
     source, _, path = item.partition("/")
     if not path:

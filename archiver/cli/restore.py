@@ -14,7 +14,7 @@ from archiver.errors import Exit
 
 if TYPE_CHECKING:
     from archiver.cli.answers import RestoredFiles
-    from archiver.flows.restore import Restored
+    from archiver.flows.restore.restore import Restored
 
 __all__ = ["command"]
 
@@ -50,7 +50,7 @@ def command(
     policy, who restores what and why is signed into the log first; an auditor's reading with --archive is not.
     """
     from archiver.cli.reading import accessed  # noqa: PLC0415 - loaded when called
-    from archiver.flows.restore import restore  # noqa: PLC0415
+    from archiver.flows.restore.restore import restore  # noqa: PLC0415
 
     with accessed(run, place, "restore", reason) as (reading, access):
         done = restore(

@@ -60,8 +60,8 @@ def command(run: Run, identity: str, sigstore: Path | None, place: Place) -> Ans
 
 def _export(run: Run, reading: Reading, identity: str, to: Path, place: Place) -> None:
     from archiver.cli.opening import policy_path  # noqa: PLC0415 - loaded when called
-    from archiver.flows.authorities import authorities_of  # noqa: PLC0415
-    from archiver.flows.sigstore import export  # noqa: PLC0415
+    from archiver.flows.kit.sigstore import export  # noqa: PLC0415
+    from archiver.flows.timestamps.authorities import authorities_of  # noqa: PLC0415
     from archiver.model.policy import load_policy  # noqa: PLC0415
     from archiver.signing.tsa import http_fetch  # noqa: PLC0415
 

@@ -17,9 +17,9 @@ from archiver.events import silent
 if TYPE_CHECKING:
     from archiver.cli.answers import Snapshotted
     from archiver.flows.setup import Made
-    from archiver.flows.snapshot import Snapshot
-    from archiver.flows.survey import Survey
-    from archiver.flows.tally import Tally
+    from archiver.flows.snapshot.snapshot import Snapshot
+    from archiver.flows.snapshot.survey import Survey
+    from archiver.flows.snapshot.tally import Tally
     from archiver.model.policy import Policy
 
 __all__ = ["command"]
@@ -63,7 +63,7 @@ def command(run: Run, only: tuple[str, ...], yes_lock: int | None, *, accept_nar
     What has not changed is not stored again. A run that was killed is finished by the same command.
     """
     from archiver.cli.opening import open_policy  # noqa: PLC0415 - loaded when called
-    from archiver.flows.snapshot import snapshot  # noqa: PLC0415
+    from archiver.flows.snapshot.snapshot import snapshot  # noqa: PLC0415
 
     policy = open_policy(run)
     confirm = _confirm(run, policy, yes_lock)
@@ -88,10 +88,10 @@ def command(run: Run, only: tuple[str, ...], yes_lock: int | None, *, accept_nar
 
 def _keys(run: Run, policy: Policy, only: tuple[str, ...], confirm: Callable[[Survey], None]) -> Made | None:
     """Make demo keys on the first run, where nothing can be locked for real and nothing will be refused."""
-    from archiver.flows.plan import plan  # noqa: PLC0415 - loaded when called
     from archiver.flows.setup import can_set_up_quietly, is_set_up, set_up  # noqa: PLC0415
+    from archiver.flows.snapshot.plan import plan  # noqa: PLC0415 - loaded when called
+    from archiver.flows.snapshot.survey import check_limits  # noqa: PLC0415
     from archiver.flows.state import StateFolder  # noqa: PLC0415
-    from archiver.flows.survey import check_limits  # noqa: PLC0415
 
     known = {source.id for source in policy.sources}
     if is_set_up(policy) or not can_set_up_quietly(policy) or not known.issuperset(only):

@@ -14,8 +14,8 @@ from archiver.errors import UsageError
 
 if TYPE_CHECKING:
     from archiver.cli.answers import Standing
-    from archiver.flows.status import HoldStatus, StampedBy, Status
-    from archiver.flows.witness_seen import SeenBy
+    from archiver.flows.status.status import HoldStatus, StampedBy, Status
+    from archiver.flows.witness.seen import SeenBy
 
 __all__ = ["command"]
 
@@ -38,7 +38,7 @@ def command(run: Run, /, *, place: Place) -> Answer:
 
 def _from_records(run: Run, place: Place) -> Status:
     from archiver.cli.reading import policy_of  # noqa: PLC0415 - loaded when called
-    from archiver.flows.status import status  # noqa: PLC0415
+    from archiver.flows.status.status import status  # noqa: PLC0415
 
     if place.trust is not None:
         raise UsageError(
@@ -53,7 +53,7 @@ def _from_records(run: Run, place: Place) -> Status:
 
 def _from_store(run: Run, place: Place) -> Status:
     from archiver.cli.reading import opened  # noqa: PLC0415 - loaded when called
-    from archiver.flows.status import status_of_store  # noqa: PLC0415
+    from archiver.flows.status.status import status_of_store  # noqa: PLC0415
 
     with opened(run, place) as reading:
         return status_of_store(reading, clock=run.clock, listener=run.talk.hear)

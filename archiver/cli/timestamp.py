@@ -13,7 +13,7 @@ from archiver.errors import ArchiverError, UsageError
 
 if TYPE_CHECKING:
     from archiver.cli.answers_timestamp import TimestampsTaken
-    from archiver.flows.stamping import Stamped
+    from archiver.flows.timestamps.stamping import Stamped
 
 __all__ = ["command", "taken", "words_of"]
 
@@ -46,7 +46,7 @@ def renew(run: Run, before: str | None) -> Answer:
 
 def _stamp(run: Run, *, again: bool, before: str | None = None) -> Answer:
     from archiver.cli.opening import open_policy  # noqa: PLC0415 - loaded when called
-    from archiver.flows.timestamp import stamp  # noqa: PLC0415
+    from archiver.flows.timestamps.timestamp import stamp  # noqa: PLC0415
 
     policy = open_policy(run)
     if not policy.timestamps.authorities:

@@ -120,10 +120,10 @@ def witness(run: Run, vkey: str, file: Path | None, output: Path | None) -> Answ
 
 def _as_of_now(policy: Policy) -> TrustFile:
     """Return the operator's own trust file with what the logs say now, as far as is known here."""
-    from archiver.flows.authorities import trusted_timestamps  # noqa: PLC0415 - loaded when called
     from archiver.flows.destinations import catalog_path  # noqa: PLC0415
     from archiver.flows.session import own_trust  # noqa: PLC0415
     from archiver.flows.state import StateFolder  # noqa: PLC0415
+    from archiver.flows.timestamps.authorities import trusted_timestamps  # noqa: PLC0415 - loaded when called
     from archiver.model.trust import TrustedHold  # noqa: PLC0415
 
     trust, state = own_trust(policy), StateFolder(policy.state)

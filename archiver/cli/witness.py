@@ -14,8 +14,8 @@ from archiver.errors import Exit, UsageError
 
 if TYPE_CHECKING:
     from archiver.cli.answers_witness import KeptCosignature
-    from archiver.flows.witness import Added, Looked
-    from archiver.flows.witness_memory import Home
+    from archiver.flows.witness.memory import Home
+    from archiver.flows.witness.witness import Added, Looked
     from archiver.model.key_uri import KeyUri
     from archiver.proof.cosignature import WitnessKey
 
@@ -64,8 +64,8 @@ def init_command(run: Run, name: str, home: Path, key: str | None, passphrase: s
     A key that is there already is taken, if no witness remembers anything in this folder.
     """
     from archiver.cli.answers_witness import MadeWitness  # noqa: PLC0415 - loaded when called
-    from archiver.flows.witness import begin  # noqa: PLC0415
-    from archiver.flows.witness_memory import Home  # noqa: PLC0415
+    from archiver.flows.witness.memory import Home  # noqa: PLC0415
+    from archiver.flows.witness.witness import begin  # noqa: PLC0415
     from archiver.model.key_uri import FileKey  # noqa: PLC0415
     from archiver.proof.note import is_name  # noqa: PLC0415
     from archiver.signing.open import create_log_signer, open_log_signer  # noqa: PLC0415
@@ -96,7 +96,7 @@ def init_command(run: Run, name: str, home: Path, key: str | None, passphrase: s
 def show_command(run: Run, home: Path) -> Answer:
     """Show who this witness is, and what it has seen last of each log."""
     from archiver.cli.answers_witness import SeenLog, ShownWitness  # noqa: PLC0415 - loaded when called
-    from archiver.flows.witness_memory import Home  # noqa: PLC0415
+    from archiver.flows.witness.memory import Home  # noqa: PLC0415
 
     place = Home(home)
     with place.locked():
@@ -148,8 +148,8 @@ def look_command(
     from archiver.cli.files import read_seen, read_trust, refuse_existing, write_output  # noqa: PLC0415
     from archiver.cli.opening import introduce  # noqa: PLC0415
     from archiver.cli.reading import open_place  # noqa: PLC0415
-    from archiver.flows.witness import look, put_line  # noqa: PLC0415
-    from archiver.flows.witness_memory import Home  # noqa: PLC0415
+    from archiver.flows.witness.memory import Home  # noqa: PLC0415
+    from archiver.flows.witness.witness import look, put_line  # noqa: PLC0415
     from archiver.signing.open import open_log_signer  # noqa: PLC0415
 
     if place.archive is None or place.trust is None:
@@ -206,7 +206,7 @@ def add_command(run: Run, file: Path) -> Answer:
     from archiver.cli.files import read_input  # noqa: PLC0415
     from archiver.cli.opening import open_policy  # noqa: PLC0415
     from archiver.flows.session import open_session  # noqa: PLC0415
-    from archiver.flows.witness import add  # noqa: PLC0415
+    from archiver.flows.witness.witness import add  # noqa: PLC0415
 
     data = read_input(file, "a cosigned checkpoint", limit=_MAX_NOTE)
     policy = open_policy(run)

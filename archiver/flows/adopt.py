@@ -29,7 +29,7 @@ from pydantic import ValidationError
 
 from archiver.errors import EvidenceError
 from archiver.flows.adopt_incidents import Left, incidents, is_settled, named_before
-from archiver.flows.key_facts import has_ended
+from archiver.flows.key.facts import has_ended
 from archiver.flows.session import Session, statement_opener
 from archiver.judge import batches
 from archiver.judge.rows import RowJudge

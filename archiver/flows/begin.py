@@ -10,7 +10,7 @@ import hashlib
 from dataclasses import dataclass, replace
 
 from archiver.errors import UsageError
-from archiver.flows import hold_in_force
+from archiver.flows.hold import in_force
 from archiver.flows.readme import readme
 from archiver.flows.session import Session
 from archiver.flows.vault import Vault
@@ -46,10 +46,10 @@ def check_policy(session: Session) -> policy_change.Change:
     A released matter may go; a matter that was extended may still have its old date in the policy, which is said.
     """
     released = session.releases()
-    hold_in_force.refuse_released(session.policy, released)
+    in_force.refuse_released(session.policy, released)
     if any(vault.store.destination.enforces_locks for vault in session.vaults):
-        hold_in_force.refuse_too_late(session.policy)
-    for line in hold_in_force.earlier_in_policy(session.policy, session.holds()):
+        in_force.refuse_too_late(session.policy)
+    for line in in_force.earlier_in_policy(session.policy, session.holds()):
         session.say(line, "warning")
     last = session.catalog.policy()
     if last is None:

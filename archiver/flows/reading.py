@@ -24,7 +24,7 @@ from typing import Final
 from archiver.errors import ArchiverError, EvidenceError, Exit, UsageError
 from archiver.events import Listener
 from archiver.flows.session import destination_store, own_trust
-from archiver.flows.status_destinations import standing
+from archiver.flows.status.destinations import standing
 from archiver.judge.reader import Archive, open_archive
 from archiver.model import layout
 from archiver.model.finding import Finding, Severity, exit_of

@@ -19,12 +19,12 @@ from pathlib import Path
 from archiver.catalog.catalog import Catalog
 from archiver.errors import EvidenceError, WorldError
 from archiver.events import Advanced, Listener, Stage
-from archiver.flows import hold_receipts
 from archiver.flows.destinations import Named, destinations, receipts_of
+from archiver.flows.hold import receipts
 from archiver.flows.reading import items_of
 from archiver.flows.session import destination_store, own_trust
 from archiver.flows.state import StateFolder
-from archiver.flows.witness_seen import keep, seen_in_store
+from archiver.flows.witness.seen import keep, seen_in_store
 from archiver.judge.reader import Archive, open_archive
 from archiver.model.policy import Policy
 from archiver.model.statement import SnapshotPredicate, Statement
@@ -85,7 +85,7 @@ def _rebuild(state: StateFolder, trust: TrustFile, named: Named, store: Store, l
             with closing(Catalog(fresh, mine=receipts_of(store.destination, trust))) as catalog:
                 take_in_log(catalog, archive, listener, "rebuild the catalog")
                 items = sum(take_in_lines(catalog, archive, one) for one in catalog.snapshots_without_items())
-                hold_receipts.take_in(catalog, archive.store)
+                receipts.take_in(catalog, archive.store)
                 _refuse_rollback(named.catalog, catalog)
                 made = _count(catalog, items)
             if trust.witnesses:

@@ -12,7 +12,8 @@
 
 from __future__ import annotations
 
-from archiver.flows import adopt, backlog, begin, deliver, hold_receipts, rebuild
+from archiver.flows import adopt, backlog, begin, deliver, rebuild
+from archiver.flows.hold import receipts
 from archiver.flows.session import Session
 from archiver.flows.vault import Vault
 from archiver.model import instant, layout, policy_change
@@ -62,7 +63,7 @@ def recover(session: Session) -> int:
     done += backlog.clear(session)
     done += _abort_lost(session, run)
     session.everywhere(lambda vault: rebuild.take_in_items(vault.catalog, vault.store, session.trust))
-    session.everywhere(lambda vault: hold_receipts.take_in(vault.catalog, vault.store))
+    session.everywhere(lambda vault: receipts.take_in(vault.catalog, vault.store))
     return done
 
 

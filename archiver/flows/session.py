@@ -25,7 +25,7 @@ from archiver.catalog.catalog import Catalog
 from archiver.errors import EvidenceError, UsageError, WorldError
 from archiver.events import Listener
 from archiver.flows.destinations import Named, destinations, receipts_of
-from archiver.flows.key_facts import ended_in, has_ended
+from archiver.flows.key.facts import ended_in, has_ended
 from archiver.flows.manners import remembered
 from archiver.flows.second_signature import cosign_heads, open_second_signer
 from archiver.flows.state import StateFolder

@@ -14,10 +14,10 @@ from datetime import datetime
 from pathlib import Path
 
 from archiver.errors import UsageError
-from archiver.flows.authorities import trusted_timestamps
 from archiver.flows.destinations import origin_of, without_log
 from archiver.flows.session import destination_store, own_trust, trust_path
 from archiver.flows.state import StateFolder
+from archiver.flows.timestamps.authorities import trusted_timestamps
 from archiver.model import layout, trust
 from archiver.model.instant import format_instant, round_up
 from archiver.model.key_uri import FileKey, place_of

@@ -20,7 +20,7 @@ from typing import Final, TypeVar
 from archiver.catalog.catalog import Catalog
 from archiver.errors import ArchiverError, EvidenceError, LockError, WorldError
 from archiver.events import Listener, Said
-from archiver.flows import hold_in_force
+from archiver.flows.hold import in_force
 from archiver.flows.state import StateFolder
 from archiver.flows.vault import Vault
 from archiver.model.policy import Policy
@@ -126,7 +126,7 @@ class Session:
 
     def retain_until(self, matters: tuple[str, ...] | None = None) -> datetime:
         """Return the end of the hold in force, of these matters or of the whole archive."""
-        until = hold_in_force.retain_until(self.policy, self.holds(), matters)
+        until = in_force.retain_until(self.policy, self.holds(), matters)
         return until if self.at_least is None else max(until, self.at_least)
 
     def lock_for(self, matters: tuple[str, ...] | None = None, *, store: Store | None = None) -> Lock:

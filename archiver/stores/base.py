@@ -151,7 +151,7 @@ class Store(Protocol):
 
 @runtime_checkable
 class Releases(Protocol):
-    """A store that can let go. Only `archiver.flows.hold_release` may call this, after two approvals."""
+    """A store that can let go. Only `archiver.flows.hold.release` may call this, after two approvals."""
 
     def release(self, key: str, version: str | None) -> Receipt:
         """Take the legal hold off one version and read it back; its mode and its date stay as they are.

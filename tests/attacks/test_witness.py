@@ -13,8 +13,8 @@ from world import ORIGIN, World, signers
 
 from archiver.errors import BusyError, EvidenceError, UsageError, WorldError
 from archiver.events import silent
-from archiver.flows.witness import begin, look, put_line
-from archiver.flows.witness_memory import Home
+from archiver.flows.witness.memory import Home
+from archiver.flows.witness.witness import begin, look, put_line
 from archiver.judge.log import Seen
 from archiver.judge.report import to_json
 from archiver.judge.verify import Options, WitnessResult

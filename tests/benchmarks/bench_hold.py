@@ -20,11 +20,11 @@ from pathlib import Path
 
 from archiver.catalog.catalog import Catalog
 from archiver.events import Advanced, Event, Stage, silent
-from archiver.flows.hold_extend import Instrument, extend
-from archiver.flows.hold_show import show
+from archiver.flows.hold.extend import Instrument, extend
+from archiver.flows.hold.show import show
 from archiver.flows.session import Session, open_session
 from archiver.flows.setup import set_up
-from archiver.flows.snapshot import snapshot
+from archiver.flows.snapshot.snapshot import snapshot
 from archiver.model import layout
 from archiver.model.policy import Policy, load_policy
 from archiver.model.statement import BatchPredicate, HoldWords, Subject, parse_statement

@@ -13,7 +13,7 @@ import pytest
 
 from archiver.events import Event, silent
 from archiver.flows.setup import is_set_up, set_up
-from archiver.flows.snapshot import Snapshot, snapshot
+from archiver.flows.snapshot.snapshot import Snapshot, snapshot
 from archiver.model.policy import Policy, load_policy
 
 POLICY = """\

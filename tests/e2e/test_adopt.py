@@ -14,7 +14,7 @@ from archiver.events import silent
 from archiver.flows import deliver
 from archiver.flows.adopt import _refuse_two
 from archiver.flows.reading import open_reading
-from archiver.flows.restore import restore
+from archiver.flows.restore.restore import restore
 from archiver.flows.session import Session
 from archiver.flows.state import StateFolder
 from archiver.model.statement import BatchPredicate, IncidentPredicate

@@ -14,7 +14,7 @@ import pytest
 from archiver.cli import run
 from archiver.errors import Exit, UsageError
 from archiver.events import silent
-from archiver.flows.kit import Choice, make_kit
+from archiver.flows.kit.kit import Choice, make_kit
 from archiver.flows.reading import open_reading
 
 OFFLINE = ["unshare", "-rn"] if subprocess.run(["unshare", "-rn", "true"], check=False).returncode == 0 else []

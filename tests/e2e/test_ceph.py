@@ -34,7 +34,7 @@ from real_organisation import (
 from archiver.errors import WorldError
 from archiver.events import silent
 from archiver.flows.reading import open_reading
-from archiver.flows.restore import restore
+from archiver.flows.restore.restore import restore
 from archiver.model import layout
 from archiver.model.instant import parse_instant
 

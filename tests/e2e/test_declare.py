@@ -15,9 +15,9 @@ import jsonschema
 import pytest
 
 from archiver.cli import run
-from archiver.flows.declaration_blocks import Document, Fact, Facts, Paragraph, Table
-from archiver.flows.declaration_markdown import escaped, to_markdown
-from archiver.flows.declaration_pdf import to_pdf
+from archiver.flows.declare.blocks import Document, Fact, Facts, Paragraph, Table
+from archiver.flows.declare.markdown import escaped, to_markdown
+from archiver.flows.declare.pdf import to_pdf
 from archiver.flows.reading import open_reading
 
 ROOT = Path(__file__).resolve().parent.parent.parent

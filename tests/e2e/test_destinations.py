@@ -11,7 +11,7 @@ import pytest
 from archiver.cli.entry import run
 from archiver.errors import Exit, UsageError, WorldError
 from archiver.flows import session
-from archiver.flows.hold_extend import Instrument, extend
+from archiver.flows.hold.extend import Instrument, extend
 from archiver.flows.setup import add_destinations
 from archiver.judge.reader import open_archive
 from archiver.judge.verify import verify

@@ -16,12 +16,12 @@ import boto3
 import pytest
 
 from archiver.errors import Exit, WorldError
-from archiver.flows import doctor_local
-from archiver.flows.doctor import doctor, print_policy
-from archiver.flows.doctor_items import State
+from archiver.flows.doctor import local
+from archiver.flows.doctor.doctor import doctor, print_policy
+from archiver.flows.doctor.items import State
 from archiver.flows.session import destination_store
 from archiver.flows.setup import set_up
-from archiver.flows.snapshot import snapshot
+from archiver.flows.snapshot.snapshot import snapshot
 from archiver.judge.verify import verify
 from archiver.model.policy import load_policy
 from archiver.stores.base import Lock
@@ -105,7 +105,7 @@ class Place:
 @pytest.fixture(autouse=True)
 def _on_disk(monkeypatch):
     """Temporary folders lie in memory on some machines, which is not what is looked at here."""
-    monkeypatch.setattr(doctor_local, "file_system_of", lambda _: "ext4")
+    monkeypatch.setattr(local, "file_system_of", lambda _: "ext4")
 
 
 @pytest.fixture

@@ -26,8 +26,8 @@ from pathlib import Path
 import attack_versions
 import pytest
 
-from archiver.flows import doctor_local
-from archiver.flows.doctor import print_policy
+from archiver.flows.doctor import local
+from archiver.flows.doctor.doctor import print_policy
 from archiver.model.policy import load_policy
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -112,7 +112,7 @@ class _Player(plain._Player):
 
 @pytest.fixture
 def player(stage, capfd, monkeypatch, ceph):
-    monkeypatch.setattr(doctor_local, "file_system_of", lambda _: "ext4")
+    monkeypatch.setattr(local, "file_system_of", lambda _: "ext4")
     ceph.enter(monkeypatch)
     bucket, users = ceph.bucket(), {"owner": ("", ceph)}
     for role, may in (("writer", "readwrite"), ("auditor", "read")):

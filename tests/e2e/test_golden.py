@@ -13,7 +13,7 @@ import pytest
 
 from archiver.events import silent
 from archiver.flows.reading import open_reading
-from archiver.flows.restore import restore
+from archiver.flows.restore.restore import restore
 from archiver.judge.verify import verify
 from archiver.stores.folder import FolderStore
 

@@ -16,7 +16,7 @@ from archiver.catalog.catalog import Catalog
 from archiver.events import silent
 from archiver.flows import deliver
 from archiver.flows.reading import open_reading
-from archiver.flows.restore import restore
+from archiver.flows.restore.restore import restore
 from archiver.flows.state import StateFolder
 
 FIRST = b"".join(b'{"request_id":"r%d","model":"m"}\n' % number for number in range(50))

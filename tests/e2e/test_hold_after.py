@@ -13,10 +13,10 @@ from moto import mock_aws
 
 from archiver.cli import run
 from archiver.events import silent
-from archiver.flows.hold_extend import Instrument, extend
-from archiver.flows.hold_show import show
+from archiver.flows.hold.extend import Instrument, extend
+from archiver.flows.hold.show import show
 from archiver.flows.session import destination_store
-from archiver.flows.status import status
+from archiver.flows.status.status import status
 from archiver.judge.verify import verify
 
 DATE = datetime(2027, 1, 1, 12, tzinfo=UTC)

@@ -14,9 +14,9 @@ from botocore.exceptions import ClientError
 from real_organisation import PREFIX, bad, move_in, now, until, verified
 
 from archiver.events import silent
-from archiver.flows.hold_approve import admit, approve
-from archiver.flows.hold_extend import Instrument, extend
-from archiver.flows.hold_release import make_request, release
+from archiver.flows.hold.approve import admit, approve
+from archiver.flows.hold.extend import Instrument, extend
+from archiver.flows.hold.release import make_request, release
 from archiver.flows.session import whoami
 from archiver.model.statement_holds import encode_request
 from archiver.proof import keys

@@ -12,8 +12,9 @@ import pytest
 from archiver.catalog.catalog import Catalog
 from archiver.errors import UsageError, WorldError
 from archiver.events import silent
-from archiver.flows import hold_extend, session
-from archiver.flows.hold_extend import Instrument, extend
+from archiver.flows import session
+from archiver.flows.hold import extend as hold_extend
+from archiver.flows.hold.extend import Instrument, extend
 from archiver.flows.rebuild import rebuild
 from archiver.judge.verify import verify
 from archiver.model.statement import parse_statement

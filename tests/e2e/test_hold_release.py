@@ -12,11 +12,11 @@ import pytest
 
 from archiver.errors import EvidenceError, UsageError
 from archiver.events import silent
-from archiver.flows.hold_approve import admit, approve
-from archiver.flows.hold_extend import Instrument
-from archiver.flows.hold_release import make_request, release, would_release
+from archiver.flows.hold.approve import admit, approve
+from archiver.flows.hold.extend import Instrument
+from archiver.flows.hold.release import make_request, release, would_release
 from archiver.flows.reading import open_reading
-from archiver.flows.restore import restore
+from archiver.flows.restore.restore import restore
 from archiver.flows.session import own_trust, whoami
 from archiver.judge.verify import verify
 from archiver.model.statement_holds import encode_request
@@ -326,7 +326,7 @@ def test_when_the_last_matter_lets_go_everything_is_free(shared):
 
 
 def test_an_extension_leaves_the_batches_of_other_matters_as_they_are(shared):
-    from archiver.flows.hold_extend import extend
+    from archiver.flows.hold.extend import extend
 
     place, _ = shared
     place.later(minutes=1)
@@ -349,7 +349,7 @@ def test_an_extension_leaves_the_batches_of_other_matters_as_they_are(shared):
 
 
 def test_an_auditor_demands_what_the_report_of_a_limited_hold_names(shared, monkeypatch):
-    from archiver.flows import hold_extend
+    from archiver.flows.hold import extend
 
     place, _ = shared
     place.later(minutes=1)
@@ -358,9 +358,9 @@ def test_an_auditor_demands_what_the_report_of_a_limited_hold_names(shared, monk
         def __init__(self, *_arguments):
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(hold_extend, "holds", Killed)
+    monkeypatch.setattr(extend, "holds", Killed)
     with pytest.raises(KeyboardInterrupt):
-        hold_extend.extend(
+        extend.extend(
             place.policy,
             "CASE-1",
             datetime(2027, 7, 1, 12, tzinfo=UTC),

@@ -8,9 +8,9 @@ from key_places import PIN
 
 from archiver.errors import UsageError, WorldError
 from archiver.events import silent
-from archiver.flows.doctor import doctor
+from archiver.flows.doctor.doctor import doctor
 from archiver.flows.setup import can_set_up_quietly, set_up
-from archiver.flows.snapshot import snapshot
+from archiver.flows.snapshot.snapshot import snapshot
 
 ENVIRON = {"ARCHIVER_PIN": PIN}
 

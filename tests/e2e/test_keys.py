@@ -13,9 +13,10 @@ from other_verifiers import others_say
 
 from archiver.cli import run, schemas
 from archiver.errors import EvidenceError, UsageError, WorldError
-from archiver.flows import key_end, key_rotate
-from archiver.flows.key_end import end_key, known_keys
-from archiver.flows.key_rotate import rotate
+from archiver.flows.key import end as key_end
+from archiver.flows.key import rotate as key_rotate
+from archiver.flows.key.end import end_key, known_keys
+from archiver.flows.key.rotate import rotate
 
 ENVIRON = {"ARCHIVER_PIN": PIN, "ARCHIVER_PASSPHRASE": "correct horse"}
 ROLES = pytest.mark.parametrize("role", ["statement", "log"])
@@ -201,7 +202,7 @@ def test_a_successor_of_the_log_key_in_a_token_too(token, place, verified):
 
 def _take(place):
     from archiver.events import silent
-    from archiver.flows.snapshot import snapshot
+    from archiver.flows.snapshot.snapshot import snapshot
 
     place.later(hours=1)
     assert (
@@ -285,7 +286,7 @@ def test_what_a_revoked_key_signed_is_unknown_without_a_timestamp(place):
 
 def test_an_approver_is_added_and_retired_in_the_log(place, verified, tmp_path):
     from archiver.events import silent
-    from archiver.flows.hold_approve import admit
+    from archiver.flows.hold.approve import admit
     from archiver.proof import keys
     from archiver.signing.file import create_p256
 
@@ -304,7 +305,7 @@ def test_an_approver_is_added_and_retired_in_the_log(place, verified, tmp_path):
 def test_an_approver_from_before_the_first_snapshot_is_named_by_the_archive(organisation, verified, tmp_path):
     from archiver.catalog.catalog import Catalog
     from archiver.events import silent
-    from archiver.flows.hold_approve import admit
+    from archiver.flows.hold.approve import admit
     from archiver.flows.state import StateFolder
     from archiver.proof import keys
     from archiver.signing.file import create_p256
@@ -328,7 +329,7 @@ def test_an_approver_from_before_the_first_snapshot_is_named_by_the_archive(orga
 def test_a_sealed_key_has_a_sealed_successor(organisation, verified):
     from archiver.events import silent
     from archiver.flows.setup import set_up
-    from archiver.flows.snapshot import snapshot
+    from archiver.flows.snapshot.snapshot import snapshot
 
     place = organisation
     (place.papers / "memo.txt").write_bytes(b"memo")

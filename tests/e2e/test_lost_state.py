@@ -11,7 +11,7 @@ from archiver.errors import WorldError
 from archiver.events import silent
 from archiver.flows import session
 from archiver.flows.reading import finished_snapshot, items_of, open_reading
-from archiver.flows.restore import restore
+from archiver.flows.restore.restore import restore
 from archiver.flows.state import StateFolder
 from archiver.stores.folder import FolderStore
 

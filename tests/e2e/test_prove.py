@@ -10,7 +10,7 @@ import pytest
 
 from archiver.errors import EvidenceError, Exit, UsageError
 from archiver.events import silent
-from archiver.flows.prove import Checked, check_proof, prove
+from archiver.flows.prove.prove import Checked, check_proof, prove
 from archiver.flows.reading import UnknownError, open_reading
 from archiver.flows.session import own_trust
 from archiver.model.leaf import DOCUMENT_ROW

@@ -13,8 +13,8 @@ import pytest
 from archiver.cli import run
 from archiver.errors import EvidenceError, UsageError
 from archiver.events import silent
-from archiver.flows.prove import prove
-from archiver.flows.prove_range import check_any, check_range, prove_range
+from archiver.flows.prove.byte_range import check_any, check_range, prove_range
+from archiver.flows.prove.prove import prove
 from archiver.flows.reading import open_reading
 from archiver.flows.session import own_trust
 from archiver.model.leaf import DOCUMENT_ROW

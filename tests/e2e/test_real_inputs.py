@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from archiver.events import silent
 from archiver.flows.reading import open_reading
-from archiver.flows.restore import restore
+from archiver.flows.restore.restore import restore
 
 
 def restored(place, target: Path) -> None:

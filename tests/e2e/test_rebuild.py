@@ -13,7 +13,7 @@ from archiver.events import silent
 from archiver.flows.rebuild import rebuild, take_in_items
 from archiver.flows.session import destination_store, own_trust
 from archiver.flows.state import StateFolder
-from archiver.flows.status import status
+from archiver.flows.status.status import status
 
 
 def answers(place) -> dict[str, list[tuple[object, ...]]]:

@@ -12,9 +12,9 @@ import pytest
 
 from archiver.errors import Exit, UsageError
 from archiver.events import silent
-from archiver.flows import capture
 from archiver.flows.reading import open_reading
-from archiver.flows.restore import Restored, inner_path, restore
+from archiver.flows.restore.restore import Restored, inner_path, restore
+from archiver.flows.snapshot import capture
 from archiver.model.item import Item
 from archiver.sources.base import Problem, ReadProblem
 

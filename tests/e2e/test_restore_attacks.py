@@ -16,8 +16,8 @@ import pytest
 from archiver.errors import EvidenceError, Exit, UsageError, WorldError
 from archiver.events import silent
 from archiver.flows.reading import Reading, open_reading
-from archiver.flows.restore import Restored, restore
-from archiver.flows.restore_tree import NameRefusedError, open_tree
+from archiver.flows.restore.restore import Restored, restore
+from archiver.flows.restore.tree import NameRefusedError, open_tree
 from archiver.model import tables
 from archiver.model.item import Item
 from archiver.model.items import ItemLine, Part

@@ -9,9 +9,9 @@ import pytest
 
 from archiver.errors import Exit
 from archiver.events import silent
-from archiver.flows.prove import check_proof, prove
+from archiver.flows.prove.prove import check_proof, prove
 from archiver.flows.reading import open_reading
-from archiver.flows.restore import restore
+from archiver.flows.restore.restore import restore
 
 
 def files(folder: Path) -> dict[str, bytes]:

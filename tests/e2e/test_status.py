@@ -12,7 +12,7 @@ import pytest
 
 from archiver.cli import run, schemas
 from archiver.errors import Exit
-from archiver.flows.status import status
+from archiver.flows.status.status import status
 
 LATER = "2027-07-01T12:00:00Z"
 

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from archiver.events import silent
-from archiver.flows.kit import Choice, make_kit
-from archiver.flows.prove import prove
+from archiver.flows.kit.kit import Choice, make_kit
+from archiver.flows.kit.sigstore import export
+from archiver.flows.prove.prove import prove
 from archiver.flows.reading import open_reading
 from archiver.flows.session import own_trust
-from archiver.flows.sigstore import export
 from archiver.proof import canonical, dsse, keys, merkle, timestamp_path
 from archiver.signing.tsa import Authority, http_fetch
 

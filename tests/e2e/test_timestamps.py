@@ -11,8 +11,8 @@ import pytest
 from openssl_authority import OpensslAuthority
 
 from archiver.errors import UsageError, WorldError
-from archiver.flows.status import status
-from archiver.flows.timestamp import stamp
+from archiver.flows.status.status import status
+from archiver.flows.timestamps.timestamp import stamp
 from archiver.judge.verify import verify
 from archiver.model.policy import PolicyError
 from archiver.stores.folder import FolderStore
@@ -148,9 +148,9 @@ def test_an_authority_whose_clock_is_wrong_is_not_believed(stamped):
 
 
 def test_an_hour_later_a_run_that_goes_on_stamps_again(stamped):
-    from archiver.flows.authorities import authorities_of
     from archiver.flows.session import open_session
-    from archiver.flows.stamping import Stamper
+    from archiver.flows.timestamps.authorities import authorities_of
+    from archiver.flows.timestamps.stamping import Stamper
 
     stamped.take()
     with (
@@ -194,7 +194,7 @@ def test_a_kill_while_a_token_is_stored_leaves_nothing_behind(stamped, tsa, monk
 
 
 def test_the_doctor_asks_every_authority(stamped, tsa):
-    from archiver.flows.doctor_timestamps import timestamp_items
+    from archiver.flows.doctor.timestamps import timestamp_items
 
     stamped.now += timedelta(hours=1)
     tsa[0].mood = "down"

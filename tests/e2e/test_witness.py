@@ -13,7 +13,7 @@ import pytest
 from moto import mock_aws
 
 from archiver.cli import run, schemas
-from archiver.flows.status import status
+from archiver.flows.status.status import status
 from archiver.proof import checkpoint, cosignature, merkle, note
 from archiver.signing.file import open_ed25519
 

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from archiver.events import silent
 from archiver.flows.reading import open_reading
-from archiver.flows.restore import restore
+from archiver.flows.restore.restore import restore
 from archiver.flows.setup import set_up
-from archiver.flows.snapshot import snapshot
+from archiver.flows.snapshot.snapshot import snapshot
 from archiver.judge.verify import verify
 from archiver.model.policy import load_policy
 from archiver.stores.folder import FolderStore

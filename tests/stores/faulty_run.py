@@ -17,7 +17,7 @@ import botocore.endpoint
 from real_organisation import process_of
 
 from archiver.cli import entry, opening, plan  # noqa: F401 - imported here, so that no fork needs to
-from archiver.flows import snapshot  # noqa: F401 - the same
+from archiver.flows.snapshot import snapshot  # noqa: F401 - the same
 from archiver.stores import s3, s3_client
 
 PATIENCE_S = 60.0

@@ -22,7 +22,7 @@ import pytest
 
 from archiver.events import silent
 from archiver.flows import session
-from archiver.flows.snapshot import snapshot
+from archiver.flows.snapshot.snapshot import snapshot
 from archiver.judge.verify import Report, verify
 from archiver.model.instant import format_instant
 from archiver.model.policy import load_policy

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from archiver.errors import Exit
-from archiver.flows import doctor_local
-from archiver.flows.doctor import doctor
-from archiver.flows.doctor_items import CODES, Item, State, exit_of
-from archiver.flows.doctor_local import file_system_of
+from archiver.flows.doctor import local
+from archiver.flows.doctor.doctor import doctor
+from archiver.flows.doctor.items import CODES, Item, State, exit_of
+from archiver.flows.doctor.local import file_system_of
 from archiver.flows.setup import set_up
-from archiver.flows.snapshot import snapshot
+from archiver.flows.snapshot.snapshot import snapshot
 from archiver.model.policy import load_policy
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -40,10 +40,8 @@ state: {state}
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     # Temporary folders lie in memory on some machines; everything but /dev/shm counts as a disk here.
-    real = doctor_local.file_system_of
-    monkeypatch.setattr(
-        doctor_local, "file_system_of", lambda path: real(path) if path.is_relative_to("/dev/shm") else "ext4"
-    )
+    real = local.file_system_of
+    monkeypatch.setattr(local, "file_system_of", lambda path: real(path) if path.is_relative_to("/dev/shm") else "ext4")
     (tmp_path / "papers").mkdir()
     (tmp_path / "papers" / "memo.txt").write_text("keep\n")
     tmp_path.chmod(0o700)
@@ -117,7 +115,7 @@ def test_state_in_memory_is_a_failure(place):
 
 def test_a_disk_without_room_for_the_spool_is_a_failure(place, monkeypatch):
     free = os.statvfs(place).f_bavail * os.statvfs(place).f_frsize
-    monkeypatch.setattr(doctor_local, "SPOOL_BATCHES", 2 * free // 2**20)  # of 1 MiB each: twice what there is
+    monkeypatch.setattr(local, "SPOOL_BATCHES", 2 * free // 2**20)  # of 1 MiB each: twice what there is
     found = look(place)
     assert (item(found, "spool-space").state, found.exit) == (State.FAILED, Exit.WORLD)
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 from moto import mock_aws
 
-from archiver.flows.doctor_items import State, exit_of
-from archiver.flows.doctor_probe import probe_items
+from archiver.flows.doctor.items import State, exit_of
+from archiver.flows.doctor.probe import probe_items
 from archiver.stores.probe import probe
 from archiver.stores.s3 import S3Store
 from archiver.stores.s3_client import connect

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from archiver.flows.doctor_items import State
-from archiver.flows.doctor_policies import ROLES, role_policy
-from archiver.flows.doctor_powers import POWERS, power_items
+from archiver.flows.doctor.items import State
+from archiver.flows.doctor.policies import ROLES, role_policy
+from archiver.flows.doctor.powers import POWERS, power_items
 from archiver.stores.base import Destination
 
 CODES = [power.code for power in POWERS]

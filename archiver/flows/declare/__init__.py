@@ -1,0 +1,1 @@
+"""Declarations about an archive, filled from its log: Markdown and PDF."""

@@ -1,0 +1,1 @@
+"""Everything that could break the promise of an archive, looked at and tried."""

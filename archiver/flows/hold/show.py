@@ -1,0 +1,137 @@
+"""How long a matter is held, and whether every stored version really is: asked of the store, version by version.
+
+>>> [shown.earliest for shown in show(policy, clock=clock, listener=silent)]
+[datetime.datetime(2027, 1, 1, 12, 0, tzinfo=datetime.timezone.utc)]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from archiver.catalog.catalog import Catalog
+from archiver.errors import Exit, UsageError
+from archiver.events import Advanced, Listener, Stage
+from archiver.flows.catalog_now import catalog_now
+from archiver.flows.destinations import destinations, known_catalog
+from archiver.flows.hold import in_force
+from archiver.flows.hold.scope import Scope, matters_ever, only, serving
+from archiver.flows.hold.sweep import Tally, looks
+from archiver.flows.session import destination_store, own_trust
+from archiver.flows.state import StateFolder
+from archiver.model import hold
+from archiver.model.policy import Matter, Policy
+from archiver.model.statement_holds import HoldPredicate, ReleasePredicate
+from archiver.model.trust import TrustFile
+from archiver.stores.base import Lock, Store
+from archiver.writer.place import meets
+
+__all__ = ["ShownHold", "show"]
+
+
+@dataclass(frozen=True)
+class ShownHold:
+    """A matter's hold and the locks behind it. `below` counts versions that are locked to less than the hold."""
+
+    matter: Matter
+    until: datetime
+    instruments: tuple[str, ...]
+    extensions: tuple[HoldPredicate, ...]
+    release: ReleasePredicate | None
+    readings: tuple[tuple[str, datetime], ...]
+    now: datetime
+    found: Tally = field(default_factory=Tally)
+    others: int = 0
+    strangers: int = 0
+
+    @property
+    def left(self) -> timedelta:
+        """How long it still runs."""
+        return self.until - self.now
+
+    @property
+    def exit(self) -> Exit:
+        """4 where a lock is below the hold, 3 where one is not known or the date has passed."""
+        if self.release is not None:
+            return Exit.OK
+        if self.found.below:
+            return Exit.LOCK
+        return Exit.INCOMPLETE if self.found.unknown or self.left <= timedelta(0) else Exit.OK
+
+
+def show(
+    policy: Policy, matter: str | None = None, *, clock: Callable[[], datetime], listener: Listener
+) -> tuple[ShownHold, ...]:
+    """Look at the holds of one matter or of all."""
+    known = [one.id for one in policy.matters]
+    if matter is not None and matter not in known:
+        raise UsageError("no-such-matter", f"{matter}: expected one of {', '.join(known)}", hint="see `matters`")
+    own_trust(policy)
+    state = StateFolder(policy.state)
+    if not state.exists:
+        raise UsageError(
+            "never-run",
+            f"{state.path}: expected the records of a run, found none",
+            hint="run `archiver snapshot` first, or `archiver catalog rebuild` if this machine is new to the archive",
+        )
+    found: dict[str, ShownHold] = {}
+    trust = own_trust(policy)
+    for named in destinations(policy, trust):
+        store = destination_store(policy, clock, named.spec)
+        with closing(known_catalog(named)) as known_here, catalog_now(known_here, store, trust, named.log) as catalog:
+            for one in policy.matters:
+                if matter in (None, one.id):
+                    words = _words(policy, catalog, one, clock())
+                    words = words if one.id not in found else _later(found[one.id], words)
+                    found[one.id] = _looked(words, catalog, store, trust, clock, listener)
+    return tuple(found.values())
+
+
+def _later(one: ShownHold, other: ShownHold) -> ShownHold:
+    """Return what the logs of two destinations say, of which one may be behind; what was looked at stays."""
+    newer = max(one, other, key=lambda shown: (shown.until, len(shown.extensions)))
+    release = one.release if one.release and other.release else None
+    return replace(newer, release=release, found=one.found, others=one.others, strangers=one.strangers)
+
+
+def _looked(  # noqa: PLR0917 - of this module alone
+    shown: ShownHold,
+    catalog: Catalog,
+    store: Store,
+    trust: TrustFile,
+    clock: Callable[[], datetime],
+    listener: Listener,
+) -> ShownHold:
+    """Look at the lock of every version in one destination that a matter is about."""
+    matter = shown.matter
+    several = len(matters_ever(catalog)) > 1
+    scope = Scope(catalog, store, trust, takes=only(serving(store, trust, {matter.id}) if several else None))
+    held = Lock("COMPLIANCE", shown.until, legal_hold=True)
+    listener(Stage(f"look at every lock for {matter.id}", None, "objects"))
+    for looked in looks(store, scope.versions(), clock):
+        shown.found.take(looked, below=looked.lock.mode is not None and not meets(looked.lock, held))
+        listener(Advanced())
+    return replace(shown, others=shown.others + scope.others, strangers=shown.strangers + scope.strangers)
+
+
+def _words(policy: Policy, catalog: Catalog, matter: Matter, now: datetime) -> ShownHold:
+    """Return what policy and log say of a matter."""
+    day = hold.last_day(matter.hold.stated_as)
+    extensions = [
+        words
+        for _, statement in catalog.statements("hold")
+        if isinstance(words := statement.predicate, HoldPredicate) and words.matter == matter.id
+    ]
+    signed = catalog.policy()
+    orders = [one.instrument for one in signed.matters if one.id == matter.id] if signed else []
+    return ShownHold(
+        matter=matter,
+        until=in_force.retain_until(policy, catalog.holds(), (matter.id,)),
+        instruments=tuple(dict.fromkeys(filter(None, (*orders, *(one.instrument for one in extensions))))),
+        extensions=tuple(extensions),
+        release=catalog.releases().get(matter.id),
+        readings=tuple((one.name, one.ends) for one in hold.readings(day)) if day else (),
+        now=now,
+    )

@@ -1,0 +1,55 @@
+"""Handing out a proof: stated in the log before it is written, and after.
+
+>>> hand_out(access, data, reading.trust, Path("proof.json"), write_output)
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+from archiver.flows.access import Access, Words, sayable
+from archiver.flows.prove.byte_range import check_range
+from archiver.flows.prove.prove import check_proof
+from archiver.model.trust import TrustFile
+
+__all__ = ["hand_out", "hand_out_range"]
+
+
+def hand_out_range(
+    access: Access, data: bytes, trust: TrustFile, to: Path, write: Callable[[Path, bytes], None]
+) -> None:
+    """Write a proof of a range to a file, between the two statements that say so."""
+    checked = check_range(data, trust)
+    about: Words = {
+        "item": checked.item,
+        "offset": checked.offset,
+        "length": checked.length,
+        "batch": checked.groups[0].batch,
+        "record": checked.groups[0].record,
+        "sha256": checked.sha256,
+        "to": sayable(f"{socket.gethostname()}:{to.absolute()}"),
+    }
+    counts = {"records": sum(group.records for group in checked.groups), "bytes": checked.length}
+    access.begin(about, counts)
+    write(to, data)
+    access.end("ok", about, counts)
+
+
+def hand_out(access: Access, data: bytes, trust: TrustFile, to: Path, write: Callable[[Path, bytes], None]) -> None:
+    """Write a proof to a file, between the two statements that say so."""
+    checked = check_proof(data, trust)
+    about: Words = {
+        "item": checked.item,
+        "offset": checked.offset,
+        "length": checked.length,
+        "batch": checked.batch,
+        "record": checked.record,
+        "sha256": checked.sha256,
+        "to": sayable(f"{socket.gethostname()}:{to.absolute()}"),
+    }
+    counts = {"records": 1, "bytes": checked.length}
+    access.begin(about, counts)
+    write(to, data)
+    access.end("ok", about, counts)

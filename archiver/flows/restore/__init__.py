@@ -1,0 +1,1 @@
+"""The files of a snapshot, written to a folder as they were."""

@@ -1,0 +1,387 @@
+"""Giving back what a snapshot kept: `DIR/<source>/<path>`, byte for byte, into a folder that is new or empty.
+
+    1  every line of the snapshot is read and checked, what is wanted is planned; nothing is written yet
+    2  batches are read once each, in order; rows go to the files that they belong to
+    3  a file appears under its name only when its size and SHA-256 are those of its line, with its mode and times
+    4  what is left is read file by file; hard links are linked; folders get their mode and times, inner ones first
+
+Nothing is written outside the folder, nothing is replaced, no link is followed. Links, FIFOs, sockets and devices are
+listed, never made. What could not be restored is listed with the reason.
+
+With `decoded`, what was found inside an item goes to `DIR/<source>.decoded/`, which no source can be called. There
+a component is spelled as in the archive with `!` written `%21`; the last one ends in `!<member>` for each member, in
+which `/` is written `%2F`. So no two items share a name:
+
+>>> inner_path(Item("logs", "2026/a.jsonl.gz", ("gzip",)))
+'2026/a.jsonl.gz!gzip'
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+
+from archiver.errors import EvidenceError, Exit, UsageError
+from archiver.events import Advanced, Listener, Stage
+from archiver.flows.access import Access, Unrecorded, Words, sayable
+from archiver.flows.reading import Reading, UnknownError, check_source, finished_snapshot, items_of
+from archiver.flows.restore.account import Account, NotRestored, Restored
+from archiver.flows.restore.facts import give_back, holes_of, write_at
+from archiver.flows.restore.plan import Plan, Range
+from archiver.flows.restore.rows import check_rows, joined
+from archiver.flows.restore.tree import NameRefusedError, Parts, Tree, check_target, open_tree
+from archiver.judge.content import ObjectError
+from archiver.judge.disposal import Disposals
+from archiver.model.glob import BadGlobError, Matcher, compile_glob
+from archiver.model.item import Item
+from archiver.model.items import CONTENT_STATUSES, ItemLine, Part
+from archiver.model.statement import SnapshotPredicate
+from archiver.proof import canonical
+
+__all__ = ["NotRestored", "Restored", "inner_path", "restore"]
+
+_SOURCE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+
+
+def restore(
+    reading: Reading,
+    *,
+    to: Path,
+    snapshot: str | None = None,
+    source: str | None = None,
+    path_glob: str | None = None,
+    decoded: bool = False,
+    listener: Listener,
+    access: Access | None = None,
+) -> Restored:
+    """Restore a snapshot, the newest finished one unless it is named, or the part of it that source and glob choose.
+
+    An operator's `access` is stated before the first byte is written, and again when all is done.
+    """
+    access = access or Unrecorded()
+    check_target(to)
+    wanted = finished_snapshot(reading.archive, snapshot)
+    choice = _Choice(wanted, source, path_glob, decoded=decoded)
+    plan = Plan()
+    try:
+        disposals = Disposals(reading.archive, reading.now)
+        account = Account(reading.exit, disposals.may_be_gone)
+        try:
+            _plan(reading, wanted, choice, plan, account)
+        except ObjectError as problem:
+            if problem.code == "object-missing" and disposals.may_be_gone(problem.key):
+                words = "released by two approvers, its date has passed, and it is not there any more"
+                raise UnknownError("object-disposed", f"{wanted.id}: its list of items: {words}") from problem
+            raise
+        about = choice.about(wanted.id, to)
+        access.begin({**about, "items": plan.files, "bytes": plan.bytes}, {"items": plan.files, "bytes": plan.bytes})
+        # A kill from here on leaves an access that has begun and not ended, and a folder with whole files only.
+        listener(Stage("restore", plan.bytes, "bytes"))
+        with open_tree(to) as tree:
+            _Restore(reading, plan, tree, account, listener).run()
+        done = account.result(wanted.id)
+        _state(access, about, done)
+        return done
+    finally:
+        plan.close()
+
+
+def inner_path(item: Item) -> str:
+    """Return the path of an inner item below `<source>.decoded`."""
+    members = [member.replace("!", "%21").replace("/", "%2F") for member in item.members]
+    return "!".join([item.path.replace("!", "%21"), *members])
+
+
+def _state(access: Access, about: Words, done: Restored) -> None:
+    """State what was handed out, and what of it was not, by name as far as a report goes."""
+    counts = {"files": done.files, "folders": done.folders, "bytes": done.bytes, "missing": sum(done.counts.values())}
+    missing: list[canonical.JSON] = [{"item": one.item, "reason": one.reason} for one in done.not_restored]
+    by_reason: dict[str, canonical.JSON] = dict(done.counts)
+    words: Words = {**about, "items": done.files, "bytes": done.bytes, "counts_missing": by_reason, "missing": missing}
+    access.end("ok" if done.exit is Exit.OK else "partial", words, counts)
+
+
+class _Choice:
+    """Which lines are wanted."""
+
+    def __init__(self, wanted: SnapshotPredicate, source: str | None, path_glob: str | None, *, decoded: bool) -> None:
+        check_source(wanted, source)
+        self.source = source
+        self.glob = path_glob
+        self.decoded = decoded
+        self._matches: Matcher = bool
+        if path_glob is not None:
+            try:
+                self._matches = compile_glob(path_glob)
+            except BadGlobError as problem:
+                raise UsageError("glob-refused", f"--path: {problem}", hint=f"write {problem.instead}") from problem
+
+    def takes(self, line: ItemLine) -> bool:
+        return self._matches(line.item.relative_bytes())
+
+    def about(self, snapshot: str, to: Path) -> Words:
+        """Return the words of a report: by these rules whoever has the snapshot knows what was chosen."""
+        return {
+            "snapshot": snapshot,
+            "source": self.source,
+            "path": self.glob,
+            "decoded": self.decoded,
+            "to": sayable(f"{socket.gethostname()}:{to.absolute()}"),
+        }
+
+
+def _plan(reading: Reading, wanted: SnapshotPredicate, choice: _Choice, plan: Plan, account: Account) -> None:
+    """Sort the lines of the snapshot; when this ends without an error, every line of it was checked."""
+    matched = False
+    for line in items_of(reading.archive, wanted):
+        if choice.source not in (None, line.item.source):
+            continue
+        takes = choice.takes(line)
+        if line.kind == "directory" and line.status not in ("absent", "excluded"):
+            plan.add_folder(line, chosen=takes)
+            if takes and line.status == "failed":
+                account.missing(line, "failed", _why(line), Exit.INCOMPLETE)
+        elif not takes or (line.item.members and not choice.decoded):
+            continue
+        elif line.status in CONTENT_STATUSES:
+            plan.add_file(line)
+        else:
+            status = Exit.INCOMPLETE if line.status == "failed" else Exit.OK
+            account.missing(line, line.kind if line.status == "recorded" else line.status, _why(line), status)
+        matched = matched or takes
+    if choice.glob is not None and not matched:
+        raise UsageError(
+            "nothing-matches",
+            f"--path {choice.glob}: expected items of snapshot {wanted.id}, found none",
+            hint="see `archiver list items`; a glob matches the whole path, `**/*.pdf` in all folders",
+        )
+
+
+def _why(line: ItemLine) -> str:
+    if line.kind == "symlink" and line.file is not None:
+        return f"a link to {line.file['link_target']}; links are not made again"
+    if line.status == "recorded":
+        return f"a {line.kind} has no content"
+    if line.status == "absent":
+        return "it was not there any more when this snapshot was made"
+    return ": ".join(word for word in (line.reason, line.detail) if word) or line.status
+
+
+@dataclass
+class _Writing:
+    """A file on its way: how far it has come."""
+
+    line: ItemLine
+    name: bytes
+    holes: list[tuple[int, int]]
+    size: int = 0
+    ranges: int = 0
+    digest: hashlib._Hash = field(default_factory=hashlib.sha256)
+
+
+class _Restore:
+    """One restore into an open folder."""
+
+    def __init__(self, reading: Reading, plan: Plan, tree: Tree, account: Account, listener: Listener) -> None:
+        self._archive = reading.archive
+        self._plan = plan
+        self._tree = tree
+        self._account = account
+        self._listener = listener
+        self._open: dict[int, _Writing] = {}
+
+    def run(self) -> None:
+        for line in self._plan.chosen_folders():
+            self._folder(line)
+        for batch in self._plan.batches():
+            self._batch(batch)
+        # A file whose last rows never came is not done and is read again below, by itself, and its problem is said.
+        for number in list(self._open):
+            self._tree.drop(self._open.pop(number).name)
+        for number, leader, line in self._plan.links():
+            self._link(number, leader, line)
+        for number, line in self._plan.left():
+            self._alone(number, line)
+        for line in self._plan.folders_inside_out():
+            self._folder_facts(line)
+
+    # Batches
+
+    def _batch(self, batch: str) -> None:
+        waiting = self._plan.ranges(batch)
+        coming = next(waiting, None)
+        active: list[Range] = []
+        try:
+            for first, rows in self._rows(batch):
+                end = first + rows.num_rows
+                while coming is not None and coming.first < end:
+                    active.append(coming)
+                    coming = next(waiting, None)
+                for one in active:
+                    self._feed(one, first, rows)
+                active = [one for one in active if one.end > end]
+                if not active and coming is None:
+                    break
+        except EvidenceError:
+            return  # what needs this batch is still not done, and says so when it is read by itself
+
+    def _rows(self, batch: str) -> Iterator[tuple[int, pa.RecordBatch]]:
+        found = self._archive.statement("batch", batch)
+        if found is None:
+            raise EvidenceError("statement-missing", f"batch {batch}: expected its statement in the log, found none")
+        first = 0
+        for rows in self._archive.batch_rows(found[1]):
+            yield first, rows
+            first += rows.num_rows
+
+    def _feed(self, one: Range, first: int, rows: pa.RecordBatch) -> None:
+        """Write the rows of a range that are among `rows`, the first of which has the number `first`."""
+        try:
+            writing = self._open.get(one.number) or self._begin(one.number)
+            if writing is None:
+                return
+            part = writing.line.parts[writing.ranges]
+            start, end = max(one.first, first), min(one.end, first + rows.num_rows)
+            self._take(writing, part, rows.slice(start - first, end - start))
+            if end == one.end:
+                writing.ranges += 1
+                if writing.ranges == len(writing.line.parts):
+                    self._finish(writing)
+                    self._done(one.number)
+        except EvidenceError as problem:
+            self._refuse(one.number, problem)
+
+    def _begin(self, number: int) -> _Writing | None:
+        if self._plan.is_done(number):
+            return None  # it was refused at an earlier row
+        writing = self._start(self._plan.line(number))
+        self._open[number] = writing
+        return writing
+
+    def _start(self, line: ItemLine) -> _Writing:
+        _place(line)
+        return _Writing(line, self._tree.begin(), holes_of(line.file))
+
+    def _take(self, writing: _Writing, part: Part, rows: pa.RecordBatch) -> None:
+        check_rows(rows, part.of or writing.line.item, writing.size)
+        data = joined(rows.column("raw"))
+        writing.digest.update(data)
+        with self._tree.unfinished(writing.name) as descriptor:
+            write_at(descriptor, data, writing.size, writing.holes)
+        writing.size += len(data)
+        self._listener(Advanced(len(data)))
+
+    def _finish(self, writing: _Writing) -> None:
+        """Compare with the line, give mode and times back, and only then let the file appear."""
+        line = writing.line
+        if (writing.size, writing.digest.hexdigest()) != (line.size, line.sha256):
+            raise EvidenceError(
+                "item-sha256",
+                f"{line.item.text()}: expected {line.size} bytes with SHA-256 {line.sha256}, "
+                f"found {writing.size} with {writing.digest.hexdigest()}",
+            )
+        with self._tree.unfinished(writing.name) as descriptor:
+            os.ftruncate(descriptor, writing.size)
+            remarks = [] if line.file is None else give_back(descriptor, line.file)
+        self._tree.finish(writing.name, _place(line))
+        self._restored(line, writing.size, remarks)
+
+    def _restored(self, line: ItemLine, size: int, remarks: list[str]) -> None:
+        self._account.files += 1
+        self._account.bytes += size
+        if line.status == "changed_during_read":
+            remarks = ["it changed while it was read; restored is what was read", *remarks]
+        if line.status == "damaged":
+            remarks = [f"decoding stopped, restored is what came before: {_why(line)}", *remarks]
+            self._account.incomplete()
+        for remark in remarks:
+            self._account.note(line, remark)
+
+    def _done(self, number: int) -> None:
+        self._plan.mark(number)
+        self._open.pop(number, None)
+
+    def _refuse(self, number: int, problem: EvidenceError) -> None:
+        writing = self._open.get(number)
+        line = self._plan.line(number) if writing is None else writing.line
+        self._account.refused(line, problem)
+        if writing is not None:
+            self._tree.drop(writing.name)
+        self._done(number)
+
+    # One by one
+
+    def _alone(self, number: int, line: ItemLine) -> None:
+        try:
+            writing = self._start(line)
+            self._open[number] = writing
+            for part in line.parts:
+                self._part(writing, part)
+            self._finish(writing)
+            self._done(number)
+        except EvidenceError as problem:
+            self._refuse(number, problem)
+
+    def _part(self, writing: _Writing, part: Part) -> None:
+        after = part.first + part.count
+        taken = 0
+        for first, rows in self._rows(part.batch):
+            start, end = max(part.first, first), min(after, first + rows.num_rows)
+            if start < end:
+                self._take(writing, part, rows.slice(start - first, end - start))
+                taken += end - start
+            if taken == part.count:
+                return
+        raise EvidenceError(
+            "item-parts",
+            f"{writing.line.item.text()}: expected {part.count} rows of {part.batch} from {part.first} on, "
+            f"found {taken}",
+        )
+
+    def _link(self, number: int, leader: ItemLine, line: ItemLine) -> None:
+        try:
+            if not self._tree.link(_place(leader), _place(line)):
+                return  # no hard links here: the file is written a second time
+        except EvidenceError:
+            return  # the other one is not there, or this name cannot be made: it is said when the file is read alone
+        self._restored(line, line.size or 0, [])
+        self._listener(Advanced(line.size or 0))
+        self._plan.mark(number)
+
+    # Folders
+
+    def _folder(self, line: ItemLine) -> None:
+        try:
+            self._tree.folder(_place(line))
+            self._account.folders += 1
+        except NameRefusedError as problem:
+            self._account.refused(line, problem)
+
+    def _folder_facts(self, line: ItemLine) -> None:
+        if line.file is None:
+            return
+        try:
+            descriptor = self._tree.folder(_place(line), create=False)
+        except NameRefusedError:
+            return  # nothing below it was wanted, or it was said before
+        for remark in give_back(descriptor, line.file):
+            self._account.note(line, remark)
+
+
+def _place(line: ItemLine) -> Parts:
+    """Return where an item goes below the folder; raises for a source that is no plain name."""
+    item = line.item
+    if _SOURCE.fullmatch(item.source) is None:
+        raise NameRefusedError("name-refused", f"source {item.source[:80]!r}: expected a plain name")
+    if item.members:
+        inside = inner_path(item).encode("utf-8")
+        return (item.source.encode() + b".decoded", *inside.split(b"/"))
+    return (item.source.encode(), *item.relative_bytes().split(b"/"))

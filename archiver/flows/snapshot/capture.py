@@ -1,0 +1,365 @@
+"""Reading one file into rows, once, and saying what became of it.
+
+A file is read in one pass that hashes the whole and every record. When it changed under the reading it is read a second
+time, as long as no row of it has left in a sealed batch; what changes again is kept as read and marked so. A file that
+has the size of what is archived of it is hashed first, and written again only if its bytes differ.
+
+A log that grew, or has another name since it was rotated, yields only the records that are new; a file whose bytes are
+archived under another name shares the rows of that one. What a log lost is said, as the `reason` of its line.
+
+A compressed log gives two items: the file as it is, in `documents`, and what is inside it, in `model_logs`. The second
+reading is compared with the first by its hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from hashlib import sha256
+
+from archiver.catalog.catalog import Catalog
+from archiver.events import Advanced, Listener, Said
+from archiver.flows.snapshot.beginnings import Beginning, candidates, longest
+from archiver.flows.snapshot.contents import Contents
+from archiver.flows.snapshot.item_lines import (
+    failed_inside,
+    failed_line,
+    file_words,
+    inner_line,
+    journal_line,
+    shared_inside,
+    shared_line,
+    spell,
+    what_became,
+)
+from archiver.flows.snapshot.sight import Sight
+from archiver.flows.snapshot.stream import Captured, PrefixChangedError, Stream
+from archiver.model import mime
+from archiver.model.item import Item
+from archiver.model.items import CONTENT_STATUSES, ItemLine
+from archiver.model.policy import Source
+from archiver.model.selection import INCLUDE_RULE
+from archiver.sources.base import Problem, ReadProblem
+from archiver.sources.decode import Damage, decode, sniff
+from archiver.sources.facts import unchanged_since
+from archiver.sources.opening import Opened, open_file
+from archiver.sources.rotation import beginning_of
+from archiver.sources.rows import document_rows, log_rows
+from archiver.writer.journal import Line
+from archiver.writer.rows import Facts
+
+__all__ = ["Capture"]
+
+_RELATIVES = 256  # names of a log's family that are looked at
+_HEAD = 65_536
+"""Bytes of an item that are looked at to tell its media type, its compression and its dialect."""
+
+
+class Capture:
+    """Captures the files of one source into its streams."""
+
+    def __init__(
+        self,
+        source: Source,
+        streams: dict[str, Stream],
+        catalog: Catalog,
+        contents: Contents,
+        *,
+        recognise: Callable[[list[bytes]], str],
+        account: Callable[[Line], None],
+        accounted: Callable[[str], bool],
+        listener: Listener,
+    ) -> None:
+        """Bind to a source.
+
+        `recognise` names the dialect of first lines, `account` enters the line of an item that relies on no rows of
+        this run, `accounted` says whether an item has its line already.
+        """
+        self._source = source
+        self._location = source.path
+        self._kind = source.kind
+        self._streams = streams
+        self._catalog = catalog
+        self._contents = contents
+        self._recognise = recognise
+        self._account = account
+        self._accounted = accounted
+        self._listener = listener
+
+    def file(self, sight: Sight) -> Iterator[ItemLine]:
+        """Read a file and enter its line, and that of its content when it is a compressed log."""
+        try:
+            with open_file(self._location, sight.found.path) as opened:
+                head = opened.read(_HEAD)
+                opened.rewind()
+                encoding = sniff(head) if self._kind == "model_logs" else None
+                table = self._kind if encoding is None else "documents"
+                line = self._whole(sight, opened, table, head)
+                yield self._enter(sight, line, mime.guess(sight.found.path, head) if table == "documents" else None)
+                if encoding is not None:
+                    yield from self._content(sight, opened, encoding, line)
+        except ReadProblem as problem:
+            yield self._enter(sight, failed_line(sight, problem.problem))
+
+    def again(self, sight: Sight, known: ItemLine) -> ItemLine:
+        """Account for a file that is unchanged as its times tell; what the file system says of it is said anew."""
+        file = file_words(sight.found.facts)
+        holes = known.file["holes"] if known.file else []
+        line = replace(
+            known,
+            status="unchanged",
+            reason=None,
+            detail=None,
+            basis="stat",
+            observed_at=spell(sight),
+            file=None if file is None else {**file, "holes": holes},
+        )
+        return self._enter(sight, line)
+
+    def without_content(self, sight: Sight) -> ItemLine:
+        """Account for what is not read: excluded, recorded, or failed before it could be opened."""
+        if sight.decision == "failed" and sight.found.error is not None:
+            return self._enter(sight, failed_line(sight, sight.found.error))
+        line = ItemLine(
+            item=sight.item,
+            kind=sight.found.kind,
+            table=None,
+            status=sight.decision,
+            reason=None if sight.rule is None else ("include" if sight.rule == INCLUDE_RULE else "exclude"),
+            detail=sight.rule,
+            observed_at=spell(sight),
+            basis="stat",
+            size=sight.found.size,
+            file=file_words(sight.found.facts),
+        )
+        return self._enter(sight, line)
+
+    def rest(self, sight: Sight, outer: ItemLine) -> Iterator[ItemLine]:
+        """Go on with what is inside a file whose own line was entered before a kill."""
+        if outer.status == "unchanged":
+            yield from self.reuse_inside(sight)
+        elif self._kind == "model_logs" and outer.table == "documents":
+            try:
+                with open_file(self._location, sight.found.path) as opened:
+                    encoding = sniff(opened.read(_HEAD))
+                    if encoding is not None and not self._accounted(sight.item.inside(encoding).text()):
+                        yield from self._content(sight, opened, encoding, outer)
+            except ReadProblem as problem:  # the container is archived whole, so its content is not lost with the file
+                text = f"{sight.item.path}: archived as it was, but its content was not taken apart: {problem.message}"
+                self._listener(Said(text, "warning"))
+
+    def reuse_inside(self, sight: Sight) -> Iterator[ItemLine]:
+        """Say again what is inside a file that is unchanged."""
+        for known in self._catalog.latest_inside(sight.item.source, sight.item.path):
+            if known.status in CONTENT_STATUSES and not self._accounted(known.item.text()):
+                status = known.status if known.status == "damaged" else "unchanged"
+                line = replace(known, status=status, basis="stat", observed_at=spell(sight))
+                yield self._enter(sight, line)
+
+    def _whole(self, sight: Sight, opened: Opened, table: str, head: bytes) -> ItemLine:
+        known = sight.known
+        if known is not None and known.table == table and self._has_bytes_of(known, opened):
+            return self._read_line(sight, opened, replace(known, status="unchanged", reason=None, detail=None))
+        twin = None if sight.stands_still else self._twin(sight, opened, table)
+        if twin is not None:
+            return self._read_line(sight, opened, shared_line(sight, twin))
+        captured, steady, begun = self._steadily(sight, opened, table, head)
+        reason, detail = what_became(sight, table, begun, opened.first) if steady else ("changed-during-read", None)
+        line = ItemLine(
+            item=sight.item,
+            kind="file",
+            table=table,
+            status="captured" if steady else "changed_during_read",
+            reason=reason,
+            detail=detail,
+            observed_at=spell(sight),
+            size=captured.size,
+            sha256=captured.sha256,
+            parts=captured.parts,
+        )
+        return self._read_line(sight, opened, line)
+
+    def _twin(self, sight: Sight, opened: Opened, table: str) -> ItemLine | None:
+        """Return another item that has these bytes and whose rows this one may share; None if there is none."""
+        before = opened.stat_now()
+        if not self._contents.has_size(table, before.size):
+            return None
+        digest = self._hash(opened)
+        if not unchanged_since(before, opened.stat_now()):
+            return None
+        found = self._contents.find(table, before.size, digest, self._source)
+        return None if found is None or found.item == sight.item else found
+
+    def _read_line(self, sight: Sight, opened: Opened, line: ItemLine) -> ItemLine:
+        return replace(line, observed_at=spell(sight), basis="read", file=file_words(opened.stat_now()))
+
+    def _has_bytes_of(self, known: ItemLine, opened: Opened) -> bool:
+        """Say whether a file has the bytes that are archived of it; only one of the same size is read for that."""
+        before = opened.stat_now()
+        if known.status not in CONTENT_STATUSES or known.size != before.size:
+            return False
+        return self._hash(opened) == known.sha256 and unchanged_since(before, opened.stat_now())
+
+    def _hash(self, opened: Opened) -> str:
+        digest = sha256()
+        for block in opened.blocks():
+            digest.update(block)
+            self._listener(Advanced(len(block)))
+        opened.rewind()
+        return digest.hexdigest()
+
+    def _steadily(
+        self, sight: Sight, opened: Opened, table: str, head: bytes
+    ) -> tuple[Captured, bool, Beginning | None]:
+        """Read a file into rows, once more when it changed meanwhile; say whether it stood still in the end."""
+        stream = self._streams[table]
+        for last in (False, True):
+            before = opened.stat_now()
+            try:
+                begun = self._begun(sight, opened) if table == "model_logs" else None
+                facts = self._facts(sight, table, head)
+                stream.begin(sight.item, facts, begun)
+                self._feed(stream, table, opened.blocks() if begun is None or begun.more else None)
+                captured = Captured(stream.size, stream.digest(), ())
+                steady = unchanged_since(before, opened.stat_now())
+                if steady or last or not stream.revocable:
+                    return stream.end(replace(facts, size=captured.size, sha256=captured.sha256)), steady, begun
+                stream.revoke()
+            except PrefixChangedError:
+                stream.revoke()
+                if last:
+                    raise
+            except ReadProblem:
+                stream.revoke()
+                raise
+            opened.rewind()
+        raise ReadProblem(Problem("unreadable", f"{sight.item.path}: changed faster than it could be read"))
+
+    def _begun(self, sight: Sight, opened: Opened) -> Beginning | None:
+        """Find how much of a log is archived already, and go behind it."""
+        archived = [line for line in self._candidates(sight.item, sight.known) if (line.size or 0) <= opened.first.size]
+        begun = longest(opened.blocks(), archived, sight.item) if archived else None
+        opened.rewind(begun.size if begun else 0)
+        return begun
+
+    def _candidates(self, item: Item, own: ItemLine | None) -> list[ItemLine]:
+        relatives = self._catalog.latest_below(item.source, beginning_of(item.path), _RELATIVES)
+        return candidates(item, own, relatives, self._location)
+
+    def _feed(self, stream: Stream, table: str, blocks: Iterable[bytes] | None) -> None:
+        """Feed rows; None where the archive has all of them already."""
+        if blocks is None:
+            return
+        for rows in document_rows(blocks) if table == "documents" else log_rows(blocks):
+            stream.feed(rows)
+            self._listener(Advanced(sum(map(len, rows))))
+
+    def _content(self, sight: Sight, opened: Opened, encoding: str, outer: ItemLine) -> Iterator[ItemLine]:
+        """Capture what a compressed log holds; its container is on record already."""
+        if outer.status == "unchanged":
+            yield from self.reuse_inside(sight)
+            return
+        item, stream = sight.item.inside(encoding), self._streams["model_logs"]
+        if (twin := self._twin_inside(item, outer)) is not None:
+            yield self._enter(sight, shared_inside(sight, item, twin))
+            return
+        try:
+            try:
+                captured, damage, steady = self._decode(sight, item, opened, encoding, outer.sha256)
+            except PrefixChangedError:
+                stream.revoke()  # and with it what a killed run had sealed, so this time nothing is passed over
+                captured, damage, steady = self._decode(sight, item, opened, encoding, outer.sha256)
+        except ReadProblem as problem:
+            stream.revoke()
+            yield self._enter(sight, failed_inside(sight, item, problem.problem))
+            return
+        yield self._enter(sight, inner_line(sight, item, captured, damage, steady=steady))
+
+    def _decode(
+        self, sight: Sight, item: Item, opened: Opened, encoding: str, expected: str | None
+    ) -> tuple[Captured, Damage | None, bool]:
+        """Decode the file from its beginning; the third answer is whether it still had the bytes of its container."""
+        opened.rewind()
+        archived = self._candidates(item, self._catalog.latest(item.text()))
+        begun = longest(decode(encoding, opened.blocks()), archived, item) if archived else None
+        opened.rewind()
+        digest = sha256()
+        decoded = decode(encoding, _hashed(opened.blocks(), digest))
+        blocks = iter(decoded)
+        first = next(blocks, b"")
+        facts = self._facts(sight, "model_logs", first[:_HEAD])
+        stream = self._streams["model_logs"]
+        stream.begin(item, facts, begun)
+        rest = _behind(begun, itertools.chain([first], blocks))
+        for rows in log_rows(rest) if begun is None or begun.more else map(_no_rows, rest):
+            stream.feed(rows)
+        for block in opened.blocks():  # what lies behind the place where decoding stopped
+            digest.update(block)
+        facts = replace(facts, size=stream.size, sha256=stream.digest())
+        return stream.end(facts), decoded.damage, digest.hexdigest() == expected
+
+    def _twin_inside(self, item: Item, outer: ItemLine) -> ItemLine | None:
+        """Return what is inside the file whose rows a compressed log shares, if it was the same file then."""
+        twin = outer.parts[0].of
+        known = None if twin is None else self._catalog.latest(twin.text())
+        if twin is None or known is None or known.sha256 != outer.sha256:
+            return None
+        found = self._catalog.latest(replace(item, source=twin.source, path=twin.path).text())
+        return found if found is not None and found.status in ("captured", "unchanged", "damaged") else None
+
+    def _facts(self, sight: Sight, table: str, head: bytes) -> Facts:
+        found = sight.found.facts
+        return Facts(
+            mime=mime.guess(sight.found.path, head) if table == "documents" else None,
+            modified_ns=found.mtime_ns if found else None,
+            custodian=sight.custodian,
+            collected_at=spell(sight),
+            dialect=self._recognise(_first_lines(head)) if table == "model_logs" else None,
+        )
+
+    def _enter(self, sight: Sight, line: ItemLine, media: str | None = None) -> ItemLine:
+        """Account for an item: with the batch that holds its rows when it has new ones, at once when it has none."""
+        words = journal_line(sight, line, media)
+        if line.parts and line.status != "unchanged" and line.basis == "read":
+            self._streams[str(line.table)].enter(words)
+            self._contents.add(line)
+        else:
+            self._account(words)
+        return line
+
+
+def _hashed(blocks: Iterable[bytes], digest: hashlib._Hash) -> Iterator[bytes]:
+    for block in blocks:
+        digest.update(block)
+        yield block
+
+
+def _first_lines(head: bytes) -> list[bytes]:
+    """Return the complete lines of a head, or its only one."""
+    lines = head.split(b"\n")
+    return lines[:-1] if len(lines) > 1 else lines
+
+
+def _behind(begun: Beginning | None, blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """Pass over what is archived already; it must be the same bytes as a moment ago."""
+    left, digest = (begun.size, sha256()) if begun else (0, None)
+    for block in blocks:
+        if digest is not None:
+            digest.update(block[:left])
+        rest = block[left:]
+        left -= len(block) - len(rest)
+        if begun is not None and digest is not None and left == 0:
+            if digest.hexdigest() != begun.digest.hexdigest():
+                break
+            digest = None
+        if rest:
+            yield rest
+    if digest is not None:
+        raise PrefixChangedError("prefix-changed", "changed between two readings")
+
+
+def _no_rows(_block: bytes) -> list[bytes]:
+    """Refuse bytes where a moment ago there were none."""
+    raise PrefixChangedError("prefix-changed", "grew between two readings")

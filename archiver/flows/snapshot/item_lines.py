@@ -1,0 +1,155 @@
+"""Lines of the table `items`: what is said of an item, once it is known what became of it.
+
+failed_line     it could not be looked at or read
+inner_line      what a compressed log holds
+shared_line     its bytes are archived under another name
+what_became     the `reason` of a log that grew, was rotated, cut short or written anew
+journal_line    any of them, as the journal keeps it
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final, cast
+
+from archiver.flows.snapshot.beginnings import Beginning, shared_parts
+from archiver.flows.snapshot.sight import Sight
+from archiver.flows.snapshot.stream import Captured
+from archiver.model import instant
+from archiver.model.item import Item
+from archiver.model.items import CONTENT_STATUSES, ItemLine, Json
+from archiver.sources.base import FileFacts, Problem
+from archiver.sources.decode import Damage
+from archiver.sources.rotation import family
+from archiver.writer.journal import Line
+
+__all__ = [
+    "CHANGED_UNSEEN",
+    "failed_inside",
+    "failed_line",
+    "file_words",
+    "inner_line",
+    "journal_line",
+    "shared_inside",
+    "shared_line",
+    "spell",
+    "what_became",
+]
+
+
+CHANGED_UNSEEN: Final = "changed-unseen"
+"""Reason of an item whose bytes changed while size, times and inode stayed: a fault of the disk, or on purpose."""
+
+
+def failed_line(sight: Sight, problem: Problem) -> ItemLine:
+    """Return the line of an item that could not be looked at or read."""
+    return ItemLine(
+        item=sight.item,
+        kind=sight.found.kind,
+        table=None,
+        status="failed",
+        reason=problem.reason,
+        detail=problem.detail,
+        errno=problem.errno,
+        observed_at=spell(sight),
+        size=sight.found.size,
+        file=file_words(sight.found.facts),
+    )
+
+
+def failed_inside(sight: Sight, item: Item, problem: Problem) -> ItemLine:
+    """Return the line of what a compressed log holds when the log could not be read to its end."""
+    return replace(failed_line(sight, problem), item=item, kind="inner", file=None, size=None)
+
+
+def inner_line(sight: Sight, item: Item, captured: Captured, damage: Damage | None, *, steady: bool) -> ItemLine:
+    """Return the line of what a compressed log holds."""
+    status, reason, detail = "captured", None, None
+    if damage is not None:
+        status, reason, detail = "damaged", damage.reason, damage.detail
+    elif not steady:
+        status, reason = "changed_during_read", "changed-during-read"
+    return ItemLine(
+        item=item,
+        kind="inner",
+        table="model_logs",
+        status=status,
+        reason=reason,
+        detail=detail,
+        observed_at=spell(sight),
+        basis="read",
+        size=captured.size,
+        sha256=captured.sha256,
+        parts=captured.parts,
+    )
+
+
+def journal_line(sight: Sight, line: ItemLine, media: str | None) -> Line:
+    """Return a line as the journal keeps it."""
+    is_new = line.status in ("captured", "changed_during_read", "damaged") and line.basis == "read"
+    return Line(
+        source=line.item.source,
+        path=line.item.path,
+        item=line.item.text(),
+        line=line.encode(),
+        mime=media,
+        custodian=sight.custodian,
+        new_bytes=(line.size or 0) if is_new else 0,
+    )
+
+
+def shared_line(sight: Sight, twin: ItemLine) -> ItemLine:
+    """Return the line of a file whose bytes are archived under another name."""
+    return ItemLine(
+        item=sight.item,
+        kind="file",
+        table=twin.table,
+        status="captured",
+        reason="rotated" if twin.table == "model_logs" and _same_family(twin.item, sight.item) else "duplicate",
+        detail=f"the bytes of {twin.item.source}/{twin.item.path}",
+        observed_at=spell(sight),
+        size=twin.size,
+        sha256=twin.sha256,
+        parts=shared_parts(twin, sight.item),
+    )
+
+
+def shared_inside(sight: Sight, item: Item, twin: ItemLine) -> ItemLine:
+    """Return the line of what a file holds that is archived under another name."""
+    line = replace(shared_line(sight, twin), item=item, kind="inner", basis="read", parts=shared_parts(twin, item))
+    if twin.status == "damaged":
+        return replace(line, status="damaged", reason=twin.reason, detail=twin.detail)
+    return line
+
+
+def what_became(sight: Sight, table: str, begun: Beginning | None, now: FileFacts) -> tuple[str | None, str | None]:
+    """Return reason and detail for a log that was archived before: what of it is still there, and what is not."""
+    known = sight.known
+    if sight.stands_still and known is not None:
+        return CHANGED_UNSEEN, f"other bytes than at {known.observed_at}, under the same size, times and inode"
+    if table != "model_logs":
+        return None, None
+    if begun is not None:
+        if begun.known.item == sight.item:
+            return "grown", f"{begun.known.size} bytes were archived at {begun.known.observed_at}"
+        return "rotated", f"{begun.known.size} bytes were archived as {begun.known.item.path}"
+    if known is None or known.status not in CONTENT_STATUSES or known.file is None or not known.size:
+        return None, None
+    was = f"{known.size} bytes were archived under this name at {known.observed_at}"
+    if int(str(known.file["ino"])) != now.ino:
+        return "replaced", f"another file has this name now; {was}"
+    return ("truncated" if now.size < known.size else "rewritten"), was
+
+
+def _same_family(one: Item, other: Item) -> bool:
+    return one.source == other.source and family(one.path) == family(other.path)
+
+
+def file_words(facts: FileFacts | None) -> Json | None:
+    """Return the `file` member of a line."""
+    return None if facts is None else cast("Json", facts.to_json())
+
+
+def spell(sight: Sight) -> str:
+    """Return when an item was looked at."""
+    return instant.format_instant(sight.observed_at)

@@ -1,0 +1,127 @@
+"""What a snapshot would take and pass over, and why, without writing anything anywhere.
+
+The plan reads the policy, the sources' names and the local catalog. It says how much would be locked, where and until
+when, what changed in the policy since the last signed one, and, for one item, which rule decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from archiver.catalog.catalog import Catalog
+from archiver.errors import UsageError
+from archiver.events import Listener
+from archiver.flows.hold import in_force
+from archiver.flows.session import destination_store
+from archiver.flows.snapshot.sight import Sight, sights
+from archiver.flows.snapshot.survey import Survey, survey
+from archiver.flows.state import StateFolder
+from archiver.model import policy_change
+from archiver.model.policy import Policy
+from archiver.stores.base import Destination, Store
+
+__all__ = ["Explained", "Plan", "explain", "plan"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would happen; `account` is whose credentials the store sees, None for a folder."""
+
+    destination: Destination
+    account: str | None
+    retain_until: datetime
+    survey: Survey
+    changes: tuple[str, ...]
+    refusals: tuple[str, ...]
+    missing_sources: tuple[str, ...]
+    warnings: tuple[str, ...]
+    log_size: int
+
+
+@dataclass(frozen=True)
+class Explained:
+    """Why one item is in or out."""
+
+    source: str
+    path: str
+    decision: str
+    why: str
+    custodian: str | None
+
+
+def plan(policy: Policy, *, clock: Callable[[], datetime], listener: Listener) -> Plan:
+    """Look at everything and write nothing."""
+    catalog = _catalog(policy)
+    try:
+        last = catalog.policy()
+        change = policy_change.Change(refusals=(), changes=())
+        if last is not None:
+            change = policy_change.compare(policy_change.PolicyFacts.of(last), policy)
+        wanted = [source for source in policy.sources if source.ended is None]
+        store = destination_store(policy, clock)
+        return Plan(
+            destination=store.destination,
+            account=_account(store),
+            retain_until=in_force.retain_until(policy, catalog.holds()),
+            survey=survey(catalog, wanted, clock, listener),
+            changes=tuple(change.changes),
+            refusals=tuple(str(one) for one in change.refusals),
+            missing_sources=tuple(sorted(catalog.sources_ever() - {source.id for source in policy.sources})),
+            warnings=(*policy.warnings, *in_force.earlier_in_policy(policy, catalog.holds())),
+            log_size=catalog.log_size(),
+        )
+    finally:
+        catalog.close()
+
+
+def explain(policy: Policy, name: str, *, clock: Callable[[], datetime]) -> Explained:
+    """Say why the item `SOURCE/PATH`, its path spelled as in the archive, is in or out."""
+    identity, _, path = name.partition("/")
+    sources = {source.id: source for source in policy.sources}
+    if identity not in sources or not path:
+        raise UsageError(
+            "no-such-source",
+            f"--explain {name}: expected SOURCE/PATH with a source out of {', '.join(sources)}",
+            hint=f"for example: archiver plan --explain {next(iter(sources))}/folder/file.pdf",
+        )
+    source = sources[identity]
+    catalog = _catalog(policy)
+    try:
+        for sight in sights(source, catalog.latest, clock):
+            if sight.item.path == path:
+                return Explained(identity, path, sight.decision, _why(sight), sight.custodian)
+    finally:
+        catalog.close()
+    raise UsageError(
+        "no-such-item",
+        f"--explain {name}: expected an item below {source.path}, found none",
+        hint="names are spelled as `archiver list` shows them: bytes that are no UTF-8 as %XX",
+    )
+
+
+def _account(store: Store) -> str | None:
+    """Ask whose credentials are used, of a store that has such a thing; "unknown" when it does not answer."""
+    ask = getattr(store, "account", None)
+    return None if ask is None else (ask() or "unknown")
+
+
+def _why(sight: Sight) -> str:
+    if sight.decision == "excluded":
+        return f"kept out by the rule {sight.rule!r}: {sight.reason}"
+    if sight.decision == "recorded":
+        return f"a {sight.found.kind} is recorded and never opened"
+    if sight.decision == "failed":
+        return sight.found.error.detail if sight.found.error else "nothing could be learnt about it"
+    if sight.decision == "unchanged":
+        since = sight.known.observed_at if sight.known else ""
+        return f"same size, times and inode as when it was last seen at {since}, so it is not read again"
+    if sight.known is None:
+        return "it is new, so it would be read and locked"
+    return "its size, times or inode changed, or were too young to be trusted, so it would be read and compared"
+
+
+def _catalog(policy: Policy) -> Catalog:
+    state = StateFolder(policy.state)
+    return Catalog(state.catalog, read_only=True) if state.exists else Catalog(":memory:")

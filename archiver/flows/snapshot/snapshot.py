@@ -1,0 +1,397 @@
+"""The main job: one run over the sources of a policy, from the first look to the signed account of it.
+
+    1  open the session, finish what a killed run had begun, bring the policy into force
+    2  survey: count what would be read, and refuse what is beyond the limits before the first byte
+    3  capture: every item of every source becomes a line; files become rows in batches, delivered as they fill
+    4  say what was there last time and is not now
+    5  the batches of `items`, then the snapshot statement; only then the journal is cleared
+
+A run that is killed is run again: the same snapshot goes on, with the same batches.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from archiver.errors import Exit, UsageError
+from archiver.events import Advanced, Listener, Said, Stage
+from archiver.flows import begin, deliver, recover
+from archiver.flows.backlog import LeftBehind, left_behind
+from archiver.flows.session import Session, open_session
+from archiver.flows.snapshot.capture import Capture
+from archiver.flows.snapshot.contents import Contents
+from archiver.flows.snapshot.ends_earlier import dates, ends_earlier
+from archiver.flows.snapshot.item_lines import CHANGED_UNSEEN
+from archiver.flows.snapshot.relock import raise_locks
+from archiver.flows.snapshot.sight import Sight, sights
+from archiver.flows.snapshot.stream import Limits, Stream, Words
+from archiver.flows.snapshot.survey import Survey, check_limits, survey
+from archiver.flows.snapshot.tally import Tally, tally
+from archiver.flows.timestamps.authorities import authorities_of, name_in_trust
+from archiver.flows.timestamps.stamping import Stamped, Stamper, not_enough
+from archiver.model import instant, layout, tables
+from archiver.model.item import items_item
+from archiver.model.items import ItemLine
+from archiver.model.policy import Policy, Source
+from archiver.model.statement import SnapshotPredicate, SnapshotSource, Subject
+from archiver.sources.base import SourceUnavailable
+from archiver.sources.files import device
+from archiver.sources.reading_logs import LogReader
+from archiver.writer.index_columns import documents_index, items_index, model_logs_index
+from archiver.writer.journal import JournaledBatch, Line, Run
+from archiver.writer.parquet import Indexer
+from archiver.writer.rows import Facts
+
+__all__ = ["Snapshot", "snapshot"]
+
+_LINES_AT_ONCE = 1000
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What a run did, for people and for `--json`."""
+
+    id: str
+    status: str
+    exit: Exit
+    tallies: tuple[Tally, ...]
+    batches: dict[str, int]
+    stored_bytes: int
+    """Bytes of all rows that this run stored; what a log had before, and what other items share, is not among them."""
+    changes: tuple[str, ...]
+    reasons: tuple[str, ...]
+    recovered: int
+    log_size: int
+    root: str
+    strangers: tuple[str, ...]
+    locks_raised: int
+    ends_earlier: tuple[tuple[str, str], ...]
+    """Batches, by key, whose locks end before the hold in force, and when: no item of this run needs them."""
+    behind: tuple[LeftBehind, ...]
+    """The destinations that the run went on without."""
+    timestamps: tuple[Stamped, ...]
+    """How each authority stands with each log."""
+
+
+def snapshot(
+    policy: Policy,
+    *,
+    clock: Callable[[], datetime],
+    random: Callable[[int], bytes],
+    environ: dict[str, str],
+    listener: Listener,
+    only: tuple[str, ...] = (),
+    accept_narrowing: bool = False,
+    rehash: bool = False,
+    confirm: Callable[[Survey], None] = lambda _survey: None,
+) -> Snapshot:
+    """Make one snapshot; `only` names sources to take, all when empty; `confirm` raises when a person declines.
+
+    `rehash` reads every file, also those whose size and times have not changed.
+    """
+    _check_names(policy, only)
+    authorities = authorities_of(policy)
+    if name_in_trust(policy):
+        listener(Said("the trust file names the timestamp authorities now: hand it out again", "warning"))
+    with open_session(policy, clock=clock, random=random, environ=environ, listener=listener) as session:
+        change = recover.catch_up(session)
+        recovered = recover.finish_deliveries(session)
+        wanted = [source for source in policy.sources if not source.ended and (not only or source.id in only)]
+        seen = survey(session.catalog, wanted, clock, listener)
+        check_limits(policy, seen, accept_narrowing=accept_narrowing)
+        confirm(seen)
+        began = begin.bring_into_force(session, change)
+        recovered += recover.recover(session)
+        with Stamper(session, authorities) as stamper:
+            stamper.start()
+            return _Run(session, wanted, began, recovered, stamper=stamper, rehash=rehash).run()
+
+
+class _Run:
+    """One run over the sources."""
+
+    def __init__(
+        self,
+        session: Session,
+        wanted: list[Source],
+        began: begin.Began,
+        recovered: int,
+        *,
+        stamper: Stamper,
+        rehash: bool,
+    ) -> None:
+        self._session = session
+        self._wanted = wanted  # a snapshot that goes on keeps the sources that it was begun with
+        self._began = began
+        self._recovered = recovered
+        self._rehash = rehash
+        self._stamper = stamper
+        self._dialects = LogReader()
+        self._unavailable: dict[str, str] = {}
+        self._quiet: list[Line] = []
+        self._raised = 0
+        self._stamped: tuple[Stamped, ...] = ()
+        unfinished = session.journal.run()
+        if unfinished is None:
+            unfinished = self._fresh_run()
+            session.journal.begin(unfinished)
+        self._run_words = unfinished
+        self._wanted = [source for source in session.policy.sources if source.id in unfinished.sources]
+
+    def run(self) -> Snapshot:
+        """Capture, account, sign."""
+        with Contents(self._session.catalog, self._session.policy.sources) as self._contents:
+            for line in self._session.journal.lines():
+                self._contents.add(ItemLine.parse(line.line))
+            for source in self._wanted:
+                self._source(source)
+        session = self._session
+        tallies = tally(
+            session.journal.lines(), self._wanted, session.policy.accept, session.clock(), self._run_words.snapshot
+        )
+        self._raised = raise_locks(self._session, self._named_elsewhere())
+        self._items()
+        finished = self._finish(tallies)
+        recover.take_in_own(self._session, finished.id)
+        # A crash before this line leaves a finished snapshot in the journal; the next run only takes its lines in.
+        self._session.journal.clear()
+        self._stamped = tuple(self._stamper.finish())
+        return self._summary(finished, tallies)
+
+    def _fresh_run(self) -> Run:
+        session = self._session
+        last = session.catalog.last_snapshot()
+        return Run(
+            snapshot=session.seal.fresh_id(),
+            started=instant.format_instant(session.clock()),
+            policy_sha256=session.policy.sha256,
+            log_size_at_start=min(vault.catalog.log_size() for vault in session.vaults),
+            previous=None if last is None else last.id,
+            sources=[source.id for source in self._wanted],
+        )
+
+    # Capture
+
+    def _source(self, source: Source) -> None:
+        self._session.listener(Stage(f"capture {source.id}", None, "bytes"))
+        with (
+            self._stream("documents", source, documents_index(source.matters)) as documents,
+            self._stream("model_logs", source, model_logs_index(self._dialects.project)) as logs,
+        ):
+            self._capture(source, {"documents": documents, "model_logs": logs})
+        self._flush()
+        if source.id not in self._unavailable:
+            self._absent(source)
+
+    def _capture(self, source: Source, streams: dict[str, Stream]) -> None:
+        session = self._session
+        capture = Capture(
+            source,
+            streams,
+            session.catalog,
+            self._contents,
+            recognise=self._dialects.recogniser(source.dialect),
+            account=self._account,
+            accounted=session.journal.has_line,
+            listener=session.listener,
+        )
+        try:
+            for sight in sights(source, session.catalog.latest, session.clock, rehash=self._rehash):
+                line = session.journal.line(sight.item.text())
+                for _entered in (
+                    self._one(sight, capture) if line is None else capture.rest(sight, ItemLine.parse(line.line))
+                ):
+                    pass
+        except SourceUnavailable as problem:
+            self._unavailable[source.id] = problem.message
+            session.say(f"{source.id}: {problem.message}", "error")
+        for stream in streams.values():
+            stream.seal()
+
+    def _one(self, sight: Sight, capture: Capture) -> Iterator[ItemLine]:
+        if sight.decision == "read":
+            yield from capture.file(sight)
+        elif sight.decision == "unchanged" and sight.known is not None:
+            yield capture.again(sight, sight.known)
+            yield from capture.reuse_inside(sight)
+        else:
+            yield capture.without_content(sight)
+
+    def _absent(self, source: Source) -> None:
+        """Say once of everything that was there last time that it is not there now."""
+        session, now = self._session, instant.format_instant(self._session.clock())
+        for known in session.catalog.present(source.id):
+            text = known.item.text()
+            if not session.journal.has_line(text):
+                line = ItemLine(item=known.item, kind=known.kind, table=None, status="absent", observed_at=now)
+                self._account(Line(source.id, known.item.path, text, line.encode(), None, None))
+        self._flush()
+
+    def _named_elsewhere(self) -> set[str]:
+        """Return the batches of earlier snapshots that this run's items name as their content."""
+        named = (part["batch"] for line in self._session.journal.lines() for part in json.loads(line.line)["parts"])
+        return {batch for batch in named if not batch.startswith(self._run_words.snapshot)}
+
+    def _account(self, line: Line) -> None:
+        self._quiet.append(line)
+        if len(self._quiet) >= _LINES_AT_ONCE:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._session.journal.enter(None, self._quiet)
+        self._quiet = []
+
+    # Account
+
+    def _items(self) -> None:
+        """Write the lines of all items as batches of the table `items`."""
+        session = self._session
+        session.listener(Stage("account for every item", None, "items"))
+        with self._stream("items", None, items_index) as stream:
+            stream.begin(items_item(self._run_words.snapshot), Facts(collected_at=self._run_words.started))
+            for lines in _chunks(session.journal.lines(), _LINES_AT_ONCE):
+                stream.feed([line.line for line in lines], [_facts_of(line) for line in lines])
+                session.listener(Advanced(len(lines)))
+            stream.seal()
+
+    def _finish(self, tallies: list[Tally]) -> SnapshotPredicate:
+        session, run = self._session, self._run_words
+        key = layout.statement_key("snapshot", run.snapshot)
+        envelope = session.journal.kept(key)
+        if envelope is None:
+            predicate = self._predicate(tallies)
+            policy_subject = Subject.of(layout.policy_key(run.policy_sha256), run.policy_sha256)
+            envelope = session.keep(key, session.seal.seal("snapshot", [policy_subject], predicate)[1])
+        session.enter(key, envelope)
+        finished = session.catalog.snapshot(run.snapshot)
+        if finished is None:
+            raise RuntimeError("snapshot: its statement is not in the catalog after it was entered")
+        return finished
+
+    def _predicate(self, tallies: list[Tally]) -> SnapshotPredicate:
+        session, run = self._session, self._run_words
+        bad = any(one.reasons(unavailable=one.source in self._unavailable) for one in tallies) or self._unavailable
+        numbers = {table: session.journal.count(table) for table in tables.TABLES}
+        return SnapshotPredicate(
+            **session.seal.common(run.snapshot),
+            previous=run.previous,
+            started=run.started,
+            finished=instant.format_instant(session.clock()),
+            log_size_at_start=run.log_size_at_start,
+            status="incomplete" if bad else "complete",
+            sources=[self._source_words(one) for one in tallies],
+            batches={table: number for table, number in numbers.items() if number},
+        )
+
+    def _source_words(self, one: Tally) -> SnapshotSource:
+        source = self._session.policy.source(one.source)
+        return SnapshotSource(
+            id=source.id,
+            location=f"{self._session.seal.by.host}:{source.path}",
+            device=None if source.id in self._unavailable else device(source.path),
+            counts=one.counts,
+            excluded=one.excluded_words(source),
+            bytes=one.bytes,
+            new_bytes=one.new_bytes,
+        )
+
+    def _summary(self, finished: SnapshotPredicate, tallies: list[Tally]) -> Snapshot:
+        session = self._session
+        reasons, behind = self._reasons(tallies), left_behind(session)
+        reasons += [f"destination {one.id} is left behind: {one.problem}" for one in behind]
+        reasons += not_enough(self._stamped, session.policy.timestamps.required)
+        size = session.catalog.log_size()
+        return Snapshot(
+            id=finished.id,
+            status=finished.status,
+            exit=Exit.worst([Exit.INCOMPLETE] * bool(reasons) + [one.exit for one in behind]),
+            tallies=tuple(tallies),
+            batches=finished.batches,
+            stored_bytes=sum(row.raw_bytes for row in session.catalog.batches(finished.id) if row.source),
+            changes=self._began.changes,
+            reasons=tuple(reasons),
+            recovered=self._recovered,
+            log_size=size,
+            root=session.catalog.frontier().root().hex(),
+            strangers=tuple(sorted({version.key for version in session.strangers})),
+            locks_raised=self._raised,
+            behind=behind,
+            timestamps=self._stamped,
+            ends_earlier=tuple(
+                (row.object_key, row.retain_until)
+                for row in ends_earlier(session.catalog, dates(session.catalog, session.policy))
+            ),
+        )
+
+    def _reasons(self, tallies: list[Tally]) -> list[str]:
+        """Return why this run is not simply fine."""
+        reasons = [f"{source}: {words}" for source, words in self._unavailable.items()]
+        for one in tallies:
+            reasons += one.reasons(unavailable=one.source in self._unavailable)
+            if one.unseen:
+                reasons.append(
+                    f"{one.source}: bytes changed while size, times and inode stayed, by a fault of the disk or on "
+                    f"purpose, in {one.became[CHANGED_UNSEEN]} items; both versions are kept: {', '.join(one.unseen)}"
+                )
+        reasons += [
+            f"{source}: was a source and is not in the policy any more; say `ended: {{at, reason}}` instead"
+            for source in self._began.missing_sources
+        ]
+        now = self._session.clock()
+        reasons += [
+            f"matter {matter.id}: its hold date {instant.format_instant(until)} has passed without a signed release; "
+            f"it is still a hold: `archiver hold extend {matter.id}`"
+            for matter in self._session.policy.matters
+            if (until := self._session.retain_until((matter.id,))) <= now
+        ]
+        return reasons
+
+    def _deliver(self, batch: JournaledBatch) -> None:
+        deliver.deliver(self._session, batch)
+        self._stamper.poll()
+
+    def _stream(self, table: str, source: Source | None, index: Indexer) -> Stream:
+        session = self._session
+        matters = source.matters if source else tuple(sorted({name for one in self._wanted for name in one.matters}))
+        words = Words(
+            archive_id=session.trust.archive_id,
+            snapshot=self._run_words.snapshot,
+            source=source.id if source else "",
+            table=table,
+            policy_sha256=self._run_words.policy_sha256,
+            matters=matters,
+        )
+        limits = Limits(session.policy.limits.batch_raw_bytes, session.policy.limits.batch_records)
+        return Stream(
+            words,
+            journal=session.journal,
+            spool=session.state.spool,
+            limits=limits,
+            random=session.random,
+            index=index,
+            deliver=self._deliver,
+        )
+
+
+def _check_names(policy: Policy, only: tuple[str, ...]) -> None:
+    known = [source.id for source in policy.sources]
+    for name in only:
+        if name not in known:
+            raise UsageError(
+                "no-such-source",
+                f"--source {name}: expected one of {', '.join(known)}",
+                hint="see `sources` in the policy",
+            )
+
+
+def _facts_of(line: Line) -> Facts:
+    return Facts(mime=line.mime, custodian=line.custodian, collected_at=json.loads(line.line)["observed_at"])
+
+
+def _chunks(lines: Iterator[Line], size: int) -> Iterator[list[Line]]:
+    while chunk := list(itertools.islice(lines, size)):
+        yield chunk

@@ -1,0 +1,295 @@
+"""A table of a source as a stream of batches: rows go in, full batches are sealed and delivered on the way.
+
+An item's rows lie in as many batches as they need. Its line enters the journal together with the batch that holds its
+last row, so that after a kill an item is either accounted for or read again; rows that had left in sealed batches are
+not sent twice, as long as the bytes before them are still the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Self
+
+from archiver.errors import ArchiverError
+from archiver.flows.snapshot.beginnings import Beginning
+from archiver.model import layout, tables
+from archiver.model.item import Item
+from archiver.model.items import Part
+from archiver.model.leaf import LOG_ROW
+from archiver.writer.journal import Journal, JournaledBatch, Line, Progress
+from archiver.writer.parquet import Built, Indexer, build
+from archiver.writer.rows import Facts, Mark, OpenBatch
+
+__all__ = ["Captured", "Limits", "PrefixChangedError", "Stream", "Words"]
+
+
+class PrefixChangedError(ArchiverError):
+    """The bytes before a sealed row have changed since a killed run read them; its rows are leftovers."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a batch is full."""
+
+    raw_bytes: int
+    records: int
+
+
+@dataclass(frozen=True)
+class Words:
+    """What all batches of a stream say of themselves."""
+
+    archive_id: str
+    snapshot: str
+    source: str
+    table: str
+    policy_sha256: str
+    matters: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Captured:
+    """What an item turned out to be: its size, its SHA-256, and where its rows are."""
+
+    size: int
+    sha256: str
+    parts: tuple[Part, ...]
+
+
+class Stream:
+    """Rows of one source and table."""
+
+    def __init__(
+        self,
+        words: Words,
+        *,
+        journal: Journal,
+        spool: Path,
+        limits: Limits,
+        random: Callable[[int], bytes],
+        index: Indexer,
+        deliver: Callable[[JournaledBatch], None],
+    ) -> None:
+        """Begin with no batch; one is opened by the first item."""
+        self._words = words
+        self._journal = journal
+        self._spool = spool
+        self._limits = limits
+        self._random = random
+        self._index = index
+        self._deliver = deliver
+        self._batch: OpenBatch | None = None
+        self._pending: list[Line] = []
+        self._item: _OpenItem | None = None
+
+    # An item
+
+    def begin(self, item: Item, facts: Facts, begun: Beginning | None = None) -> None:
+        """Begin an item, or go on with one whose first rows were sealed before a kill, or by an earlier snapshot.
+
+        With `begun` the rows that follow are those behind it.
+        """
+        if self._batch is not None and self._batch.full:
+            self.seal()
+        self._item = _OpenItem(item, facts, begun, self._journal.progress(item.text()))
+
+    def feed(self, rows: Sequence[bytes], facts: Sequence[Facts] = ()) -> None:
+        """Add rows of the open item."""
+        open_item = self._current()
+        while rows:
+            if open_item.skip:
+                taken = self._skip(open_item, rows)
+            else:
+                if self._batch is not None and self._batch.full:
+                    self.seal()
+                if open_item.mark is None:
+                    self._open_in_batch()
+                taken = self._open().add(rows, open_item.size, facts)
+                open_item.took(rows[:taken])
+            rows, facts = rows[taken:], facts[taken:]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the open item so far."""
+        return self._current().size
+
+    @property
+    def revocable(self) -> bool:
+        """Say whether no row of the open item has left in a sealed batch."""
+        return not self._current().has_left
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the open item so far."""
+        return self._current().digest.hexdigest()
+
+    def end(self, facts: Facts) -> Captured:
+        """Say that the item is whole; its line must follow with `enter`."""
+        open_item = self._current()
+        if open_item.skip:
+            raise PrefixChangedError("prefix-changed", f"{open_item.item.text()}: shorter than what was sealed of it")
+        if open_item.mark is not None:
+            self._open().finish(facts, began_elsewhere=bool(open_item.parts))
+        parts = (*open_item.parts, *self._part_here(open_item))
+        self._item = None
+        return Captured(open_item.size, open_item.digest.hexdigest(), parts)
+
+    def revoke(self) -> None:
+        """Take the open item's rows back as far as they have not left; what has left are leftovers."""
+        open_item = self._current()
+        if open_item.mark is not None:
+            self._open().rollback(open_item.mark)
+        self._journal.drop_progress(open_item.item.text())
+        self._item = None
+
+    def enter(self, line: Line) -> None:
+        """Account for an item together with the open batch; as many lines as a batch may have rows wait at most."""
+        self._pending.append(line)
+        if len(self._pending) >= self._limits.records:
+            self.seal()
+
+    # A batch
+
+    def seal(self) -> None:
+        """Close the open batch, put it on record, and deliver it."""
+        batch, open_item = self._batch, self._item
+        if batch is None and not self._pending:
+            return
+        progress = None
+        if open_item is not None:
+            open_item.parts.extend(self._part_here(open_item))
+            progress = open_item.progress() if open_item.has_left else None
+        journaled = self._build(batch) if batch is not None and batch.rows else None
+        # A crash before this line leaves files that the next run sweeps away; after it, a batch that will be delivered.
+        self._journal.enter(journaled, self._pending, progress)
+        self._pending = []
+        if batch is not None:
+            batch.close()
+        self._batch = None
+        if open_item is not None:
+            open_item.mark = None  # its further rows, if any, open the next batch
+        if journaled is not None:
+            self._deliver(journaled)
+
+    def __enter__(self) -> Self:
+        """Use it in a `with` statement, so that an error leaves no file open."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Give an open batch up; after an error it is read again from the source."""
+        if self._batch is not None:
+            self._batch.close()
+            self._batch = None
+
+    def _build(self, batch: OpenBatch) -> JournaledBatch:
+        words = self._words
+        number = self._journal.count(words.table)
+        identity = layout.batch_id(words.snapshot, words.table, number)
+        path = self._spool / f"{identity}.parquet"
+        built = build(batch, path, table=words.table, identity=identity, archive_id=words.archive_id, index=self._index)
+        return JournaledBatch(
+            id=identity,
+            key=layout.batch_key(words.table, identity),
+            spool=path.name,
+            sha256=built.sha256,
+            size=built.size,
+            predicate=_predicate(words, number, built),
+        )
+
+    def _open(self) -> OpenBatch:
+        if self._batch is None:
+            self._batch = OpenBatch(
+                self._spool / f"{self._words.table}.raw",
+                salt=self._random(32),
+                max_bytes=self._limits.raw_bytes,
+                max_rows=self._limits.records,
+            )
+        return self._batch
+
+    def _open_in_batch(self) -> None:
+        open_item = self._current()
+        batch = self._open()
+        open_item.mark = batch.mark()
+        batch.begin(open_item.item, open_item.facts, continued=open_item.last_length == LOG_ROW)
+
+    def _skip(self, open_item: _OpenItem, rows: Sequence[bytes]) -> int:
+        """Pass over rows that are sealed already; at their end the bytes so far must be the same as then."""
+        taken = min(open_item.skip, len(rows))
+        open_item.took(rows[:taken])
+        open_item.skip -= taken
+        if open_item.skip == 0 and open_item.digest.hexdigest() != open_item.prefix_sha256:
+            raise PrefixChangedError("prefix-changed", f"{open_item.item.text()}: changed since it was sealed in part")
+        return taken
+
+    def _part_here(self, open_item: _OpenItem) -> list[Part]:
+        """Return the open item's rows in the open batch as a part, none when there are none."""
+        batch, mark = self._batch, open_item.mark
+        if batch is None or mark is None or batch.rows == mark.rows:
+            return []
+        identity = layout.batch_id(self._words.snapshot, self._words.table, self._journal.count(self._words.table))
+        return [Part(identity, mark.rows, batch.rows - mark.rows)]
+
+    def _current(self) -> _OpenItem:
+        if self._item is None:
+            raise RuntimeError("stream: no item is open")
+        return self._item
+
+
+class _OpenItem:
+    """An item whose rows are coming in."""
+
+    def __init__(self, item: Item, facts: Facts, begun: Beginning | None, progress: Progress | None) -> None:
+        self.item = item
+        self.facts = facts
+        self.mark: Mark | None = None
+        self.size = begun.size if begun else 0
+        self.rows = 0
+        self.last_length = -1
+        self.digest = begun.digest.copy() if begun else sha256()
+        self.skip = progress.rows if progress else 0
+        self.prefix_sha256 = progress.prefix_sha256 if progress else ""
+        self.before = list(begun.parts) if begun else []
+        self.parts = [*self.before, *(Part(*words) for words in progress.parts)] if progress else list(self.before)
+
+    @property
+    def has_left(self) -> bool:
+        """Say whether rows of this run have left in a sealed batch."""
+        return len(self.parts) > len(self.before)
+
+    def took(self, rows: Sequence[bytes]) -> None:
+        """Count rows that were taken."""
+        if not rows:
+            return
+        data = rows[0] if len(rows) == 1 else b"".join(rows)
+        self.digest.update(data)
+        self.size += len(data)
+        self.rows += len(rows)
+        self.last_length = len(rows[-1])
+
+    def progress(self) -> Progress:
+        """Return how far the item has come in sealed batches of this run; what was there before is found again."""
+        parts = [(part.batch, part.first, part.count) for part in self.parts[len(self.before) :]]
+        return Progress(self.item.text(), self.rows, self.size, self.digest.hexdigest(), parts)
+
+
+def _predicate(words: Words, number: int, built: Built) -> dict[str, object]:
+    """Return the members of a batch statement that are known before the batch is stored."""
+    return {
+        "source": words.source,
+        "snapshot": words.snapshot,
+        "table": words.table,
+        "table_version": tables.TABLES[words.table],
+        "number": number,
+        "records": built.records,
+        "items": built.items,
+        "raw_bytes": built.raw_bytes,
+        "merkle_root": built.merkle_root,
+        "collected_from": built.collected_from,
+        "collected_to": built.collected_to,
+        "parquet_writer": built.writer,
+        "encryption": "none",
+        "policy_sha256": words.policy_sha256,
+        "matters": list(words.matters),
+    }

@@ -1,0 +1,94 @@
+"""A dry look at the sources: what a snapshot would read, reuse and pass over, and how much of it.
+
+It costs a stat per item and reads nothing. What is too much is refused here, since a compliance lock cannot be undone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from archiver.catalog.catalog import Catalog
+from archiver.errors import UsageError
+from archiver.events import Advanced, Listener, Stage
+from archiver.flows.snapshot.sight import Sight, sights
+from archiver.model.items import CONTENT_STATUSES
+from archiver.model.policy import Policy, Source
+from archiver.sources.base import SourceUnavailable
+
+__all__ = ["SourceSurvey", "Survey", "check_limits", "survey"]
+
+_EXAMPLES = 5
+
+
+@dataclass
+class SourceSurvey:
+    """What was seen in one source; `bytes` by decision, `rules` items and bytes by the rule that keeps them out."""
+
+    source: str
+    items: Counter[str] = field(default_factory=Counter)
+    bytes: Counter[str] = field(default_factory=Counter)
+    rules: dict[str, tuple[str, int, int]] = field(default_factory=dict)
+    narrowed: list[str] = field(default_factory=list)
+    narrowed_items: int = 0
+    unavailable: str | None = None
+
+    def count(self, sight: Sight) -> None:
+        """Count one item."""
+        size = sight.found.size or 0
+        self.items[sight.decision] += 1
+        self.bytes[sight.decision] += size
+        if sight.rule is not None:
+            reason, items, total = self.rules.get(sight.rule, (sight.reason or "", 0, 0))
+            self.rules[sight.rule] = (reason, items + 1, total + size)
+            if sight.known is not None and sight.known.status in CONTENT_STATUSES:
+                self.narrowed_items += 1
+                self.narrowed = [*self.narrowed, sight.item.path][:_EXAMPLES]
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What was seen in all sources."""
+
+    sources: tuple[SourceSurvey, ...]
+
+    @property
+    def new_bytes(self) -> int:
+        """Return how many bytes would be read and locked."""
+        return sum(one.bytes["read"] for one in self.sources)
+
+
+def survey(catalog: Catalog, sources: Iterable[Source], clock: Callable[[], datetime], listener: Listener) -> Survey:
+    """Look at every item of the sources."""
+    found = []
+    for source in sources:
+        listener(Stage(f"look at {source.id}", None, "items"))
+        one = SourceSurvey(source.id)
+        try:
+            for sight in sights(source, catalog.latest, clock):
+                one.count(sight)
+                listener(Advanced())
+        except SourceUnavailable as problem:
+            one.unavailable = problem.message
+        found.append(one)
+    return Survey(tuple(found))
+
+
+def check_limits(policy: Policy, seen: Survey, *, accept_narrowing: bool) -> None:
+    """Refuse what is beyond the policy's limits, and rules that newly pass over what was kept before."""
+    if seen.new_bytes > policy.limits.snapshot_bytes:
+        raise UsageError(
+            "limit-snapshot",
+            f"snapshot: expected at most {policy.limits.snapshot_bytes} new bytes, found {seen.new_bytes}",
+            hint="a lock cannot be undone: look at `archiver plan`, then raise limits.snapshot_bytes in the policy",
+        )
+    for one in seen.sources:
+        if one.narrowed and not accept_narrowing:
+            raise UsageError(
+                "policy-narrowing",
+                f"{one.source}: the rules now pass over {one.narrowed_items} items that were kept before: "
+                + ", ".join(one.narrowed),
+                hint="correct the rules, or say that this is meant with `archiver snapshot --accept-narrowing`",
+            )

@@ -1,0 +1,162 @@
+"""Counting what became of every item of a run, for the signed snapshot statement and for people.
+
+Counts are of items without members; `seen` is the sum of captured, unchanged, changed_during_read, failed, excluded and
+recorded. `absent` items were not seen. Failures that the policy accepts are counted like all others; they only do not
+make the run incomplete. What became of items that were archived before (`grown`, `rotated`, ...) is counted by reason.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from archiver.flows.snapshot.item_lines import CHANGED_UNSEEN
+from archiver.model.item import unescape_path
+from archiver.model.items import CONTENT_STATUSES
+from archiver.model.policy import Accept, Source
+from archiver.model.selection import INCLUDE_RULE, NOT_INCLUDED, accepted
+from archiver.model.statement import Counts, Excluded
+from archiver.writer.journal import Line
+
+__all__ = ["LOSSES", "Tally", "tally"]
+
+LOSSES = {"truncated": "cut short", "rewritten": "written anew", "replaced": "another file"}
+"""Reasons of logs whose archived bytes are not in the file of that name any more, in words for people."""
+_SEEN = ("captured", "unchanged", "changed_during_read", "failed", "excluded", "recorded")
+_HALF = 2
+
+
+@dataclass
+class Tally:
+    """Counts of one source. `trouble` and `known_trouble` count failed and changed items that count and that do not.
+
+    `became` counts captured items by the reason of their line; `lost` names logs that were cut short, written anew or
+    replaced, and `unseen` items whose bytes changed under the same times, five of each.
+    """
+
+    source: str
+    counts: Counts
+    rules: dict[str, tuple[int, int]]
+    bytes: int
+    new_bytes: int
+    records: int
+    damaged: int
+    trouble: int
+    known_trouble: int
+    examples: tuple[str, ...]
+    became: dict[str, int]
+    lost: tuple[str, ...]
+    unseen: tuple[str, ...]
+
+    def excluded_words(self, source: Source) -> list[Excluded]:
+        """Return what each rule kept out, in the words of a statement."""
+        reasons = {rule.glob: rule.reason for rule in source.exclude} | {INCLUDE_RULE: NOT_INCLUDED}
+        return [
+            Excluded(rule=rule, reason=reasons.get(rule, ""), items=items, bytes=size)
+            for rule, (items, size) in sorted(self.rules.items())
+        ]
+
+    def reasons(self, *, unavailable: bool) -> list[str]:
+        """Say why this source is not simply fine."""
+        found = []
+        if self.trouble:
+            found.append(
+                f"{self.source}: {self.trouble} items failed or changed while read: {', '.join(self.examples)}"
+            )
+        if unavailable:
+            return found
+        if self.counts.seen == 0:
+            found.append(f"{self.source}: its location is empty; check that the share is mounted")
+        elif self.counts.absent * _HALF > self.counts.absent + self.counts.seen:
+            found.append(f"{self.source}: {self.counts.absent} items are gone since last time, more than half of all")
+        return found
+
+
+class _Counting:
+    """Counts while lines go by."""
+
+    def __init__(self, snapshot: str) -> None:
+        self.snapshot = snapshot
+        self.became: Counter[str] = Counter()
+        self.lost: list[str] = []
+        self.unseen: list[str] = []
+        self.statuses: Counter[str] = Counter()
+        self.rules: dict[str, tuple[int, int]] = {}
+        self.bytes = 0
+        self.new_bytes = 0
+        self.records = 0
+        self.damaged = 0
+        self.trouble = 0
+        self.known = 0
+        self.examples: list[str] = []
+
+    def add(self, line: Line, accept: tuple[Accept, ...], now: datetime) -> None:
+        words = json.loads(line.line)
+        status, size = words["status"], words["size"] or 0
+        if words["basis"] == "read" and status in ("captured", "changed_during_read", "damaged"):
+            self.records += sum(part["count"] for part in words["parts"] if self._is_new(part))
+        if "members" in words["item"]:
+            self.damaged += status == "damaged"
+            return
+        self.statuses[status] += 1
+        self.new_bytes += line.new_bytes
+        if status in CONTENT_STATUSES:
+            self.bytes += size
+        if status == "excluded":
+            items, total = self.rules.get(words["detail"], (0, 0))
+            self.rules[words["detail"]] = (items + 1, total + size)
+        if status == "captured" and words["reason"]:
+            self._became(words["reason"], line.path)
+        if status in ("failed", "changed_during_read"):
+            self._trouble(line.path, accept, now)
+
+    def _is_new(self, part: dict[str, object]) -> bool:
+        """Say whether rows were made by this run for this item, not by an earlier one or for another."""
+        return str(part["batch"]).startswith(self.snapshot) and "of" not in part
+
+    def _became(self, reason: str, path: str) -> None:
+        self.became[reason] += 1
+        if reason in LOSSES:
+            self.lost = [*self.lost, f"{path} ({LOSSES[reason]})"][:5]
+        if reason == CHANGED_UNSEEN:
+            self.unseen = [*self.unseen, path][:5]
+
+    def _trouble(self, path: str, accept: tuple[Accept, ...], now: datetime) -> None:
+        if accepted(accept, unescape_path(path), now) is not None:
+            self.known += 1
+            return
+        self.trouble += 1
+        self.examples = [*self.examples, path][:5]
+
+
+def tally(
+    lines: Iterable[Line], sources: Iterable[Source], accept: tuple[Accept, ...], now: datetime, snapshot: str
+) -> list[Tally]:
+    """Count the lines of a run, source by source."""
+    counting = {source.id: _Counting(snapshot) for source in sources}
+    for line in lines:
+        if line.source in counting:
+            counting[line.source].add(line, accept, now)
+    return [_tally(source, one) for source, one in counting.items()]
+
+
+def _tally(source: str, one: _Counting) -> Tally:
+    numbers = {status: one.statuses[status] for status in (*_SEEN, "absent")}
+    return Tally(
+        source=source,
+        counts=Counts(seen=sum(one.statuses[status] for status in _SEEN), **numbers),
+        rules=one.rules,
+        bytes=one.bytes,
+        new_bytes=one.new_bytes,
+        records=one.records,
+        damaged=one.damaged,
+        trouble=one.trouble,
+        known_trouble=one.known,
+        examples=tuple(one.examples),
+        became=dict(one.became),
+        lost=tuple(one.lost),
+        unseen=tuple(one.unseen),
+    )

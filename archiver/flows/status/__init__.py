@@ -1,0 +1,1 @@
+"""Where an archive stands, from local records or from a store."""

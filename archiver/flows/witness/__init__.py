@@ -1,0 +1,1 @@
+"""Somebody else who remembers the log, demands consistency and cosigns."""
