@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from archiver.cli.answers_shared import Position
+from archiver.cli.answers_timestamp import StampedLog
 from archiver.cli.answers_writing import LeftBehind
 
 __all__ = [
@@ -111,6 +112,7 @@ class ExtendedHold:
     receipts: str | None
     of_other_matters: int
     strangers: int
+    timestamps: list[StampedLog]
     log: Position
     left_behind: list[LeftBehind]
 
@@ -144,6 +146,7 @@ class AdmittedApprover:
     trust_file: str
     trust_sha256: str
     statement: str | None
+    timestamps: list[StampedLog]
 
 
 @dataclass(frozen=True)
@@ -169,4 +172,5 @@ class ReleasedHold:
     kept: int
     failures: list[HeldFailure]
     receipts: str | None
+    timestamps: list[StampedLog]
     log: Position | None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from archiver.cli.answers_shared import Position
+from archiver.cli.answers_timestamp import StampedLog
 
 __all__ = ["EndedKey", "KeyEntry", "KeyWords", "KeysListed", "LogSizes", "RotatedKey", "SecondKey", "ShownKey"]
 
@@ -77,6 +78,7 @@ class RotatedKey:
     finished: bool
     sizes: list[LogSizes]
     statements: list[str]
+    timestamps: list[StampedLog]
     trust_file: str
     trust_sha256: str
     log: Position
@@ -105,6 +107,7 @@ class EndedKey:
     since: str | None
     finished: bool
     statements: list[str]
+    timestamps: list[StampedLog]
     trust_file: str
     trust_sha256: str
     log: Position

@@ -12,6 +12,7 @@ from archiver.cli import hold_release
 from archiver.cli.context import Answer, Run
 from archiver.cli.hold_words import INSTRUMENT, YES, agree, failures, locks, named
 from archiver.cli.options import common, with_policy
+from archiver.cli.timestamp import say_at_end, taken
 from archiver.cli.words import columns, count, days_left, indented, instant, listed, short, size
 from archiver.errors import Exit, UsageError
 
@@ -149,6 +150,7 @@ def extend_command(
         confirm=confirm,
         sources=sources,
     )
+    say_at_end(run, done.timestamps)
     plan = done.plan
     members = ExtendedHold(
         matter=matter,
@@ -165,6 +167,7 @@ def extend_command(
         of_other_matters=plan.left,
         strangers=plan.strangers,
         log=Position(done.log_size, done.root),
+        timestamps=taken(done.timestamps.stamps).timestamps,
         left_behind=[LeftBehind(one.id, one.problem, int(one.exit), list(one.waiting)) for one in done.behind],
     )
     return Answer(done.exit, members, "\n".join(_extended(done)))

@@ -10,6 +10,7 @@ import click
 from archiver.cli.context import Answer, Run
 from archiver.cli.hold_words import FILE, INSTRUMENT, YES, agree, ask, date, failures, named
 from archiver.cli.options import common, with_policy
+from archiver.cli.timestamp import say_at_end, taken
 from archiver.cli.words import columns, count, indented, short, size
 from archiver.errors import Exit, UsageError
 
@@ -109,6 +110,7 @@ def admit_command(run: Run, file: Path) -> Answer:
     policy = open_policy(run)
     pem = data.decode("ascii", "replace")
     done = admit(policy, pem, clock=run.clock, random=run.random, environ=run.environ, listener=run.talk.hear)
+    say_at_end(run, done.timestamps)
     path = trust_path(policy)
     text = [
         f"{done.keyid} may approve releases",
@@ -116,8 +118,14 @@ def admit_command(run: Run, file: Path) -> Answer:
         "hand the trust file out again: archiver trust export -o FILE",
     ]
     return Answer(
-        Exit.OK,
-        AdmittedApprover(done.keyid, str(path), digest_of(done.trust.encode()), done.statement),
+        done.timestamps.exit,
+        AdmittedApprover(
+            done.keyid,
+            str(path),
+            digest_of(done.trust.encode()),
+            done.statement,
+            taken(done.timestamps.stamps).timestamps,
+        ),
         "\n".join(text),
     )
 
@@ -228,7 +236,7 @@ def _would_release(run: Run, matter: str, output: Path, destination: str | None)
         f"  dates from {date(found.earliest)} to {date(found.latest)} stay; nothing was changed",
         f"  {count(kept, 'object')} would stay held",
     ]
-    members = ReleasedHold(matter, None, str(output), found.objects, found.bytes, 0, kept, [], None, None)
+    members = ReleasedHold(matter, None, str(output), found.objects, found.bytes, 0, kept, [], None, [], None)
     return Answer(Exit.OK, members, "\n".join(text))
 
 
@@ -268,6 +276,7 @@ def _release(
         listener=run.talk.hear,
         confirm=confirm,
     )
+    say_at_end(run, done.timestamps)
     members = ReleasedHold(
         matter=matter,
         statement=done.statement,
@@ -278,6 +287,7 @@ def _release(
         kept=done.plan.kept,
         failures=failures(done.failures),
         receipts=done.receipts,
+        timestamps=taken(done.timestamps.stamps).timestamps,
         log=Position(done.log_size, done.root),
     )
     return Answer(done.exit, members, "\n".join(_released(matter, done)))

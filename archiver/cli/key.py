@@ -9,6 +9,7 @@ import click
 
 from archiver.cli.context import Answer, Run
 from archiver.cli.options import common, with_policy
+from archiver.cli.timestamp import say_at_end, taken
 from archiver.cli.words import columns, count, indented, short
 from archiver.errors import Exit, UsageError
 
@@ -167,6 +168,7 @@ def rotate_command(run: Run, role: str, uri: str | None, reason: str) -> Answer:
     done = rotate(
         policy, role, to, reason, clock=run.clock, random=run.random, environ=run.environ, listener=run.talk.hear
     )
+    say_at_end(run, done.timestamps)
     path = trust_path(policy)
     digest = digest_of(path.read_bytes())
     members = RotatedKey(
@@ -178,11 +180,12 @@ def rotate_command(run: Run, role: str, uri: str | None, reason: str) -> Answer:
         finished=done.finished,
         sizes=[LogSizes(*one) for one in done.sizes],
         statements=list(done.statements),
+        timestamps=taken(done.timestamps.stamps).timestamps,
         trust_file=str(path),
         trust_sha256=digest,
         log=Position(done.log_size, done.root),
     )
-    return Answer(Exit.OK, members, "\n".join(_rotated(done, digest, uri)))
+    return Answer(done.timestamps.exit, members, "\n".join(_rotated(done, digest, uri)))
 
 
 def _to(policy: Policy, uri: str | None) -> KeyUri | None:
@@ -321,6 +324,7 @@ def _end(run: Run, key: str, since: datetime | None, reason: str, uri: str | Non
         environ=run.environ,
         listener=run.talk.hear,
     )
+    say_at_end(run, done.timestamps)
     path = trust_path(policy)
     digest = digest_of(path.read_bytes())
     members = EndedKey(
@@ -330,11 +334,12 @@ def _end(run: Run, key: str, since: datetime | None, reason: str, uri: str | Non
         since=done.since,
         finished=done.finished,
         statements=list(done.statements),
+        timestamps=taken(done.timestamps.stamps).timestamps,
         trust_file=str(path),
         trust_sha256=digest,
         log=Position(done.log_size, done.root),
     )
-    return Answer(Exit.OK, members, "\n".join(_ended(done, digest, uri)))
+    return Answer(done.timestamps.exit, members, "\n".join(_ended(done, digest, uri)))
 
 
 def _ended(done: Ended, digest: str, uri: str | None) -> list[str]:

@@ -13,9 +13,10 @@ from archiver.errors import ArchiverError, UsageError
 
 if TYPE_CHECKING:
     from archiver.cli.answers_timestamp import TimestampsTaken
+    from archiver.flows.timestamps.at_end import AtEnd
     from archiver.flows.timestamps.stamping import Stamped
 
-__all__ = ["command", "taken", "words_of"]
+__all__ = ["command", "say_at_end", "taken", "words_of"]
 
 
 @click.group("timestamp", invoke_without_command=True)
@@ -24,7 +25,8 @@ __all__ = ["command", "taken", "words_of"]
 def command(context: click.Context) -> Answer | None:
     """Let the authorities of the policy stamp what they have not stamped yet.
 
-    Every snapshot does this by itself, at its start, hourly and at its end; this makes up for what failed.
+    Every snapshot does this by itself, at its start, hourly and at its end, and so do holds and keys when they end;
+    this makes up for what failed.
     """
     if context.invoked_subcommand is not None:
         return None
@@ -77,6 +79,14 @@ def taken(stamps: tuple[Stamped, ...]) -> TimestampsTaken:
     return TimestampsTaken(
         [StampedLog(one.destination, one.authority, one.gen_time, one.pending, one.problem) for one in stamps]
     )
+
+
+def say_at_end(run: Run, done: AtEnd) -> None:
+    """Say what was stamped at the end of another command, and what is missing."""
+    if done.stamps:
+        run.talk.say("\n".join(words_of(done.stamps)))
+    for reason in done.reasons:
+        run.talk.say(reason, "warning")
 
 
 def words_of(stamps: tuple[Stamped, ...]) -> list[str]:

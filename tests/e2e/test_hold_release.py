@@ -386,7 +386,7 @@ def files_with(pattern: str) -> set[str]:
 
 
 def test_nothing_but_the_flow_of_releases_takes_a_legal_hold_off():
-    assert files_with(r"\.release\(|import .*\bReleases\b") == {"flows/hold_release.py"}
+    assert files_with(r"\.release\(|import .*\bReleases\b") == {"flows/hold/release.py"}
 
 
 def test_nothing_but_that_verb_and_the_probe_of_a_sentinel_sends_such_a_request():

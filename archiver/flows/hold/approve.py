@@ -19,6 +19,7 @@ from archiver.flows.key.facts import key_statements
 from archiver.flows.key.rotate import state_key
 from archiver.flows.session import Session, open_session, own_trust, replace_trust, trust_path
 from archiver.flows.state import StateFolder
+from archiver.flows.timestamps.at_end import NO_STAMPS, AtEnd, stamp_at_end
 from archiver.model import layout
 from archiver.model.policy import Policy
 from archiver.model.statement import By, Subject, parse_statement
@@ -40,6 +41,7 @@ class Admitted:
     keyid: str
     trust: TrustFile
     statement: str | None
+    timestamps: AtEnd
 
 
 @dataclass(frozen=True)
@@ -102,10 +104,12 @@ def admit(
             "approver-refused", f"public key: {problem.message}", hint="ask for the PEM again"
         ) from problem
     known = keyid in {key.keyid for key in trust.statement_keys}
-    statement, begun = None, StateFolder(policy.state).exists
-    if begun:
+    statement, at_end = None, NO_STAMPS
+    if StateFolder(policy.state).exists:
         with open_session(policy, clock=clock, random=random, environ=environ, listener=listener) as session:
             statement = _state_approver(session, keyid, pem)
+            at_end = NO_STAMPS if statement is None else stamp_at_end(session)
+        trust = own_trust(policy)  # which names the authorities, if that was the first stamp
     # A crash here leaves an approver whom only the log names; the same command again writes the trust file.
     if known and statement is None:
         raise UsageError("approver-known", f"{path}: expected no key {keyid}, found it", hint="it is admitted already")
@@ -113,7 +117,7 @@ def admit(
         words = StatementKey(keyid=keyid, pem=pem, roles=["approver"], valid_from=None, valid_until=None, revoked=None)
         trust = trust.model_copy(update={"statement_keys": [*trust.statement_keys, words]})
         replace_trust(policy, trust)
-    return Admitted(keyid, trust, statement)
+    return Admitted(keyid, trust, statement, at_end)
 
 
 def _state_approver(session: Session, keyid: str, pem: str) -> str | None:

@@ -4,7 +4,7 @@
     2  plan: look at the lock of every version in scope; a person or `--yes` agrees
     3  the report of that look, the instrument and the `hold` statement enter the log
     4  raise every version; pass again over all versions until a pass finds nothing below
-    5  the report of receipts and its `receipt` statement enter the log
+    5  the report of receipts and its `receipt` statement enter the log, and the authorities stamp its end
 
 A run that is killed is run again: the statement is signed once, and what is raised already is only looked at. The
 locks of matters that are not extended stay as they are, since a COMPLIANCE lock cannot be taken back.
@@ -29,6 +29,7 @@ from archiver.flows.hold.scope import Scope, matters_ever, only, serving
 from archiver.flows.hold.sweep import Tally, holds, lock_line, looks, receipt_line
 from archiver.flows.session import Session, open_session, own_trust
 from archiver.flows.state import StateFolder
+from archiver.flows.timestamps.at_end import AtEnd, stamp_at_end
 from archiver.flows.vault import Vault
 from archiver.model import layout
 from archiver.model.instant import format_instant, parse_instant, round_up
@@ -102,6 +103,7 @@ class Extended:
     behind: tuple[LeftBehind, ...]
     log_size: int
     root: str
+    timestamps: AtEnd
     exit: Exit
 
 
@@ -238,6 +240,7 @@ class _Extension:
         swept = session.everywhere(lambda vault: self._in_one(vault, hold, after, todo=bool(todo)))
         for path in (before, after):
             path.unlink(missing_ok=True)
+        at_end = stamp_at_end(session)
         return Extended(
             plan=plan,
             statement=layout.statement_key("hold", known.id),
@@ -248,7 +251,8 @@ class _Extension:
             behind=(behind := left_behind(session)),
             log_size=session.catalog.log_size(),
             root=session.catalog.frontier().root().hex(),
-            exit=Exit.worst([Exit.LOCK] * bool(self._failures) + [late.exit for late in behind]),
+            timestamps=at_end,
+            exit=Exit.worst([Exit.LOCK] * bool(self._failures) + [late.exit for late in behind] + [at_end.exit]),
         )
 
     def _in_one(self, vault: Vault, hold: str, after: Path, *, todo: bool) -> tuple[int, str | None]:

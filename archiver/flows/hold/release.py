@@ -4,7 +4,7 @@
     2  refuse what is not approved, before anything is asked of the store
     3  look at every version that no other matter holds, by the judge's own rule; a person or `--yes` agrees
     4  request, instrument, list and approvals enter the store and the log, then the `release` statement
-    5  legal holds go off, each read back; then the report of receipts
+    5  legal holds go off, each read back; then the report of receipts, and the authorities stamp the log's end
 
 Nothing is deleted and no date changes. A run that is killed is run again: what is off is only looked at.
 """
@@ -32,6 +32,7 @@ from archiver.flows.hold.scope import Scope
 from archiver.flows.hold.sweep import Looked, Tally, in_parallel, lock_line, looks, receipt_line
 from archiver.flows.session import Session, destination_store, open_session, own_trust
 from archiver.flows.state import StateFolder
+from archiver.flows.timestamps.at_end import AtEnd, stamp_at_end
 from archiver.judge.case import Case, Options
 from archiver.judge.checks.locks import Demands
 from archiver.judge.checks.records import check_items
@@ -79,6 +80,7 @@ class Released:
     receipts: str | None
     log_size: int
     root: str
+    timestamps: AtEnd
     exit: Exit
 
 
@@ -194,6 +196,7 @@ class _Release:
             receipts = self._let_go(known, scope, after) if on or not self._has_receipts(known) else None
         for path in (listed, after):
             path.unlink(missing_ok=True)
+        at_end = stamp_at_end(session)
         return Released(
             plan=plan,
             statement=layout.statement_key("release", known.id),
@@ -202,7 +205,8 @@ class _Release:
             receipts=receipts,
             log_size=session.catalog.log_size(),
             root=session.catalog.frontier().root().hex(),
-            exit=Exit.WORLD if self._failures else Exit.OK,
+            timestamps=at_end,
+            exit=Exit.WORLD if self._failures else at_end.exit,
         )
 
     def _known(self) -> ReleasePredicate | None:

@@ -22,6 +22,7 @@ from archiver.flows.key.facts import KeyFact, find_key, key_facts, key_statement
 from archiver.flows.key.rotate import make_ready, next_signer, put_in_place, state_key, trust_statement_key
 from archiver.flows.session import Session, open_session, own_trust, replace_trust
 from archiver.flows.state import StateFolder
+from archiver.flows.timestamps.at_end import AtEnd, stamp_at_end
 from archiver.model.instant import format_instant
 from archiver.model.key_uri import KeyUri
 from archiver.model.policy import Policy
@@ -46,6 +47,7 @@ class Ended:
     statements: tuple[str, ...]
     log_size: int
     root: str
+    timestamps: AtEnd
 
 
 def known_keys(policy: Policy) -> list[KeyFact]:
@@ -140,6 +142,7 @@ def _end(session: Session, fact: KeyFact, since: datetime | None, reason: str) -
 def _ended(
     session: Session, fact: KeyFact, since: datetime | None, entered: tuple[str, ...], *, finished: bool
 ) -> Ended:
+    at_end = stamp_at_end(session)
     return Ended(
         keyid=fact.keyid,
         role=fact.role,
@@ -149,6 +152,7 @@ def _ended(
         statements=entered,
         log_size=session.catalog.log_size(),
         root=session.catalog.frontier().root().hex(),
+        timestamps=at_end,
     )
 
 

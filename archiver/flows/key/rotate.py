@@ -30,6 +30,7 @@ from archiver.flows import adopt, backlog, recover
 from archiver.flows.destinations import destinations
 from archiver.flows.key.facts import has_ended, key_statements
 from archiver.flows.session import Session, open_session, own_trust, replace_trust
+from archiver.flows.timestamps.at_end import AtEnd, stamp_at_end
 from archiver.flows.vault import Vault
 from archiver.model.key_uri import FileKey, KeyUri, place_of
 from archiver.model.policy import Policy
@@ -67,6 +68,7 @@ class Rotated:
     statements: tuple[str, ...]
     log_size: int
     root: str
+    timestamps: AtEnd
 
 
 def rotate(
@@ -196,7 +198,7 @@ class _Rotation:
     def _done(self, session: Session, role: str, old: str, new: str, place: KeyUri, *, finished: bool) -> Rotated:
         logs = _logs(session) if role == "log" else []
         sizes = tuple((log.origin, log.keys[-2].to_size or 0) for _, log in logs if len(log.keys) > 1)
-        catalog = session.catalog
+        at_end, catalog = stamp_at_end(session), session.catalog
         return Rotated(
             role=role,
             old=old,
@@ -208,6 +210,7 @@ class _Rotation:
             statements=tuple(self._entered),
             log_size=catalog.log_size(),
             root=catalog.frontier().root().hex(),
+            timestamps=at_end,
         )
 
 

@@ -171,7 +171,12 @@ class Stamper:
             if not wanted or not vault.catalog.log_size():
                 continue
             size, root = vault.catalog.log_size(), vault.catalog.frontier().root()
-            signed = _signed(vault, size, root)
+            try:
+                signed = _signed(vault, size, root)
+            except WorldError as problem:
+                for authority in wanted:
+                    self._pend(vault, authority, problem)
+                continue
             imprint = sha256(signed).digest()
             for authority in wanted:
                 # the first bit is one, so that a nonce is never short and never negative
@@ -197,13 +202,16 @@ class Stamper:
                 answer = asked.answer.result()
                 _check_clock(answer.verified.token.gen_time, self._session.clock(), asked.authority)
             except (WorldError, EvidenceError) as problem:
-                self._problems[name] = problem.message
-                self._session.say(f"timestamp pending: {problem.message}", "warning")
+                self._pend(asked.vault, asked.authority, problem)
                 continue
             self._problems.pop(name, None)
             if asked.vault.problem is None:
                 self._enter(asked, answer)
                 self._entered[name] = instant.format_instant(answer.verified.token.gen_time)
+
+    def _pend(self, vault: Vault, authority: tsa.Authority, problem: ArchiverError) -> None:
+        self._problems[vault.id, authority.name] = problem.message
+        self._session.say(f"timestamp pending: {problem.message}", "warning")
 
     def _enter(self, asked: _Asked, answer: tsa.Answer) -> None:
         session = self._session.on(asked.vault)
