@@ -23,14 +23,15 @@ sys.dont_write_bytecode = True  # a kit stays as it was handed over
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # python3 -I does not look beside the program
 
 from verify_bytes import (  # noqa: I001
-    FORMS, KEY, Tree, check_members, checkpoint_of, cosigned_at, fits, leaf, note_key, open_envelope, open_trust, parse,
-    public_key, require, second_good, sha256, signed_by,
+    FORMS, KEY, Tree, check_members, checkpoint_of, fits, leaf, open_envelope, parse, public_key, require, sha256,
+    signed_by,
 )  # fmt: skip
+from verify_cosigned import check_second, check_witnesses, open_trust
 from verify_proof import UnprovenError, check_proof
 
 FAILED, UNKNOWN = "failed", "unknown"
 Statement = namedtuple("Statement", "index key kind said subjects keyid")
-Asked = namedtuple("Asked", "batches kit seen locks", defaults=((), None, None, True))
+Asked = namedtuple("Asked", "batches kit seen locks witnesses", defaults=((), None, None, True, None))
 
 
 class Verifier:
@@ -43,6 +44,7 @@ class Verifier:
         names = {path.relative_to(root).as_posix() for path in found}
         self.keys = {name for name in names if not name.startswith(".")}
         self.owner = {"README.txt": 0}  # key to the entry that it belongs to; a key that has none is a stranger
+        self.waiting = set()  # keys of what is not in the log yet, or has its own finding: no strangers
         self.explained, self.left_out, self.gone, self.good, self.roots, self.stamps = set(), set(), [], {}, {}, None
 
     def find(self, code, subject, words="", severity=FAILED):
@@ -89,32 +91,24 @@ class Verifier:
             not roots or newest >= ended, "log-rollback", self.log["origin"], f"an ended key signed {ended} entries"
         )
         self.roots = roots
-        self.check_second(newest, roots)
+        check_second(self, newest, roots)
         self.check_tiles(*self.read_entries(newest, roots))
-        waits = f"log/entries/{newest:012d}"
-        if self.entry(waits, tail=True):
-            self.owner[waits] = newest
-            self.find("log-tail-unfinished", waits, "no checkpoint covers it", UNKNOWN)
-        for size in (
-            set(heads) if not roots else set(range(1, newest + 1)) | (set(heads) & {newest + (waits in self.owner)})
-        ):
-            self.owner[key := f"log/checkpoints/{size:012d}"] = size - 1
-            self.expect(size in roots, "log-signature" if size in heads else "log-checkpoint-gap", key)
+        ahead = self.check_tail(newest)
+        for size in set(heads) if not roots else set(range(1, newest + 1)) | (set(heads) & {newest + min(ahead, 1)}):
+            key = f"log/checkpoints/{size:012d}"
+            if self.expect(size in roots, "log-signature" if size in heads else "log-checkpoint-gap", key):
+                self.owner[key] = size - 1
+            self.waiting.add(key)
 
-    def check_second(self, newest, roots):
-        """13.7 Demand the second signature over the newest checkpoint where the trust file names its key."""
-        covered, origin = 0, self.log["origin"]
-        for named in self.log.get("post_quantum", []):
-            mark = named["vkey"].split("+")[1]
-            for key in [key for key in self.keys if re.fullmatch(f"log/cosignatures/[0-9]{{12}}/{mark}", key)]:
-                size, text = int(key[17:29]), self.read(f"log/checkpoints/{key[17:29]}", 4096).partition(b"\n\n")[0]
-                last = size if named["to_size"] is None else named["to_size"]
-                if covered < size in roots and named["from_size"] <= size <= last:
-                    good = second_good(self.read(key, 65_536), text + b"\n", named["vkey"], origin)
-                    covered = size if good else covered
-        words = f"the newest is over {covered} of {newest} entries"
-        whole = "post_quantum" not in self.log or covered >= newest
-        self.expect(whole, "log-post-quantum-missing", origin, words, UNKNOWN)
+    def check_tail(self, newest):
+        """Say which entries no checkpoint covers yet, and return their number; what they name is no stranger."""
+        ahead = 0
+        while entry := self.entry(waits := f"log/entries/{newest + ahead:012d}", tail=True):
+            subjects = open_envelope(self.read(entry["key"]))[3]["subject"]
+            self.waiting |= {waits, entry["key"]} | {one["name"] for one in subjects}
+            self.find("log-tail-unfinished", waits, "no checkpoint covers it", UNKNOWN)
+            ahead += 1
+        return ahead
 
     def entry(self, key, tail=False):
         try:
@@ -161,32 +155,6 @@ class Verifier:
                 self.owner[key] = (number + 1) * levels[level][1] - 1
                 self.expect(self.read(key) == b"".join(tile), "log-tile", key, "not what the entries give")
 
-    def check_witnesses(self):
-        """Say how far the witnesses of the trust file have seen the log, and when."""
-        newest, seen = len(self.entries), []
-        for name, mark, public in (note_key(vkey, 4) for vkey in self.trust["witnesses"]):
-            heads = []
-            for key in [key for key in self.keys if re.fullmatch(f"log/cosignatures/[0-9]{{12}}/{mark.hex()}", key)]:
-                size, checkpoint = int(key[17:29]), self.read(f"log/checkpoints/{key[17:29]}", 4096)
-                known = checkpoint_of(checkpoint, self.log)
-                try:
-                    time = cosigned_at(
-                        self.read(key, 65_536), checkpoint.partition(b"\n\n")[0] + b"\n", name, mark, public
-                    )
-                except ValueError as error:
-                    self.find("log-witness-invalid", key, str(error), FAILED if known and known[0] == size else UNKNOWN)
-                    continue
-                good = time and known and known[0] == size and time <= self.now.timestamp() + 300
-                if self.expect(good, "log-witness-invalid", key, "no line, no checkpoint, or a time to come", UNKNOWN):
-                    heads.append((size, time))
-            seen += [max(heads)] if heads else []
-        if self.expect(
-            len(seen) == len(self.trust["witnesses"]), "log-witness-missing", "log", f"{len(seen)}", UNKNOWN
-        ):
-            size, time = min(seen, default=(newest, 0))
-            late = size < newest and time < self.now.timestamp() - 168 * 3600
-            self.expect(not late, "log-witness-behind", "log", f"seen up to {size} of {newest}, long ago", UNKNOWN)
-
     # Check 3: tokens, before the statements whose keys have an end
 
     def check_times(self):
@@ -199,7 +167,7 @@ class Verifier:
             try:
                 self.stamps = read_tokens(self)
             except ValueError as error:
-                self.find("trust-unreadable", "timestamps", str(error))
+                self.find("trust-key-refused", "timestamps", str(error))
 
     # Check 4: the statement of each entry
 
@@ -232,6 +200,7 @@ class Verifier:
         require(re.fullmatch(f"urn:archiver:{kind}:v[1-9][0-9]*", payload["predicateType"]), "another kind")
         require(fits({name: said.get(name) for name in FORMS["common"]}, "common"), "members that all statements have")
         require(said["id"] == identity and subjects, "another id, or no subject")
+        require(fits(identity, "batch_id" if kind == "batch" else "stamp"), "no id of that kind")
         if not self.key_good(index, key, kind, (keyid, signature, raw), said["at"]):
             return None
         same = all(said[name] == self.trust[name] for name in ("archive", "archive_id"))
@@ -304,11 +273,14 @@ class Verifier:
             self.expect((said["origin"], said["log_vkey"]) in vkeys, "statement-archive", one.key, "origin or log key")
         elif one.kind == "policy":
             good = good and (said["revision"], said["previous"]) == (last["revision"] + 1, last["sha256"])
+            good = good and (not policies) == (one.index == 1)
         elif one.kind == "batch":
-            good = good and said["policy_sha256"] in {policy["sha256"] for policy in policies}
+            ended = {s.said["id"] for s in self.of("snapshot")}
+            good = said["policy_sha256"] in {policy["sha256"] for policy in policies} and said["snapshot"] not in ended
         elif one.kind == "snapshot":
             ended = {s.said["id"] for s in self.of("snapshot")} | {None}
-            good = good and said["previous"] in ended and said["log_size_at_start"] <= one.index
+            begun = [s.said["origin"] for s in self.of("archive")] == [self.log["origin"]]  # another log may be shorter
+            good = said["previous"] in ended and (not begun or said["log_size_at_start"] <= one.index)
         self.expect(good, "statement-number", one.key, "it does not go on from what the log has before")
 
     # Check 5: subjects and receipts
@@ -344,33 +316,36 @@ class Verifier:
         for name in sorted(set(stated) - set(self.gone)):
             with self.path(name).open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
-            same = stated[name] == {digest} and sizes[name] <= {self.path(name).stat().st_size}
-            if self.expect(same, "object-sha256", name, f"found {digest}, or another size than stated"):
+            sized = sizes[name] <= {size := self.path(name).stat().st_size}
+            if self.expect(sized, "object-size", name, f"found {size} bytes, another size than stated") and self.expect(
+                stated[name] == {digest}, "object-sha256", name, f"found {digest}"
+            ):
                 self.good[name] = digest
 
     # Check 8, as far as statements go
 
     def check_completeness(self):
         numbers, snapshots = defaultdict(list), {one.said["id"]: one for one in self.of("snapshot")}
+        doubt = FAILED if len(self.statements) == len(self.entries) else UNKNOWN  # a statement has its own finding
         for one in self.of("batch"):
             numbers[one.said["snapshot"], one.said["table"]].append(one.said["number"])
         for (snapshot, table), found in sorted(numbers.items()):
-            self.expect(sorted(found) == list(range(len(found))), "batch-gap", f"{snapshot}-{table}")
+            self.expect(sorted(found) == list(range(len(found))), "batch-gap", f"{snapshot}-{table}", "", doubt)
             self.expect(snapshot in snapshots, "snapshot-unfinished", snapshot, "batches without an account", UNKNOWN)
         for identity, one in snapshots.items():
             found = {table: len(numbers[snapshot, table]) for snapshot, table in numbers if snapshot == identity}
-            self.expect(one.said["batches"] == found, "snapshot-counts", one.key, f"the log has the batches {found}")
+            self.expect(one.said["batches"] == found, "snapshot-counts", one.key, f"the log has {found}", doubt)
         for kind in ("archive", "snapshot"):
             empty = FAILED if self.log["seen"] or self.asked.seen else UNKNOWN
             self.expect(self.of(kind), "nothing-checked", kind, "the log has none", empty)
-        for key in sorted(self.keys - set(self.owner)):
+        for key in sorted(self.keys - set(self.owner) - self.waiting):
             known = re.fullmatch(r"log/cosignatures/[0-9]{12}/[0-9a-f]{8}", key)
             named = any(key == met and sha256(self.read(key)) == digest for met, digest in self.explained)
             self.expect(known or named, "stranger-key", key, "nothing in the log speaks of it", UNKNOWN)
 
     def run(self):
         self.check_log()
-        self.check_witnesses()
+        check_witnesses(self)
         self.check_times()
         self.check_statements()
         self.check_revoked()
@@ -403,6 +378,7 @@ def arguments():
     parser.add_argument("--proof", type=Path, help="a proof file")
     parser.add_argument("--batch", action="append", default=[], metavar="ID", help="only these batches; the log wholly")
     parser.add_argument("--seen", type=Path, help="a checkpoint seen before: the log may only have grown")
+    parser.add_argument("--require-witnesses", type=int, metavar="N", help="how many must have seen the log; else all")
     parser.add_argument("--no-locks", action="store_true", help="do not ask a copy for locks; ask the store itself")
     return parser.parse_args()
 
@@ -431,7 +407,7 @@ def main():
         show("trust file ", str(asked.trust), "SHA-256", sha256(data))
         trust = open_trust(data)
     except ValueError as error:
-        show("failed trust-unreadable", str(asked.trust), str(error))
+        show("failed", getattr(error, "code", "trust-unreadable"), str(asked.trust), str(error))
         return 1
     try:
         if asked.proof:
@@ -445,7 +421,8 @@ def main():
     except ValueError as error:
         show("unproven" if isinstance(error, UnprovenError) else "failed", str(asked.proof or asked.folder), str(error))
         return 3 if isinstance(error, UnprovenError) else 1
-    verifier = Verifier(root, trust, datetime.now(timezone.utc), Asked(asked.batch, claims, seen, not asked.no_locks))
+    wanted = Asked(asked.batch, claims, seen, not asked.no_locks, asked.require_witnesses)
+    verifier = Verifier(root, trust, datetime.now(timezone.utc), wanted)
     verifier.run()
     for severity, code, subject, words in verifier.findings:
         show(severity, code, subject, words)

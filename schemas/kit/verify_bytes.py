@@ -16,9 +16,15 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
 
 
-def require(good, words):
+class Fault(ValueError):  # noqa: N818 - what is wrong, with the code that a finding of it has
+    def __init__(self, code, words):
+        super().__init__(words)
+        self.code = code
+
+
+def require(good, words, code=None):
     if not good:
-        raise ValueError(words)
+        raise Fault(code, words) if code else ValueError(words)
 
 
 # 2 JSON, and the form of everything that is JSON. A member's type is the one that its name has in TYPES, or stands
@@ -27,13 +33,13 @@ def require(good, words):
 TYPES = """
 text      tool version host user principal location device reason rule what why bucket endpoint etag request_id key name
           origin log_vkey vkey pem parquet_writer detail owner group predicateType
-count     size bytes objects first items below log_size table_version number raw_bytes log_size_at_start new_bytes
+count     size bytes objects first items below log_size number raw_bytes log_size_at_start new_bytes
           expected_every_hours required max_delay_s from_size to_size nlink uid gid errno
 instant   at retain_until from to since until observed_at read_back_at valid_from valid_until earliest latest started
           finished collected_from collected_to made
 hex       sha256 keyid root merkle_root policy_sha256 instrument request log_root
 decimal   dev ino atime_ns mtime_ns ctime_ns btime_ns
-positive  count records revision max_silence_hours length
+positive  count records revision max_silence_hours length table_version
 flag      legal_hold demo_keys
 matter    matter
 archive   archive
@@ -84,7 +90,7 @@ request    format:urn:archiver:release-request:v1 archive archive_id origin matt
            batches:count objects bytes at
 +verification  id what:words why? verdict:ok|partial|failed counts:numbers
 +access    id what:words why? verdict:begun|ok|partial|failed counts:numbers
-+timestamp  id authority:authority url:text log_size:positive log_root imprint:hex gen_time:instant serial:decimal
++timestamp  id authority:authority url:text log_size:positive log_root imprint:hex gen_time:instant serial:serial
            policy:oid certificate_until:instant
 +key       id action:add|retire|revoke role:statement|log|approver keyid pem? vkey? reason:words
            compromised_since:instant?
@@ -103,7 +109,7 @@ key_       keyid pem roles:statement|approver* valid_from? valid_until? revoked:
 revoked    since reason
 stamps     required max_delay_s tsas:tsa*
 tsa        id:text roots:text* qualified!:qualified
-qualified  certificates:hex* from until? source:text
+qualified  certificates:hex* valid_from valid_until? source:text
 minimum    matter until mode:COMPLIANCE legal_hold
 kit        format:urn:archiver:kit:v1 archive archive_id origin size root made batches:batch_id*?
 proof      format:urn:archiver:proof:v1 item:text offset:count raw salt record:count hashes:hex* statement
@@ -117,7 +123,8 @@ KEY = r"statements/([a-z][a-z0-9-]{0,62})/([A-Za-z0-9][A-Za-z0-9._-]{0,199})\.js
 PATTERNS = {
     "hex": "[0-9a-f]{64}", "half": "[0-9a-f]{32}", "archive": "[a-z0-9][a-z0-9.-]{0,62}", "stamp": STAMP,
     "table": TABLE, "source": "[a-z0-9][a-z0-9-]{0,62}", "any_source": "([a-z0-9][a-z0-9-]{0,62})?",
-    "decimal": "-?(0|[1-9][0-9]*)", "matter": "[A-Za-z0-9][A-Za-z0-9._-]{0,62}",
+    "decimal": "-?(0|[1-9][0-9]*)", "serial": "0|-?[1-9][0-9]{0,79}", "counted": "[a-z][a-z0-9_-]{0,62}",
+    "matter": "[A-Za-z0-9][A-Za-z0-9._-]{0,62}",
     "batch_id": f"{STAMP}-{TABLE}-[0-9]{{8}}",
     "key": KEY,
     "authority": "[A-Za-z0-9][A-Za-z0-9._-]{0,99}", "oid": r"[0-2](\.(0|[1-9][0-9]{0,39})){1,40}",
@@ -129,7 +136,7 @@ TESTS = {
     "flag": lambda v: type(v) is bool, "true": lambda v: v is True, "object": lambda v: type(v) is dict,
     "base64": lambda v: type(v) is str and accepts(unbase64, v), "escaped": lambda v: type(v) is str and escaped(v),
     "instant": lambda v: type(v) is str and accepts(instant, v), "item": lambda v: accepts(check_item, v),
-    "numbers": lambda v: type(v) is dict and all(fits(one, "count") for one in v.values()),
+    "numbers": lambda v: type(v) is dict and all(fits(name, "counted") and fits(v[name], "count") for name in v),
     "holes": lambda v: type(v) is list and len(v) <= 10_000 and all(fits(one, "count*") and len(one) == 2 for one in v),
     "xattrs": lambda v: type(v) is dict and all(escaped(name) and fits(v[name], "base64") for name in v),
     "batches": lambda v: type(v) is dict and all(fits(name, "table") and fits(v[name], "positive") for name in v),
@@ -315,7 +322,7 @@ def leaf_of(text, offset, length, salt, digest):
     return leaf(hashlib.sha256(text.encode("utf-8")).digest() + numbers + salt + digest)
 
 
-# 10 Keys and envelopes; 13.3 checkpoints; 15 the trust file
+# 10 Keys and envelopes; 13.3 checkpoints
 
 P, N256 = 2**255 - 19, 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 EIGHT = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7  # y of points of order 8, as is P - EIGHT
@@ -404,63 +411,6 @@ def checkpoint_of(data, log, more=False):
     return None
 
 
-def cosigned_at(data, text, name, mark, public):
-    """13.6 Return when a witness cosigned a checkpoint's text; None where it has no line, ValueError for a bad one."""
-    start, times = f"\u2014 {name} ".encode(), []
-    for line in data.split(b"\n"):
-        signature = unbase64(line[len(start) :].decode("ascii")) if line.startswith(start) else b""
-        if signature[:4] == mark:
-            time = int.from_bytes(signature[4:12], "big")
-            good = verifies(public, signature[12:], b"cosignature/v1\ntime %d\n%s" % (time, text))
-            times.append(time if good else 0)
-    require(not times or any(times), "no good line of the witness")
-    return max(times, default=None)
-
-
-def second_key(vkey, origin):
-    """13.7 Return key hash and key of the log's second key; releases of cryptography before 48 have no ML-DSA."""
-    from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PublicKey
-
-    name, short, encoded = vkey.split("+", 2) if vkey.count("+") > 1 else ("", "", "")
-    typed, kind = unbase64(encoded), b"\xffurn:archiver:ml-dsa-65:v1"
-    mark = hashlib.sha256(name.encode("utf-8") + b"\n" + typed).digest()[:4]
-    good = name == origin and mark.hex() == short and typed.startswith(kind) and len(typed) == len(kind) + 1952
-    require(good, "vkey of another log, algorithm or key")
-    return mark, MLDSA65PublicKey.from_public_bytes(typed[len(kind) :])
-
-
-def second_good(data, text, vkey, origin):
-    """13.7 Tell whether a good line of the second key over a checkpoint's text is among these."""
-    start, (mark, public) = f"\u2014 {origin} ".encode(), second_key(vkey, origin)
-    for line in data.split(b"\n"):
-        try:
-            signature = unbase64(line[len(start) :].decode("ascii")) if line.startswith(start) else b""
-            if signature[:4] == mark:
-                public.verify(signature[4:], text, b"urn:archiver:checkpoint:v1")
-                return True
-        except (ValueError, InvalidSignature):
-            continue
-    return False
-
-
-def open_trust(data):
-    trust = parse(data, "trust", 1 << 20, any_layout=True)
-    require(trust["logs"] and all(log["keys"] for log in trust["logs"]), "no log, or one without keys")
-    require(trust["statement_keys"] and all(key["roles"] for key in trust["statement_keys"]), "no key, or no role")
-    vkeys = [(log["origin"], key["vkey"]) for log in trust["logs"] for key in log["keys"]]
-    require(all(note_key(vkey, 1)[0] == origin for origin, vkey in vkeys), "a vkey that does not name its log")
-    for log in trust["logs"]:
-        require(log.get("post_quantum") != [], "no post-quantum key")
-        for key in log.get("post_quantum", []):
-            second_key(key["vkey"], log["origin"])
-    witnesses = [note_key(vkey, 4)[2].public_bytes_raw() for vkey in trust["witnesses"]]
-    known = {note_key(vkey, 1)[2].public_bytes_raw() for _, vkey in vkeys}
-    require(len({*witnesses}) == len(witnesses) and not known & {*witnesses}, "a witness twice, or with a log's key")
-    for key in trust["statement_keys"]:
-        public_key(key["pem"], key["keyid"])
-    return trust
-
-
 def check_members(kind, said, subjects):
     """11 Compare members and subjects that speak of one thing."""
     policy = lambda digest: (f"policies/{digest}.yaml", digest)
@@ -482,10 +432,27 @@ def check_members(kind, said, subjects):
             subjects == [policy(subjects[0][1])] and (said["status"] != "aborted" or not said["sources"]), "subject"
         )
     elif kind == "hold":
-        require(said["to"] >= said["from"] and said["instrument"] in dict(subjects).values(), "dates or instrument")
+        orders = {digest for name, digest in subjects if name.startswith(f"instruments/{digest}/")}
+        require(said["to"] >= said["from"] and said["instrument"] in orders, "dates or instrument")
     else:
         require(kind != "archive" or subjects == [policy(said["policy_sha256"])], "subject")
         require(kind != "receipt" or said["receipts"], "no receipts")
-        require(kind != "key" or subjects == [(f"key:{said['keyid']}", said["keyid"])], "subject is not the key")
+        if kind == "key":
+            check_key(said, subjects)
     keys = {receipt["key"] for receipt in said.get("receipts", [])}
     require(keys <= dict(subjects).keys(), "a receipt for another object")
+
+
+def check_key(said, subjects):
+    """11.13 A statement about a key holds that key, and says since when it is not believed where it is revoked."""
+    logs = said["role"] == "log"
+    require(subjects == [(f"key:{said['keyid']}", said["keyid"])], "subject is not the key")
+    require((said["pem"] is None) == logs == (said["vkey"] is not None), "pem or vkey, as the role wants")
+    require((said["compromised_since"] is not None) == (said["action"] == "revoke"), "compromised_since and revoke")
+    require(len(said["reason"]) <= 2000, "a reason of more than 2,000 characters")
+    encoding, form = serialization.Encoding, serialization.PublicFormat.SubjectPublicKeyInfo
+    if logs:
+        found = sha256(note_key(said["vkey"], 1)[2].public_bytes(encoding.DER, form))
+        require(found == said["keyid"], "the keyid of another key")
+    else:
+        public_key(said["pem"], said["keyid"])

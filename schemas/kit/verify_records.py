@@ -11,7 +11,7 @@ from functools import lru_cache
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from verify_bytes import Tree, canonical, fits, item_of, leaf_of, parse, require, sha256
+from verify_bytes import Fault, Tree, canonical, fits, item_of, leaf_of, parse, require, sha256
 
 CONTENT = ("captured", "unchanged", "changed_during_read", "damaged")
 REASONS = {
@@ -59,8 +59,10 @@ def open_parquet(path, said):
     metadata = {name: value.decode("utf-8", "replace") for name, value in (file.metadata.metadata or {}).items()}
     metadata.pop(b"ARROW:schema", None)
     require(fits(metadata.pop(b"archiver.salt", None), "hex"), "no salt")
-    require(metadata == {f"archiver.{name}".encode(): value for name, value in stated.items()}, "other metadata")
-    require(file.metadata.num_rows == said["records"], "another number of rows")
+    wrong = [name for name, value in stated.items() if metadata.pop(f"archiver.{name}".encode(), None) != value]
+    require(not metadata and set(wrong) <= {"merkle_root"}, "other metadata")
+    require(not wrong, "another root in the metadata", "record-root")
+    require(file.metadata.num_rows == said["records"], "another number of rows", "record-order")
     return file
 
 
@@ -115,26 +117,28 @@ class Records:
                 self.check_batch(one.said)
                 self.readable.add(one.said["id"])
             except (ValueError, TypeError, pa.ArrowException, OSError) as error:
-                self.find("record-root", name, str(error).partition("\n")[0])
+                self.find(getattr(error, "code", "record-schema"), name, str(error).partition("\n")[0])
 
     def check_batch(self, said):
         salt = bytes.fromhex(self.file(said["id"]).metadata.metadata[b"archiver.salt"].decode())
         salts, tree, texts, total = hashlib.shake_256(salt).digest(16 * said["records"]), Tree(), set(), 0
         for place, (text, offset, raw, withheld, record) in enumerate(self.rows(said["id"], 0, said["records"])):
-            require(
-                record == place and (raw is None) == (withheld is not None), f"row {place}: number, or raw and withheld"
-            )
+            whole = record == place and (raw is None) == (withheld is not None)
+            require(whole, f"row {place}: number, or raw and withheld", "record-order")
             length, digest = (len(raw), hashlib.sha256(raw).digest()) if raw is not None else withheld.values()
             tree.add(leaf_of(text, offset, length, salts[16 * place : 16 * place + 16], digest))
             texts.add(text)
             total += length
-        require(tree.root().hex() == said["merkle_root"], "the records have another root")
-        require(
-            (len(texts), total) == (said["items"], said["raw_bytes"]), "items or raw_bytes are not those of the rows"
-        )
-        for item in map(item_of, texts):
+        try:
+            items = list(map(item_of, texts))
+        except ValueError as error:
+            raise Fault("item-malformed", str(error)) from error
+        require(tree.root().hex() == said["merkle_root"], "the records have another root", "record-root")
+        counted = (len(texts), total) == (said["items"], said["raw_bytes"])
+        require(counted, "items or raw_bytes are not those of the rows", "statement-number")
+        for item in items:
             own = said["table"] != "items" or item.get("version") == said["snapshot"]
-            require(item["source"] == said["source"] and own, "an item of another source")
+            require(item["source"] == said["source"] and own, "an item of another source", "item-malformed")
 
     def check_lines(self):
         """Read the lines of all snapshots; their offsets go on from batch to batch (7.1)."""
@@ -159,6 +163,7 @@ class Records:
                 line = line_of(raw)
             except ValueError as error:
                 self.find("item-malformed", subject, str(error))
+                self.partial.add(snapshot)
                 continue
             self.count(snapshot, line)
             try:

@@ -9,27 +9,40 @@ import verify as stranger
 from tampered import laid_out, registered
 from world import World
 
-from archiver.judge.verify import verify
+from archiver.judge.verify import Options, verify
 from archiver.stores.folder import FolderStore
 
 
-def ours(folder, trust, clock):
-    report = verify(FolderStore(folder, location=str(folder), clock=clock), trust, clock=clock)
-    return int(report.exit), sorted({one.code for one in report.findings if one.severity != "note"})
+def ours(folder, trust, clock, witnesses=None):
+    store = FolderStore(folder, location=str(folder), clock=clock)
+    report = verify(store, trust, clock=clock, options=Options(witnesses=witnesses))
+    return int(report.exit), {one.code for one in report.findings if one.severity == "failed"}
 
 
-def theirs(folder, trust, clock):
+def theirs(folder, trust, clock, witnesses=None):
     try:
         trusted = stranger.open_trust(trust)
-    except ValueError:
-        return 1, ["trust"]
-    verifier = stranger.Verifier(folder, trusted, clock(), stranger.Asked())
+    except ValueError as problem:
+        return 1, {getattr(problem, "code", "trust-unreadable")}
+    verifier = stranger.Verifier(folder, trusted, clock(), stranger.Asked(witnesses=witnesses))
     verifier.run()
-    return stranger.verdict(verifier.findings), sorted({one[1] for one in verifier.findings if one[0] != "note"})
+    return stranger.verdict(verifier.findings), {one[1] for one in verifier.findings if one[0] == "failed"}
+
+
+FOLLOWS = {"item-sha256", "item-parts", "snapshot-counts", "log-checkpoint-gap", "lock-missing"}
+"""Where something else is wrong, these may follow from it, and a verifier need not say them again (FORMAT.md, 17)."""
+ELSEWISE = {"log-entry-stranger: another writer's entry came second and was entered later"}
+"""A folder has one version of a key: here the wrong one, which each of the two calls by another name."""
+
+
+def agree(mine, other, *, codes=True):
+    """Demand one exit status, and the same codes of first causes."""
+    firsts = [(status, (found - FOLLOWS or found) if codes else None) for status, found in (mine, other)]
+    assert firsts[0] == firsts[1], (mine, other)
 
 
 @pytest.mark.parametrize(("bends", "harm"), list(registered()))
-def test_both_come_to_one_verdict_on_a_tampered_archive(bends, harm, tmp_path):
+def test_both_come_to_one_verdict_on_a_tampered_archive(bends, harm, tmp_path, request):
     world = World(**bends)
     options = harm(world) or {}
     world = options.get("world", world)
@@ -37,5 +50,5 @@ def test_both_come_to_one_verdict_on_a_tampered_archive(bends, harm, tmp_path):
     trust = trust if isinstance(trust, bytes) else trust.encode()
     clock = options.get("clock", lambda: datetime(2026, 11, 22, 12, tzinfo=UTC))
     laid_out(world, tmp_path)
-    mine, other = ours(tmp_path, trust, clock), theirs(tmp_path, trust, clock)
-    assert mine[0] == other[0], (mine, other)
+    otherwise = any(name in request.node.name for name in ELSEWISE)
+    agree(ours(tmp_path, trust, clock), theirs(tmp_path, trust, clock), codes=not otherwise)

@@ -45,6 +45,7 @@ FORMAT: Final = "urn:archiver:kit:v1"
 PROGRAMS: Final = (
     "verify.py",
     "verify_bytes.py",
+    "verify_cosigned.py",
     "verify_proof.py",
     "verify_records.py",
     "verify_times.py",
