@@ -4,6 +4,10 @@ A dialect maps paths of a JSON record to the index columns of `model_logs` and s
 file under `schemas/dialects/` (`dialect_file.py` reads it); no Python belongs to a dialect. What exactly the derived
 values are, `dialect_reference.derive` says; `sources.dialects` computes the same, only faster.
 
+A *carrier* (Docker, CRI, Kafka ...) holds another record as a text: its dialect derives one more value, `INNER`, which
+`dialect_chain` hands to the next dialect. A text dialect reads a line by a regular expression with named groups, and is
+from there on as if the line were a JSON object of these names.
+
 Of a column's candidates the first that is present wins: its conditions hold, and its value exists and is not null.
 """
 
@@ -18,6 +22,7 @@ from archiver.model.json_path import Path
 __all__ = [
     "CONTENT_STATUSES",
     "DERIVED_FIELDS",
+    "INNER",
     "OPAQUE",
     "Candidate",
     "Column",
@@ -25,6 +30,7 @@ __all__ = [
     "ContentRule",
     "Dialect",
     "Kind",
+    "LinePattern",
     "TimeCandidate",
     "ValueType",
 ]
@@ -70,6 +76,9 @@ CONTENT_STATUSES: Final = ("full", "truncated", "redacted", "referenced", "absen
 
 OPAQUE: Final = "text.opaque"
 """The dialect of what no dialect reads."""
+
+INNER: Final = "inner"
+"""What a carrier derives besides: the record that it carries, as text. No column of the table."""
 
 
 class ValueType(StrEnum):
@@ -121,9 +130,9 @@ class Candidate:
 class TimeCandidate:
     """A place where the time of the event may stand.
 
-    `unit` is s, ms, us or ns since 1970, rfc3339, or any: a string is rfc3339, and of a number the magnitude tells the
-    unit, where the four windows from 2001-09-09 to 2286-11-20 do not overlap. `naive_utc` says that the producer
-    documents times without offset as UTC; without it such a time is null.
+    `unit` is s, ms, us or ns since 1970, rfc3339, clf (as web servers log it), or any: a string is rfc3339, and of a
+    number the magnitude tells the unit, where the four windows from 2001-09-09 to 2286-11-20 do not overlap.
+    `naive_utc` says that the producer documents times without offset as UTC; without it such a time is null.
     """
 
     place: Candidate
@@ -157,18 +166,46 @@ class ContentRule:
 
 
 @dataclass(frozen=True)
+class LinePattern:
+    """How a line of text becomes an object: the regular expression that the whole line must match (RE2's language).
+
+    Every group has a name and gives a string, one of `numbers` a number where its text is one in JSON. A group that
+    matched nothing, or one of the texts `absent`, is absent.
+    """
+
+    expression: str
+    numbers: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Dialect:
-    """One way of writing model logs; `is_json` False reads nothing out of a record."""
+    """One way of writing model logs; `is_read` False reads nothing out of a record.
+
+    A carrier has the column `INNER`; where `needs_line_end`, a carried text without a line end is a piece of one.
+    """
 
     id: str
     version: int
     title: str
-    is_json: bool = True
+    is_read: bool = True
+    pattern: LinePattern | None = None
+    needs_line_end: bool = False
     priority: int = 0
     recognise: tuple[tuple[Condition, ...], ...] = ()
     content: tuple[ContentRule, ...] = ()
     event_time: tuple[TimeCandidate, ...] = ()
     columns: tuple[Column, ...] = ()
+
+    @property
+    def is_carrier(self) -> bool:
+        """Say whether records of this dialect carry records of another."""
+        return any(column.name == INNER for column in self.columns)
+
+    @property
+    def fields(self) -> tuple[tuple[str, str], ...]:
+        """Return name and type of what is derived, in order."""
+        return (*DERIVED_FIELDS, (INNER, "string")) if self.is_carrier else DERIVED_FIELDS
 
     def paths(self) -> tuple[Path, ...]:
         """Return every path that the derivation reads, each once, in the order of first use."""

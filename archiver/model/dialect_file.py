@@ -21,16 +21,19 @@ from archiver.errors import UsageError
 from archiver.model.dialect import (
     CONTENT_STATUSES,
     DERIVED_FIELDS,
+    INNER,
     Candidate,
     Column,
     Condition,
     ContentRule,
     Dialect,
     Kind,
+    LinePattern,
     TimeCandidate,
     ValueType,
 )
 from archiver.model.json_path import parse_path
+from archiver.model.line_pattern import check_pattern
 from archiver.model.published import schemas_folder
 
 __all__ = ["json_schema", "load_dialects", "parse_dialect"]
@@ -105,7 +108,7 @@ class PlaceFile(CandidateFile):
 class TimeFile(CandidateFile):
     """A path of the event's time, and the unit it is written in."""
 
-    unit: Literal["s", "ms", "us", "ns", "rfc3339", "any"]
+    unit: Literal["s", "ms", "us", "ns", "rfc3339", "clf", "any"]
     naive: Literal["utc"] | None = None
 
 
@@ -175,6 +178,41 @@ class ColumnsFile(_Strict):
     __pydantic_extra__: dict[str, ColumnFile] = Field(init=False)
 
 
+class InnerFile(_Strict):
+    """Where a carrier holds the record that it carries: the first of the paths that is present, a string."""
+
+    paths: Annotated[tuple[PathText | CandidateFile, ...], Field(strict=False, min_length=1)]
+    line_end: Literal["required", "any"] = "any"
+
+    def value(self) -> Column:
+        """Return the column inside."""
+        places = tuple(Candidate(parse_path(one)) if isinstance(one, str) else one.value() for one in self.paths)
+        for place in places:
+            if place.path.has_every:
+                raise ValueError(f"inner: expected one value, found {place.path}")
+        return Column(INNER, ValueType.STRING, places)
+
+
+class LineFile(_Strict):
+    """The regular expression that a whole line of text matches; every group of it is named and gives a string.
+
+    The language is RE2's, `.` matches every character. A group of `numbers` gives a number where its text is one in
+    JSON. A group that matched nothing, or one of the texts `absent`, is absent.
+    """
+
+    pattern: Annotated[str, Field(min_length=1, max_length=2000)]
+    numbers: Annotated[tuple[PlainText, ...], Field(strict=False)] = ()
+    absent: Annotated[tuple[PlainText, ...], Field(strict=False)] = ()
+
+    def value(self) -> LinePattern:
+        """Return the pattern inside, known to be one."""
+        names = check_pattern(self.pattern)
+        for name in self.numbers:
+            if name not in names:
+                raise ValueError(f"line: expected names of groups in numbers, found {name}")
+        return LinePattern(self.pattern, self.numbers, self.absent)
+
+
 class DialectFile(_Strict):
     """A log dialect: which JSON paths become which columns of the table model_logs."""
 
@@ -182,10 +220,18 @@ class DialectFile(_Strict):
     version: int = Field(ge=1)
     title: PlainText
     notes: str = ""
-    records: Literal["json", "opaque"] = "json"
+    records: Literal["json", "text", "opaque"] = "json"
+    line: LineFile | None = None
     recognise: RecogniseFile | None = None
     content_status: Annotated[tuple[ContentFile, ...], Field(strict=False)] = ()
+    inner: InnerFile | None = None
     columns: ColumnsFile = ColumnsFile()
+
+    @model_validator(mode="after")
+    def _a_line_for_text(self) -> DialectFile:
+        if (self.line is None) == (self.records == "text"):
+            raise ValueError('records of "text" have a "line", no others have')
+        return self
 
     def value(self) -> Dialect:
         """Return the dialect inside; raises ValueError for what the models cannot say."""
@@ -195,7 +241,9 @@ class DialectFile(_Strict):
             id=self.dialect,
             version=self.version,
             title=self.title,
-            is_json=self.records == "json",
+            is_read=self.records != "opaque",
+            pattern=self.line.value() if self.line else None,
+            needs_line_end=self.inner is not None and self.inner.line_end == "required",
             priority=recognise.priority,
             recognise=tuple(tuple(condition.value() for condition in group) for group in recognise.any),
             content=tuple(
@@ -203,7 +251,10 @@ class DialectFile(_Strict):
                 for rule in self.content_status
             ),
             event_time=tuple(_time(time) for time in self.columns.event_time),
-            columns=tuple(_column(name, column) for name, column in columns.items()),
+            columns=(
+                *(_column(name, column) for name, column in columns.items()),
+                *((self.inner.value(),) if self.inner else ()),
+            ),
         )
 
 

@@ -2,59 +2,93 @@
 
 Deterministic, and only a choice of index columns: a wrong guess costs columns, never bytes. At most 64 lines that are
 not blank are looked at, and no further than the line in which 64 KiB are reached, so a long first line still counts.
-A dialect is eligible when more than half of the JSON objects among them meet one of its lists of conditions; the
-highest priority wins, then the most objects met, then the name. Where no line is a JSON object it is `text.opaque`.
+A dialect is eligible when it reads more than half of what could be its own (of a dialect of text: of the lines; of any
+other: of the JSON objects among them) and they meet one of its lists of conditions; the highest priority wins, then the
+most records met, then the name. Where none is eligible it is `text.opaque`.
+
+A carrier's answer goes on: `>` and what the texts that it carries are recognised as.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from archiver.model.dialect import OPAQUE, Dialect
+from archiver.model.dialect import INNER, OPAQUE, Dialect
+from archiver.model.dialect_chain import MAX_STEPS, SEPARATOR, goes_on
+from archiver.model.dialect_reference import derive, read_record
 from archiver.model.json_lookup import AmbiguousPath, holds
-from archiver.model.strict_json import NotJson, Value, parse
+from archiver.model.strict_json import NotJson
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["SAMPLE_BYTES", "SAMPLE_LINES", "recognise"]
+    from archiver.model.strict_json import Value
+
+__all__ = ["SAMPLE_BYTES", "SAMPLE_LINES", "carried", "recognise"]
 
 SAMPLE_LINES: Final = 64
 SAMPLE_BYTES: Final = 65_536
 
 
-def recognise(dialects: Mapping[str, Dialect], sample_lines: Iterable[bytes]) -> str:
-    """Return the id of the dialect that fits the first complete lines of a log.
+def recognise(dialects: Mapping[str, Dialect], sample_lines: Iterable[bytes], *, steps: int = MAX_STEPS) -> str:
+    """Return the dialect, or the chain of dialects, that fits the first complete lines of a log.
 
     >>> from archiver.model.dialect_file import load_dialects
     >>> recognise(load_dialects(), [b'{"level":"info"}'])
     'json.generic'
     """
-    objects = _objects(sample_lines)
-    met = {dialect.id: sum(_meets(dialect, one) for one in objects) for dialect in dialects.values()}
-    eligible = [dialect for dialect in dialects.values() if 2 * met[dialect.id] > len(objects)]
+    lines = _sample(sample_lines)
+    objects = _records(None, lines)
+    met: dict[str, int] = {}
+    eligible = []
+    for dialect in dialects.values():
+        if dialect.is_carrier and steps == 1:
+            continue
+        own = objects if dialect.pattern is None else _records(dialect, lines)
+        met[dialect.id] = sum(_meets(dialect, one) for one in own)
+        if 2 * met[dialect.id] > len(objects if dialect.pattern is None else lines):
+            eligible.append(dialect)
     best = min(eligible, key=lambda dialect: (-dialect.priority, -met[dialect.id], dialect.id), default=None)
-    return best.id if best else OPAQUE
+    if best is None:
+        return OPAQUE
+    if not best.is_carrier:
+        return best.id
+    return best.id + SEPARATOR + recognise(dialects, carried(best, lines), steps=steps - 1)
 
 
-def _objects(sample_lines: Iterable[bytes]) -> list[Value]:
-    objects: list[Value] = []
-    lines = size = 0
-    for line in sample_lines:
-        if lines == SAMPLE_LINES or size >= SAMPLE_BYTES:
+def carried(carrier: Dialect, lines: Iterable[bytes]) -> list[bytes]:
+    """Return the whole texts that some records carry."""
+    rows = [derive(carrier, line) for line in lines]
+    return [str(row[INNER]).encode() for row in rows if goes_on(carrier, row)]
+
+
+def _sample(lines: Iterable[bytes]) -> list[bytes]:
+    found: list[bytes] = []
+    size = 0
+    for line in lines:
+        if len(found) == SAMPLE_LINES or size >= SAMPLE_BYTES:
             break
-        lines += bool(line.strip())
         size += len(line)
+        if line.strip():
+            found.append(line)
+    return found
+
+
+def _records(dialect: Dialect | None, lines: Iterable[bytes]) -> list[dict[str, Value]]:
+    """Return the lines that can be read, by the pattern of a dialect or as JSON objects."""
+    records = []
+    for line in lines:
         try:
-            value = parse(line)
+            records.append(read_record(dialect or _JSON, line))
         except NotJson:
             continue
-        if isinstance(value, dict):
-            objects.append(value)
-    return objects
+    return records
 
 
-def _meets(dialect: Dialect, record: Value) -> bool:
+_JSON: Final = Dialect("json", 1, "any JSON object")
+
+
+def _meets(dialect: Dialect, record: dict[str, Value]) -> bool:
     try:
         return any(all(holds(record, condition) for condition in group) for group in dialect.recognise)
     except AmbiguousPath:

@@ -2,9 +2,10 @@
 
 Laws: a derived value is exactly what the record says, or null. `parse_status` is `ok`; `partial` when something that
 the dialect wants could not be taken over (`parse_error` says what and where, in the order of the columns); `failed`
-when the record is not one strict JSON object, and then nothing is derived; `opaque` when nothing was tried, as for
-`text.opaque` and for the pieces of a record that was too long for one row. The same record gives the same values on
-every Python and every machine; whoever rebuilds the index uses this module, whoever is in a hurry `sources.dialects`.
+when the record is not one strict JSON object, or not a line that the dialect's pattern matches, and then nothing is
+derived; `opaque` when nothing was tried, as for `text.opaque` and for the pieces of a record that was too long for one
+row. The same record gives the same values on every Python and every machine; whoever rebuilds the index uses this
+module, whoever is in a hurry `sources.dialects`.
 
 >>> from archiver.model.dialect_file import load_dialects
 >>> derive(load_dialects()["openai.chat"], b'{"request":{"model":"grok-4","max_tokens":1.5}}')["parse_error"]
@@ -19,11 +20,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from archiver.model import event_time
-from archiver.model.dialect import DERIVED_FIELDS, Candidate, Column, Dialect, Kind, TimeCandidate, ValueType
+from archiver.model.dialect import Candidate, Column, Dialect, Kind, TimeCandidate, ValueType
 from archiver.model.json_lookup import AmbiguousPath, holds, kind_of, look_up
-from archiver.model.strict_json import NotJson, Number, Value, parse
+from archiver.model.line_pattern import match_lines
+from archiver.model.strict_json import NotJson, Number, Value, check_text, parse
 
-__all__ = ["Derived", "derive"]
+__all__ = ["Derived", "derive", "read_record"]
 
 Derived = str | int | float | bool | list[str] | None
 """A derived value; `event_time` is an int, nanoseconds since 1970."""
@@ -50,7 +52,7 @@ class _Unfit(Exception):  # noqa: N818 - a verdict on a value
 class _Account:
     """The values so far and the reasons for what is missing."""
 
-    values: dict[str, Derived] = field(default_factory=lambda: dict.fromkeys(name for name, _ in DERIVED_FIELDS))
+    values: dict[str, Derived]
     reasons: list[str] = field(default_factory=list)
 
     def miss(self, reason: str) -> None:
@@ -60,20 +62,32 @@ class _Account:
 
 def derive(dialect: Dialect, raw: bytes, *, whole: bool = True) -> dict[str, Derived]:
     """Return the derived columns of one row, in order; `whole` False is a piece of a record cut over several rows."""
-    account = _Account()
+    account = _Account(dict.fromkeys(name for name, _ in dialect.fields))
     account.values |= {"dialect": dialect.id, "parse_status": "opaque", "content_status": "unknown"}
     if not whole:
         account.values["content_status"] = "fragment"
-    elif dialect.is_json:
-        _derive_json(dialect, raw, account)
+    elif dialect.is_read:
+        _derive(dialect, raw, account)
     return account.values
 
 
-def _derive_json(dialect: Dialect, raw: bytes, account: _Account) -> None:
-    try:
+def read_record(dialect: Dialect, raw: bytes) -> dict[str, Value]:
+    """Return the object that a record is, or that a line of text stands for; raises NotJson."""
+    if dialect.pattern is None:
         record = parse(raw.removesuffix(b"\n").removesuffix(b"\r"))
         if not isinstance(record, dict):
-            raise NotJson("not-an-object")  # noqa: TRY301 - one road for every refusal
+            raise NotJson("not-an-object")
+        return record
+    check_text(raw.removesuffix(b"\n").removesuffix(b"\r"))
+    (members,) = match_lines(dialect.pattern, [raw])
+    if members is None:
+        raise NotJson("no-match")
+    return dict(members)
+
+
+def _derive(dialect: Dialect, raw: bytes, account: _Account) -> None:
+    try:
+        record = read_record(dialect, raw)
     except NotJson as refusal:
         account.values |= {"parse_status": "failed", "parse_error": str(refusal)}
         return
@@ -215,16 +229,19 @@ def _read_time(candidate: TimeCandidate, value: Value, account: _Account) -> Non
         text = account.values["event_time_raw"] = _string(value)
     else:
         raise _Unfit("not-a-time")
-    is_text = isinstance(value, str) and candidate.unit in ("rfc3339", "any")
-    if not is_text and candidate.unit == "rfc3339":
-        raise _Unfit("not-a-time")
-    instant = (
-        event_time.from_text(text, naive_utc=candidate.naive_utc)
-        if is_text
-        else event_time.from_number(text, candidate.unit)
-    )
+    instant = _instant(text, candidate, is_text=isinstance(value, str))
     account.values |= {
         "event_time": instant.nanoseconds,
         "event_time_unit": instant.unit,
         "event_time_basis": instant.basis,
     }
+
+
+def _instant(text: str, candidate: TimeCandidate, *, is_text: bool) -> event_time.Instant:
+    if is_text and candidate.unit == "clf":
+        return event_time.from_access_log(text)
+    if is_text and candidate.unit in ("rfc3339", "any"):
+        return event_time.from_text(text, naive_utc=candidate.naive_utc)
+    if candidate.unit in ("rfc3339", "clf"):
+        raise _Unfit("not-a-time")
+    return event_time.from_number(text, candidate.unit)

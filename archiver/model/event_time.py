@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from decimal import Context, Decimal, Inexact
 from typing import Final
 
-__all__ = ["UNITS", "Instant", "NoInstant", "from_number", "from_text"]
+__all__ = ["UNITS", "Instant", "NoInstant", "from_access_log", "from_number", "from_text"]
 
 UNITS: Final = {"s": 9, "ms": 6, "us": 3, "ns": 0}
 """Units since 1970, each with its decimal places above the nanosecond."""
@@ -32,6 +32,10 @@ _TEXT: Final = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2}):([0-9]{2})"
     r"(?:\.([0-9]{1,40}))?(?:([Zz])|([-+])([0-9]{2}):([0-9]{2}))?"
 )
+_ACCESS_LOG: Final = re.compile(
+    r"([0-9]{2})/([A-Z][a-z]{2})/([0-9]{4}):([0-9]{2}:[0-9]{2}:[0-9]{2}) ([-+][0-9]{2})([0-9]{2})"
+)
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _NANOSECOND_DIGITS: Final = 9
 _LEAP: Final = 60
 
@@ -81,6 +85,20 @@ def from_text(text: str, *, naive_utc: bool) -> Instant:
     offset = _offset(sign, hours, minutes) if sign else 0
     nanoseconds = (_seconds(match) - offset) * 10**9 + _fraction(fraction or "")
     return Instant(_in_range(nanoseconds), "rfc3339", "offset" if zulu or sign else "assumed_utc")
+
+
+def from_access_log(text: str) -> Instant:
+    """Read a time as web servers log it: English month, always an offset.
+
+    >>> from_access_log("08/Jan/2026:12:07:41 +0100").nanoseconds
+    1767870461000000000
+    """
+    match = _ACCESS_LOG.fullmatch(text)
+    if not match or match[2] not in _MONTHS:
+        raise NoInstant("not-a-time")
+    day, month, year, clock, hours, minutes = match.groups()
+    spelled = f"{year}-{_MONTHS.index(month) + 1:02}-{day}T{clock}{hours}:{minutes}"
+    return Instant(from_text(spelled, naive_utc=False).nanoseconds, "clf", "offset")
 
 
 def _seconds(match: re.Match[str]) -> int:

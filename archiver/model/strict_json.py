@@ -17,7 +17,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-__all__ = ["MAX_NESTING", "MAX_RECORD", "Ambiguous", "NotJson", "Number", "Value", "parse"]
+__all__ = ["MAX_NESTING", "MAX_RECORD", "Ambiguous", "NotJson", "Number", "Value", "check_text", "parse"]
 
 MAX_NESTING = 256
 MAX_RECORD = 16 << 20
@@ -48,14 +48,7 @@ class NotJson(Exception):  # noqa: N818 - a verdict on a record, not a failure o
 
 def parse(body: bytes) -> Value:
     """Return the one value that the bytes hold; raises NotJson with a reason that is the same on every Python."""
-    if len(body) > MAX_RECORD:
-        raise NotJson(f"longer-than {MAX_RECORD} bytes")
-    try:
-        text = body.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise NotJson(f"invalid-utf-8 at byte {error.start}") from None
-    if not text.strip(_WHITESPACE):
-        raise NotJson("blank")
+    text = check_text(body)
     if text.startswith("\ufeff"):
         raise NotJson("byte-order-mark")
     if text.count("{") + text.count("[") > MAX_NESTING and _depth(text) > MAX_NESTING:
@@ -65,6 +58,19 @@ def parse(body: bytes) -> Value:
     except ValueError:  # the message differs between versions of Python, the verdict does not
         raise NotJson("not-json") from None
     return value
+
+
+def check_text(body: bytes) -> str:
+    """Return the text of a record that is not too long, UTF-8 and not blank; raises NotJson."""
+    if len(body) > MAX_RECORD:
+        raise NotJson(f"longer-than {MAX_RECORD} bytes")
+    try:
+        text = body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise NotJson(f"invalid-utf-8 at byte {error.start}") from None
+    if not text.strip(_WHITESPACE):
+        raise NotJson("blank")
+    return text
 
 
 def _depth(text: str) -> int:

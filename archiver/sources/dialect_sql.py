@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from archiver.model.dialect import DERIVED_FIELDS, Candidate, Column, Condition, Dialect, Kind, ValueType
+from archiver.model.dialect import Candidate, Column, Condition, Dialect, Kind, ValueType
 from archiver.model.event_time import UNITS
 from archiver.model.json_path import Every, Path, Step
 from archiver.model.strict_json import MAX_NESTING
@@ -189,7 +189,7 @@ class _Compiler:
         self._content()
         outer = "".join(
             f", CAST({self.values[name]} AS {_SQL_TYPES[kind]}) AS {name}"
-            for name, kind in DERIVED_FIELDS
+            for name, kind in self.dialect.fields
             if name in self.values
         )
         chosen = "".join(f", {sql} AS {name}" for name, sql in self.chosen.items())

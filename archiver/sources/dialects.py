@@ -20,8 +20,9 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from archiver.model.dialect import DERIVED_FIELDS, Dialect
+from archiver.model.dialect import DERIVED_FIELDS, INNER, Dialect, LinePattern
 from archiver.model.dialect_reference import Derived, derive
+from archiver.model.line_pattern import as_json, match_lines
 from archiver.model.strict_json import MAX_RECORD
 from archiver.model.tables import schema_of
 from archiver.sources.dialect_sql import Names, compile_names_query, compile_query, live_paths, names_of, parents
@@ -31,10 +32,12 @@ if TYPE_CHECKING:
 
     from archiver.model.json_path import Path
 
-__all__ = ["DERIVED_SCHEMA", "Engine", "project"]
+__all__ = ["DERIVED_SCHEMA", "Engine", "project", "schema_for", "shared_engine", "slices"]
 
 DERIVED_SCHEMA: Final = pa.schema([schema_of("model_logs").field(name) for name, _ in DERIVED_FIELDS])
 """The derived columns of `model_logs`, in their order."""
+
+_CARRIER_SCHEMA: Final = DERIVED_SCHEMA.append(pa.field(INNER, pa.large_string()))
 
 _FEW: Final = 100  # records that the reference has read before DuckDB has planned its query
 _FEW_BYTES: Final = 1 << 20
@@ -46,6 +49,11 @@ _LENIENT: Final = (
     rf"\[[ \t\r\n]*{_CONSTANT}",
 )
 """What DuckDB's parser takes and RFC 8259 does not: trailing commas, NaN, Infinity. May also match inside a string."""
+
+
+def schema_for(dialect: Dialect) -> pa.Schema:
+    """Return the schema of what a dialect derives: the derived columns, of a carrier also the text it carries."""
+    return _CARRIER_SCHEMA if dialect.is_carrier else DERIVED_SCHEMA
 
 
 class Engine:
@@ -81,13 +89,13 @@ class Engine:
 
         `whole` is false for the pieces of a record that is cut over several rows; without it every record is whole.
         """
-        if not dialect.is_json:
+        if not dialect.is_read:
             return self._opaque(dialect, len(raw), whole)
         answers = []
-        for start, length in _slices(raw):
+        for start, length in slices(raw):
             flags = None if whole is None else whole.slice(start, length)
             answers.append(self._slice(dialect, raw.slice(start, length), flags))
-        return _one_batch(answers)
+        return _one_batch(answers, schema_for(dialect))
 
     def _opaque(self, dialect: Dialect, rows: int, whole: pa.BooleanArray | None) -> pa.RecordBatch:
         columns = {name: pa.nulls(rows, DERIVED_SCHEMA.field(name).type) for name, _ in DERIVED_FIELDS}
@@ -100,7 +108,7 @@ class Engine:
     def _slice(self, dialect: Dialect, raw: pa.LargeBinaryArray, whole: pa.BooleanArray | None) -> pa.Table:
         if len(raw) <= self._few and raw.nbytes <= _FEW_BYTES:
             return _by_reference(dialect, raw, whole, range(len(raw)))
-        text = _as_text(raw)
+        text = _as_text(raw) if dialect.pattern is None else _lines_as_json(dialect.pattern, raw)
         if whole is not None:
             text = pc.if_else(whole, text, pa.scalar(None, text.type))
         text = pc.if_else(pc.less_equal(pc.binary_length(raw), MAX_RECORD), text, pa.scalar(None, text.type))
@@ -145,7 +153,8 @@ class Engine:
 
 
 @cache
-def _shared(threads: int) -> Engine:
+def shared_engine(threads: int = 1) -> Engine:
+    """Return this process's one engine."""
     return Engine(threads=threads)
 
 
@@ -153,10 +162,10 @@ def project(
     dialect: Dialect, raw: pa.LargeBinaryArray, whole: pa.BooleanArray | None = None, *, threads: int = 1
 ) -> pa.RecordBatch:
     """Return the derived columns of records, from this process's one engine; see `Engine.project`."""
-    return _shared(threads).project(dialect, raw, whole)
+    return shared_engine(threads).project(dialect, raw, whole)
 
 
-def _slices(raw: pa.LargeBinaryArray) -> Iterator[tuple[int, int]]:
+def slices(raw: pa.LargeBinaryArray) -> Iterator[tuple[int, int]]:
     """Cut a block into runs of rows of about `_SLICE` bytes, a longer row alone."""
     offsets = memoryview(raw.buffers()[1]).cast("q")[raw.offset : raw.offset + len(raw) + 1] if len(raw) else ()
     start = 0
@@ -179,6 +188,11 @@ def _decoded(record: bytes | None) -> str | None:
         return None if record is None else record.decode("utf-8")
     except UnicodeDecodeError:
         return None
+
+
+def _lines_as_json(pattern: LinePattern, raw: pa.LargeBinaryArray) -> pa.LargeStringArray:
+    """Return the objects that lines stand for, null where one does not match."""
+    return pa.array([as_json(members) for members in match_lines(pattern, raw.to_pylist())], pa.large_string())
 
 
 def _is_lenient(text: pa.LargeStringArray) -> pa.BooleanArray:
@@ -225,9 +239,9 @@ def _filled(dialect: Dialect, answer: pa.Table) -> pa.Table:
         answer[field.name].cast(field.type)
         if field.name in answer.column_names
         else constant.get(field.name, pa.nulls(rows, field.type))
-        for field in DERIVED_SCHEMA
+        for field in schema_for(dialect)
     ]
-    return pa.table(columns, schema=DERIVED_SCHEMA)
+    return pa.table(columns, schema=schema_for(dialect))
 
 
 def _by_reference(
@@ -238,11 +252,9 @@ def _by_reference(
     derived: list[dict[str, Derived]] = [
         derive(dialect, record, whole=flag) for record, flag in zip(records, flags, strict=True)
     ]
-    columns = {name: [one[name] for one in derived] for name in DERIVED_SCHEMA.names}
-    return pa.table(
-        {name: pa.array(values, DERIVED_SCHEMA.field(name).type) for name, values in columns.items()},
-        schema=DERIVED_SCHEMA,
-    )
+    schema = schema_for(dialect)
+    columns = {field.name: pa.array([one[field.name] for one in derived], field.type) for field in schema}
+    return pa.table(columns, schema=schema)
 
 
 def _patched(fast: pa.Table, rows: Sequence[int], slow: pa.Table) -> pa.Table:
@@ -253,7 +265,7 @@ def _patched(fast: pa.Table, rows: Sequence[int], slow: pa.Table) -> pa.Table:
     return pa.concat_tables([fast, slow]).take(pa.array(places, pa.int64()))
 
 
-def _one_batch(answers: Sequence[pa.Table]) -> pa.RecordBatch:
+def _one_batch(answers: Sequence[pa.Table], schema: pa.Schema) -> pa.RecordBatch:
     if not answers:
-        return pa.RecordBatch.from_pylist([], schema=DERIVED_SCHEMA)
+        return pa.RecordBatch.from_pylist([], schema=schema)
     return pa.concat_tables(answers).combine_chunks().to_batches()[0]

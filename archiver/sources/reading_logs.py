@@ -11,8 +11,9 @@ import pyarrow as pa
 
 from archiver.errors import UsageError
 from archiver.model.dialect import DERIVED_FIELDS
+from archiver.model.dialect_chain import MAX_STEPS, SEPARATOR, Chain, parse_chain
 from archiver.model.dialect_file import load_dialects
-from archiver.model.dialect_recognise import recognise
+from archiver.model.dialect_recognise import carried, recognise
 
 __all__ = ["AUTO", "LogReader"]
 
@@ -25,9 +26,13 @@ class LogReader:
     def __init__(self) -> None:
         """Load the published dialects."""
         self._dialects = load_dialects()
+        self._chains: dict[str, Chain] = {}
 
     def recogniser(self, dialect: str) -> Callable[[list[bytes]], str]:
-        """Return what names the dialect of a log's first lines: a choice, or always the one that the policy names."""
+        """Return what names the dialect of a log's first lines: a choice, or always the one that the policy names.
+
+        Behind a carrier that the policy names, what it carries is recognised.
+        """
         if dialect == AUTO:
             return lambda lines: recognise(self._dialects, lines)
         if dialect not in self._dialects:
@@ -36,11 +41,20 @@ class LogReader:
                 f"dialect {dialect}: expected one of {', '.join(sorted(self._dialects))}",
                 hint="write `dialect: auto`, or one of these names",
             )
-        return lambda _lines: dialect
+        named = self._dialects[dialect]
+        if not named.is_carrier:
+            return lambda _lines: dialect
+        steps = MAX_STEPS - 1
+        return lambda lines: dialect + SEPARATOR + recognise(self._dialects, carried(named, lines), steps=steps)
 
     def knows(self, dialect: str | None) -> bool:
-        """Say whether a dialect is one of the published ones."""
-        return dialect in self._dialects
+        """Say whether a dialect, or every one of a chain, is a published one."""
+        return dialect is not None and self._chain(dialect) is not None
+
+    def _chain(self, dialect: str) -> Chain | None:
+        if dialect not in self._chains and (chain := parse_chain(self._dialects, dialect)) is not None:
+            self._chains[dialect] = chain
+        return self._chains.get(dialect)
 
     @property
     def columns(self) -> list[str]:
@@ -49,7 +63,10 @@ class LogReader:
 
     def project(self, dialect: str, raw: pa.LargeBinaryArray, pieces: list[bool]) -> list[pa.Array]:
         """Return the derived columns; `pieces` are rows that are only a part of a record."""
-        from archiver.sources import dialects  # noqa: PLC0415 - DuckDB takes 0.1 s to load
+        from archiver.sources import dialect_chain, dialects  # noqa: PLC0415 - DuckDB takes 0.1 s to load
 
         whole = pa.array([not piece for piece in pieces], pa.bool_())
-        return list(dialects.project(self._dialects[dialect], raw, whole).columns)
+        chain = self._chain(dialect)
+        if chain is None:
+            raise ValueError(f"no dialect {dialect}")
+        return list(dialect_chain.project_chain(dialects.shared_engine(), chain, raw, whole).columns)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from archiver.cli import run
@@ -18,6 +20,7 @@ from archiver.model.trust import parse_trust
 from archiver.stores.folder import FolderStore
 from archiver.writer.index_columns import documents_index
 
+SAMPLES = Path(__file__).resolve().parents[2] / "schemas" / "dialects" / "samples"
 INDEX = Options(only=frozenset({"index"}))
 
 
@@ -40,6 +43,19 @@ def test_an_honest_index_is_derived_again_and_found_right(filled):
     report = judged(filled)
     assert bad(report) == []
     assert report.counts["index"] == sum(batch.records for batch in report.batches)
+
+
+def test_every_sample_of_every_dialect_is_archived_recognised_and_derived_again(organisations):
+    place = organisations()
+    samples = {file.stem: file for file in SAMPLES.glob("*.jsonl") if not file.name.endswith(".rows.jsonl")}
+    for name, file in samples.items():
+        (place.logs / f"{name}.jsonl").write_bytes(file.read_bytes())
+    place.take()
+    assert bad(judged(place)) == []
+    files = list(place.archive.glob("data/model_logs/*/*.parquet"))
+    rows = [row for file in files for row in pq.read_table(file, columns=["item", "dialect"]).to_pylist()]
+    found = {json.loads(row["item"])["path"].removesuffix(".jsonl"): row["dialect"] for row in rows}
+    assert {name: found[name].partition(">")[0] for name in samples} == {name: name for name in samples}
 
 
 def test_items_that_run_over_several_batches_are_derived_right(organisations):

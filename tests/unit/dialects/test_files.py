@@ -44,7 +44,15 @@ def refused(**changes):
 
 def test_these_dialects_are_shipped():
     assert list(load_dialects()) == [
+        "aws.cloudwatch-export",
+        "aws.cloudwatch",
+        "cri.log",
+        "docker.json-file",
+        "fluent-bit.record",
+        "http.access-json",
+        "http.access",
         "json.generic",
+        "kafka.message",
         "langfuse.observation",
         "litellm.payload",
         "openai.chat",
@@ -53,6 +61,8 @@ def test_these_dialects_are_shipped():
         "otel.genai",
         "sglang.request",
         "text.opaque",
+        "vector.log",
+        "vllm.request",
         "xai.chat",
         "xai.media",
     ]

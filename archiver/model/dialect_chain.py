@@ -1,0 +1,97 @@
+"""Records that carry records: a chat in a line of Docker in an event of CloudWatch, undone step by step.
+
+A chain of dialects is spelled with `>` between them, the outermost first: `aws.cloudwatch>cri.log>openai.chat`. All but
+the last are carriers. Each step derives its own columns from its own text; of a column, the innermost step
+that has a value gives it, the time with its text, unit and basis together. Where a carrier marks its text as a piece of
+a record (`content_status` is `fragment`), or has none, the steps behind it are not taken.
+
+`parse_status` is that of the last step taken, but `partial` for `ok` where a step before has reasons. `parse_error`
+names each step before its reasons, where the chain has several.
+`content_status` is that of the first step which knows it.
+
+>>> from archiver.model.dialect_file import load_dialects
+>>> chain = parse_chain(load_dialects(), "cri.log>json.generic")
+>>> derive_chain(chain, b'2026-01-08T11:07:41Z stdout F {"model":"grok-4"}')["gen_ai_request_model"]
+'grok-4'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from archiver.model.dialect import INNER, Dialect
+from archiver.model.dialect_reference import Derived, derive
+
+__all__ = ["MAX_STEPS", "SEPARATOR", "TIME", "Chain", "derive_chain", "goes_on", "parse_chain", "spell_chain"]
+
+Chain = tuple[Dialect, ...]
+
+SEPARATOR: Final = ">"
+MAX_STEPS: Final = 5
+"""A chat in Docker in Fluent Bit in Kafka in CloudWatch; nobody has shown us more, and every step costs a copy."""
+
+TIME: Final = ("event_time", "event_time_raw", "event_time_unit", "event_time_basis")
+"""The columns of a time; one without `event_time_raw` is none."""
+
+_OWN: Final = ("dialect", "parse_status", "parse_error", "content_status", *TIME, INNER)
+
+
+def parse_chain(dialects: Mapping[str, Dialect], text: str) -> Chain | None:
+    """Return the chain that a text names; None when it names dialects that are not known, or an impossible chain."""
+    names = text.split(SEPARATOR)
+    if len(names) > MAX_STEPS or any(name not in dialects for name in names):
+        return None
+    chain = tuple(dialects[name] for name in names)
+    return chain if all(dialect.is_carrier for dialect in chain[:-1]) else None
+
+
+def spell_chain(chain: Chain) -> str:
+    """Return the text that names a chain."""
+    return SEPARATOR.join(dialect.id for dialect in chain)
+
+
+def derive_chain(chain: Chain, raw: bytes, *, whole: bool = True) -> dict[str, Derived]:
+    """Return the derived columns of one row; the last step's `INNER`, if it is a carrier, is left out."""
+    row = _derive(chain, raw, whole=whole, named=len(chain) > 1)
+    row.pop(INNER, None)
+    return row | {"dialect": spell_chain(chain)}
+
+
+def goes_on(dialect: Dialect, row: Mapping[str, Derived]) -> bool:
+    """Say whether the text that a carrier gave is to be read, marking it as a piece where it is one."""
+    return isinstance(row[INNER], str) and row["content_status"] != "fragment" and not _is_cut(dialect, row)
+
+
+def _is_cut(dialect: Dialect, row: Mapping[str, Derived]) -> bool:
+    text = row[INNER]
+    return dialect.needs_line_end and isinstance(text, str) and not text.endswith("\n")
+
+
+def _derive(chain: Chain, raw: bytes, *, whole: bool, named: bool) -> dict[str, Derived]:
+    row = derive(chain[0], raw, whole=whole)
+    if named and row["parse_error"] is not None:
+        row["parse_error"] = f"{chain[0].id}: {row['parse_error']}"
+    if len(chain) == 1:
+        return row
+    if _is_cut(chain[0], row):
+        row["content_status"] = "fragment"
+    if not goes_on(chain[0], row):
+        return row
+    return _joined(row, _derive(chain[1:], str(row[INNER]).encode(), whole=True, named=named))
+
+
+def _joined(outer: Mapping[str, Derived], inner: Mapping[str, Derived]) -> dict[str, Derived]:
+    """Return the row of a carrier and of what it carries."""
+    names = [name for name in outer if name not in _OWN]
+    reasons = [str(row["parse_error"]) for row in (outer, inner) if row["parse_error"] is not None]
+    timed = outer if inner["event_time_raw"] is None else inner
+    status = inner["parse_status"]
+    return {
+        **{name: outer[name] for name in outer},
+        **{name: outer[name] if inner[name] is None else inner[name] for name in names},
+        **{name: timed[name] for name in TIME},
+        "parse_status": "partial" if status == "ok" and outer["parse_status"] == "partial" else status,
+        "parse_error": "; ".join(reasons) or None,
+        "content_status": inner["content_status"] if outer["content_status"] == "unknown" else outer["content_status"],
+    }

@@ -1,0 +1,148 @@
+"""Records in records in records: the fast reader undoes any nesting as the reference does."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from archiver.model.dialect_chain import derive_chain, parse_chain, spell_chain
+from archiver.model.dialect_file import load_dialects
+from archiver.model.dialect_recognise import recognise
+from archiver.model.line_pattern import match_lines
+from archiver.sources.dialect_chain import project_chain
+from archiver.sources.dialects import DERIVED_SCHEMA, Engine
+
+ALL = load_dialects()
+SAMPLES = Path(__file__).resolve().parents[2] / "schemas" / "dialects" / "samples"
+LINES = {name: (SAMPLES / f"{name}.jsonl").read_bytes().splitlines() for name in ALL}
+TIME = "2026-01-08T11:07:41.118443515Z"
+WRAPPERS = {
+    "docker.json-file": lambda text: json.dumps({"log": text + "\n", "stream": "stdout", "time": TIME}),
+    "cri.log": lambda text: f"{TIME} stdout F {text}",
+    "fluent-bit.record": lambda text: json.dumps({"date": 1767870461.5, "log": text}),
+    "vector.log": lambda text: json.dumps({"message": text, "source_type": "file", "timestamp": TIME}),
+    "kafka.message": lambda text: json.dumps(
+        {"topic": "t", "partition": 0, "offset": 7, "tstype": "create", "ts": 1767870461118, "payload": text}
+    ),
+    "aws.cloudwatch": lambda text: json.dumps(
+        {"messageType": "DATA_MESSAGE", "logGroup": "g", "logEvents": [{"id": "1", "timestamp": 1, "message": text}]}
+    ),
+    "aws.cloudwatch-export": lambda text: f"2026-01-08T11:07:41.118Z {text}",
+}
+PLAIN = sorted(name for name, dialect in ALL.items() if not dialect.is_carrier)
+quiet = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@pytest.fixture(scope="module")
+def engine():
+    with Engine(few=0) as one:
+        yield one
+
+
+def assert_same(engine, chain, rows, whole=None):
+    flags = None if whole is None else pa.array(whole, pa.bool_())
+    answer = project_chain(engine, chain, pa.array(rows, pa.large_binary()), flags)
+    answer.validate(full=True)
+    assert answer.schema == DERIVED_SCHEMA
+    place = answer.schema.get_field_index("event_time")
+    found = answer.set_column(place, "event_time", answer["event_time"].cast(pa.int64())).to_pylist()
+    for number, (row, got) in enumerate(zip(rows, found, strict=True)):
+        assert derive_chain(chain, row, whole=whole is None or whole[number]) == got, row
+
+
+def wrapped(text, carriers):
+    for carrier in reversed(carriers):
+        text = WRAPPERS[carrier](text)
+    return text
+
+
+def test_every_carrier_is_tried():
+    assert sorted(WRAPPERS) == sorted(name for name, dialect in ALL.items() if dialect.is_carrier)
+
+
+@quiet
+@given(st.lists(st.sampled_from(sorted(WRAPPERS)), min_size=1, max_size=4), st.sampled_from(PLAIN), st.data())
+def test_a_record_is_found_in_any_nesting_and_says_what_it_says_alone(engine, carriers, name, data):
+    line = data.draw(st.sampled_from(LINES[name])).decode()
+    nested = wrapped(line, carriers).encode()
+    chain = parse_chain(ALL, recognise(ALL, [nested]))
+    assert spell_chain(chain) == ">".join([*carriers, recognise(ALL, [line.encode()])])
+    alone, found = derive_chain(chain[-1:], line.encode()), derive_chain(chain, nested)
+    for column, value in alone.items():
+        if value is not None and column not in ("dialect", "parse_error") and not column.startswith("event_time"):
+            assert found[column] == value
+    if alone["event_time_raw"] is not None:
+        assert (found["event_time"], found["event_time_raw"]) == (alone["event_time"], alone["event_time_raw"])
+    assert_same(engine, chain, [nested, nested + b"\n"])
+
+
+@quiet
+@given(
+    st.lists(st.sampled_from(sorted(WRAPPERS)), min_size=1, max_size=3), st.sampled_from(PLAIN), st.integers(0, 1 << 32)
+)
+def test_the_fast_reader_equals_the_reference_on_mangled_nestings(engine, carriers, name, seed):
+    rng = random.Random(seed)
+    rows = []
+    for _ in range(30):
+        text = bytearray(
+            wrapped(rng.choice(LINES[name]).decode(), carriers).encode() + rng.choice([b"", b"\n", b"\r\n"])
+        )
+        for _ in range(rng.choice([0, 0, 1, 2])):
+            at = rng.randrange(len(text))
+            text[at : at + rng.choice([0, 1, 1, 9])] = rng.choice(
+                [b"", b'"', b"\xff", b"\\", b"}", b"1", b" ", b"\\ud800"]
+            )
+        rows.append(bytes(text))
+    chain = tuple(ALL[one] for one in [*carriers, name])
+    assert_same(engine, chain, rows)
+    assert_same(engine, chain, rows, [rng.random() < 0.8 for _ in rows])
+
+
+def test_the_malformed_files_of_the_world_are_null_inside_a_carrier_too(engine, shared_data):
+    chain = parse_chain(ALL, "docker.json-file>json.generic")
+    files = [path.read_bytes() for path in sorted((shared_data / "malformed_json").iterdir())]
+    bodies = [b'{"ts":1767870461,"status":' + one + b"}" for one in files]
+    texts = [body.decode() for body in bodies if _is_text(body)]
+    rows = [WRAPPERS["docker.json-file"](text).encode() for text in texts]
+    assert_same(engine, chain, rows)
+    for text, row in zip(texts, rows, strict=True):
+        found, alone = derive_chain(chain, row), derive_chain(chain[1:], text.encode())
+        assert found["http_response_status_code"] == alone["http_response_status_code"]
+
+
+def _is_text(body):
+    try:
+        return bool(body.decode())
+    except UnicodeDecodeError:
+        return False
+
+
+@pytest.mark.parametrize("name", sorted(name for name, dialect in ALL.items() if dialect.pattern))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.data())
+def test_a_pattern_finds_what_a_backtracking_matcher_finds(name, data):
+    """Two engines that share no code agree about every group of every shipped pattern."""
+    pattern = ALL[name].pattern
+    line = data.draw(st.sampled_from(LINES[name])).decode()
+    at = data.draw(st.integers(0, len(line)))
+    drop = data.draw(st.integers(0, 3))
+    line = (
+        line[:at]
+        + data.draw(st.one_of(st.sampled_from(list("'\"\\[](), =-:0")), st.text(max_size=2)))
+        + line[at + drop :]
+    )
+    line = line.replace("\n", "") or "x"
+    (found,) = match_lines(pattern, [line.encode("utf-8", "replace")])
+    expected = re.compile(pattern.expression, re.DOTALL).fullmatch(line.encode("utf-8", "replace").decode())
+    if expected is None or not line.strip(" \t\r"):
+        assert found is None
+        return
+    groups = {group: text for group, text in expected.groupdict().items() if text and text not in pattern.absent}
+    assert {group: getattr(value, "text", value) for group, value in found.items()} == groups
