@@ -72,6 +72,14 @@ class ItemIndex:
         for (data,) in found:
             yield ItemLine.parse(bytes(data))
 
+    def counts_by_mark(self) -> dict[str, int]:
+        """Return how many items, inner ones too, carry each mark as they were last seen; what is gone counts not."""
+        found = self._db.execute(
+            "SELECT json_extract(one.value, '$.mark') AS mark, count(*)"
+            " FROM latest, json_each(CAST(latest.line AS TEXT), '$.marks') AS one GROUP BY mark ORDER BY mark"
+        )
+        return {str(mark): int(number) for mark, number in found}
+
     def lines_of(self, snapshot: str, status: str | None = None) -> Iterator[ItemLine]:
         """Yield the items that a snapshot was the last to speak of."""
         query = "SELECT line FROM latest WHERE snapshot = ? AND (? IS NULL OR status = ?) ORDER BY source, path, item"

@@ -50,6 +50,7 @@ from archiver.cli.answers_reading import (
 )
 from archiver.cli.answers_shared import (
     Destination,
+    ItemMark,
     NamedDestination,
     Position,
 )
@@ -107,6 +108,7 @@ __all__ = [
     "Finding",
     "Hold",
     "Initialised",
+    "ItemMark",
     "ItemTrouble",
     "KeptCosignature",
     "KeptCosignatures",

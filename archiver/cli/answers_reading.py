@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from archiver.cli.answers_shared import Position
+from archiver.cli.answers_shared import ItemMark, Position
 
 __all__ = [
     "ChainOfCustody",
@@ -126,6 +126,7 @@ class ListedItem:
     size: int | None
     sha256: str | None
     observed_at: str
+    marks: list[ItemMark]
 
 
 @dataclass(frozen=True)
@@ -161,7 +162,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class ShownStatement:
-    """A statement in full, with the key that signed it; `counts` is of a snapshot's items by status."""
+    """A statement in full, with its key; `counts` is of a snapshot's items by status, `marked` by mark."""
 
     position: int
     kind: str
@@ -169,6 +170,7 @@ class ShownStatement:
     subjects: list[Subject]
     predicate: dict[str, object]
     counts: dict[str, int]
+    marked: dict[str, int]
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Literal
 
 __all__ = [
     "Destination",
+    "ItemMark",
     "NamedDestination",
     "Position",
 ]
@@ -23,6 +24,16 @@ class Destination:
     prefix: str
     enforces_locks: bool
     versioned: bool
+
+
+@dataclass(frozen=True)
+class ItemMark:
+    """A mark of an item: what it is suspected or known to be, the rule that said so, why, and how it is kept."""
+
+    mark: str
+    by: str
+    reason: str
+    handling: Literal["mark", "quarantine"]
 
 
 @dataclass(frozen=True)

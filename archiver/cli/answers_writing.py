@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archiver.cli.answers_shared import Destination, NamedDestination, Position
+from archiver.cli.answers_shared import Destination, ItemMark, NamedDestination, Position
 from archiver.cli.answers_timestamp import StampedBy, StampedLog
 
 __all__ = [
@@ -93,7 +93,7 @@ class PlannedRule:
 
 @dataclass(frozen=True)
 class PlannedSource:
-    """What would become of a source's items; `items` and `bytes` by decision."""
+    """What would become of a source's items; `items` and `bytes` by decision, `marked` items by mark."""
 
     id: str
     location: str
@@ -103,6 +103,7 @@ class PlannedSource:
     rules: list[PlannedRule]
     narrowed: list[str]
     narrowed_items: int
+    marked: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,7 @@ class ExplainedItem:
     decision: str
     why: str
     custodian: str | None
+    marks: list[ItemMark]
 
 
 @dataclass(frozen=True)
@@ -163,7 +165,7 @@ class SnapshotSource:
 
     `became` counts captured items by reason (grown, rotated, duplicate, truncated, rewritten, replaced,
     changed-unseen); `lost` names logs that are not as archived any more, `unseen` items that changed under the same
-    times.
+    times; `marked` counts items by mark, what is inside others too.
     """
 
     id: str
@@ -179,6 +181,7 @@ class SnapshotSource:
     became: dict[str, int]
     lost: list[str]
     unseen: list[str]
+    marked: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -304,6 +307,7 @@ class Standing:
     reasons: list[str]
     witnesses: list[SeenByWitness]
     timestamps: list[StampedBy]
+    marked: dict[str, int]
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from archiver.cli.context import Answer, Run
+from archiver.cli.marks import INCLUDE_MARKED
 from archiver.cli.options import REASON, Place, reader
 from archiver.cli.words import count, size
 from archiver.errors import ArchiverError, UsageError
@@ -32,11 +33,20 @@ _MOST = 20  # lines of a list; all are in --json
 )
 @click.option("--batch", "batches", multiple=True, metavar="ID", help="Only this batch; may be given again.")
 @click.option("--since", metavar="TIME", help="Only batches stated since then, such as 2026-11-01T00:00:00Z.")
+@INCLUDE_MARKED
 @REASON
 @reader
 @click.pass_obj
 def command(
-    run: Run, /, *, to: Path, batches: tuple[str, ...], since: str | None, reason: str | None, place: Place
+    run: Run,
+    /,
+    *,
+    to: Path,
+    batches: tuple[str, ...],
+    since: str | None,
+    include_marked: tuple[str, ...],
+    reason: str | None,
+    place: Place,
 ) -> Answer:
     """Write DIR: the log, all statements, all batches or the chosen ones, and programs that check them offline.
 
@@ -47,8 +57,8 @@ def command(
     from archiver.cli.reading import accessed  # noqa: PLC0415
     from archiver.flows.kit.kit import make_kit  # noqa: PLC0415
 
-    choice = _choice(batches, since)
-    with accessed(run, place, "audit-kit", reason, word="export") as (reading, access):
+    choice = _choice(batches, since, include_marked)
+    with accessed(run, place, "audit-kit", reason, word="export", marked=include_marked) as (reading, access):
         made = make_kit(reading, to, choice, clock=run.clock, listener=run.talk.hear, access=access)
         trusted = reading.trusted
     _say(run, made, to)
@@ -68,7 +78,7 @@ def command(
     return Answer(made.exit, members)
 
 
-def _choice(batches: tuple[str, ...], since: str | None) -> Choice:
+def _choice(batches: tuple[str, ...], since: str | None, include_marked: tuple[str, ...]) -> Choice:
     from archiver.flows.kit.kit import Choice  # noqa: PLC0415 - loaded when called
     from archiver.model.instant import parse_instant  # noqa: PLC0415
 
@@ -79,7 +89,7 @@ def _choice(batches: tuple[str, ...], since: str | None) -> Choice:
         raise UsageError(
             "usage", f"--since {since}: expected an instant in UTC", hint="write it as 2026-11-01T00:00:00Z"
         ) from problem
-    return Choice(batches, since)
+    return Choice(batches, since, include_marked)
 
 
 def _say(run: Run, made: Kit, to: Path) -> None:

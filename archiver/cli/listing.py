@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from archiver.cli.context import Answer, Run
+from archiver.cli.marks import item_marks
 from archiver.cli.options import Place, reader
 from archiver.cli.words import size
 from archiver.errors import UsageError
+from archiver.model.mark import MARKS
 
 if TYPE_CHECKING:
     from archiver.cli.answers import ListedBatch, ListedItem, ListedSnapshot, ListedStatement
@@ -29,6 +31,7 @@ T = TypeVar("T")
 @click.option("--source", metavar="ID", help="Items of this source.")
 @click.option("--status", metavar="STATUS", help="Items with this status, such as failed or absent.")
 @click.option("--path", "path_glob", metavar="GLOB", help="Items whose path matches, such as 'mail/**'.")
+@click.option("--mark", type=click.Choice(MARKS), help="Items with this mark.")
 @click.option("--kind", metavar="KIND", help="Statements of this kind, such as policy or incident.")
 @reader
 @click.pass_obj
@@ -57,7 +60,7 @@ def command(run: Run, /, what: str, place: Place, **filters: str | None) -> Answ
 _FILTERS = {
     "snapshots": (),
     "batches": ("snapshot",),
-    "items": ("snapshot", "source", "status", "path_glob"),
+    "items": ("snapshot", "source", "status", "path_glob", "mark"),
     "statements": ("kind",),
 }
 
@@ -148,9 +151,10 @@ def _items(reading: Reading, filters: dict[str, str | None]) -> Iterator[ListedI
             size=line.size,
             sha256=line.sha256,
             observed_at=line.observed_at,
+            marks=item_marks(line.marks),
         )
 
-    wanted = {name: filters[name] for name in ("snapshot", "source", "status", "path_glob")}
+    wanted = {name: filters[name] for name in ("snapshot", "source", "status", "path_glob", "mark")}
     return map(listed, list_items(reading, **wanted))
 
 
@@ -163,7 +167,8 @@ def _item_line(one: ListedItem) -> str:
     weight = "" if one.size is None or one.kind not in ("file", "inner") else size(one.size)
     kind = "" if one.kind in ("file", "inner") else f"  ({one.kind})"
     why = one.detail or one.reason
-    return f"{one.status:<19}  {weight:>10}  {one.item}{kind}" + (f"  {why}" if why else "")
+    marked = "".join(f"  [{mark.mark}]" for mark in one.marks)
+    return f"{one.status:<19}  {weight:>10}  {one.item}{kind}{marked}" + (f"  {why}" if why else "")
 
 
 def _statements(reading: Reading, kind: str | None) -> Iterator[ListedStatement]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from archiver.cli.context import Answer, Run
+from archiver.cli.marks import counts_of, item_marks, mark_words
 from archiver.cli.options import with_policy
 from archiver.cli.words import columns, count, days_left, indented, instant, listed, size
 from archiver.errors import Exit, UsageError
@@ -47,9 +48,10 @@ def _explained(run: Run, policy: Policy, name: str) -> Answer:
     from archiver.flows.snapshot.plan import explain  # noqa: PLC0415
 
     one = explain(policy, name, clock=run.clock)
-    item = ExplainedItem(one.source, one.path, one.decision, one.why, one.custodian)
+    item = ExplainedItem(one.source, one.path, one.decision, one.why, one.custodian, item_marks(one.marks))
     rows = [("item", f"{one.source}/{one.path}"), ("decision", one.decision), ("why", one.why)]
     rows += [("custodian", one.custodian)] if one.custodian else []
+    rows += [("marked", mark_words(mark)) for mark in one.marks]
     members = Planned(item, None, None, None, None, None, None, None, None)
     return Answer(Exit.OK, members, "\n".join(columns(rows)), asked_for=True)
 
@@ -122,6 +124,8 @@ def _source(policy: Policy, one: SourceSurvey) -> list[str]:
         for rule, (reason, items, total) in sorted(one.rules.items())
     ]
     lines = [head, *indented(columns(rows or [("0", "", "nothing is there")], right=(0, 1))), *rules]
+    if one.marked:
+        lines.append(f"  marked, by name or by what was kept before: {counts_of(one.marked)}")
     if one.narrowed:
         lines.append(f"  kept before and now passed over: {count(one.narrowed_items, 'item')}: {listed(one.narrowed)}")
     return lines
@@ -155,6 +159,7 @@ def _members(policy: Policy, found: Plan) -> Planned:
                 rules=[PlannedRule(rule, *words) for rule, words in sorted(one.rules.items())],
                 narrowed=one.narrowed,
                 narrowed_items=one.narrowed_items,
+                marked=dict(sorted(one.marked.items())),
             )
             for one in found.survey.sources
         ],

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from archiver.cli.context import Answer, Run
+from archiver.cli.marks import INCLUDE_MARKED
 from archiver.cli.options import REASON, Place, reader
 from archiver.cli.words import size
 from archiver.errors import UsageError
@@ -24,11 +25,21 @@ __all__ = ["command"]
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE", help="Must not exist yet."
 )
+@INCLUDE_MARKED
 @REASON
 @reader
 @click.pass_obj
 def command(
-    run: Run, /, item: str, *, offset: int, length: int | None, output: Path, reason: str | None, place: Place
+    run: Run,
+    /,
+    item: str,
+    *,
+    offset: int,
+    length: int | None,
+    output: Path,
+    include_marked: tuple[str, ...],
+    reason: str | None,
+    place: Place,
 ) -> Answer:
     """Prove the record of SOURCE/PATH that has the byte at OFFSET, counted from 0.
 
@@ -49,13 +60,13 @@ def command(
             "usage", f"{item}: expected SOURCE/PATH, found no path", hint="see `archiver list items` for the names"
         )
     refuse_existing(output)
-    with accessed(run, place, "prove", reason) as (reading, access):
+    with accessed(run, place, "prove", reason, marked=include_marked) as (reading, access):
         if length is None:
-            data = prove(reading, source, path, offset)
-            hand_out(access, data, reading.trust, output, write_output)
+            data = prove(reading, source, path, offset, include_marked=include_marked)
+            hand_out(access, data, reading.trust, output, write_output, include_marked=include_marked)
         else:
-            data = prove_range(reading, source, path, offset, length)
-            hand_out_range(access, data, reading.trust, output, write_output)
+            data = prove_range(reading, source, path, offset, length, include_marked=include_marked)
+            hand_out_range(access, data, reading.trust, output, write_output, include_marked=include_marked)
         status = reading.exit
     what = "this one record" if length is None else "the records that have these bytes"
     run.talk.say(f"wrote {output}, {size(len(data))}; it discloses {what}")

@@ -71,14 +71,21 @@ def opened(run: Run, place: Place) -> Iterator[Reading]:
 
 @contextmanager
 def accessed(
-    run: Run, place: Place, what: str, why: str | None, *, word: str | None = None
+    run: Run,
+    place: Place,
+    what: str,
+    why: str | None,
+    *,
+    word: str | None = None,
+    marked: tuple[str, ...] = (),
 ) -> Iterator[tuple[Reading, Access]]:
     """Open the archive that was meant for a command that hands something out, which an operator states in the log.
 
-    `word` is what the policy calls it under `reasons` where that is not its name.
+    `word` is what the policy calls it under `reasons` where that is not its name; `marked` are the marks that were
+    asked for, which want a reason.
     """
     policy = policy_of(run, place)
-    check_reason(policy, word or what, why)
+    check_reason(policy, word or what, why, marked=marked)
     if policy is not None:
         check_keys(policy, run.environ)
     with _opened(run, place, policy) as reading:

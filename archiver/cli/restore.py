@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from archiver.cli.context import Answer, Run
+from archiver.cli.marks import INCLUDE_MARKED
 from archiver.cli.options import REASON, Place, reader
 from archiver.cli.words import columns, count, indented, size
 from archiver.errors import Exit
@@ -29,6 +30,7 @@ _MOST = 20  # lines of a list; up to 10,000 are in --json
 @click.option("--source", metavar="ID", help="Only this source.")
 @click.option("--path", "path_glob", metavar="GLOB", help="Only items whose path matches, such as 'mail/**'.")
 @click.option("--decoded", is_flag=True, help="Also what is inside compressed logs, in DIR/<source>.decoded.")
+@INCLUDE_MARKED
 @REASON
 @reader
 @click.pass_obj
@@ -42,6 +44,7 @@ def command(
     path_glob: str | None,
     place: Place,
     decoded: bool,
+    include_marked: tuple[str, ...],
     reason: str | None,
 ) -> Answer:
     """Write the files of SNAPSHOT, the newest one if it is left out, to DIR/<source>/<path>.
@@ -52,7 +55,7 @@ def command(
     from archiver.cli.reading import accessed  # noqa: PLC0415 - loaded when called
     from archiver.flows.restore.restore import restore  # noqa: PLC0415
 
-    with accessed(run, place, "restore", reason) as (reading, access):
+    with accessed(run, place, "restore", reason, marked=include_marked) as (reading, access):
         done = restore(
             reading,
             to=to,
@@ -60,6 +63,7 @@ def command(
             source=source,
             path_glob=path_glob,
             decoded=decoded,
+            include_marked=include_marked,
             listener=run.talk.hear,
             access=access,
         )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from archiver.cli.context import Answer, Run
+from archiver.cli.marks import counts_of
 from archiver.cli.options import Place, reader
 from archiver.cli.words import columns, count
 
@@ -51,6 +52,7 @@ def command(run: Run, identity: str, sigstore: Path | None, place: Place) -> Ans
                     subjects=[answers.Subject(subject.name, dict(subject.digest)) for subject in one.statement.subject],
                     predicate=one.statement.predicate.model_dump(mode="json"),
                     counts=one.counts,
+                    marked=one.marked,
                 )
                 for one in found
             ]
@@ -77,6 +79,7 @@ def _text(one: Shown) -> str:
         rows += [("", f"{name} {value}") for name, value in dict(subject.digest).items()]
     if one.counts:
         rows.append(("items", ", ".join(f"{number:,} {name}" for name, number in one.counts.items())))
+    rows += [("marked", counts_of(one.marked))] if one.marked else []
     return "\n".join([*columns(rows), "", *_outline(one.statement.predicate.model_dump(mode="json"))])
 
 

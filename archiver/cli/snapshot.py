@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from archiver.cli.context import Answer, Run
+from archiver.cli.marks import counts_of
 from archiver.cli.options import with_policy
 from archiver.cli.timestamp import taken, words_of
 from archiver.cli.words import columns, count, indented, listed, short, size
@@ -220,6 +221,8 @@ def _source(one: Tally) -> list[str]:
         lines += indented(indented(one.lost))
     if one.damaged:
         lines.append(f"  {count(one.damaged, 'compressed log')} could be read in part only; as files they are whole")
+    if one.marked:
+        lines.append(f"  marked: {counts_of(one.marked)}")
     if one.known_trouble:
         lines.append(f"  {count(one.known_trouble, 'failure')} that the policy accepts")
     return lines
@@ -270,6 +273,7 @@ def _members(done: Snapshot, made: Made | None) -> Snapshotted:
                 became=one.became,
                 lost=list(one.lost),
                 unseen=list(one.unseen),
+                marked=one.marked,
             )
             for one in done.tallies
         ],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from archiver.cli.context import Answer, Run
+from archiver.cli.marks import counts_of
 from archiver.cli.options import Place, reader
 from archiver.cli.words import columns, count, days_left, indented, instant, short, size
 from archiver.errors import UsageError
@@ -92,6 +93,7 @@ def _facts(found: Status) -> list[tuple[str, str]]:
         ("stored", f"{stored}; {sizes}"),
         ("log", f"{count(found.log_size, 'entry', 'entries')}, root {short(found.root)}"),
         ("items last time", ", ".join(statuses) or "none"),
+        *((("marked", counts_of(found.marked)),) if found.marked else ()),
         ("below the hold", count(len(found.below_hold), "object")),
         *(("timestamps", _stamps(one)) for one in found.timestamps),
         *(("seen by", _seen(one)) for one in found.witnesses),
@@ -187,6 +189,7 @@ def _members(found: Status) -> Standing:
         totals=found.totals,
         silent_hours=found.silent_hours,
         reasons=list(found.reasons),
+        marked=dict(found.marked),
         timestamps=[answers.StampedBy(**asdict(one)) for one in found.timestamps],
         witnesses=[answers.SeenByWitness(one.name, one.vkey, one.size, one.at) for one in found.witnesses],
     )

@@ -195,8 +195,11 @@ def state_verification(
         return _enter(session, "verification", [subject], predicate)
 
 
-def check_reason(policy: Policy | None, what: str, why: str | None) -> None:
-    """Refuse an access without a reason where the policy wants one, and a reason that no statement can carry."""
+def check_reason(policy: Policy | None, what: str, why: str | None, *, marked: tuple[str, ...] = ()) -> None:
+    """Refuse an access without a reason where the policy wants one, and a reason that no statement can carry.
+
+    Marked items that somebody asks for by name want a reason, whatever the policy says.
+    """
     if policy is None:
         if why is not None:
             raise UsageError(
@@ -205,6 +208,12 @@ def check_reason(policy: Policy | None, what: str, why: str | None) -> None:
                 hint="leave it out, or read by the policy",
             )
         return
+    if why is None and marked:
+        raise UsageError(
+            "reason-missing",
+            f"{what}: expected --reason TEXT with --include-marked {marked[0]}, found none",
+            hint="say who asked for it and why; the words are signed and stay in the log",
+        )
     if why is None and what in policy.reasons_required_for:
         line = read_yaml(policy.text, str(policy.path)).mark(("reasons", "required_for")).line
         raise UsageError(

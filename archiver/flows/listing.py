@@ -44,12 +44,13 @@ class Listed:
 
 @dataclass(frozen=True)
 class Shown:
-    """A statement in full, with the key that signed it. `counts` is of a snapshot's lines, by status."""
+    """A statement in full, with its key. `counts` is of a snapshot's lines by status, `marked` by mark."""
 
     position: int
     statement: Statement
     keyid: str
     counts: dict[str, int]
+    marked: dict[str, int]
 
 
 def list_snapshots(reading: Reading) -> Iterator[SnapshotPredicate]:
@@ -84,6 +85,7 @@ def list_items(
     source: str | None = None,
     status: str | None = None,
     path_glob: str | None = None,
+    mark: str | None = None,
 ) -> Iterator[ItemLine]:
     """Yield the lines of a snapshot, the newest finished one unless it is named, as far as they are wanted."""
     if status is not None and status not in STATUSES:
@@ -101,7 +103,10 @@ def list_items(
     return (
         line
         for line in items_of(reading.archive, wanted)
-        if source in (None, line.item.source) and status in (None, line.status) and matches(line.item.relative_bytes())
+        if source in (None, line.item.source)
+        and status in (None, line.status)
+        and (mark is None or any(one.mark == mark for one in line.marks))
+        and matches(line.item.relative_bytes())
     )
 
 
@@ -125,7 +130,7 @@ def show(reading: Reading, identity: str) -> list[Shown]:
     """Return the statements that have an id; raises `UsageError` when there is none."""
     require_log(reading.archive)
     found = [
-        Shown(position, statement, dsse.open_envelope(envelope).keyid, _counts(reading, statement))
+        Shown(position, statement, dsse.open_envelope(envelope).keyid, *_counts(reading, statement))
         for position, statement, envelope in reading.archive.statements()
         if statement.id == identity
     ]
@@ -138,11 +143,14 @@ def show(reading: Reading, identity: str) -> list[Shown]:
     return found
 
 
-def _counts(reading: Reading, statement: Statement) -> dict[str, int]:
-    """Count the lines of a snapshot by status, those of inner items too."""
+def _counts(reading: Reading, statement: Statement) -> tuple[dict[str, int], dict[str, int]]:
+    """Count the lines of a snapshot by status and by mark, those of inner items too."""
     predicate = statement.predicate
     counts: dict[str, int] = {}
+    marked: dict[str, int] = {}
     if isinstance(predicate, SnapshotPredicate) and predicate.status != "aborted":
         for line in items_of(reading.archive, predicate):
             counts[line.status] = counts.get(line.status, 0) + 1
-    return dict(sorted(counts.items()))
+            for one in line.marks:
+                marked[one.mark] = marked.get(one.mark, 0) + 1
+    return dict(sorted(counts.items())), dict(sorted(marked.items()))

@@ -41,6 +41,7 @@ __all__ = [
     "UnknownError",
     "check_source",
     "finished_snapshot",
+    "finished_snapshots",
     "items_of",
     "open_reading",
     "read_trust",
@@ -187,6 +188,14 @@ def finished_snapshot(archive: Archive, identity: str | None) -> SnapshotPredica
             hint="see `archiver list snapshots`",
         )
     return found
+
+
+def finished_snapshots(archive: Archive) -> Iterator[SnapshotPredicate]:
+    """Yield all snapshots that were finished, in log order."""
+    for _, statement, _ in archive.statements("snapshot"):
+        predicate = statement.predicate
+        if isinstance(predicate, SnapshotPredicate) and predicate.status != "aborted":
+            yield predicate
 
 
 def check_source(snapshot: SnapshotPredicate, source: str | None) -> None:

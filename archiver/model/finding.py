@@ -95,6 +95,7 @@ CODES: Final[dict[str, tuple[int, Severity]]] = {
     "item-malformed": (7, _F),
     "item-parts": (7, _F),
     "item-sha256": (7, _F),
+    "item-marked": (7, _N),
     "index-differs": (7, _F),
     "snapshot-unfinished": (8, _U),
     "snapshot-incomplete": (8, _N),

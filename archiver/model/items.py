@@ -16,6 +16,7 @@ from typing import Final, TypeGuard
 from archiver.errors import EvidenceError
 from archiver.model import instant, layout
 from archiver.model.item import Item, unescape_path
+from archiver.model.mark import HANDLINGS, MARKS, Mark
 from archiver.proof import b64, canonical
 from archiver.proof.digest import is_sha256_hex
 
@@ -44,6 +45,8 @@ _MEMBERS: Final = {
     "item", "kind", "table", "status", "reason", "detail", "errno", "basis", "size", "sha256", "parts", "observed_at",
     "file",
 }  # fmt: skip
+_MARK: Final = {"by", "handling", "mark", "reason"}
+_BY: Final = re.compile(r"(?s:path:.+)|hashes:[0-9a-f]{64}")
 _FILE_STRINGS: Final = {"dev", "ino", "atime_ns", "mtime_ns", "ctime_ns", "btime_ns"}
 _FILE_NUMBERS: Final = {"nlink", "mode", "uid", "gid"}
 _FILE: Final = _FILE_STRINGS | _FILE_NUMBERS | {"owner", "group", "link_target", "holes", "xattrs"}
@@ -101,14 +104,17 @@ class ItemLine:
     sha256: str | None = None
     parts: tuple[Part, ...] = ()
     file: Json | None = None
+    marks: tuple[Mark, ...] = ()
 
     def encode(self) -> bytes:
         """Return the line, newline included."""
         return canonical.encode(self.to_json()) + b"\n"
 
     def to_json(self) -> Json:
-        """Return the members of the line."""
+        """Return the members of the line; `marks` is absent when there are none."""
+        marks: Json = {"marks": [{**mark.to_json()} for mark in self.marks]} if self.marks else {}
         return {
+            **marks,
             "basis": self.basis,
             "detail": self.detail,
             "errno": self.errno,
@@ -130,7 +136,7 @@ class ItemLine:
         if not raw.endswith(b"\n"):
             raise _malformed("line", "no newline at its end")
         value = canonical.decode(raw[:-1], limit=MAX_LINE)
-        if not isinstance(value, dict) or value.keys() != _MEMBERS:
+        if not isinstance(value, dict) or value.keys() - {"marks"} != _MEMBERS:
             raise _malformed("line", sorted(value) if isinstance(value, dict) else value)
         _check_words(value)
         _check_file(value["file"])
@@ -140,10 +146,33 @@ class ItemLine:
         line = ItemLine(
             item=Item.from_json(value["item"]),
             parts=tuple(Part.from_json(part) for part in parts),
+            marks=_marks(value["marks"]) if "marks" in value else (),
             **{name: value[name] for name in _MEMBERS - {"item", "parts"}},  # type: ignore[arg-type] # checked above
         )
         _check_content(line)
         return line
+
+
+def _marks(value: canonical.JSON) -> tuple[Mark, ...]:
+    """Read the marks of a line: one or more, each name once, in the order of their names."""
+    if not isinstance(value, list) or not value:
+        raise _malformed("marks", value)
+    found = tuple(map(_mark, value))
+    names = [mark.mark for mark in found]
+    if names != sorted(set(names)):
+        raise _malformed("marks", names)
+    return found
+
+
+def _mark(value: canonical.JSON) -> Mark:
+    if not isinstance(value, dict) or value.keys() != _MARK:
+        raise _malformed("marks", value)
+    mark, by, reason, handling = value["mark"], value["by"], value["reason"], value["handling"]
+    if mark not in MARKS or handling not in HANDLINGS or not _matches(_BY, by):
+        raise _malformed("marks", value)
+    if not isinstance(reason, str) or not reason:
+        raise _malformed("marks", value)
+    return Mark(str(mark), str(by), reason, "quarantine" if handling == "quarantine" else "mark")
 
 
 def _check_words(value: Json) -> None:
@@ -175,8 +204,8 @@ def _check_content(line: ItemLine) -> None:
     if line.status in CONTENT_STATUSES:
         if not line.parts or line.size is None or line.sha256 is None or line.table is None:
             raise _malformed(f"content of a {line.status} item", line.item.text())
-    elif line.parts:
-        raise _malformed(f"no rows for a {line.status} item", line.item.text())
+    elif line.parts or line.marks:
+        raise _malformed(f"no rows and marks for a {line.status} item", line.item.text())
 
 
 def _check_file(value: canonical.JSON) -> None:

@@ -38,6 +38,7 @@ __all__ = [
     "Matter",
     "Policy",
     "PolicyError",
+    "Sensitive",
     "Source",
     "load_policy",
     "parse_policy",
@@ -185,6 +186,18 @@ class Accept:
 
 
 @dataclass(frozen=True)
+class Sensitive:
+    """Which items are marked: by `paths`, or by a list of SHA-256 digests at the absolute path `hashes`."""
+
+    mark: str
+    reason: str
+    handling: Literal["mark", "quarantine"]
+    paths: tuple[str, ...]
+    hashes: Path | None
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Policy:
     """A whole policy; `text` is its exact bytes, `sha256` their digest, `path` the absolute path of the file."""
 
@@ -198,6 +211,7 @@ class Policy:
     limits: Limits
     expected_every_hours: int
     accept: tuple[Accept, ...]
+    sensitive: tuple[Sensitive, ...]
     reasons_required_for: tuple[str, ...]
     state: Path
     path: Path
@@ -323,6 +337,17 @@ def _policy(words: PolicyWords, places: policy_places.Places, path: Path, text: 
         limits=Limits(**words.limits.model_dump()),
         expected_every_hours=words.expected_every_hours,
         accept=tuple(Accept(one.glob, one.reason, one.until) for one in words.accept),
+        sensitive=tuple(
+            Sensitive(
+                one.mark,
+                one.reason,
+                one.handling,
+                tuple(one.paths),
+                path.parent / one.hashes if one.hashes else None,
+                tuple(one.sources),
+            )
+            for one in words.sensitive
+        ),
         reasons_required_for=tuple(words.reasons.required_for),
         state=places.state,
         path=path,

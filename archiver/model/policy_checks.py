@@ -45,6 +45,7 @@ def check(words: PolicyWords, document: Document) -> list[Problem]:
         *_ends(words, document),
         *_fits(words, document),
         *_authorities(words, document),
+        *_sensitive(words, document),
     ]
 
 
@@ -172,6 +173,21 @@ def _authorities(words: PolicyWords, document: Document) -> Iterator[Problem]:
         place = ("timestamps", "required")
         text = f"expected at most the {len(names)} authorities that are named, found {words.timestamps.required}"
         yield Problem(document.mark(place), dotted(place), text, "more authorities, or a smaller number")
+
+
+def _sensitive(words: PolicyWords, document: Document) -> Iterator[Problem]:
+    """Yield rules that mark by nothing or by two things at once, and sources that are not there."""
+    known = [source.id for source in words.sources]
+    for number, rule in enumerate(words.sensitive):
+        place: Location = ("sensitive", number)
+        if bool(rule.paths) == bool(rule.hashes):
+            text = f"expected paths or hashes, found {'both' if rule.paths else 'neither'}"
+            yield Problem(document.mark(place), dotted(place), text, "one of them; a second rule takes the other")
+        for index, source in enumerate(rule.sources):
+            if source not in known:
+                at: Location = (*place, "sources", index)
+                instead = closest(source, known) or f"one of {', '.join(known)}"
+                yield Problem(document.mark(at), dotted(at), f"there is no source {source} in this policy", instead)
 
 
 def _rules(source: SourceWords) -> int:

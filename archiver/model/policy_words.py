@@ -35,6 +35,7 @@ __all__ = [
     "MatterWords",
     "PolicyWords",
     "ReasonsWords",
+    "SensitiveWords",
     "SourceWords",
 ]
 
@@ -146,6 +147,12 @@ def _empty(what: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _handling(value: str) -> str:
+    if value == "quarantine":
+        raise _problem("a quarantine is not built yet", "mark")
+    return value
+
+
 def _authority_url(value: str) -> str:
     """Refuse what is no address of the web, and what would put a secret into the signed policy."""
     parts = urlsplit(value)
@@ -254,6 +261,23 @@ class CustodianWords(_Words):
     """The person or team."""
     paths: Annotated[list[Glob], Field(min_length=1)] = Field(examples=[["jdoe/**"]])
     """Which paths; the first custodian with a match is the one."""
+
+
+class SensitiveWords(_Words):
+    """Which items are marked as sensitive: by their paths or by a list of hashes, one of the two."""
+
+    mark: Literal["csam_suspected", "ncii_suspected", "personal", "privileged"] = Field(examples=["privileged"])
+    """What they are suspected or known to be."""
+    reason: Text = Field(examples=["correspondence with counsel"])
+    """Why, for the reader of the account; it stands with each item that is marked."""
+    handling: Annotated[Literal["mark", "quarantine"], AfterValidator(_handling)] = Field(examples=["mark"])
+    """`mark`: they are kept like all others, said everywhere, and handed out only when they are asked for by name."""
+    paths: list[Glob] = Field(default=[], examples=[["legal/**"]])
+    """Which paths."""
+    hashes: Text | None = Field(default=None, examples=["./lists/ncii.sha256"])
+    """A file of SHA-256 digests, one a line in hex: which contents."""
+    sources: list[Id] = []
+    """In which sources; left out, in all."""
 
 
 class EndedWords(_Words):
@@ -415,6 +439,8 @@ class PolicyWords(_Words):
     """A silence longer than this is reported; at most a year, or it would never be."""
     accept: list[AcceptWords] = []
     """Known failures."""
+    sensitive: list[SensitiveWords] = []
+    """Which items are marked as sensitive; of several rules with one mark the first that matches counts."""
     reasons: ReasonsWords = ReasonsWords()
     """Which commands want a reason."""
     state: Text = "./.archiver"

@@ -20,6 +20,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from archiver.model import items, layout, statement, tables, trust
+from archiver.model import mark as mark_words
 from archiver.proof import dsse
 
 __all__ = ["published"]
@@ -199,6 +200,18 @@ def _file() -> Schema:
     )
 
 
+def _marks() -> Schema:
+    mark = _object(
+        {
+            "by": {"type": "string", "pattern": "^(?:path:|hashes:[0-9a-f]{64}$)"},
+            "handling": _one_of(*mark_words.HANDLINGS),
+            "mark": _one_of(*mark_words.MARKS),
+            "reason": {"type": "string", "minLength": 1},
+        }
+    )
+    return {**_list(mark), "minItems": 1, "maxItems": len(mark_words.MARKS)}
+
+
 def _items_line() -> Schema:
     has_content: Schema = {"properties": {"status": _one_of(*sorted(items.CONTENT_STATUSES))}}
     content: Schema = {"table": _TEXT, "size": _COUNT, "sha256": _HEX64, "parts": {"minItems": 1}}
@@ -218,11 +231,13 @@ def _items_line() -> Schema:
                 "parts": _list(_part()),
                 "observed_at": _INSTANT,
                 "file": _or_null(_file()),
-            }
+                "marks": _marks(),
+            },
+            optional=("marks",),
         ),
         "if": has_content,
         "then": {"properties": content},
-        "else": {"properties": {"parts": {"maxItems": 0}}},
+        "else": {"properties": {"parts": {"maxItems": 0}, "marks": False}},
     }
 
 

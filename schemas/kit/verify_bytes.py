@@ -97,6 +97,8 @@ request    format:urn:archiver:release-request:v1 archive archive_id origin matt
 line       item:item kind:file|directory|symlink|fifo|socket|device|object|message|inner table:documents|model_logs?
            status:captured|unchanged|changed_during_read|damaged|failed|excluded|recorded|absent reason:reason? detail?
            errno? basis:read|stat|etag? size? sha256? parts:part* observed_at file:file?
+           marks!:mark*
+mark       by:marked_by handling:mark|quarantine mark:csam_suspected|ncii_suspected|personal|privileged reason:words
 part       batch:batch_id first count of!:item
 file       dev ino nlink mode:count uid gid owner? group? atime_ns? mtime_ns? ctime_ns? btime_ns? link_target:escaped?
            holes:holes xattrs:xattrs
@@ -128,7 +130,8 @@ PATTERNS = {
     "batch_id": f"{STAMP}-{TABLE}-[0-9]{{8}}",
     "key": KEY,
     "authority": "[A-Za-z0-9][A-Za-z0-9._-]{0,99}", "oid": r"[0-2](\.(0|[1-9][0-9]{0,39})){1,40}",
-    "reason": "[a-z][a-z0-9-]{0,62}", "text": "(?s).*", "words": "(?s).+",
+    "reason": "[a-z][a-z0-9-]{0,62}", "marked_by": "(?s:path:.+)|hashes:[0-9a-f]{64}",
+    "text": "(?s).*", "words": "(?s).+",
 }  # fmt: skip
 TESTS = {
     "integer": lambda v: type(v) is int, "count": lambda v: type(v) is int and 0 <= v < 2**53,

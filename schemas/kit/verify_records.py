@@ -76,6 +76,9 @@ def line_of(raw):
     require(inner == ("members" in line["item"]) and (inner or line["status"] != "damaged"), "kind and members")
     require(line["reason"] in REASONS.get(line["status"], {line["reason"]}), "reason")
     require(line["reason"] != "include" or line["detail"] == "include", "detail")
+    marks = [mark["mark"] for mark in line.get("marks", [])]
+    require(marks == sorted(set(marks)) and ("marks" in line) == bool(marks), "marks in another order, or none of them")
+    require(content or not marks, "marks without content")
     return line
 
 
@@ -89,6 +92,7 @@ class Records:
         self.readable, self.content = set(), set()
         self.partial = set()  # snapshots of whose lines some could not be read, or not looked at
         self.tallies, self.sources = defaultdict(Counter), defaultdict(set)
+        self.marked = defaultdict(set)
         self.named = defaultdict(set)  # batch to the snapshots and sources of the lines that name it
         self.group = lru_cache(maxsize=4)(self.read_group)
 
@@ -149,6 +153,8 @@ class Records:
             elif one.said["table"] == "items":
                 before = f"{identity[:-8]}{one.said['number'] - 1:08d}"
                 self.read_lines(identity, one, ends, ends.get(before) if one.said["number"] else 0)
+        for mark, items in sorted(self.marked.items()):
+            self.find("item-marked", f"mark {mark}", f"{len(items)} items have it", "note")
 
     def read_lines(self, identity, one, ends, position):
         name, snapshot = next(iter(one.subjects)), one.said["snapshot"]
@@ -166,6 +172,8 @@ class Records:
                 self.partial.add(snapshot)
                 continue
             self.count(snapshot, line)
+            for mark in line.get("marks", []):
+                self.marked[mark["mark"]].add(canonical(line["item"]))
             try:
                 self.follow(one, subject, line)
             except ValueError as error:

@@ -2,46 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 
 import pytest
+from shell import Shell
 
-from archiver.cli import run
 from archiver.events import Stage
-from archiver.flows.reading import open_reading
 from archiver.flows.state import StateFolder
 from archiver.model.policy import load_policy
 from archiver.model.policy_yaml import PolicyError
 
 REQUIRED = "reasons: {required_for: [restore, export]}\n"
-
-
-class Shell:
-    """The command line in the folder of an organisation."""
-
-    def __init__(self, place, capsys):
-        self.place = place
-        self.capsys = capsys
-
-    def __call__(self, *arguments, policy=True):
-        head = ["-p", str(self.place.root / "retention_policy.yaml")] if policy else []
-        status = run(
-            [*head, "--json", *map(str, arguments)], clock=self.place.clock, random=self.place.random, environ={}
-        )
-        out, err = self.capsys.readouterr()
-        return status, json.loads(out), err
-
-    def stated(self, *kinds):
-        """Return the words of the statements of these kinds, in log order."""
-        with open_reading(self.place.policy, None, clock=self.place.clock, listener=lambda _: None) as reading:
-            return [one.predicate for _, one, _ in reading.archive.statements() if one.kind in kinds]
-
-    def report(self, key):
-        statement = json.loads((self.place.archive / key).read_bytes())
-        subject = json.loads(base64.b64decode(statement["payload"]))["subject"][0]["name"]
-        return json.loads((self.place.archive / subject).read_bytes())
 
 
 @pytest.fixture

@@ -367,14 +367,26 @@ LINE = {
     "sha256": (HEX, None), "parts": [(PART, PART | {"of": lambda value: item_fault(value) is None})],
     "observed_at": INSTANT, "file": (LINE_FILE, None),
 }  # fmt: skip
+MARK = {
+    "by": pattern(r"(?s:path:.+)|hashes:[0-9a-f]{64}"), "handling": ("mark", "quarantine"),
+    "mark": ("csam_suspected", "ncii_suspected", "personal", "privileged"), "reason": lambda v: is_text(v) and v != "",
+}  # fmt: skip
+MARKED = LINE | {"marks": lambda value: misfit(value, [MARK]) is None and ordered([one["mark"] for one in value])}
+
+
+def ordered(names: list[str]) -> bool:
+    """Say whether there are names, each once and in their order."""
+    return bool(names) and names == sorted(set(names))
 
 
 def line_fault(raw: bytes, line: Any) -> str | None:
     """Say what of one line of `items` is not as section 8 says."""
     if len(raw) > 8 << 20:
         return "longer than 8 MiB"
-    if bad := misfit(line, LINE, "line"):
+    if bad := misfit(line, MARKED if type(line) is dict and "marks" in line else LINE, "line"):
         return bad
+    if "marks" in line and line["status"] not in CONTENT:
+        return "marks without content"
     content = line["status"] in CONTENT
     if content != bool(line["parts"]) or (content and None in (line["table"], line["size"], line["sha256"])):
         return "content without parts, or parts without content"

@@ -647,6 +647,8 @@ class Archive:
                 self.find("item-malformed", name, words=f"row {record}: {fault}")
                 continue
             self.lines[snapshot].append(line)
+            for mark in line.get("marks", ()):
+                self.find("item-marked", f"mark {mark['mark']}", NOTE)
             self.check_content(statement, f"{name} row {record}", line)
 
     def check_content(self, statement: Statement, subject: str, line: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ batches, so whoever checks the kit is told how many are not here, whatever `kit.
 from __future__ import annotations
 
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -28,7 +29,8 @@ from archiver.errors import EvidenceError, Exit, UsageError
 from archiver.events import Advanced, Listener, Stage
 from archiver.flows.access import Access, Unrecorded, Words, sayable
 from archiver.flows.kit.folder import INVENTORY, KitFolder
-from archiver.flows.reading import Reading, require_log
+from archiver.flows.marked import options_for, unasked
+from archiver.flows.reading import Reading, finished_snapshots, items_of, require_log
 from archiver.flows.restore.tree import check_target
 from archiver.judge.batches import stated_size
 from archiver.judge.holds import read_holds
@@ -56,10 +58,14 @@ _ARCHIVE: Final = "archive/"
 
 @dataclass(frozen=True)
 class Choice:
-    """Which batches: those named, and those stated at or after an instant; all where neither is given."""
+    """Which batches: those named, and those stated at or after an instant; all where neither is given.
+
+    Batches with bytes of marked items go in only where the marks are asked for.
+    """
 
     batches: tuple[str, ...] = ()
     since: str | None = None
+    include_marked: tuple[str, ...] = ()
 
     @property
     def all(self) -> bool:
@@ -115,6 +121,7 @@ def make_kit(
     require_log(reading.archive)
     reading.archive.demand()
     _check_choice(reading, choice)
+    _check_marks(reading, choice)
     access = access or Unrecorded()
     about, counts = _about(reading, choice, to)
     access.begin(about, counts)
@@ -146,7 +153,9 @@ def _about(reading: Reading, choice: Choice, to: Path) -> tuple[Words, dict[str,
     """Return what a kit is about for the log: the chosen batches, null for all of them."""
     chosen = [one.id for _, one, _ in reading.archive.batch_statements() if choice.takes(one)]
     listed: list[canonical.JSON] | None = None if choice.all else [*chosen]
-    return {"batches": listed, "to": sayable(f"{socket.gethostname()}:{to.absolute()}")}, {"batches": len(chosen)}
+    include: list[canonical.JSON] = [*sorted(set(choice.include_marked))]
+    to_words = sayable(f"{socket.gethostname()}:{to.absolute()}")
+    return {"batches": listed, "include_marked": include, "to": to_words}, {"batches": len(chosen)}
 
 
 def _check_choice(reading: Reading, choice: Choice) -> None:
@@ -157,6 +166,23 @@ def _check_choice(reading: Reading, choice: Choice) -> None:
                 f"--batch {batch}: expected a batch of this archive, found none",
                 hint="see `archiver list batches`",
             )
+
+
+def _check_marks(reading: Reading, choice: Choice) -> None:
+    """Refuse batches that have bytes of items with marks that nobody asked for, whichever snapshot marks them."""
+    chosen = {one.id for _, one, _ in reading.archive.batch_statements() if choice.takes(one)}
+    left: Counter[str] = Counter()
+    for snapshot in finished_snapshots(reading.archive):
+        for line in items_of(reading.archive, snapshot):
+            if line.marks and any(part.batch in chosen for part in line.parts):
+                left.update(unasked(line.marks, choice.include_marked))
+    if left:
+        names = ", ".join(sorted(left))
+        raise UsageError(
+            "marked",
+            f"audit-kit: expected batches without marked items, found items marked {names} in those that would go in",
+            hint=f"say {options_for(left)} if they are meant, or choose other batches with --batch",
+        )
 
 
 # Log and statements, always whole

@@ -13,12 +13,19 @@ from archiver.flows.access import Access, Words, sayable
 from archiver.flows.prove.byte_range import check_range
 from archiver.flows.prove.prove import check_proof
 from archiver.model.trust import TrustFile
+from archiver.proof import canonical
 
 __all__ = ["hand_out", "hand_out_range"]
 
 
 def hand_out_range(
-    access: Access, data: bytes, trust: TrustFile, to: Path, write: Callable[[Path, bytes], None]
+    access: Access,
+    data: bytes,
+    trust: TrustFile,
+    to: Path,
+    write: Callable[[Path, bytes], None],
+    *,
+    include_marked: tuple[str, ...] = (),
 ) -> None:
     """Write a proof of a range to a file, between the two statements that say so."""
     checked = check_range(data, trust)
@@ -29,6 +36,7 @@ def hand_out_range(
         "batch": checked.groups[0].batch,
         "record": checked.groups[0].record,
         "sha256": checked.sha256,
+        "include_marked": list[canonical.JSON](sorted(set(include_marked))),
         "to": sayable(f"{socket.gethostname()}:{to.absolute()}"),
     }
     counts = {"records": sum(group.records for group in checked.groups), "bytes": checked.length}
@@ -37,7 +45,15 @@ def hand_out_range(
     access.end("ok", about, counts)
 
 
-def hand_out(access: Access, data: bytes, trust: TrustFile, to: Path, write: Callable[[Path, bytes], None]) -> None:
+def hand_out(
+    access: Access,
+    data: bytes,
+    trust: TrustFile,
+    to: Path,
+    write: Callable[[Path, bytes], None],
+    *,
+    include_marked: tuple[str, ...] = (),
+) -> None:
     """Write a proof to a file, between the two statements that say so."""
     checked = check_proof(data, trust)
     about: Words = {
@@ -47,6 +63,7 @@ def hand_out(access: Access, data: bytes, trust: TrustFile, to: Path, write: Cal
         "batch": checked.batch,
         "record": checked.record,
         "sha256": checked.sha256,
+        "include_marked": list[canonical.JSON](sorted(set(include_marked))),
         "to": sayable(f"{socket.gethostname()}:{to.absolute()}"),
     }
     counts = {"records": 1, "bytes": checked.length}

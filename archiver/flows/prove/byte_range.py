@@ -19,6 +19,7 @@ from hashlib import sha256
 from typing import Final
 
 from archiver.errors import EvidenceError, UsageError
+from archiver.flows.marked import refuse_unless
 from archiver.flows.prove import members
 from archiver.flows.prove.prove import (
     MAX_PROOF,
@@ -101,9 +102,12 @@ class _Rows:
 # Proving
 
 
-def prove_range(reading: Reading, source: str, path: str, offset: int, length: int) -> bytes:
+def prove_range(
+    reading: Reading, source: str, path: str, offset: int, length: int, *, include_marked: tuple[str, ...] = ()
+) -> bytes:
     """Return the proof of the records that have bytes `offset` to `offset + length - 1` of an item."""
     line = find_line(reading, source, path)
+    refuse_unless(line.marks, include_marked, f"{source}/{path}")
     if offset < 0 or length < 1 or offset + length > (line.size or 0):
         raise UsageError(
             "no-such-range",

@@ -25,6 +25,7 @@ from hashlib import sha256
 from typing import Final
 
 from archiver.errors import EvidenceError, UsageError
+from archiver.flows.marked import refuse_unless
 from archiver.flows.prove import members
 from archiver.flows.reading import Reading, UnknownError, finished_snapshot, items_of
 from archiver.flows.restore.restore import inner_path
@@ -110,13 +111,14 @@ class _Row:
 # Proving
 
 
-def prove(reading: Reading, source: str, path: str, offset: int) -> bytes:
+def prove(reading: Reading, source: str, path: str, offset: int, *, include_marked: tuple[str, ...] = ()) -> bytes:
     """Return the proof of the record of the newest snapshot that has byte `offset` of an item.
 
     `path` is spelled as in the archive; what was found inside an item is named as `restore --decoded` names it.
-    Raises `UsageError` for an item or an offset that is not there.
+    Raises `UsageError` for an item or an offset that is not there, and for a mark that was not asked for.
     """
     line = find_line(reading, source, path)
+    refuse_unless(line.marks, include_marked, f"{source}/{path}")
     if offset < 0 or offset >= max(line.size or 0, 1):
         raise UsageError(
             "no-such-offset",

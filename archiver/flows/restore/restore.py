@@ -22,6 +22,7 @@ import hashlib
 import os
 import re
 import socket
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +33,7 @@ import pyarrow as pa
 from archiver.errors import EvidenceError, Exit, UsageError
 from archiver.events import Advanced, Listener, Stage
 from archiver.flows.access import Access, Unrecorded, Words, sayable
+from archiver.flows.marked import Marks, options_for, unasked
 from archiver.flows.reading import Reading, UnknownError, check_source, finished_snapshot, items_of
 from archiver.flows.restore.account import Account, NotRestored, Restored
 from archiver.flows.restore.facts import give_back, holes_of, write_at
@@ -59,6 +61,7 @@ def restore(
     source: str | None = None,
     path_glob: str | None = None,
     decoded: bool = False,
+    include_marked: tuple[str, ...] = (),
     listener: Listener,
     access: Access | None = None,
 ) -> Restored:
@@ -69,7 +72,7 @@ def restore(
     access = access or Unrecorded()
     check_target(to)
     wanted = finished_snapshot(reading.archive, snapshot)
-    choice = _Choice(wanted, source, path_glob, decoded=decoded)
+    choice = _Choice(wanted, source, path_glob, decoded=decoded, include=include_marked, marks=Marks(reading, wanted))
     plan = Plan()
     try:
         disposals = Disposals(reading.archive, reading.now)
@@ -112,8 +115,20 @@ def _state(access: Access, about: Words, done: Restored) -> None:
 class _Choice:
     """Which lines are wanted."""
 
-    def __init__(self, wanted: SnapshotPredicate, source: str | None, path_glob: str | None, *, decoded: bool) -> None:
+    def __init__(
+        self,
+        wanted: SnapshotPredicate,
+        source: str | None,
+        path_glob: str | None,
+        *,
+        decoded: bool,
+        include: tuple[str, ...],
+        marks: Marks,
+    ) -> None:
         check_source(wanted, source)
+        self.include = include
+        self.marks = marks
+        self.marked: Counter[str] = Counter()
         self.source = source
         self.glob = path_glob
         self.decoded = decoded
@@ -127,6 +142,17 @@ class _Choice:
     def takes(self, line: ItemLine) -> bool:
         return self._matches(line.item.relative_bytes())
 
+    def allows(self, line: ItemLine, account: Account) -> bool:
+        """Say whether an item may be handed out; one with a mark that nobody asked for is listed as left out."""
+        marks = self.marks.of(line)
+        left = unasked(marks, self.include)
+        if left:
+            words = f"it is marked {', '.join(left)}; if it is meant, say {options_for(left)}"
+            account.missing(line, "marked", words, Exit.INCOMPLETE)
+            return False
+        self.marked.update(mark.mark for mark in marks)
+        return True
+
     def about(self, snapshot: str, to: Path) -> Words:
         """Return the words of a report: by these rules whoever has the snapshot knows what was chosen."""
         return {
@@ -134,6 +160,8 @@ class _Choice:
             "source": self.source,
             "path": self.glob,
             "decoded": self.decoded,
+            "include_marked": list[canonical.JSON](sorted(set(self.include))),
+            "marked": dict[str, canonical.JSON](sorted(self.marked.items())),
             "to": sayable(f"{socket.gethostname()}:{to.absolute()}"),
         }
 
@@ -152,7 +180,8 @@ def _plan(reading: Reading, wanted: SnapshotPredicate, choice: _Choice, plan: Pl
         elif not takes or (line.item.members and not choice.decoded):
             continue
         elif line.status in CONTENT_STATUSES:
-            plan.add_file(line)
+            if choice.allows(line, account):
+                plan.add_file(line)
         else:
             status = Exit.INCOMPLETE if line.status == "failed" else Exit.OK
             account.missing(line, line.kind if line.status == "recorded" else line.status, _why(line), status)

@@ -34,6 +34,7 @@ from archiver.flows.snapshot.item_lines import (
     spell,
     what_became,
 )
+from archiver.flows.snapshot.marking import Marker
 from archiver.flows.snapshot.sight import Sight
 from archiver.flows.snapshot.stream import Captured, PrefixChangedError, Stream
 from archiver.model import mime
@@ -70,6 +71,7 @@ class Capture:
         recognise: Callable[[list[bytes]], str],
         account: Callable[[Line], None],
         accounted: Callable[[str], bool],
+        marker: Marker,
         listener: Listener,
     ) -> None:
         """Bind to a source.
@@ -86,6 +88,7 @@ class Capture:
         self._recognise = recognise
         self._account = account
         self._accounted = accounted
+        self._marker = marker
         self._listener = listener
 
     def file(self, sight: Sight) -> Iterator[ItemLine]:
@@ -138,6 +141,7 @@ class Capture:
 
     def rest(self, sight: Sight, outer: ItemLine) -> Iterator[ItemLine]:
         """Go on with what is inside a file whose own line was entered before a kill."""
+        self._marker.on(outer)
         if outer.status == "unchanged":
             yield from self.reuse_inside(sight)
         elif self._kind == "model_logs" and outer.table == "documents":
@@ -321,6 +325,7 @@ class Capture:
 
     def _enter(self, sight: Sight, line: ItemLine, media: str | None = None) -> ItemLine:
         """Account for an item: with the batch that holds its rows when it has new ones, at once when it has none."""
+        line = self._marker.on(line)
         words = journal_line(sight, line, media)
         if line.parts and line.status != "unchanged" and line.basis == "read":
             self._streams[str(line.table)].enter(words)

@@ -15,10 +15,12 @@ from archiver.errors import UsageError
 from archiver.events import Listener
 from archiver.flows.hold import in_force
 from archiver.flows.session import destination_store
+from archiver.flows.snapshot.marking import marking_of, marks_in_sight
 from archiver.flows.snapshot.sight import Sight, sights
 from archiver.flows.snapshot.survey import Survey, survey
 from archiver.flows.state import StateFolder
 from archiver.model import policy_change
+from archiver.model.mark import Mark
 from archiver.model.policy import Policy
 from archiver.stores.base import Destination, Store
 
@@ -49,10 +51,12 @@ class Explained:
     decision: str
     why: str
     custodian: str | None
+    marks: tuple[Mark, ...]
 
 
 def plan(policy: Policy, *, clock: Callable[[], datetime], listener: Listener) -> Plan:
     """Look at everything and write nothing."""
+    marking = marking_of(policy)
     catalog = _catalog(policy)
     try:
         last = catalog.policy()
@@ -65,7 +69,7 @@ def plan(policy: Policy, *, clock: Callable[[], datetime], listener: Listener) -
             destination=store.destination,
             account=_account(store),
             retain_until=in_force.retain_until(policy, catalog.holds()),
-            survey=survey(catalog, wanted, clock, listener),
+            survey=survey(catalog, wanted, clock, listener, marking),
             changes=tuple(change.changes),
             refusals=tuple(str(one) for one in change.refusals),
             missing_sources=tuple(sorted(catalog.sources_ever() - {source.id for source in policy.sources})),
@@ -86,12 +90,13 @@ def explain(policy: Policy, name: str, *, clock: Callable[[], datetime]) -> Expl
             f"--explain {name}: expected SOURCE/PATH with a source out of {', '.join(sources)}",
             hint=f"for example: archiver plan --explain {next(iter(sources))}/folder/file.pdf",
         )
-    source = sources[identity]
+    source, marking = sources[identity], marking_of(policy)
     catalog = _catalog(policy)
     try:
         for sight in sights(source, catalog.latest, clock):
             if sight.item.path == path:
-                return Explained(identity, path, sight.decision, _why(sight), sight.custodian)
+                marks = marks_in_sight(marking, sight) if sight.decision in ("read", "unchanged") else ()
+                return Explained(identity, path, sight.decision, _why(sight), sight.custodian, marks)
     finally:
         catalog.close()
     raise UsageError(

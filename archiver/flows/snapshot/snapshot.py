@@ -26,6 +26,7 @@ from archiver.flows.snapshot.capture import Capture
 from archiver.flows.snapshot.contents import Contents
 from archiver.flows.snapshot.ends_earlier import dates, ends_earlier
 from archiver.flows.snapshot.item_lines import CHANGED_UNSEEN
+from archiver.flows.snapshot.marking import Marker, marking_of
 from archiver.flows.snapshot.relock import raise_locks
 from archiver.flows.snapshot.sight import Sight, sights
 from archiver.flows.snapshot.stream import Limits, Stream, Words
@@ -36,6 +37,7 @@ from archiver.flows.timestamps.stamping import Stamped, Stamper, not_enough
 from archiver.model import instant, layout, tables
 from archiver.model.item import items_item
 from archiver.model.items import ItemLine
+from archiver.model.mark import Marking
 from archiver.model.policy import Policy, Source
 from archiver.model.statement import SnapshotPredicate, SnapshotSource, Subject
 from archiver.sources.base import SourceUnavailable
@@ -94,6 +96,7 @@ def snapshot(
     `rehash` reads every file, also those whose size and times have not changed.
     """
     _check_names(policy, only)
+    marking = marking_of(policy)
     authorities = authorities_of(policy)
     if name_in_trust(policy):
         listener(Said("the trust file names the timestamp authorities now: hand it out again", "warning"))
@@ -101,14 +104,14 @@ def snapshot(
         change = recover.catch_up(session)
         recovered = recover.finish_deliveries(session)
         wanted = [source for source in policy.sources if not source.ended and (not only or source.id in only)]
-        seen = survey(session.catalog, wanted, clock, listener)
+        seen = survey(session.catalog, wanted, clock, listener, marking)
         check_limits(policy, seen, accept_narrowing=accept_narrowing)
         confirm(seen)
         began = begin.bring_into_force(session, change)
         recovered += recover.recover(session)
         with Stamper(session, authorities) as stamper:
             stamper.start()
-            return _Run(session, wanted, began, recovered, stamper=stamper, rehash=rehash).run()
+            return _Run(session, wanted, began, recovered, stamper=stamper, marking=marking, rehash=rehash).run()
 
 
 class _Run:
@@ -122,6 +125,7 @@ class _Run:
         recovered: int,
         *,
         stamper: Stamper,
+        marking: Marking,
         rehash: bool,
     ) -> None:
         self._session = session
@@ -130,6 +134,7 @@ class _Run:
         self._recovered = recovered
         self._rehash = rehash
         self._stamper = stamper
+        self._marking = marking
         self._dialects = LogReader()
         self._unavailable: dict[str, str] = {}
         self._quiet: list[Line] = []
@@ -197,6 +202,7 @@ class _Run:
             recognise=self._dialects.recogniser(source.dialect),
             account=self._account,
             accounted=session.journal.has_line,
+            marker=Marker(self._marking),
             listener=session.listener,
         )
         try:

@@ -13,8 +13,10 @@ from datetime import datetime
 from archiver.catalog.catalog import Catalog
 from archiver.errors import UsageError
 from archiver.events import Advanced, Listener, Stage
+from archiver.flows.snapshot.marking import marks_in_sight
 from archiver.flows.snapshot.sight import Sight, sights
 from archiver.model.items import CONTENT_STATUSES
+from archiver.model.mark import Marking
 from archiver.model.policy import Policy, Source
 from archiver.sources.base import SourceUnavailable
 
@@ -34,9 +36,13 @@ class SourceSurvey:
     narrowed: list[str] = field(default_factory=list)
     narrowed_items: int = 0
     unavailable: str | None = None
+    marked: Counter[str] = field(default_factory=Counter)
+    """Items by mark: by their paths, and by the digest of what was last kept of them."""
 
-    def count(self, sight: Sight) -> None:
+    def count(self, sight: Sight, marking: Marking) -> None:
         """Count one item."""
+        if sight.decision in ("read", "unchanged"):
+            self.marked.update(mark.mark for mark in marks_in_sight(marking, sight))
         size = sight.found.size or 0
         self.items[sight.decision] += 1
         self.bytes[sight.decision] += size
@@ -60,7 +66,13 @@ class Survey:
         return sum(one.bytes["read"] for one in self.sources)
 
 
-def survey(catalog: Catalog, sources: Iterable[Source], clock: Callable[[], datetime], listener: Listener) -> Survey:
+def survey(
+    catalog: Catalog,
+    sources: Iterable[Source],
+    clock: Callable[[], datetime],
+    listener: Listener,
+    marking: Marking,
+) -> Survey:
     """Look at every item of the sources."""
     found = []
     for source in sources:
@@ -68,7 +80,7 @@ def survey(catalog: Catalog, sources: Iterable[Source], clock: Callable[[], date
         one = SourceSurvey(source.id)
         try:
             for sight in sights(source, catalog.latest, clock):
-                one.count(sight)
+                one.count(sight, marking)
                 listener(Advanced())
         except SourceUnavailable as problem:
             one.unavailable = problem.message

@@ -50,6 +50,8 @@ class Tally:
     became: dict[str, int]
     lost: tuple[str, ...]
     unseen: tuple[str, ...]
+    marked: dict[str, int]
+    """Items with a mark, by it, inner items too."""
 
     def excluded_words(self, source: Source) -> list[Excluded]:
         """Return what each rule kept out, in the words of a statement."""
@@ -83,6 +85,7 @@ class _Counting:
         self.became: Counter[str] = Counter()
         self.lost: list[str] = []
         self.unseen: list[str] = []
+        self.marked: Counter[str] = Counter()
         self.statuses: Counter[str] = Counter()
         self.rules: dict[str, tuple[int, int]] = {}
         self.bytes = 0
@@ -96,6 +99,7 @@ class _Counting:
     def add(self, line: Line, accept: tuple[Accept, ...], now: datetime) -> None:
         words = json.loads(line.line)
         status, size = words["status"], words["size"] or 0
+        self.marked.update(mark["mark"] for mark in words.get("marks", ()))
         if words["basis"] == "read" and status in ("captured", "changed_during_read", "damaged"):
             self.records += sum(part["count"] for part in words["parts"] if self._is_new(part))
         if "members" in words["item"]:
@@ -159,4 +163,5 @@ def _tally(source: str, one: _Counting) -> Tally:
         became=dict(one.became),
         lost=tuple(one.lost),
         unseen=tuple(one.unseen),
+        marked=dict(sorted(one.marked.items())),
     )

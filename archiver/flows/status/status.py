@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from archiver.catalog.catalog import Catalog
@@ -84,6 +84,8 @@ class Status:
     witnesses: tuple[SeenBy, ...] = ()
     timestamps: tuple[StampedBy, ...] = ()
     destinations: tuple[DestinationStatus, ...] = ()
+    marked: Mapping[str, int] = field(default_factory=dict)
+    """Items by mark, as they were last seen."""
 
 
 def status(policy: Policy, *, clock: Callable[[], datetime]) -> Status:
@@ -150,6 +152,7 @@ def _of_catalog(catalog: Catalog, held: Mapping[str, datetime], now: datetime) -
         holds=tuple(_hold(matter, until, now) for matter, until in held.items()),
         below_hold=tuple((row.object_key, row.retain_until) for row in ends_earlier(catalog, held)),
         totals=catalog.totals(),
+        marked=catalog.counts_by_mark(),
         silent_hours=_hours(last.finished, now) if last else None,
         reasons=(),
         exit=Exit.OK,

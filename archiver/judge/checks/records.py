@@ -24,6 +24,7 @@ from archiver.judge import batches
 from archiver.judge.batches import BatchError, Rows
 from archiver.judge.case import Case
 from archiver.judge.checks.index import check_index
+from archiver.judge.checks.marks import MarkedItems
 from archiver.judge.checks.objects import check_others, presume
 from archiver.judge.claims import BatchClaims, Part, Verdict
 from archiver.judge.rows import RowJudge
@@ -213,6 +214,7 @@ class _Lines:
     def __init__(self, case: Case, on_line: OnLine) -> None:
         self._case = case
         self._on_line = on_line
+        self._marked = MarkedItems(case)
         self._position = 0
         self._key = ""
         self._predicate: BatchPredicate | None = None
@@ -244,12 +246,14 @@ class _Lines:
         """Say which batches are named by lines and not in the log before them."""
         for batch, count in sorted(self._unknown.items()):
             self._case.say("item-parts", batch, "a batch that the log has before the lines", f"named by {count} lines")
+        self._marked.finish()
 
     def _unread(self) -> None:
         if self._predicate is not None:
             self._case.unread.add(self._predicate.snapshot)
 
     def _take_line(self, subject: str, line: ItemLine) -> None:
+        self._marked.take(line)
         if self._predicate is not None:
             self._on_line(self._position, self._predicate, line)
         if line.parts and self._parts_are_good(subject, line):

@@ -164,6 +164,14 @@ def test_one_wrong_value_is_one_line(bench, old, new, message):
         ('accept: [{glob: "a", reason: "b", until: "2026-06-30"}]\n',
          ('27:42: accept[0].until: found "2026-06-30": a day is not an instant and would lose the last day; '
          'write "2026-07-01T12:00:00Z", the end of 2026-06-30 in the last time zone')),
+        ('sensitive: [{mark: secret, reason: r, handling: mark, paths: ["a"]}]\n',
+         '27:20: sensitive[0].mark: expected csam_suspected, ncii_suspected, personal or privileged, found "secret"'),
+        ("sensitive: [{mark: personal, reason: r, handling: mark}]\n",
+         "27:13: sensitive[0]: expected paths or hashes, found neither; write one of them; a second rule takes the other"),
+        ('sensitive: [{mark: personal, reason: r, handling: mark, paths: ["a"], hashes: b}]\n',
+         "27:13: sensitive[0]: expected paths or hashes, found both; write one of them; a second rule takes the other"),
+        ('sensitive: [{mark: personal, reason: r, handling: mark, paths: ["a"], sources: [post]}]\n',
+         "27:81: sensitive[0].sources[0]: there is no source post in this policy; write one of mail, logs"),
         ("on: 1\n", '27:1: on: on without quotes is a yes or no to some readers of YAML; write "on"'),
         ("<<: {state: x}\n", "27:1: <<: merge keys are not accepted; write the keys themselves"),
         ("? [a, b]\n: c\n", "27:3: ?: expected text as a key, found something else"),
@@ -171,7 +179,7 @@ def test_one_wrong_value_is_one_line(bench, old, new, message):
         ("stat: x\n", "27:1: stat: stat is not a key here; write state, if that was meant"),
         ("zzz: x\n",
          ("27:1: zzz: zzz is not a key here; write one of version, archive, matters, sources, destinations, keys, "
-         "timestamps, limits, expected_every_hours, accept, reasons, state")),
+         "timestamps, limits, expected_every_hours, accept, sensitive, reasons, state")),
         ("keys: [\n", "28:1: not YAML: while parsing a flow node, expected the node content, but found '<stream end>'"),
         ("keys: {a: *b}\n", "27:11: keys.a: the alias *b is not accepted; write the value itself, or the text in quotes"),
         ("state: " + "[" * 40 + "]" * 40 + "\n", "27:24: nesting: expected at most 16 levels, found more"),

@@ -1,0 +1,76 @@
+"""Marking the items of a run by the rules of the policy (`archiver.model.mark`).
+
+What is inside an item has the marks of that item, too: a letter to counsel does not stop being one in an archive.
+
+>>> Marker(marking).on(line).marks[0].mark
+'privileged'
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from archiver.errors import UsageError
+from archiver.flows.snapshot.sight import Sight
+from archiver.model.items import CONTENT_STATUSES, ItemLine
+from archiver.model.mark import MAX_LIST, HashList, Mark, Marking, Rule, merged, read_hash_list
+from archiver.model.policy import Policy
+
+__all__ = ["Marker", "marking_of", "marks_in_sight"]
+
+
+def marking_of(policy: Policy) -> Marking:
+    """Read the policy's lists; raises `UsageError` before anything is done for one that is not there or not a list."""
+    return Marking(
+        Rule(
+            one.mark,
+            one.reason,
+            one.handling,
+            one.paths,
+            None if one.hashes is None else _hash_list(one.hashes),
+            one.sources,
+        )
+        for one in policy.sensitive
+    )
+
+
+def marks_in_sight(marking: Marking, sight: Sight) -> tuple[Mark, ...]:
+    """Return the marks of an item that was not read: by its name, and by what was last kept of it."""
+    known = sight.known
+    digest = known.sha256 if known is not None and known.status in CONTENT_STATUSES else None
+    return marking.of(sight.item.source, sight.item.relative_bytes(), digest)
+
+
+class Marker:
+    """Marks the lines of one source, an item before what is inside it."""
+
+    def __init__(self, marking: Marking) -> None:
+        """Begin before the first line."""
+        self._marking = marking
+        self._outer: tuple[str, tuple[Mark, ...]] = ("", ())
+
+    def on(self, line: ItemLine) -> ItemLine:
+        """Return a line with its marks; what has no content has none."""
+        if line.status not in CONTENT_STATUSES:
+            return replace(line, marks=()) if line.marks else line
+        marks = self._marking.of(line.item.source, line.item.relative_bytes(), line.sha256)
+        if line.item.members:
+            path, outer = self._outer
+            marks = merged(marks, outer if path == line.item.path else ())
+        else:
+            self._outer = (line.item.path, marks)
+        return line if line.marks == marks else replace(line, marks=marks)
+
+
+def _hash_list(path: Path) -> HashList:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_LIST + 1)
+    except OSError as problem:
+        raise UsageError(
+            "hash-list-refused",
+            f"{path}: expected a list of SHA-256 digests, found: {problem.strerror}",
+            hint="put the file there that `sensitive` of the policy names",
+        ) from problem
+    return read_hash_list(data, str(path))

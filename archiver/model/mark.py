@@ -1,0 +1,142 @@
+"""Marks on items of sensitive content, and the policy's rules that set them (FORMAT.md, Lines of the table items).
+
+A mark says what an item is suspected or known to be, which rule said so, why, and how the policy wants its bytes kept.
+It depends on nothing but the rules, the item's name and the SHA-256 of its bytes, so that it is found again for an
+item that is not read again. An item carries each mark once: of several rules the first one counts.
+
+>>> rule = Rule("privileged", "letters to counsel", "mark", paths=("legal/**",))
+>>> Marking((rule,)).of("mail", b"legal/a.eml", None)[0].by
+'path:legal/**'
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final, Literal
+
+from archiver.errors import UsageError
+from archiver.model.glob import compile_glob
+
+__all__ = [
+    "HANDLINGS",
+    "MARKS",
+    "MAX_LIST",
+    "Handling",
+    "HashList",
+    "Mark",
+    "Marking",
+    "Rule",
+    "merged",
+    "read_hash_list",
+]
+
+MARKS: Final = ("csam_suspected", "ncii_suspected", "personal", "privileged")
+HANDLINGS: Final = ("mark", "quarantine")
+Handling = Literal["mark", "quarantine"]
+MAX_LIST: Final = 64 << 20
+"""Bytes of a list of hashes: a million lines; its digests are held in memory, 32 bytes and a set's entry each."""
+
+_DIGEST: Final = re.compile(rb"[0-9a-fA-F]+")
+_SHA256_DIGITS: Final = 64
+_KNOWN: Final = {32: "MD5", 40: "SHA-1", 96: "SHA-384", 128: "SHA-512"}
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One mark of an item. `by` is `path:<glob>` or `hashes:<SHA-256 of the list>`."""
+
+    mark: str
+    by: str
+    reason: str
+    handling: Handling
+
+    def to_json(self) -> dict[str, str]:
+        """Return the element of `marks` of a line."""
+        return {"by": self.by, "handling": self.handling, "mark": self.mark, "reason": self.reason}
+
+
+@dataclass(frozen=True)
+class HashList:
+    """The SHA-256 digests of a list, and that of the list itself, by which a mark names it."""
+
+    sha256: str
+    digests: frozenset[bytes]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a policy marks: items by their paths or by a list of hashes, of the named sources or else of all."""
+
+    mark: str
+    reason: str
+    handling: Handling
+    paths: tuple[str, ...] = ()
+    hashes: HashList | None = None
+    sources: tuple[str, ...] = ()
+
+
+class Marking:
+    """The rules of a policy, ready to be asked."""
+
+    def __init__(self, rules: Iterable[Rule] = ()) -> None:
+        """Compile the globs."""
+        self._rules = [(rule, [(glob, compile_glob(glob)) for glob in rule.paths]) for rule in rules]
+
+    def of(self, source: str, path: bytes, digest: str | None) -> tuple[Mark, ...]:
+        """Return the marks of an item by its raw path and, where it is known, the SHA-256 of its bytes, in hex."""
+        found: dict[str, Mark] = {}
+        raw = None if digest is None else bytes.fromhex(digest)
+        for rule, globs in self._rules:
+            if rule.mark in found or (rule.sources and source not in rule.sources):
+                continue
+            by = next((f"path:{glob}" for glob, matches in globs if matches(path)), None)
+            if by is None and rule.hashes is not None and raw is not None and raw in rule.hashes.digests:
+                by = f"hashes:{rule.hashes.sha256}"
+            if by is not None:
+                found[rule.mark] = Mark(rule.mark, by, rule.reason, rule.handling)
+        return merged(found.values())
+
+
+def merged(*several: Iterable[Mark]) -> tuple[Mark, ...]:
+    """Return marks in their order, each once: the first of a kind counts."""
+    found: dict[str, Mark] = {}
+    for marks in several:
+        for mark in marks:
+            found.setdefault(mark.mark, mark)
+    return tuple(found[name] for name in sorted(found))
+
+
+def read_hash_list(data: bytes, name: str) -> HashList:
+    """Read a list of SHA-256 digests, one a line in hex; what follows a digest, and lines with `#`, say nothing.
+
+    The digests of `sha256sum` are read as they are. Raises `UsageError("hash-list-refused")`.
+    """
+    if len(data) > MAX_LIST:
+        raise _refused(f"{name}: expected at most {MAX_LIST} bytes, found {len(data)}", "split it into several rules")
+    digests = set()
+    for number, line in enumerate(data.split(b"\n"), start=1):
+        words = line.split(maxsplit=1)
+        if words and not words[0].startswith(b"#"):
+            digests.add(_digest(words[0], f"{name}:{number}"))
+    if not digests:
+        raise _refused(f"{name}: expected SHA-256 digests, one a line, found none", "an empty list would mark nothing")
+    return HashList(sha256(data).hexdigest(), frozenset(digests))
+
+
+def _digest(word: bytes, place: str) -> bytes:
+    if _DIGEST.fullmatch(word) is None or len(word) != _SHA256_DIGITS:
+        # What was found is not repeated: a list of hashes may itself be confidential.
+        kind = _KNOWN.get(len(word)) if _DIGEST.fullmatch(word) else None
+        found = f"{len(word)} characters" + (f", as {kind} has" if kind else "")
+        raise _refused(
+            f"{place}: expected a SHA-256 digest of 64 hexadecimal digits, found {found}",
+            "items are compared by SHA-256 alone, so that no item that is archived has to be read again",
+        )
+    return bytes.fromhex(word.decode("ascii"))
+
+
+def _refused(message: str, hint: str) -> UsageError:
+    return UsageError("hash-list-refused", message, hint=hint)
