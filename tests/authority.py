@@ -63,7 +63,9 @@ class Authority:
         root, middle, self.key = (key(10 * number + place, kind) for place in range(3))
         name = f"Authority {number}"
         self.root = certificate(f"{name} root", root.public_key(), issuer_key=root, ca=True, end=END + timedelta(9000))
-        self.middle = certificate(f"{name} middle", middle.public_key(), self.root, root, ca=True, serial=2)
+        self.middle = certificate(
+            f"{name} middle", middle.public_key(), self.root, root, ca=True, serial=2, end=max(END, end)
+        )
         issuer, issuer_key = bends.get("issuer", (self.middle, middle))
         usage = bends.get("usage", [ExtendedKeyUsageOID.TIME_STAMPING])
         more = [] if usage is None else [(x509.ExtendedKeyUsage(usage), bends.get("critical", True))]

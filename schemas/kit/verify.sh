@@ -57,6 +57,8 @@ if tr -d ' \n\r\t' <"$trust" | grep -q -e '"approver"' -e '"valid_from":"' -e '"
   say "what each key may sign, and until when"
 fi
 if ! tr -d ' \n\r\t' <"$trust" | grep -q '"witnesses":\[\]'; then say "cosignatures of witnesses"; fi
+if grep -q '"post_quantum"' "$trust"; then say "the post-quantum signature of the log's head"; fi
+if ! tr -d ' \n\r\t' <"$trust" | grep -q '"required":0'; then say "whether every statement has as many tokens as demanded"; fi
 
 # The newest checkpoint that is good: three lines, an empty one, one signature
 good_checkpoint() { # size in 12 digits
@@ -193,22 +195,37 @@ while read -r kind sha256 subject; do
 done <"$work/stated"
 [ "$absent" -eq 0 ] || say "not in this kit: $absent batches"
 
-# Time-stamp tokens: over the checkpoint of their size, by an authority of the trust file, at the time in the token
-for token in "$folder"/timestamps/*/*.tsr; do
-  [ -f "$token" ] || continue
-  name=timestamps/${token#"$folder/timestamps/"}
-  stamped=$folder/log/checkpoints/$(echo "$name" | cut -d / -f 2)
+# Time-stamp tokens, at their own time: over the checkpoint of their size, for the request that is kept, by a root of the
+# trust file. Only those that a statement names: anybody can put others there
+epoch() { # as openssl spells it: Nov 23 12:00:00.5 2026 GMT
+  echo "$1" | awk '{
+    month = (index("JanFebMarAprMayJunJulAugSepOctNovDec", $1) + 2) / 3
+    split($3, clock, ":")
+    year = month < 3 ? $4 - 1 : $4
+    days = 365 * year + int(year / 4) - int(year / 100) + int(year / 400) + int((153 * ((month + 9) % 12) + 2) / 5) + $2
+    printf "%.0f", (days - 719469) * 86400 + clock[1] * 3600 + clock[2] * 60 + int(clock[3])
+  }'
+}
+sed -n 's/^timestamp [0-9a-f]* \(timestamps\/.*\.tsr\)$/\1/p' "$work/stated" >"$work/tokens"
+while read -r name; do
+  token=$folder/$name
+  number=$(echo "$name" | cut -d / -f 2)
+  if stopped "$token"; then continue; fi
   if [ ! -s "$work/roots.pem" ]; then say "$name: the trust file names no authority"; continue; fi
   time=$(openssl ts -reply -in "$token" -text 2>"$work/error" | sed -n 's/^Time stamp: //p')
-  if openssl ts -verify -in "$token" -data "$stamped" -CAfile "$work/roots.pem" -attime "$(date -u -d "$time" +%s)" \
-    >"$work/said" 2>&1; then
-    echo "stamped $time over $(echo "$name" | cut -d / -f 2 | sed 's/^0*//') entries"
+  if [ -z "$time" ]; then fail "$name: no time-stamp token"; continue; fi
+  at=$(epoch "$time")
+  if openssl ts -verify -in "$token" -data "$folder/log/checkpoints/$number" -CAfile "$work/roots.pem" -attime "$at" \
+    >"$work/said" 2>&1 &&
+    openssl ts -verify -in "$token" -queryfile "$folder/${name%.tsr}.tsq" -CAfile "$work/roots.pem" -attime "$at" \
+      >"$work/said" 2>&1; then
+    echo "stamped $time over $(echo "$number" | sed 's/^0*//') entries"
   elif grep -q -i -e "unable to get" -e "self.signed" "$work/said"; then
     say "$name: by an authority that is not in the trust file"
   else
     fail "$name: no good token over that checkpoint"
   fi
-done
+done <"$work/tokens"
 
 # Everything else is a stranger
 {
