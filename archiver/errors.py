@@ -22,6 +22,7 @@ __all__ = [
     "NotStoredError",
     "UsageError",
     "WorldError",
+    "printable",
 ]
 
 
@@ -92,3 +93,8 @@ class NotStoredError(WorldError):
 
 class KeyExistsError(WorldError):
     """A key is already there, with bytes that are not the ones to be put."""
+
+
+def printable(key: str) -> str:
+    """Return a key as it may be printed: bytes that are not UTF-8 and control characters escaped."""
+    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in key)

@@ -159,13 +159,14 @@ def _items(reading: Reading, filters: dict[str, str | None]) -> Iterator[ListedI
 
 
 def item_name(line: ItemLine) -> str:
-    """Return how `prove` and people name an item: source, path, and what is inside it."""
-    return "!".join([f"{line.item.source}/{line.item.path}", *line.item.members])
+    """Return how `prove` and people name an item: source, path, version, and what is inside it."""
+    version = [] if line.item.version is None else [f"@{line.item.version}"]
+    return "!".join([f"{line.item.source}/{line.item.path}", *version, *line.item.members])
 
 
 def _item_line(one: ListedItem) -> str:
-    weight = "" if one.size is None or one.kind not in ("file", "inner") else size(one.size)
-    kind = "" if one.kind in ("file", "inner") else f"  ({one.kind})"
+    weight = "" if one.size is None or one.kind not in ("file", "inner", "object") else size(one.size)
+    kind = "" if one.kind in ("file", "inner", "object") else f"  ({one.kind})"
     why = one.detail or one.reason
     marked = "".join(f"  [{mark.mark}]" for mark in one.marks)
     return f"{one.status:<19}  {weight:>10}  {one.item}{kind}{marked}" + (f"  {why}" if why else "")

@@ -104,7 +104,7 @@ def _lines(run: Run, policy: Policy, found: Plan) -> list[str]:
 
 def _source(policy: Policy, one: SourceSurvey) -> list[str]:
     source = policy.source(one.source)
-    head = f"source {one.source}: {source.kind} in {source.path}"
+    head = f"source {one.source}: {source.kind} in {source.path or source.location}"
     if one.unavailable:
         return [head, f"  not there: {one.unavailable}"]
     words = {
@@ -152,7 +152,7 @@ def _members(policy: Policy, found: Plan) -> Planned:
         sources=[
             PlannedSource(
                 id=one.source,
-                location=str(policy.source(one.source).path),
+                location=str(policy.source(one.source).path or policy.source(one.source).location),
                 unavailable=one.unavailable,
                 items=dict(one.items),
                 bytes=dict(one.bytes),

@@ -3,6 +3,8 @@
 A line says what was found, what became of it and in which rows its bytes are. The rows of the table, one after the
 other, are a JSONL file.
 
+What the system that held the item said of it stands in `file`, or for what came from elsewhere in `object`.
+
 >>> ItemLine.parse(line.encode()) == line  # doctest: +SKIP
 True
 """
@@ -16,6 +18,7 @@ from typing import Final, TypeGuard
 from archiver.errors import EvidenceError
 from archiver.model import instant, layout
 from archiver.model.item import Item, unescape_path
+from archiver.model.item_object import is_object
 from archiver.model.mark import HANDLINGS, MARKS, Mark
 from archiver.proof import b64, canonical
 from archiver.proof.digest import is_sha256_hex
@@ -89,7 +92,7 @@ class Part:
 
 @dataclass(frozen=True)
 class ItemLine:
-    """One item as a snapshot saw it. `file` holds what the file system said, None for what is no file."""
+    """One item as a snapshot saw it. `file` holds what the file system said, `object` what another system did."""
 
     item: Item
     kind: str
@@ -105,16 +108,15 @@ class ItemLine:
     parts: tuple[Part, ...] = ()
     file: Json | None = None
     marks: tuple[Mark, ...] = ()
+    object: Json | None = None
 
     def encode(self) -> bytes:
         """Return the line, newline included."""
         return canonical.encode(self.to_json()) + b"\n"
 
     def to_json(self) -> Json:
-        """Return the members of the line; `marks` is absent when there are none."""
-        marks: Json = {"marks": [{**mark.to_json()} for mark in self.marks]} if self.marks else {}
-        return {
-            **marks,
+        """Return the members of the line; `marks` and `object` are members only where there is something to say."""
+        value: Json = {
             "basis": self.basis,
             "detail": self.detail,
             "errno": self.errno,
@@ -129,6 +131,11 @@ class ItemLine:
             "status": self.status,
             "table": self.table,
         }
+        if self.object is not None:
+            value["object"] = self.object
+        if self.marks:
+            value["marks"] = [{**mark.to_json()} for mark in self.marks]
+        return value
 
     @staticmethod
     def parse(raw: bytes) -> ItemLine:
@@ -136,10 +143,12 @@ class ItemLine:
         if not raw.endswith(b"\n"):
             raise _malformed("line", "no newline at its end")
         value = canonical.decode(raw[:-1], limit=MAX_LINE)
-        if not isinstance(value, dict) or value.keys() - {"marks"} != _MEMBERS:
+        if not isinstance(value, dict) or value.keys() - {"marks", "object"} != _MEMBERS:
             raise _malformed("line", sorted(value) if isinstance(value, dict) else value)
         _check_words(value)
         _check_file(value["file"])
+        if "object" in value and not is_object(value["object"]):
+            raise _malformed("object", value["object"])
         parts = value["parts"]
         if not isinstance(parts, list):
             raise _malformed("parts", parts)
@@ -147,7 +156,7 @@ class ItemLine:
             item=Item.from_json(value["item"]),
             parts=tuple(Part.from_json(part) for part in parts),
             marks=_marks(value["marks"]) if "marks" in value else (),
-            **{name: value[name] for name in _MEMBERS - {"item", "parts"}},  # type: ignore[arg-type] # checked above
+            **{name: value[name] for name in value.keys() - {"item", "parts", "marks"}},  # type: ignore[arg-type] # checked above
         )
         _check_content(line)
         return line
@@ -195,6 +204,8 @@ def _check_words(value: Json) -> None:
 
 def _check_content(line: ItemLine) -> None:
     """Content has rows, a size and a digest; what has no content has no rows; what is inner is inside something."""
+    if (line.object is not None) != (line.kind == "object" and line.status != "absent") or (line.file and line.object):
+        raise _malformed("object, for the kind object alone,", line.item.text())
     if line.kind == "inner" and not line.item.members:
         raise _malformed("members of an inner item", line.item.text())
     if line.status == "damaged" and not line.item.members:

@@ -98,12 +98,15 @@ class Ended:
 
 @dataclass(frozen=True)
 class Source:
-    """A place to collect from; `location` as written, `path` absolute, `dialect` "auto" unless the policy names one."""
+    """A place to collect from; `location` as written, `dialect` "auto" unless the policy names one.
+
+    `path` is the absolute folder or file, None for what lies elsewhere.
+    """
 
     id: str
     kind: Literal["documents", "model_logs"]
     location: str
-    path: Path
+    path: Path | None
     matters: tuple[str, ...]
     include: tuple[str, ...]
     exclude: tuple[Exclude, ...] = ()
@@ -112,6 +115,9 @@ class Source:
     ended: Ended | None = None
     keywords: tuple[str, ...] = ()
     where: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    endpoint: str | None = None
+    region: str | None = None
+    profile: str | None = None
 
 
 @dataclass(frozen=True)
@@ -310,6 +316,9 @@ def _policy(words: PolicyWords, places: policy_places.Places, path: Path, text: 
                 custodians=tuple(Custodian(one.name, tuple(one.paths)) for one in source.custodians),
                 dialect=source.dialect or "auto",
                 ended=Ended(source.ended.at, source.ended.reason) if source.ended else None,
+                endpoint=source.endpoint,
+                region=source.region,
+                profile=source.profile,
             )
             for number, source in enumerate(words.sources)
         ),

@@ -19,7 +19,7 @@ from typing import Final
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from archiver.model.key_uri import FileKey, KeyUri, TokenKey, parse_key_uri, resolve_key_uri
-from archiver.model.policy_words import DestinationWords, PolicyWords
+from archiver.model.policy_words import DestinationWords, PolicyWords, SourceWords
 from archiver.model.policy_yaml import Document, Location, Problem, dotted
 
 __all__ = ["Places", "resolve"]
@@ -34,9 +34,9 @@ _Folder = tuple[Location, str, Path]  # where the policy names it, what it is, w
 
 @dataclass(frozen=True)
 class Places:
-    """Absolute paths; None for a destination that is no folder."""
+    """Absolute paths; None for what is no folder or file."""
 
-    sources: tuple[Path, ...]
+    sources: tuple[Path | None, ...]
     destinations: tuple[Path | None, ...]
     statement_key: KeyUri
     log_key: KeyUri
@@ -52,10 +52,7 @@ def resolve(words: PolicyWords, base: Path, document: Document, problems: list[P
     if passphrase and passphrase.startswith("file:"):
         passphrase = f"file:{finder.path(passphrase.removeprefix('file:'))}"
     places = Places(
-        sources=tuple(
-            finder.source(source.location, ("sources", number, "location"))
-            for number, source in enumerate(words.sources)
-        ),
+        sources=tuple(finder.source(source, ("sources", number)) for number, source in enumerate(words.sources)),
         destinations=tuple(
             finder.destination(one, ("destinations", number)) for number, one in enumerate(words.destinations)
         ),
@@ -66,6 +63,7 @@ def resolve(words: PolicyWords, base: Path, document: Document, problems: list[P
         state=finder.path(words.state),
     )
     finder.keep_apart(places)
+    finder.keep_buckets_apart(words)
     return places
 
 
@@ -78,15 +76,13 @@ class _Finder:
     def path(self, text: str) -> Path:
         return self._base / text
 
-    def source(self, location: str, place: Location) -> Path:
-        scheme = _SCHEME.match(location)
-        if scheme and scheme[1] == "s3":
-            self._refuse(place, "s3:// sources are not read yet", "a folder, as a path or file://")
-        elif scheme and scheme[1] != "file":
-            self._refuse(place, f"expected a path or file://, found {scheme[1]}://", "a folder, as a path or file://")
-        return self._local(location, place)
+    def source(self, words: SourceWords, place: Location) -> Path | None:
+        return self._place(words, place, "a folder, as a path or file://")
 
     def destination(self, words: DestinationWords, place: Location) -> Path | None:
+        return self._place(words, place, '"./archive"')
+
+    def _place(self, words: SourceWords | DestinationWords, place: Location, instead: str) -> Path | None:
         at = (*place, "location")
         scheme = _SCHEME.match(words.location)
         if scheme and scheme[1] == "s3":
@@ -96,10 +92,10 @@ class _Finder:
                 )
             return None
         if scheme and scheme[1] != "file":
-            self._refuse(at, f"expected a path, file:// or s3://, found {scheme[1]}://", '"./archive"')
+            self._refuse(at, f"expected a path, file:// or s3://, found {scheme[1]}://", instead)
         for key in _S3_ONLY:
             if getattr(words, key) is not None:
-                self._refuse((*place, key), f"{key} belongs to an s3:// location", "the destination without it")
+                self._refuse((*place, key), f"{key} belongs to an s3:// location", "it left out")
         return self._local(words.location, at)
 
     def keep_apart(self, places: Places) -> None:
@@ -111,7 +107,9 @@ class _Finder:
         ]
         state: _Folder = (("state",), "the state folder", places.state)
         sources: list[_Folder] = [
-            (("sources", number, "location"), "the source", path) for number, path in enumerate(places.sources)
+            (("sources", number, "location"), "the source", path)
+            for number, path in enumerate(places.sources)
+            if path is not None
         ]
         for source in sources:
             for folder in (*archives, state):
@@ -123,6 +121,14 @@ class _Finder:
             if _within(state[2], archive) or _within(archive, state[2]):
                 self._refuse(place, "the archive and the state folder lie in each other", "two folders side by side")
         self._keep_secrets(places, [*sources, *archives])
+
+    def keep_buckets_apart(self, words: PolicyWords) -> None:
+        """Refuse a source that lies in the prefix of the archive, or the other way round."""
+        for number, source in enumerate(words.sources):
+            for one in words.destinations:
+                if one.endpoint == source.endpoint and _overlap(source.location, one.location):
+                    text = f"it and the destination {one.location} lie in each other"
+                    self._refuse(("sources", number, "location"), text, "another bucket, or a prefix beside it")
 
     def _keep_source_apart(self, source: _Folder, folder: _Folder) -> None:
         if _within(source[2], folder[2]):
@@ -160,6 +166,14 @@ class _Finder:
 
     def _refuse(self, place: Location, text: str, instead: str) -> None:
         self._problems.append(Problem(self._document.mark(place), dotted(place), text, instead))
+
+
+def _overlap(one: str, other: str) -> bool:
+    """Say whether two locations are in one bucket, and one of their prefixes begins with the other."""
+    if not (one.startswith("s3://") and other.startswith("s3://")):
+        return False
+    first, second = f"{one.removesuffix('/')}/", f"{other.removesuffix('/')}/"
+    return first.startswith(second) or second.startswith(first)
 
 
 def _second(words: PolicyWords, base: Path) -> KeyUri | None:

@@ -297,7 +297,13 @@ class SourceWords(_Words):
     kind: Literal["documents", "model_logs"] = Field(examples=["documents"])
     """`documents` are kept in pieces of a file, `model_logs` line by line."""
     location: Text = Field(examples=["./evidence/documents"])
-    """A folder or file: a path relative to this policy, or file://."""
+    """A folder or file: a path relative to this policy, or file://; or s3://bucket/prefix."""
+    endpoint: Text | None = None
+    """URL of an S3-compatible store that the source lies in; left out for AWS."""
+    region: Text | None = None
+    """Region of the source's bucket."""
+    profile: Text | None = None
+    """Profile of the shared AWS configuration to read the source with; one that can read and nothing else is best."""
     matters: Annotated[list[MatterId], Field(min_length=1)] = Field(examples=[["EU-DSA-GROK"]])
     """For which matters it is kept; the longest hold counts."""
     include: Annotated[list[Glob], Field(min_length=1)] = Field(examples=[["**"]])

@@ -212,6 +212,35 @@ def _marks() -> Schema:
     return {**_list(mark), "minItems": 1, "maxItems": len(mark_words.MARKS)}
 
 
+def _elsewhere() -> Schema:
+    """Describe what a system that is no file system said; a store that is not among these may say what it likes."""
+    texts: Schema = {"type": "object", "additionalProperties": _TEXT}
+    read = _object({"at": _INSTANT, "headers": texts, "tags": _or_null(texts)})
+    forms: dict[str, dict[str, Schema]] = {
+        "s3": {
+            "key": _TEXT,
+            "latest": {"type": "boolean"},
+            "deleted": {"type": "boolean"},
+            **dict.fromkeys(("version", "etag", "storage_class", "owner"), _or_null(_TEXT)),
+            "modified": _or_null(_INSTANT),
+            "read": _or_null(read),
+        },
+    }
+    store: Schema = {"type": "string", "pattern": "^[a-z][a-z0-9-]{0,62}$"}
+    return {
+        "type": "object",
+        "required": ["store"],
+        "properties": {"store": store},
+        "allOf": [
+            {
+                "if": {"properties": {"store": {"const": name}}},
+                "then": _object({"store": {"const": name}, **members}),
+            }
+            for name, members in forms.items()
+        ],
+    }
+
+
 def _items_line() -> Schema:
     has_content: Schema = {"properties": {"status": _one_of(*sorted(items.CONTENT_STATUSES))}}
     content: Schema = {"table": _TEXT, "size": _COUNT, "sha256": _HEX64, "parts": {"minItems": 1}}
@@ -232,8 +261,9 @@ def _items_line() -> Schema:
                 "observed_at": _INSTANT,
                 "file": _or_null(_file()),
                 "marks": _marks(),
+                "object": _elsewhere(),
             },
-            optional=("marks",),
+            optional=("marks", "object"),
         ),
         "if": has_content,
         "then": {"properties": content},

@@ -4,8 +4,9 @@ The laws:
 
 1. Whatever has a name is reported: a `Found` with facts, or with the `Problem` that kept them away. Nothing is skipped.
 2. Names are bytes, relative to the source's location, `/` between components; they are never decoded or normalised.
-3. Facts are what the file system said, in its own units: nanoseconds since 1970 as integers of any size.
-4. `FileFacts.to_json` is the `file` member of a line of the `items` table, section 4.3 of the format.
+3. Facts are what the system said that holds the item, in its own units and spelling.
+4. `FileFacts.to_json` is the `file` member of a line of the `items` table, `ObjectFacts.words` its `object` member
+   (FORMAT.md, 8).
 
 >>> Problem("vanished", "a/b: no such file", 2).reason
 'vanished'
@@ -14,12 +15,13 @@ The laws:
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from archiver.errors import WorldError
 from archiver.model.item import escape_path
+from archiver.proof import canonical
 
-__all__ = ["FileFacts", "Found", "Json", "Problem", "ReadProblem", "SourceUnavailable"]
+__all__ = ["Facts", "FileFacts", "Found", "Json", "ObjectFacts", "Problem", "ReadProblem", "SourceUnavailable"]
 
 Json = str | int | None | list[list[int]] | dict[str, str]
 
@@ -82,8 +84,23 @@ class FileFacts:
 
 
 @dataclass(frozen=True)
+class ObjectFacts:
+    """What another system than a file system says about one item; `words` are the `object` member of its line."""
+
+    size: int
+    words: dict[str, canonical.JSON] = field(hash=False)
+    mtime_ns: int | None = None
+
+
+Facts = FileFacts | ObjectFacts
+
+
+@dataclass(frozen=True)
 class Found:
-    """One name of a source. `kind` is "file", "directory", "symlink", "fifo", "socket" or "device".
+    """One name of a source. `kind` is "file", "directory", "symlink", "fifo", "socket", "device" or "object".
+
+    `version` is the id that the source's own store gave to this version of the item, if it keeps versions.
+    `content` is False for what has a name and nothing to be read: a delete marker.
 
     `error` says what could not be learnt: with `facts` None not even the kind is known, and "file" stands for it, so
     that it counts as an item that failed; on a directory with facts, that its names could not be listed. `size` is of
@@ -92,9 +109,11 @@ class Found:
 
     path: bytes
     kind: str
-    facts: FileFacts | None
+    facts: Facts | None
     size: int | None
     error: Problem | None = None
+    version: str | None = None
+    content: bool = True
 
 
 class SourceUnavailable(WorldError):  # noqa: N818 - the noun of the report: what is wrong is the source

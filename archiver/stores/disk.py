@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from archiver.errors import NotStoredError, WorldError
+from archiver.errors import NotStoredError, WorldError, printable
 from archiver.stores.tree import NotRegularError
 
 __all__ = ["ToldFile", "told", "world_error"]
@@ -61,11 +61,6 @@ def told(location: str, key: str = "") -> Iterator[None]:
         yield
     except OSError as error:
         raise world_error(error, location, key) from error
-
-
-def printable(key: str) -> str:
-    """Return a key as it may be printed: bytes that are not UTF-8 and control characters escaped."""
-    return "".join(character if character.isprintable() else ascii(character)[1:-1] for character in key)
 
 
 class ToldFile(io.FileIO):

@@ -22,10 +22,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from archiver.errors import KeyExistsError, NotStoredError, WorldError
+from archiver.errors import KeyExistsError, NotStoredError, WorldError, printable
 from archiver.stores.base import Body, Destination, Lock, Receipt, Stat, Version
 from archiver.stores.bodies import BLOCK, blocks, open_body, spool_changed
-from archiver.stores.disk import ToldFile, printable, told
+from archiver.stores.disk import ToldFile, told
 from archiver.stores.keys import check_key, path_of
 from archiver.stores.lockbook import LockBook
 from archiver.stores.locks import UNLOCKED, demand, lifted, wanted_lock

@@ -66,8 +66,8 @@ def _open_bucket(
     bucket, prefix = _bucket_and_prefix(location)
     if endpoint is not None and not (urlsplit(endpoint).scheme in ("http", "https") and urlsplit(endpoint).hostname):
         raise UsageError("endpoint-refused", f"endpoint: expected http://host or https://host, found {endpoint!r}")
+    from archiver.s3.client import caller, connect  # noqa: PLC0415 - the same
     from archiver.stores.s3 import S3Store  # noqa: PLC0415 - loads botocore, a third of a second
-    from archiver.stores.s3_client import caller, connect  # noqa: PLC0415 - the same
 
     client = connect(endpoint=endpoint, region=region, profile=profile)
     identify = partial(caller, endpoint=endpoint, region=region, profile=profile)

@@ -18,8 +18,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal
 
 from archiver.errors import WorldError
+from archiver.s3.errors import REFUSALS, Subject, asked, code_of, s3_error
 from archiver.stores.base import Lock
-from archiver.stores.s3_errors import REFUSALS, Subject, asked, code_of, s3_error
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client

@@ -33,17 +33,17 @@ from botocore.exceptions import ClientError
 
 from archiver.errors import ArchiverError, KeyExistsError, LockError, NotStoredError, WorldError
 from archiver.proof.digest import sha256_of
+from archiver.s3.errors import CONFLICTS, DAMAGED, REFUSALS, Refusal, Subject, asked, code_of, no_store, s3_error
+from archiver.s3.stream import ObjectStream
 from archiver.stores.base import Body, Destination, Lock, Receipt, Stat, Version
 from archiver.stores.bodies import BLOCK, blocks, open_body, spool_changed
 from archiver.stores.keys import check_key
 from archiver.stores.locks import demand, highest, lifted, shortfalls, wanted_lock
 from archiver.stores.manner import Manner
 from archiver.stores.s3_answers import differs, etag_of, instant, whole_object_sha256
-from archiver.stores.s3_errors import CONFLICTS, DAMAGED, REFUSALS, Refusal, Subject, asked, code_of, no_store, s3_error
 from archiver.stores.s3_learn import LARGEST_LESSON, learn
 from archiver.stores.s3_listing import in_order, is_listing, keep_order
 from archiver.stores.s3_lock import bucket_without_lock, lock_of
-from archiver.stores.s3_stream import ObjectStream
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -77,7 +77,7 @@ class S3Store:
         identify: Callable[[], str | None] = lambda: None,
         manner: Manner = UNKNOWN,
     ) -> None:
-        """Keep a client made by `archiver.stores.s3_client.connect`; `prefix` has no slash at its ends, or is empty."""
+        """Keep a client made by `archiver.s3.client.connect`; `prefix` has no slash at its ends, or is empty."""
         self._client, self._bucket, self._prefix = client, bucket, f"{prefix}/" if prefix else ""
         self._location, self._clock, self._sleep, self._identify = location, clock, sleep, identify
         self._endpoint = client.meta.endpoint_url

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any, Final
 import boto3
 
 from archiver.errors import WorldError
+from archiver.s3.client import connect
+from archiver.s3.errors import NO_LOCK, REFUSALS, Subject, asked, code_of, s3_error
 from archiver.stores.base import Destination
-from archiver.stores.s3_client import connect
-from archiver.stores.s3_errors import NO_LOCK, REFUSALS, Subject, asked, code_of, s3_error
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client

@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from archiver.s3.errors import DAMAGED, REFUSALS, code_of
 from archiver.stores.manner import Manner
-from archiver.stores.s3_errors import DAMAGED, REFUSALS, code_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client

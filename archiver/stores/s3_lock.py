@@ -17,8 +17,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
+from archiver.s3.errors import NO_LOCK, REFUSALS, Refusal, Subject, code_of, s3_error
 from archiver.stores.base import Lock
-from archiver.stores.s3_errors import NO_LOCK, REFUSALS, Refusal, Subject, code_of, s3_error
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client

@@ -37,7 +37,7 @@ def items_index(group: RowGroup) -> list[pa.Array]:
 
 def columns_of_lines(lines: list[dict[str, Any]]) -> dict[str, pa.Array]:
     """Return the columns of `items` that stand in the lines themselves."""
-    files = [line["file"] or {} for line in lines]
+    files = [line["file"] or _times_of(line.get("object") or {}) for line in lines]
     values: dict[str, list[object]] = {
         "item_text": [Item.from_json(line["item"]).text() for line in lines],
         "status": [line["status"] for line in lines],
@@ -54,6 +54,12 @@ def columns_of_lines(lines: list[dict[str, Any]]) -> dict[str, pa.Array]:
     ):
         values[column] = [_decimal_microseconds(file.get(member)) for file in files]
     return _arrays("items", values)
+
+
+def _times_of(thing: Mapping[str, Any]) -> dict[str, str]:
+    """Return the one time that a store tells, in the words of a file."""
+    modified = thing.get("modified")
+    return {} if modified is None else {"mtime_ns": str(_instant_microseconds(modified) * 1000)}
 
 
 def documents_index(matters: tuple[str, ...]) -> Indexer:

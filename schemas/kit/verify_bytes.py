@@ -97,7 +97,7 @@ request    format:urn:archiver:release-request:v1 archive archive_id origin matt
 line       item:item kind:file|directory|symlink|fifo|socket|device|object|message|inner table:documents|model_logs?
            status:captured|unchanged|changed_during_read|damaged|failed|excluded|recorded|absent reason:reason? detail?
            errno? basis:read|stat|etag? size? sha256? parts:part* observed_at file:file?
-           marks!:mark*
+           object!:object marks!:mark*
 mark       by:marked_by handling:mark|quarantine mark:csam_suspected|ncii_suspected|personal|privileged reason:words
 part       batch:batch_id first count of!:item
 file       dev ino nlink mode:count uid gid owner? group? atime_ns? mtime_ns? ctime_ns? btime_ns? link_target:escaped?

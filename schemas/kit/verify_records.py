@@ -74,6 +74,9 @@ def line_of(raw):
     require(content == bool(line["parts"]), "content without parts, or parts without content")
     require(not content or None not in (line["table"], line["size"], line["sha256"]), "content without size or digest")
     require(inner == ("members" in line["item"]) and (inner or line["status"] != "damaged"), "kind and members")
+    elsewhere = line["kind"] == "object" and line["status"] != "absent"
+    require(("object" in line) == elsewhere and not (elsewhere and line["file"]), "kind and object")
+    require(not elsewhere or fits(line["object"].get("store"), "reason"), "object")
     require(line["reason"] in REASONS.get(line["status"], {line["reason"]}), "reason")
     require(line["reason"] != "include" or line["detail"] == "include", "detail")
     marks = [mark["mark"] for mark in line.get("marks", [])]

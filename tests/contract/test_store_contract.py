@@ -23,12 +23,12 @@ from moto import mock_aws
 from real_stores import RealStore
 
 from archiver.errors import EvidenceError, KeyExistsError, NotStoredError, UsageError
+from archiver.s3.client import connect
 from archiver.stores.base import Lock, Store
 from archiver.stores.folder import FolderStore
 from archiver.stores.manner import Manner
 from archiver.stores.open import open_store
 from archiver.stores.s3 import S3Store
-from archiver.stores.s3_client import connect
 
 KNOWN = {"folder", "moto", "ceph", "localstack", "aws"}
 DIFFERENCES: dict[tuple[str, str], str] = {

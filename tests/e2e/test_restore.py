@@ -14,8 +14,8 @@ from archiver.errors import Exit, UsageError
 from archiver.events import silent
 from archiver.flows.reading import open_reading
 from archiver.flows.restore.restore import Restored, inner_path, restore
-from archiver.flows.snapshot import capture
 from archiver.model.item import Item
+from archiver.sources import files
 from archiver.sources.base import Problem, ReadProblem
 
 
@@ -127,14 +127,14 @@ def test_links_and_fifos_are_listed_and_not_made(filled, target):
 
 
 def test_what_failed_is_listed_and_makes_the_restore_incomplete(filled, target, monkeypatch):
-    real = capture.open_file
+    real = files.open_file
 
     def refusing(location, path):
         if path == b"jdoe/memo.txt":
             raise ReadProblem(Problem("permission-denied", "jdoe/memo.txt: Permission denied", 13))
         return real(location, path)
 
-    monkeypatch.setattr(capture, "open_file", refusing)
+    monkeypatch.setattr(files, "open_file", refusing)
     filled.take()
     done = bring_back(filled, target)
     assert reasons(done)["jdoe/memo.txt"] == "failed"

@@ -356,6 +356,15 @@ LINE_FILE = {
     "holes": lambda value: misfit(value, [[COUNT]]) is None and len(value) <= 10**4 and all(len(v) == 2 for v in value),
     "xattrs": lambda value: type(value) is dict and all(is_escaped(k) and is_base64(v) for k, v in value.items()),
 }  # fmt: skip
+TEXTS = lambda form: lambda value: type(value) is dict and all(map(form, value.values()))  # noqa: E731
+OBJECT_READ = {"at": INSTANT, "headers": TEXTS(is_escaped), "tags": (TEXTS(TEXT), None)}
+OBJECTS = {
+    "s3": {
+        "store": "s3", "key": is_escaped, "version": (TEXT, None), "latest": FLAG, "deleted": FLAG,
+        "etag": (TEXT, None), "modified": (INSTANT, None), "storage_class": (TEXT, None), "owner": (TEXT, None),
+        "read": (OBJECT_READ, None),
+    },
+}  # fmt: skip
 CONTENT = ("captured", "unchanged", "changed_during_read", "damaged")
 PART = {"batch": BATCH_ID, "first": COUNT, "count": POSITIVE}
 LINE = {
@@ -383,8 +392,18 @@ def line_fault(raw: bytes, line: Any) -> str | None:
     """Say what of one line of `items` is not as section 8 says."""
     if len(raw) > 8 << 20:
         return "longer than 8 MiB"
-    if bad := misfit(line, MARKED if type(line) is dict and "marks" in line else LINE, "line"):
+    elsewhere = line.get("object") if type(line) is dict else None
+    form = MARKED if type(line) is dict and "marks" in line else LINE
+    if bad := misfit(line, form if elsewhere is None else form | {"object": lambda _: True}, "line"):
         return bad
+    if (elsewhere is not None) != (line["kind"] == "object" and line["status"] != "absent"):
+        return "kind and object"
+    if elsewhere is not None:
+        store = elsewhere.get("store") if type(elsewhere) is dict else None
+        if line["file"] or not pattern(r"[a-z][a-z0-9-]{0,62}")(store):
+            return "object"
+        if bad := store in OBJECTS and misfit(elsewhere, OBJECTS[store], "object"):
+            return bad
     if "marks" in line and line["status"] not in CONTENT:
         return "marks without content"
     content = line["status"] in CONTENT

@@ -18,7 +18,8 @@ from real_organisation import process_of
 
 from archiver.cli import entry, opening, plan  # noqa: F401 - imported here, so that no fork needs to
 from archiver.flows.snapshot import snapshot  # noqa: F401 - the same
-from archiver.stores import s3, s3_client
+from archiver.s3 import client as s3_client
+from archiver.stores import s3
 
 PATIENCE_S = 60.0
 

@@ -47,7 +47,7 @@ class RealStore:
 
     def client(self) -> Any:
         """Return a client as the product makes it; wants `enter` before."""
-        from archiver.stores.s3_client import connect
+        from archiver.s3.client import connect
 
         return connect(endpoint=self.endpoint, region="us-east-1", profile=None)
 

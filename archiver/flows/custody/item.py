@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from archiver.flows.custody.events import Event, event_of
-from archiver.flows.restore.restore import inner_path
+from archiver.flows.restore.places import is_called
 from archiver.judge.reader import Archive
 from archiver.model.instant import format_instant
 from archiver.model.items import CONTENT_STATUSES, ItemLine
@@ -52,7 +52,7 @@ def lines_of(archive: Archive, source: str, path: str) -> Iterator[Seen]:
                     data = raw.as_py() or b""
                     if any(needle in data for needle in needles):
                         line = ItemLine.parse(data)
-                        if line.item.source == source and _is_meant(line, path):
+                        if line.item.source == source and is_called(line, path):
                             yield Seen(entry, statement, where, batch.id, line, custodian.as_py())
 
 
@@ -74,10 +74,6 @@ def seen_events(seen: Sequence[Seen]) -> Iterator[Event]:
         )
         if line.status in CONTENT_STATUSES:
             before = line
-
-
-def _is_meant(line: ItemLine, path: str) -> bool:
-    return (inner_path(line.item) if line.item.members else line.item.path) == path
 
 
 def _told(one: Seen, before: ItemLine | None) -> tuple[str, str]:

@@ -145,7 +145,7 @@ def _writable(root: Path) -> Item:
 def _same_disk(policy: Policy, root: Path) -> Item:
     subject, expected = f"folder {root}", "another disk than the sources"
     device = _existing(root).stat().st_dev
-    shared = [source.id for source in policy.sources if _existing(source.path).stat().st_dev == device]
+    shared = [one.id for one in policy.sources if one.path and _existing(one.path).stat().st_dev == device]
     if not shared:
         return Item("same-disk", State.OK, subject, expected, "so it is")
     remedy = "put the archive on another disk, better on another machine: one broken disk takes both"

@@ -28,7 +28,7 @@ from archiver.errors import EvidenceError, UsageError
 from archiver.flows.marked import refuse_unless
 from archiver.flows.prove import members
 from archiver.flows.reading import Reading, UnknownError, finished_snapshot, items_of
-from archiver.flows.restore.restore import inner_path
+from archiver.flows.restore.places import is_called
 from archiver.judge import batches
 from archiver.model.item import Item
 from archiver.model.items import CONTENT_STATUSES, ItemLine, Part
@@ -152,10 +152,12 @@ def find_line(reading: Reading, source: str, path: str) -> ItemLine:
     for line in items_of(reading.archive, snapshot):
         if line.item.source != source:
             continue
-        if not line.item.members and line.item.path == path:
-            whole = line
-        elif line.item.members and inner_path(line.item) == path:
+        if not is_called(line, path):
+            continue
+        if line.item.members:
             inner = line
+        else:
+            whole = line
     found = whole or inner
     if found is None:
         raise UsageError(

@@ -13,10 +13,11 @@ import stat
 from collections.abc import Iterator
 from typing import Final, cast
 
+from archiver.model.instant import parse_instant
 from archiver.model.item import unescape_path
 from archiver.model.items import Json
 
-__all__ = ["give_back", "holes_of", "write_at"]
+__all__ = ["give_back", "give_time_back", "holes_of", "write_at"]
 
 _RIGHTS: Final = 0o1777
 _NEVER_MIND: Final = {b"security.selinux"}  # every system labels its own files
@@ -47,6 +48,18 @@ def holes_of(file: Json | None) -> list[tuple[int, int]]:
 def give_back(descriptor: int, file: Json) -> list[str]:
     """Set attributes, mode and times of an open file or folder; return what could not be set."""
     return [*_attributes(descriptor, file), *_mode(descriptor, file), *_times(descriptor, file)]
+
+
+def give_time_back(descriptor: int, thing: Json) -> list[str]:
+    """Set the time at which an object was written, the only one that its store tells."""
+    if thing.get("modified") is None:
+        return []
+    seconds = parse_instant(str(thing["modified"])).timestamp()
+    try:
+        os.utime(descriptor, (seconds, seconds))
+    except (OSError, OverflowError) as problem:
+        return [f"the time could not be set: {_why(problem)}"]
+    return []
 
 
 def _attributes(descriptor: int, file: Json) -> Iterator[str]:

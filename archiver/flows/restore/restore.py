@@ -8,25 +8,18 @@
 Nothing is written outside the folder, nothing is replaced, no link is followed. Links, FIFOs, sockets and devices are
 listed, never made. What could not be restored is listed with the reason.
 
-With `decoded`, what was found inside an item goes to `DIR/<source>.decoded/`, which no source can be called. There
-a component is spelled as in the archive with `!` written `%21`; the last one ends in `!<member>` for each member, in
-which `/` is written `%2F`. So no two items share a name:
-
->>> inner_path(Item("logs", "2026/a.jsonl.gz", ("gzip",)))
-'2026/a.jsonl.gz!gzip'
+What does not go to its own path goes where `places` says: older versions, and with `decoded` what was found inside.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import re
 import socket
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 import pyarrow as pa
 
@@ -36,21 +29,19 @@ from archiver.flows.access import Access, Unrecorded, Words, sayable
 from archiver.flows.marked import Marks, options_for, unasked
 from archiver.flows.reading import Reading, UnknownError, check_source, finished_snapshot, items_of
 from archiver.flows.restore.account import Account, NotRestored, Restored
-from archiver.flows.restore.facts import give_back, holes_of, write_at
+from archiver.flows.restore.facts import give_back, give_time_back, holes_of, write_at
+from archiver.flows.restore.places import beside, inner_path, place, shown
 from archiver.flows.restore.plan import Plan, Range
 from archiver.flows.restore.rows import check_rows, joined
-from archiver.flows.restore.tree import NameRefusedError, Parts, Tree, check_target, open_tree
+from archiver.flows.restore.tree import NameRefusedError, Tree, check_target, open_tree
 from archiver.judge.content import ObjectError
 from archiver.judge.disposal import Disposals
 from archiver.model.glob import BadGlobError, Matcher, compile_glob
-from archiver.model.item import Item
 from archiver.model.items import CONTENT_STATUSES, ItemLine, Part
 from archiver.model.statement import SnapshotPredicate
 from archiver.proof import canonical
 
 __all__ = ["NotRestored", "Restored", "inner_path", "restore"]
-
-_SOURCE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
 def restore(
@@ -95,12 +86,6 @@ def restore(
         return done
     finally:
         plan.close()
-
-
-def inner_path(item: Item) -> str:
-    """Return the path of an inner item below `<source>.decoded`."""
-    members = [member.replace("!", "%21").replace("/", "%2F") for member in item.members]
-    return "!".join([item.path.replace("!", "%21"), *members])
 
 
 def _state(access: Access, about: Words, done: Restored) -> None:
@@ -184,7 +169,8 @@ def _plan(reading: Reading, wanted: SnapshotPredicate, choice: _Choice, plan: Pl
                 plan.add_file(line)
         else:
             status = Exit.INCOMPLETE if line.status == "failed" else Exit.OK
-            account.missing(line, line.kind if line.status == "recorded" else line.status, _why(line), status)
+            reason = _kind(line).replace(" ", "-") if line.status == "recorded" else line.status
+            account.missing(line, reason, _why(line), status)
         matched = matched or takes
     if choice.glob is not None and not matched:
         raise UsageError(
@@ -198,10 +184,14 @@ def _why(line: ItemLine) -> str:
     if line.kind == "symlink" and line.file is not None:
         return f"a link to {line.file['link_target']}; links are not made again"
     if line.status == "recorded":
-        return f"a {line.kind} has no content"
+        return f"a {_kind(line)} has no content"
     if line.status == "absent":
         return "it was not there any more when this snapshot was made"
     return ": ".join(word for word in (line.reason, line.detail) if word) or line.status
+
+
+def _kind(line: ItemLine) -> str:
+    return "delete marker" if line.object is not None and line.object.get("deleted") is True else line.kind
 
 
 @dataclass
@@ -296,7 +286,7 @@ class _Restore:
         return writing
 
     def _start(self, line: ItemLine) -> _Writing:
-        _place(line)
+        place(line)
         return _Writing(line, self._tree.begin(), holes_of(line.file))
 
     def _take(self, writing: _Writing, part: Part, rows: pa.RecordBatch) -> None:
@@ -320,8 +310,20 @@ class _Restore:
         with self._tree.unfinished(writing.name) as descriptor:
             os.ftruncate(descriptor, writing.size)
             remarks = [] if line.file is None else give_back(descriptor, line.file)
-        self._tree.finish(writing.name, _place(line))
+            remarks += [] if line.object is None else give_time_back(descriptor, line.object)
+        remarks += self._name(writing.name, line)
         self._restored(line, writing.size, remarks)
+
+    def _name(self, name: bytes, line: ItemLine) -> list[str]:
+        """Let a finished file appear; an object whose key is no path here appears among the versions."""
+        try:
+            self._tree.finish(name, place(line))
+        except NameRefusedError as problem:
+            if line.object is None:
+                raise
+            self._tree.finish(name, beside(line))
+            return [f"restored as {shown(beside(line))}: {problem.message}"]
+        return []
 
     def _restored(self, line: ItemLine, size: int, remarks: list[str]) -> None:
         self._account.files += 1
@@ -377,7 +379,7 @@ class _Restore:
 
     def _link(self, number: int, leader: ItemLine, line: ItemLine) -> None:
         try:
-            if not self._tree.link(_place(leader), _place(line)):
+            if not self._tree.link(place(leader), place(line)):
                 return  # no hard links here: the file is written a second time
         except EvidenceError:
             return  # the other one is not there, or this name cannot be made: it is said when the file is read alone
@@ -389,7 +391,7 @@ class _Restore:
 
     def _folder(self, line: ItemLine) -> None:
         try:
-            self._tree.folder(_place(line))
+            self._tree.folder(place(line))
             self._account.folders += 1
         except NameRefusedError as problem:
             self._account.refused(line, problem)
@@ -398,19 +400,8 @@ class _Restore:
         if line.file is None:
             return
         try:
-            descriptor = self._tree.folder(_place(line), create=False)
+            descriptor = self._tree.folder(place(line), create=False)
         except NameRefusedError:
             return  # nothing below it was wanted, or it was said before
         for remark in give_back(descriptor, line.file):
             self._account.note(line, remark)
-
-
-def _place(line: ItemLine) -> Parts:
-    """Return where an item goes below the folder; raises for a source that is no plain name."""
-    item = line.item
-    if _SOURCE.fullmatch(item.source) is None:
-        raise NameRefusedError("name-refused", f"source {item.source[:80]!r}: expected a plain name")
-    if item.members:
-        inside = inner_path(item).encode("utf-8")
-        return (item.source.encode() + b".decoded", *inside.split(b"/"))
-    return (item.source.encode(), *item.relative_bytes().split(b"/"))

@@ -17,15 +17,14 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from pathlib import Path
 
 from archiver.model.item import Item
 from archiver.model.items import CONTENT_STATUSES, ItemLine, Part
 from archiver.model.leaf import LOG_ROW
+from archiver.sources.location import Location
 from archiver.sources.rotation import family
 
 __all__ = ["Beginning", "candidates", "longest", "shared_parts"]
@@ -53,14 +52,14 @@ def shared_parts(known: ItemLine, item: Item) -> tuple[Part, ...]:
     return tuple(replace(part, of=None) if part.of == item else part for part in shared)
 
 
-def candidates(item: Item, own: ItemLine | None, relatives: Iterable[ItemLine], location: Path) -> list[ItemLine]:
+def candidates(item: Item, own: ItemLine | None, relatives: Iterable[ItemLine], location: Location) -> list[ItemLine]:
     """Return what the archive may have of an item: its own last line, and relatives that are not where they were."""
     found = [own] if own is not None and _has_log_rows(own) else []
     name = family(item.path)
     moved = (
         line
         for line in relatives
-        if line.item != item and _has_log_rows(line) and family(line.item.path) == name and not _stays(line, location)
+        if line.item != item and _has_log_rows(line) and family(line.item.path) == name and not location.stays(line)
     )
     return [*found, *itertools.islice(moved, _MOST)]
 
@@ -149,13 +148,3 @@ def _without_last(parts: tuple[Part, ...], rows: int) -> tuple[Part, ...]:
 
 def _has_log_rows(line: ItemLine) -> bool:
     return line.table == "model_logs" and line.status in CONTENT_STATUSES and bool(line.size)
-
-
-def _stays(line: ItemLine, location: Path) -> bool:
-    """Say whether the file that was archived under this name is still there: the same inode, and not shorter."""
-    place = location / os.fsdecode(line.item.relative_bytes()) if location.is_dir() else location
-    try:
-        now = place.lstat()
-    except OSError:
-        return False
-    return line.file is None or (now.st_ino == int(str(line.file["ino"])) and now.st_size >= (line.size or 0))

@@ -24,11 +24,13 @@ from archiver.events import Advanced, Listener, Said
 from archiver.flows.snapshot.beginnings import Beginning, candidates, longest
 from archiver.flows.snapshot.contents import Contents
 from archiver.flows.snapshot.item_lines import (
+    basis_of,
     failed_inside,
     failed_line,
-    file_words,
     inner_line,
     journal_line,
+    said,
+    said_again,
     shared_inside,
     shared_line,
     spell,
@@ -44,8 +46,7 @@ from archiver.model.policy import Source
 from archiver.model.selection import INCLUDE_RULE
 from archiver.sources.base import Problem, ReadProblem
 from archiver.sources.decode import Damage, decode, sniff
-from archiver.sources.facts import unchanged_since
-from archiver.sources.opening import Opened, open_file
+from archiver.sources.location import Location, Reading, same_state
 from archiver.sources.rotation import beginning_of
 from archiver.sources.rows import document_rows, log_rows
 from archiver.writer.journal import Line
@@ -64,6 +65,7 @@ class Capture:
     def __init__(
         self,
         source: Source,
+        location: Location,
         streams: dict[str, Stream],
         catalog: Catalog,
         contents: Contents,
@@ -74,13 +76,13 @@ class Capture:
         marker: Marker,
         listener: Listener,
     ) -> None:
-        """Bind to a source.
+        """Bind to a source and the place where it is.
 
         `recognise` names the dialect of first lines, `account` enters the line of an item that relies on no rows of
         this run, `accounted` says whether an item has its line already.
         """
         self._source = source
-        self._location = source.path
+        self._location = location
         self._kind = source.kind
         self._streams = streams
         self._catalog = catalog
@@ -94,7 +96,7 @@ class Capture:
     def file(self, sight: Sight) -> Iterator[ItemLine]:
         """Read a file and enter its line, and that of its content when it is a compressed log."""
         try:
-            with open_file(self._location, sight.found.path) as opened:
+            with self._location.open(sight.found) as opened:
                 head = opened.read(_HEAD)
                 opened.rewind()
                 encoding = sniff(head) if self._kind == "model_logs" else None
@@ -107,19 +109,16 @@ class Capture:
             yield self._enter(sight, failed_line(sight, problem.problem))
 
     def again(self, sight: Sight, known: ItemLine) -> ItemLine:
-        """Account for a file that is unchanged as its times tell; what the file system says of it is said anew."""
-        file = file_words(sight.found.facts)
-        holes = known.file["holes"] if known.file else []
+        """Account for an item that is unchanged as its times or its ETag tell; what can be said of it is said anew."""
         line = replace(
             known,
             status="unchanged",
             reason=None,
             detail=None,
-            basis="stat",
+            basis=basis_of(sight),
             observed_at=spell(sight),
-            file=None if file is None else {**file, "holes": holes},
         )
-        return self._enter(sight, line)
+        return self._enter(sight, said_again(line, sight.found.facts))
 
     def without_content(self, sight: Sight) -> ItemLine:
         """Account for what is not read: excluded, recorded, or failed before it could be opened."""
@@ -133,11 +132,10 @@ class Capture:
             reason=None if sight.rule is None else ("include" if sight.rule == INCLUDE_RULE else "exclude"),
             detail=sight.rule,
             observed_at=spell(sight),
-            basis="stat",
+            basis=basis_of(sight),
             size=sight.found.size,
-            file=file_words(sight.found.facts),
         )
-        return self._enter(sight, line)
+        return self._enter(sight, said(line, sight.found.facts))
 
     def rest(self, sight: Sight, outer: ItemLine) -> Iterator[ItemLine]:
         """Go on with what is inside a file whose own line was entered before a kill."""
@@ -146,7 +144,7 @@ class Capture:
             yield from self.reuse_inside(sight)
         elif self._kind == "model_logs" and outer.table == "documents":
             try:
-                with open_file(self._location, sight.found.path) as opened:
+                with self._location.open(sight.found) as opened:
                     encoding = sniff(opened.read(_HEAD))
                     if encoding is not None and not self._accounted(sight.item.inside(encoding).text()):
                         yield from self._content(sight, opened, encoding, outer)
@@ -159,10 +157,10 @@ class Capture:
         for known in self._catalog.latest_inside(sight.item.source, sight.item.path):
             if known.status in CONTENT_STATUSES and not self._accounted(known.item.text()):
                 status = known.status if known.status == "damaged" else "unchanged"
-                line = replace(known, status=status, basis="stat", observed_at=spell(sight))
+                line = replace(known, status=status, basis=basis_of(sight), observed_at=spell(sight))
                 yield self._enter(sight, line)
 
-    def _whole(self, sight: Sight, opened: Opened, table: str, head: bytes) -> ItemLine:
+    def _whole(self, sight: Sight, opened: Reading, table: str, head: bytes) -> ItemLine:
         known = sight.known
         if known is not None and known.table == table and self._has_bytes_of(known, opened):
             return self._read_line(sight, opened, replace(known, status="unchanged", reason=None, detail=None))
@@ -173,7 +171,7 @@ class Capture:
         reason, detail = what_became(sight, table, begun, opened.first) if steady else ("changed-during-read", None)
         line = ItemLine(
             item=sight.item,
-            kind="file",
+            kind=sight.found.kind,
             table=table,
             status="captured" if steady else "changed_during_read",
             reason=reason,
@@ -185,28 +183,28 @@ class Capture:
         )
         return self._read_line(sight, opened, line)
 
-    def _twin(self, sight: Sight, opened: Opened, table: str) -> ItemLine | None:
+    def _twin(self, sight: Sight, opened: Reading, table: str) -> ItemLine | None:
         """Return another item that has these bytes and whose rows this one may share; None if there is none."""
         before = opened.stat_now()
         if not self._contents.has_size(table, before.size):
             return None
         digest = self._hash(opened)
-        if not unchanged_since(before, opened.stat_now()):
+        if not same_state(before, opened.stat_now()):
             return None
         found = self._contents.find(table, before.size, digest, self._source)
         return None if found is None or found.item == sight.item else found
 
-    def _read_line(self, sight: Sight, opened: Opened, line: ItemLine) -> ItemLine:
-        return replace(line, observed_at=spell(sight), basis="read", file=file_words(opened.stat_now()))
+    def _read_line(self, sight: Sight, opened: Reading, line: ItemLine) -> ItemLine:
+        return said(replace(line, observed_at=spell(sight), basis="read"), opened.stat_now())
 
-    def _has_bytes_of(self, known: ItemLine, opened: Opened) -> bool:
+    def _has_bytes_of(self, known: ItemLine, opened: Reading) -> bool:
         """Say whether a file has the bytes that are archived of it; only one of the same size is read for that."""
         before = opened.stat_now()
         if known.status not in CONTENT_STATUSES or known.size != before.size:
             return False
-        return self._hash(opened) == known.sha256 and unchanged_since(before, opened.stat_now())
+        return self._hash(opened) == known.sha256 and same_state(before, opened.stat_now())
 
-    def _hash(self, opened: Opened) -> str:
+    def _hash(self, opened: Reading) -> str:
         digest = sha256()
         for block in opened.blocks():
             digest.update(block)
@@ -215,7 +213,7 @@ class Capture:
         return digest.hexdigest()
 
     def _steadily(
-        self, sight: Sight, opened: Opened, table: str, head: bytes
+        self, sight: Sight, opened: Reading, table: str, head: bytes
     ) -> tuple[Captured, bool, Beginning | None]:
         """Read a file into rows, once more when it changed meanwhile; say whether it stood still in the end."""
         stream = self._streams[table]
@@ -227,7 +225,7 @@ class Capture:
                 stream.begin(sight.item, facts, begun)
                 self._feed(stream, table, opened.blocks() if begun is None or begun.more else None)
                 captured = Captured(stream.size, stream.digest(), ())
-                steady = unchanged_since(before, opened.stat_now())
+                steady = same_state(before, opened.stat_now())
                 if steady or last or not stream.revocable:
                     return stream.end(replace(facts, size=captured.size, sha256=captured.sha256)), steady, begun
                 stream.revoke()
@@ -241,7 +239,7 @@ class Capture:
             opened.rewind()
         raise ReadProblem(Problem("unreadable", f"{sight.item.path}: changed faster than it could be read"))
 
-    def _begun(self, sight: Sight, opened: Opened) -> Beginning | None:
+    def _begun(self, sight: Sight, opened: Reading) -> Beginning | None:
         """Find how much of a log is archived already, and go behind it."""
         archived = [line for line in self._candidates(sight.item, sight.known) if (line.size or 0) <= opened.first.size]
         begun = longest(opened.blocks(), archived, sight.item) if archived else None
@@ -260,7 +258,7 @@ class Capture:
             stream.feed(rows)
             self._listener(Advanced(sum(map(len, rows))))
 
-    def _content(self, sight: Sight, opened: Opened, encoding: str, outer: ItemLine) -> Iterator[ItemLine]:
+    def _content(self, sight: Sight, opened: Reading, encoding: str, outer: ItemLine) -> Iterator[ItemLine]:
         """Capture what a compressed log holds; its container is on record already."""
         if outer.status == "unchanged":
             yield from self.reuse_inside(sight)
@@ -282,7 +280,7 @@ class Capture:
         yield self._enter(sight, inner_line(sight, item, captured, damage, steady=steady))
 
     def _decode(
-        self, sight: Sight, item: Item, opened: Opened, encoding: str, expected: str | None
+        self, sight: Sight, item: Item, opened: Reading, encoding: str, expected: str | None
     ) -> tuple[Captured, Damage | None, bool]:
         """Decode the file from its beginning; the third answer is whether it still had the bytes of its container."""
         opened.rewind()

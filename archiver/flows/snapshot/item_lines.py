@@ -18,18 +18,20 @@ from archiver.flows.snapshot.stream import Captured
 from archiver.model import instant
 from archiver.model.item import Item
 from archiver.model.items import CONTENT_STATUSES, ItemLine, Json
-from archiver.sources.base import FileFacts, Problem
+from archiver.sources.base import Facts, FileFacts, ObjectFacts, Problem
 from archiver.sources.decode import Damage
 from archiver.sources.rotation import family
 from archiver.writer.journal import Line
 
 __all__ = [
     "CHANGED_UNSEEN",
+    "basis_of",
     "failed_inside",
     "failed_line",
-    "file_words",
     "inner_line",
     "journal_line",
+    "said",
+    "said_again",
     "shared_inside",
     "shared_line",
     "spell",
@@ -43,7 +45,7 @@ CHANGED_UNSEEN: Final = "changed-unseen"
 
 def failed_line(sight: Sight, problem: Problem) -> ItemLine:
     """Return the line of an item that could not be looked at or read."""
-    return ItemLine(
+    line = ItemLine(
         item=sight.item,
         kind=sight.found.kind,
         table=None,
@@ -53,13 +55,13 @@ def failed_line(sight: Sight, problem: Problem) -> ItemLine:
         errno=problem.errno,
         observed_at=spell(sight),
         size=sight.found.size,
-        file=file_words(sight.found.facts),
     )
+    return said(line, sight.found.facts)
 
 
 def failed_inside(sight: Sight, item: Item, problem: Problem) -> ItemLine:
     """Return the line of what a compressed log holds when the log could not be read to its end."""
-    return replace(failed_line(sight, problem), item=item, kind="inner", file=None, size=None)
+    return replace(failed_line(sight, problem), item=item, kind="inner", file=None, object=None, size=None)
 
 
 def inner_line(sight: Sight, item: Item, captured: Captured, damage: Damage | None, *, steady: bool) -> ItemLine:
@@ -102,7 +104,7 @@ def shared_line(sight: Sight, twin: ItemLine) -> ItemLine:
     """Return the line of a file whose bytes are archived under another name."""
     return ItemLine(
         item=sight.item,
-        kind="file",
+        kind=sight.found.kind,
         table=twin.table,
         status="captured",
         reason="rotated" if twin.table == "model_logs" and _same_family(twin.item, sight.item) else "duplicate",
@@ -116,27 +118,30 @@ def shared_line(sight: Sight, twin: ItemLine) -> ItemLine:
 
 def shared_inside(sight: Sight, item: Item, twin: ItemLine) -> ItemLine:
     """Return the line of what a file holds that is archived under another name."""
-    line = replace(shared_line(sight, twin), item=item, kind="inner", basis="read", parts=shared_parts(twin, item))
+    line = replace(
+        shared_line(sight, twin), item=item, kind="inner", basis="read", object=None, parts=shared_parts(twin, item)
+    )
     if twin.status == "damaged":
         return replace(line, status="damaged", reason=twin.reason, detail=twin.detail)
     return line
 
 
-def what_became(sight: Sight, table: str, begun: Beginning | None, now: FileFacts) -> tuple[str | None, str | None]:
+def what_became(sight: Sight, table: str, begun: Beginning | None, now: Facts) -> tuple[str | None, str | None]:
     """Return reason and detail for a log that was archived before: what of it is still there, and what is not."""
     known = sight.known
     if sight.stands_still and known is not None:
-        return CHANGED_UNSEEN, f"other bytes than at {known.observed_at}, under the same size, times and inode"
+        same = "size, times and inode" if known.object is None else "version and ETag"
+        return CHANGED_UNSEEN, f"other bytes than at {known.observed_at}, under the same {same}"
     if table != "model_logs":
         return None, None
     if begun is not None:
-        if begun.known.item == sight.item:
+        if begun.known.item.path == sight.item.path:  # or another version of the same object
             return "grown", f"{begun.known.size} bytes were archived at {begun.known.observed_at}"
         return "rotated", f"{begun.known.size} bytes were archived as {begun.known.item.path}"
-    if known is None or known.status not in CONTENT_STATUSES or known.file is None or not known.size:
+    if known is None or known.status not in CONTENT_STATUSES or not known.size:
         return None, None
     was = f"{known.size} bytes were archived under this name at {known.observed_at}"
-    if int(str(known.file["ino"])) != now.ino:
+    if known.file is not None and isinstance(now, FileFacts) and int(str(known.file["ino"])) != now.ino:
         return "replaced", f"another file has this name now; {was}"
     return ("truncated" if now.size < known.size else "rewritten"), was
 
@@ -145,9 +150,25 @@ def _same_family(one: Item, other: Item) -> bool:
     return one.source == other.source and family(one.path) == family(other.path)
 
 
-def file_words(facts: FileFacts | None) -> Json | None:
-    """Return the `file` member of a line."""
-    return None if facts is None else cast("Json", facts.to_json())
+def said(line: ItemLine, facts: Facts | None) -> ItemLine:
+    """Return the line with what the system that holds the item says of it."""
+    file = cast("Json", facts.to_json()) if isinstance(facts, FileFacts) else None
+    return replace(line, file=file, object=facts.words if isinstance(facts, ObjectFacts) else None)
+
+
+def said_again(line: ItemLine, facts: Facts | None) -> ItemLine:
+    """Return the line of an item that was not read again; what only a reading shows is as it was shown then."""
+    now = said(line, facts)
+    if now.file is not None:
+        now = replace(now, file={**now.file, "holes": line.file["holes"] if line.file else []})
+    if now.object is not None and line.object is not None:
+        now = replace(now, object={**now.object, "read": line.object.get("read")})
+    return now
+
+
+def basis_of(sight: Sight) -> str:
+    """Return how an item that was not read is known."""
+    return "etag" if isinstance(sight.found.facts, ObjectFacts) else "stat"
 
 
 def spell(sight: Sight) -> str:

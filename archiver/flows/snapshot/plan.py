@@ -22,6 +22,7 @@ from archiver.flows.state import StateFolder
 from archiver.model import policy_change
 from archiver.model.mark import Mark
 from archiver.model.policy import Policy
+from archiver.sources.location import location
 from archiver.stores.base import Destination, Store
 
 __all__ = ["Explained", "Plan", "explain", "plan"]
@@ -93,7 +94,7 @@ def explain(policy: Policy, name: str, *, clock: Callable[[], datetime]) -> Expl
     source, marking = sources[identity], marking_of(policy)
     catalog = _catalog(policy)
     try:
-        for sight in sights(source, catalog.latest, clock):
+        for sight in sights(source, location(source), catalog.latest, clock):
             if sight.item.path == path:
                 marks = marks_in_sight(marking, sight) if sight.decision in ("read", "unchanged") else ()
                 return Explained(identity, path, sight.decision, _why(sight), sight.custodian, marks)
@@ -101,7 +102,7 @@ def explain(policy: Policy, name: str, *, clock: Callable[[], datetime]) -> Expl
         catalog.close()
     raise UsageError(
         "no-such-item",
-        f"--explain {name}: expected an item below {source.path}, found none",
+        f"--explain {name}: expected an item below {source.location}, found none",
         hint="names are spelled as `archiver list` shows them: bytes that are no UTF-8 as %XX",
     )
 

@@ -3,12 +3,13 @@
 Every name of a source is seen once, in a fixed order, and gets one decision:
 
     excluded   a rule keeps it out, or no include matches it
-    recorded   a directory, link, FIFO, socket or device: on record, never opened
+    recorded   a directory, link, FIFO, socket, device or delete marker: on record, never opened
     failed     it could not even be looked at
-    unchanged  same size, times and inode as when it was last read, and those times were settled then
+    unchanged  same size, times and inode as when it was last read, and those times were settled then; of an object
+               store, the same version and ETag
     read       everything else
 
-Nothing is read here; a decision costs a stat.
+Nothing is read here; a decision costs a stat, or its share of a listing.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from archiver.model.item import Item, escape_path
 from archiver.model.items import CONTENT_STATUSES, ItemLine
 from archiver.model.policy import Source
 from archiver.model.selection import custodian_of, decide
-from archiver.sources.base import Found
-from archiver.sources.walk import walk
+from archiver.sources.base import FileFacts, Found, ObjectFacts
+from archiver.sources.location import Location
 
 __all__ = ["Sight", "is_settled", "sights"]
 
@@ -49,6 +50,7 @@ class Sight:
 
 def sights(
     source: Source,
+    location: Location,
     latest: Callable[[str], ItemLine | None],
     clock: Callable[[], datetime],
     *,
@@ -58,8 +60,8 @@ def sights(
 
     Raises `SourceUnavailable` when the location is not there.
     """
-    for found in walk(source.path):
-        item = Item(source.id, escape_path(found.path))
+    for found in location.walk():
+        item = Item(source.id, escape_path(found.path), version=found.version)
         known = latest(item.text())
         choice = decide(source, found.path)
         now = clock()
@@ -67,7 +69,7 @@ def sights(
             decision = "excluded"
         elif found.facts is None or found.error is not None:
             decision = "failed"
-        elif found.kind != "file":
+        elif found.kind not in ("file", "object") or not found.content:
             decision = "recorded"
         else:
             decision = "unchanged" if _is_unchanged(found, known) else "read"
@@ -89,7 +91,25 @@ def is_settled(line: ItemLine) -> bool:
 def _is_unchanged(found: Found, known: ItemLine | None) -> bool:
     if known is None or known.status not in CONTENT_STATUSES or known.status == "changed_during_read":
         return False
-    if known.file is None or found.facts is None or not is_settled(known):
+    if isinstance(found.facts, ObjectFacts):
+        return _is_same_object(found.facts, known)
+    if known.file is None or not isinstance(found.facts, FileFacts) or not is_settled(known):
         return False
     now = found.facts.to_json()
     return known.size == found.size and all(known.file[name] == now[name] for name in ("mtime_ns", "ctime_ns", "ino"))
+
+
+def _is_same_object(facts: ObjectFacts, known: ItemLine) -> bool:
+    """Say whether an object has the ETag that it had when it was read, and that ETag speaks for its bytes.
+
+    A version never changes. What has none may have been written again in the second in which it was read.
+    """
+    now, then = facts.words, known.object
+    if then is None or not now.get("etag") or now["etag"] != then.get("etag") or known.size != facts.size:
+        return False
+    if known.item.version is not None:
+        return True
+    written = str(then.get("modified"))
+    return now.get("modified") == written and (
+        instant.parse_instant(written) <= instant.parse_instant(known.observed_at) - SETTLED
+    )

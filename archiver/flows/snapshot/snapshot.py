@@ -41,7 +41,7 @@ from archiver.model.mark import Marking
 from archiver.model.policy import Policy, Source
 from archiver.model.statement import SnapshotPredicate, SnapshotSource, Subject
 from archiver.sources.base import SourceUnavailable
-from archiver.sources.files import device
+from archiver.sources.location import location
 from archiver.sources.reading_logs import LogReader
 from archiver.writer.index_columns import documents_index, items_index, model_logs_index
 from archiver.writer.journal import JournaledBatch, Line, Run
@@ -194,8 +194,10 @@ class _Run:
 
     def _capture(self, source: Source, streams: dict[str, Stream]) -> None:
         session = self._session
+        place = location(source)
         capture = Capture(
             source,
+            place,
             streams,
             session.catalog,
             self._contents,
@@ -206,7 +208,7 @@ class _Run:
             listener=session.listener,
         )
         try:
-            for sight in sights(source, session.catalog.latest, session.clock, rehash=self._rehash):
+            for sight in sights(source, place, session.catalog.latest, session.clock, rehash=self._rehash):
                 line = session.journal.line(sight.item.text())
                 for _entered in (
                     self._one(sight, capture) if line is None else capture.rest(sight, ItemLine.parse(line.line))
@@ -295,10 +297,11 @@ class _Run:
 
     def _source_words(self, one: Tally) -> SnapshotSource:
         source = self._session.policy.source(one.source)
+        place = location(source)
         return SnapshotSource(
             id=source.id,
-            location=f"{self._session.seal.by.host}:{source.path}",
-            device=None if source.id in self._unavailable else device(source.path),
+            location=place.spell(self._session.seal.by.host),
+            device=None if source.id in self._unavailable else place.device(),
             counts=one.counts,
             excluded=one.excluded_words(source),
             bytes=one.bytes,

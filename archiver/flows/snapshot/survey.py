@@ -19,6 +19,7 @@ from archiver.model.items import CONTENT_STATUSES
 from archiver.model.mark import Marking
 from archiver.model.policy import Policy, Source
 from archiver.sources.base import SourceUnavailable
+from archiver.sources.location import location
 
 __all__ = ["SourceSurvey", "Survey", "check_limits", "survey"]
 
@@ -79,7 +80,7 @@ def survey(
         listener(Stage(f"look at {source.id}", None, "items"))
         one = SourceSurvey(source.id)
         try:
-            for sight in sights(source, catalog.latest, clock):
+            for sight in sights(source, location(source), catalog.latest, clock):
                 one.count(sight, marking)
                 listener(Advanced())
         except SourceUnavailable as problem:

@@ -9,9 +9,9 @@ from moto import mock_aws
 
 from archiver.flows.doctor.items import State, exit_of
 from archiver.flows.doctor.probe import probe_items
+from archiver.s3.client import connect
 from archiver.stores.probe import probe
 from archiver.stores.s3 import S3Store
-from archiver.stores.s3_client import connect
 from archiver.stores.s3_inspect import inspect
 
 

@@ -21,11 +21,11 @@ from botocore.awsrequest import AWSResponse
 from moto import mock_aws
 
 from archiver.errors import ArchiverError, EvidenceError, KeyExistsError, LockError, NotStoredError, WorldError
+from archiver.s3.client import connect
+from archiver.s3.errors import Subject, s3_error
 from archiver.stores.base import Lock
 from archiver.stores.manner import Manner
 from archiver.stores.s3 import LARGEST, S3Store
-from archiver.stores.s3_client import connect
-from archiver.stores.s3_errors import Subject, s3_error
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 UNTIL = datetime(2027, 1, 1, 12, tzinfo=UTC)

@@ -13,8 +13,10 @@ import io
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Protocol
 
+from botocore.exceptions import FlexibleChecksumError
+
 from archiver.errors import WorldError
-from archiver.stores.s3_errors import REFUSALS, Subject, no_store, s3_error
+from archiver.s3.errors import REFUSALS, Subject, no_store, s3_error
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
@@ -45,7 +47,9 @@ class ObjectStream(io.RawIOBase):
             self._body.close()
             raise no_store(subject, "a size")
         self._version, self._etag, self._size = first.get("VersionId"), first.get("ETag"), first["ContentLength"]
+        self.size = self._size
         self._offset = 0
+        self._unbroken = True
         self._pauses = iter(_PAUSES)
 
     def readable(self) -> bool:
@@ -71,6 +75,19 @@ class ObjectStream(io.RawIOBase):
                 WorldError("store-unreachable", f"{self._subject}: ended at {self._offset} of {self._size} bytes")
             )
 
+    def finish(self) -> None:
+        """Compare what was read to its end with the checksum that the store gave, if it was asked for one.
+
+        Raises `WorldError("store-checksum")`. A stream that was taken up again has none.
+        """
+        if self._unbroken and self._offset == self._size:
+            try:
+                self._body.read(1)
+            except FlexibleChecksumError as error:
+                raise WorldError("store-checksum", f"{self._subject}: {error}") from error
+            except REFUSALS as error:
+                raise s3_error(error, self._subject) from error
+
     def close(self) -> None:
         """Give the connection back."""
         if not self.closed:
@@ -82,5 +99,6 @@ class ObjectStream(io.RawIOBase):
         if pause is None:
             raise error
         self._body.close()
+        self._unbroken = False
         self._sleep(pause)
         self._body = self._open_at(self._offset, version=self._version, etag=self._etag)["Body"]

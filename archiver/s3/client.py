@@ -18,7 +18,7 @@ from botocore.config import Config
 from botocore.loaders import Loader
 from botocore.session import Session as Core
 
-from archiver.stores.s3_errors import REFUSALS, Subject, asked
+from archiver.s3.errors import REFUSALS, Subject, asked
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client

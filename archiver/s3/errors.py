@@ -18,8 +18,7 @@ from typing import Final
 from botocore import exceptions as aws
 from botocore.parsers import ResponseParserError
 
-from archiver.errors import KeyExistsError, NotStoredError, WorldError
-from archiver.stores.disk import printable
+from archiver.errors import KeyExistsError, NotStoredError, WorldError, printable
 
 __all__ = [
     "CONFLICTS",

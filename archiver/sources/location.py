@@ -1,0 +1,126 @@
+"""What every place to collect from can do, so that nobody above needs to know which one it is.
+
+    walk    everything that is there, in an order that depends on the names alone
+    open    one of the things found, for one reading or several
+    stays   whether what was archived of an item may still be where it was
+    spell   how a signed account names the place
+
+A location keeps no item open but the one that is being read, and nothing of what it found.
+
+    with location(source).open(found) as opened:
+        for block in opened.blocks(): ...
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+from archiver.model.items import ItemLine
+from archiver.model.policy import Source
+from archiver.sources import files
+from archiver.sources.base import Facts, FileFacts, Found
+
+__all__ = ["FolderLocation", "Location", "Reading", "location", "same_state"]
+
+
+class Reading(Protocol):
+    """An item that is open. `first` holds its facts before the first byte was read."""
+
+    @property
+    def first(self) -> Facts:
+        """The facts of what is read, known before its first byte."""
+        ...
+
+    def read(self, size: int) -> bytes:
+        """Return up to `size` bytes, none only at the end; raises `ReadProblem`."""
+        ...
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield what is left, block by block."""
+        ...
+
+    def rewind(self, offset: int = 0) -> None:
+        """Go to an offset: the next byte to be read is that one, of the same content."""
+        ...
+
+    def stat_now(self) -> Facts:
+        """Look again; compare with `first` by `same_state`."""
+        ...
+
+
+class Location(Protocol):
+    """A place to collect from."""
+
+    def walk(self) -> Iterator[Found]:
+        """Yield everything; raises `SourceUnavailable` when the place is not there."""
+        ...
+
+    def open(self, found: Found) -> AbstractContextManager[Reading]:
+        """Open what was found; raises `ReadProblem`."""
+        ...
+
+    def stays(self, line: ItemLine) -> bool:
+        """Say whether the item may still be there as it was archived, so that no other item is taken for it."""
+        ...
+
+    def spell(self, host: str) -> str:
+        """Return where this is, as a snapshot statement says it."""
+        ...
+
+    def device(self) -> str | None:
+        """Return what it lies on, None where nobody says; raises `SourceUnavailable`."""
+        ...
+
+
+class FolderLocation:
+    """A folder or file of the local file system."""
+
+    def __init__(self, path: Path) -> None:
+        """Take an absolute path; nothing is opened."""
+        self._path = path
+
+    def walk(self) -> Iterator[Found]:
+        """Yield every name below, no link followed."""
+        return files.walk(self._path)
+
+    def open(self, found: Found) -> AbstractContextManager[Reading]:
+        """Open a regular file."""
+        return files.open_file(self._path, found.path)
+
+    def stays(self, line: ItemLine) -> bool:
+        """Say whether a file of this name has the same inode, and is not shorter."""
+        name = os.fsdecode(line.item.relative_bytes())
+        place = self._path / name if self._path.is_dir() else self._path
+        try:
+            now = place.lstat()
+        except OSError:
+            return False
+        return line.file is None or (now.st_ino == int(str(line.file["ino"])) and now.st_size >= (line.size or 0))
+
+    def spell(self, host: str) -> str:
+        """Return host and path."""
+        return f"{host}:{self._path}"
+
+    def device(self) -> str | None:
+        """Return device numbers, file system and what is mounted."""
+        return files.device(self._path)
+
+
+def location(source: Source) -> Location:
+    """Return the place of a source; nothing is opened and no request is sent."""
+    if source.path is not None:
+        return FolderLocation(source.path)
+    from archiver.sources.s3 import bucket_location  # noqa: PLC0415 - loads botocore, a third of a second
+
+    return bucket_location(source)
+
+
+def same_state(before: Facts, after: Facts) -> bool:
+    """Say whether an item is, as far as its system tells, in the same state at both looks."""
+    if isinstance(before, FileFacts) and isinstance(after, FileFacts):
+        return files.unchanged_since(before, after)
+    return before == after
