@@ -56,6 +56,16 @@ class ArchiverError(Exception):
         self.message = message
         self.hint = hint
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Let it come back from another process as it was, whatever the constructor of its class wants."""
+        return _again, (type(self), self.args, self.__dict__)
+
+
+def _again(kind: type[ArchiverError], args: tuple[object, ...], words: dict[str, object]) -> ArchiverError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(words)
+    return error
+
 
 class EvidenceError(ArchiverError):
     """Something was missing, changed or forged."""

@@ -56,9 +56,19 @@ class _Bytes(click.ParamType[int]):
 )
 @click.option("--accept-narrowing", is_flag=True, help="Agree that rules now pass over items that were kept before.")
 @click.option("--rehash", is_flag=True, help="Read every file again, also those whose size and times are the same.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 64),
+    default=1,
+    metavar="N",
+    show_default=True,
+    help="Read the columns of logs in N processes of their own.",
+)
 @with_policy
 @click.pass_obj
-def command(run: Run, only: tuple[str, ...], yes_lock: int | None, *, accept_narrowing: bool, rehash: bool) -> Answer:
+def command(
+    run: Run, only: tuple[str, ...], yes_lock: int | None, *, accept_narrowing: bool, rehash: bool, jobs: int
+) -> Answer:
     """Collect, sign, lock and log everything that the policy names.
 
     What has not changed is not stored again. A run that was killed is finished by the same command.
@@ -78,6 +88,7 @@ def command(run: Run, only: tuple[str, ...], yes_lock: int | None, *, accept_nar
         only=only,
         accept_narrowing=accept_narrowing,
         rehash=rehash,
+        jobs=jobs,
         confirm=confirm,
     )
     _say(run, done)

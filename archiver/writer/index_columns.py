@@ -5,8 +5,10 @@ Times are floored to microseconds; one that does not fit the column is null, and
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -14,7 +16,7 @@ import pyarrow as pa
 
 from archiver.model import instant, tables
 from archiver.model.item import Item
-from archiver.writer.parquet import Indexer, RowGroup
+from archiver.writer.groups import Indexer, RowGroup, Run
 
 __all__ = ["columns_of_documents", "columns_of_lines", "documents_index", "items_index", "model_logs_index"]
 
@@ -62,20 +64,27 @@ def _times_of(thing: Mapping[str, Any]) -> dict[str, str]:
     return {} if modified is None else {"mtime_ns": str(_instant_microseconds(modified) * 1000)}
 
 
-def documents_index(matters: tuple[str, ...]) -> Indexer:
-    """Return the indexer of `documents` for a source with these matters."""
+@dataclass(frozen=True)
+class _Documents:
+    """Columns of `documents`; a value, so that it can be sent to another process, as `_ModelLogs` is."""
 
-    def index(group: RowGroup) -> list[pa.Array]:
-        derived = columns_of_documents(group.paths, [(facts.size, facts.sha256) for facts in group.facts], matters)
+    matters: tuple[str, ...]
+
+    def __call__(self, group: RowGroup) -> list[pa.Array]:
+        facts = group.facts
+        derived = columns_of_documents(group.paths, [(one.size, one.sha256) for one in facts], self.matters)
         known: dict[str, list[object]] = {
-            "mime": [facts.mime for facts in group.facts],
-            "modified": [_microseconds(facts.modified_ns) for facts in group.facts],
-            "custodian": [facts.custodian for facts in group.facts],
-            "collected_at": [_instant_microseconds(facts.collected_at) for facts in group.facts],
+            "mime": [one.mime for one in facts],
+            "modified": [_microseconds(one.modified_ns) for one in facts],
+            "custodian": [one.custodian for one in facts],
+            "collected_at": [_instant_microseconds(one.collected_at) for one in facts],
         }
         return _in_order("documents", {**derived, **_arrays("documents", known)})
 
-    return index
+
+def documents_index(matters: tuple[str, ...]) -> Indexer:
+    """Return the indexer of `documents` for a source with these matters."""
+    return _Documents(matters)
 
 
 def columns_of_documents(
@@ -92,31 +101,34 @@ def columns_of_documents(
     return _arrays("documents", values)
 
 
-def model_logs_index(project: Project) -> Indexer:
-    """Return the indexer of `model_logs`: one projection per run of rows of one dialect."""
+@dataclass(frozen=True)
+class _ModelLogs:
+    project: Project
 
-    def index(group: RowGroup) -> list[pa.Array]:
+    def __call__(self, group: RowGroup) -> list[pa.Array]:
         names = tables.index_names("model_logs")
         place = names.index("source_offset")
+        pieces = group.pieces
         runs = [
-            project(dialect, group.raw.slice(first, count), group.pieces[first : first + count])
-            for dialect, first, count in _runs([facts.dialect or "" for facts in group.facts])
+            self.project(dialect, group.raw.slice(first, count), pieces[first : first + count])
+            for dialect, first, count in _runs(group.runs)
         ]
         derived = [pa.concat_arrays(columns) for columns in zip(*runs, strict=True)]
         return [*derived[:place], pa.array(group.offsets, pa.uint64()), *derived[place:]]
 
-    return index
+
+def model_logs_index(project: Project) -> Indexer:
+    """Return the indexer of `model_logs`: one projection per run of rows of one dialect."""
+    return _ModelLogs(project)
 
 
-def _runs(values: list[str]) -> list[tuple[str, int, int]]:
-    """Return (value, first, count) for each run of equal values."""
-    runs: list[tuple[str, int, int]] = []
+def _runs(runs: Sequence[Run]) -> Iterator[tuple[str, int, int]]:
+    """Yield (dialect, first row, rows) for rows of one dialect beside each other."""
     first = 0
-    for place in range(1, len(values) + 1):
-        if place == len(values) or values[place] != values[first]:
-            runs.append((values[first], first, place - first))
-            first = place
-    return runs
+    for dialect, members in itertools.groupby(runs, key=lambda run: run.facts.dialect or ""):
+        rows = sum(run.rows for run in members)
+        yield dialect, first, rows
+        first += rows
 
 
 def _arrays(table: str, values: Mapping[str, Sequence[object]]) -> dict[str, pa.Array]:

@@ -2,17 +2,23 @@
 
 The same rows and salt give the same bytes: every row group is one unchunked record batch, cut by the rows alone.
 zstd, page checksums, page index; small write batches, so that a row of many MiB costs no multiple of itself.
+
+A batch's file grows while its rows come in: a row group is derived and compressed by other threads as soon as it is
+closed, a few at a time. When rows are taken back that had closed a group, the file is begun anew from the scratch file.
 """
 
 from __future__ import annotations
 
-import itertools
+import base64
 import os
-from array import array
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass
+from io import BufferedWriter
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -20,33 +26,14 @@ import pyarrow.parquet as pq
 from archiver.model import tables
 from archiver.proof.digest import sha256_of
 from archiver.writer.durable import sync_folder
-from archiver.writer.rows import Facts, OpenBatch, disk_error
+from archiver.writer.engine import Engine
+from archiver.writer.groups import Cutter, Indexer, RowGroup, group_of
+from archiver.writer.rows import OpenBatch, disk_error
 
-__all__ = ["Built", "Indexer", "RowGroup", "build"]
+__all__ = ["BatchFile", "Built"]
 
-GROUP_BYTES: Final = 32 << 20
-GROUP_ROWS: Final = 65_536
 _LEVEL: Final = 3
 _BIG_ROW: Final = 65_536
-_T = TypeVar("_T")
-
-
-@dataclass(frozen=True)
-class RowGroup:
-    """What an indexer sees: some rows of a batch with their bytes and what is known about their items.
-
-    `facts` has one value per row; `continued` says per row that it is a piece of a longer record or document.
-    """
-
-    raw: pa.LargeBinaryArray
-    offsets: array[int]
-    facts: list[Facts]
-    paths: list[str]
-    pieces: list[bool]
-
-
-Indexer = Callable[[RowGroup], list[pa.Array]]
-"""Derives the index columns of a table from rows; the arrays in the order of the published schema."""
 
 
 @dataclass(frozen=True)
@@ -65,139 +52,152 @@ class Built:
     writer: str
 
 
-def build(batch: OpenBatch, path: Path, *, table: str, identity: str, archive_id: str, index: Indexer) -> Built:
-    """Write an open batch as a Parquet file at `path` and sync it; the caller closes the batch."""
-    schema = tables.schema_of(table)
-    root = batch.root().hex()
-    metadata = {
-        "archiver.format": "1",
-        "archiver.archive_id": archive_id,
-        "archiver.table": table,
-        "archiver.table_version": str(tables.TABLES[table]),
-        "archiver.batch": identity,
-        "archiver.salt": batch.salt.hex(),
-        "archiver.merkle_root": root,
-    }
-    try:
-        with path.open("wb") as sink:
-            _write(batch, sink, schema.with_metadata(metadata), index)
-            sink.flush()
-            os.fsync(sink.fileno())
-        sync_folder(path.parent)
-        size, digest = _measure(path)
-    except OSError as problem:
-        raise disk_error(problem, path) from problem
-    observed = [facts.collected_at for facts in batch.row_facts or (member.facts for member in batch.members)]
-    return Built(
-        path=path,
-        sha256=digest,
-        size=size,
-        merkle_root=root,
-        records=batch.rows,
-        items=len({member.text for member in batch.members}),
-        raw_bytes=batch.raw_bytes,
-        collected_from=min(observed),
-        collected_to=max(observed),
-        writer=f"pyarrow {pa.__version__}",
-    )
+class BatchFile:
+    """The Parquet file of an open batch, which it follows."""
+
+    def __init__(
+        self, batch: OpenBatch, path: Path, *, table: str, index: Indexer, engine: Engine, thread: ThreadPoolExecutor
+    ) -> None:
+        """Follow a batch into the file `path`; `thread` compresses, one group after the other."""
+        self._batch = batch
+        self._path = path
+        self._schema = tables.schema_of(table)
+        self._index = index
+        self._engine = engine
+        self._thread = thread
+        self._waiting: deque[Future[None]] = deque()
+        self._start()
+
+    def offer(self, rows: int) -> None:
+        """Say that the first `rows` rows of the batch and what is known of their items are as they will be."""
+        for first, count, start in self._cutter.closed(rows):
+            self._hand_over(first, count, start)
+
+    def take_back(self, rows: int) -> None:
+        """Say that the batch has only its first `rows` rows now."""
+        if 0 < self._cutter.cut >= rows:  # what closed the last group is gone, and another row may belong to it
+            self._drop()
+            self._start()
+        self._cutter.look_again()
+
+    def finish(self, *, identity: str, archive_id: str, table: str) -> Built:
+        """Write what is left, sync the file, and say what it is; the caller closes the batch."""
+        batch = self._batch
+        root = batch.root().hex()
+        metadata = {
+            "archiver.format": "1",
+            "archiver.archive_id": archive_id,
+            "archiver.table": table,
+            "archiver.table_version": str(tables.TABLES[table]),
+            "archiver.batch": identity,
+            "archiver.salt": batch.salt.hex(),
+            "archiver.merkle_root": root,
+        }
+        self.offer(batch.rows)
+        rest = self._cutter.rest()
+        if rest is not None:
+            self._hand_over(*rest)
+        self._settle(leave=0)
+        try:
+            if self._writer is None:
+                raise RuntimeError("a batch holds rows, never none")
+            self._writer.add_key_value_metadata(metadata | _arrow_schema(self._schema.with_metadata(metadata)))
+            self._writer.close()
+            self._sink.flush()
+            os.fsync(self._sink.fileno())
+            self._sink.close()
+            sync_folder(self._path.parent)
+            size, digest = _measure(self._path)
+        except OSError as problem:
+            raise disk_error(problem, self._path) from problem
+        observed = [facts.collected_at for facts in batch.row_facts or (member.facts for member in batch.members)]
+        return Built(
+            path=self._path,
+            sha256=digest,
+            size=size,
+            merkle_root=root,
+            records=batch.rows,
+            items=len({member.text for member in batch.members}),
+            raw_bytes=batch.raw_bytes,
+            collected_from=min(observed),
+            collected_to=max(observed),
+            writer=f"pyarrow {pa.__version__}",
+        )
+
+    def abandon(self) -> None:
+        """Give an unfinished file up."""
+        self._drop()
+        self._path.unlink(missing_ok=True)
+
+    def _start(self) -> None:
+        self._cutter = Cutter(self._batch.lengths)
+        self._writer: pq.ParquetWriter | None = None
+        try:
+            self._sink: BufferedWriter = self._path.open("wb")
+        except OSError as problem:
+            raise disk_error(problem, self._path) from problem
+
+    def _open(self, first: RowGroup) -> pq.ParquetWriter:
+        """Open the writer when the first group says how long rows are."""
+        big = max(first.lengths) > _BIG_ROW
+        fields = list(self._schema)
+        texts = [field.name for field in fields if pa.types.is_string(field.type) or pa.types.is_dictionary(field.type)]
+        self._writer = pq.ParquetWriter(
+            self._sink,
+            self._schema,
+            compression="zstd",
+            compression_level=_LEVEL,
+            use_dictionary=[name for name in texts if not name.endswith(("_text", "_raw"))],
+            write_statistics=[name for name in self._schema.names if name not in ("raw", "item_text", "error_message")],
+            write_page_index=True,
+            write_page_checksum=True,
+            write_batch_size=1 if big else 1024,
+            store_schema=False,  # the root belongs to it, and is not known yet
+        )
+        return self._writer
+
+    def _hand_over(self, first: int, count: int, start: int) -> None:
+        group = group_of(self._batch, first, count, start)
+        derived = self._engine.derive(self._index, group)
+        self._waiting.append(self._thread.submit(self._write, group, derived))
+        self._settle(leave=self._engine.ahead)
+
+    def _write(self, group: RowGroup, derived: Callable[[], list[pa.Array]]) -> None:
+        evidence = [
+            pa.array(range(group.first, group.first + len(group)), pa.uint64()),
+            group.items,
+            pa.array(group.offsets, pa.uint64()),
+            group.raw,
+            pa.nulls(len(group), tables.WITHHELD),
+        ]
+        table = pa.Table.from_arrays([*evidence, *derived()], schema=self._schema)
+        table.validate(full=True)
+        (self._writer or self._open(group)).write_table(table.combine_chunks(), row_group_size=len(group))
+
+    def _settle(self, *, leave: int) -> None:
+        """Wait until no more than `leave` groups are under way; what went wrong with one is raised here."""
+        while len(self._waiting) > leave:
+            try:
+                self._waiting.popleft().result()
+            except OSError as problem:
+                raise disk_error(problem, self._path) from problem
+
+    def _drop(self) -> None:
+        """Let go of the file, whatever became of the groups under way."""
+        for one in self._waiting:
+            one.cancel()
+        wait(self._waiting)
+        self._waiting.clear()
+        with suppress(OSError, pa.ArrowException):  # it is no evidence, and the disk may be full
+            if self._writer is not None:
+                self._writer.close()
+        with suppress(OSError):
+            self._sink.close()
 
 
-def _write(batch: OpenBatch, sink: object, schema: pa.Schema, index: Indexer) -> None:
-    big = bool(batch.lengths) and max(batch.lengths) > _BIG_ROW
-    texts = [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_dictionary(field.type)]
-    with pq.ParquetWriter(
-        sink,
-        schema,
-        compression="zstd",
-        compression_level=_LEVEL,
-        use_dictionary=[name for name in texts if not name.endswith(("_text", "_raw"))],
-        write_statistics=[name for name in schema.names if name not in ("raw", "item_text", "error_message")],
-        write_page_index=True,
-        write_page_checksum=True,
-        write_batch_size=1 if big else 1024,
-        store_schema=True,
-    ) as writer:
-        start = 0
-        for first, count in _groups(batch.lengths):
-            group = _group(batch, schema, (first, count), start, index)
-            start += sum(batch.lengths[first : first + count])
-            writer.write_table(group, row_group_size=count)
-
-
-def _groups(lengths: array[int]) -> Iterator[tuple[int, int]]:
-    """Cut rows into row groups by their lengths alone: (first row, number of rows)."""
-    first, size = 0, 0
-    for number, length in enumerate(lengths):
-        if number > first and (size + length > GROUP_BYTES or number - first >= GROUP_ROWS):
-            yield first, number - first
-            first, size = number, 0
-        size += length
-    if len(lengths) > first:
-        yield first, len(lengths) - first
-
-
-def _group(batch: OpenBatch, schema: pa.Schema, rows: tuple[int, int], start: int, index: Indexer) -> pa.Table:
-    first, count = rows
-    lengths = batch.lengths[first : first + count]
-    raw = _raw_array(batch.read_raw(start, sum(lengths)), lengths)
-    spans = list(_spans(batch, first, count))
-    ordinals = array("i", itertools.chain.from_iterable([place] * rows for place, (_, rows) in enumerate(spans)))
-    names = pa.array([batch.members[member].text for member, _ in spans], pa.string())
-    facts = batch.row_facts[first : first + count] or _facts(batch, first, spans)
-    seen = RowGroup(
-        raw=raw,
-        offsets=batch.offsets[first : first + count],
-        facts=facts,
-        paths=_per_row([batch.members[member].item.path for member, _ in spans], spans),
-        pieces=list(map(batch.is_piece, range(first, first + count))),
-    )
-    evidence = [
-        pa.array(range(first, first + count), pa.uint64()),
-        pa.DictionaryArray.from_arrays(pa.array(ordinals, pa.int32()), names),
-        pa.array(seen.offsets, pa.uint64()),
-        raw,
-        pa.nulls(count, tables.WITHHELD),
-    ]
-    columns = [*evidence, *index(seen)]
-    table = pa.Table.from_arrays(columns, schema=schema)
-    table.validate(full=True)
-    return table.combine_chunks()
-
-
-def _raw_array(data: bytes, lengths: array[int]) -> pa.LargeBinaryArray:
-    """Lay rows over one buffer without copying."""
-    offsets = array("q", itertools.accumulate(lengths, initial=0))
-    buffers = [None, pa.py_buffer(offsets.tobytes()), pa.py_buffer(data)]
-    return pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(lengths), buffers)
-
-
-def _spans(batch: OpenBatch, first: int, count: int) -> Iterator[tuple[int, int]]:
-    """Yield (member, rows) for the members that have rows in first .. first + count - 1."""
-    low, high = 0, len(batch.members) - 1
-    while low < high:  # the last member that begins at or before `first`
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if batch.members[middle].first <= first else (low, middle - 1)
-    for member in range(low, len(batch.members)):
-        begin = max(first, batch.members[member].first)
-        if begin >= first + count:
-            return
-        end = min(batch.after(member), first + count)
-        if end > begin:
-            yield member, end - begin
-
-
-def _facts(batch: OpenBatch, first: int, spans: list[tuple[int, int]]) -> list[Facts]:
-    """Return the facts of each row, those of an item's last row apart."""
-    found: list[Facts] = []
-    for member, rows in spans:
-        others, last = batch.facts_of(member)
-        ends_here = first + len(found) + rows == batch.after(member)
-        found += [others] * (rows - 1) + [last if ends_here else others]
-    return found
-
-
-def _per_row(values: list[_T], spans: list[tuple[int, int]]) -> list[_T]:
-    return list(itertools.chain.from_iterable([value] * rows for value, (_, rows) in zip(values, spans, strict=True)))
+def _arrow_schema(schema: pa.Schema) -> dict[str, str]:
+    """Return the entry by which Arrow finds its own types again, as pyarrow itself would write it."""
+    return {"ARROW:schema": base64.b64encode(schema.serialize()).decode()}
 
 
 def _measure(path: Path) -> tuple[int, str]:

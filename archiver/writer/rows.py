@@ -7,7 +7,9 @@ turns out to be unchanged or changed while it was read. Memory is about 60 bytes
 from __future__ import annotations
 
 import errno
+import os
 from array import array
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -22,6 +24,7 @@ from archiver.proof import merkle
 __all__ = ["Facts", "Mark", "OpenBatch", "disk_error"]
 
 _LEAF: Final = 32
+_WRITE: Final = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -72,10 +75,11 @@ class OpenBatch:
         self._leaves = bytearray()
         self._max_bytes = max_bytes
         self._max_rows = max_rows
-        self._scratch = scratch
-        self._file = scratch.open("w+b")
+        self.scratch = scratch
+        self.pieces: set[int] = set()
+        """Rows that are pieces of a record which was longer than a row of a log can be."""
+        self._file = scratch.open("wb", buffering=0)  # others read it while it grows
         self._digest = b""
-        self._pieces: set[int] = set()
 
     @property
     def rows(self) -> int:
@@ -95,7 +99,7 @@ class OpenBatch:
         """Forget every row since `mark`."""
         del self.offsets[mark.rows :], self.lengths[mark.rows :], self.members[mark.items :]
         del self._leaves[mark.rows * _LEAF :], self.row_facts[mark.rows :]
-        self._pieces = {number for number in self._pieces if number < mark.rows}
+        self.pieces = {number for number in self.pieces if number < mark.rows}
         self.raw_bytes = mark.raw_bytes
         self._file.seek(mark.raw_bytes)
         self._file.truncate()
@@ -106,7 +110,7 @@ class OpenBatch:
         self._digest = item_digest(text)
         self.members.append(_Member(item, text, self.rows, facts))
         if continued:
-            self._pieces.add(self.rows)
+            self.pieces.add(self.rows)
 
     def finish(self, facts: Facts, *, began_elsewhere: bool) -> None:
         """Say what is known about the item now that all its rows are here, or in earlier batches and here."""
@@ -127,6 +131,10 @@ class OpenBatch:
         """Return the first row that no longer belongs to a member."""
         return self.members[member + 1].first if member + 1 < len(self.members) else self.rows
 
+    def member_of(self, row: int) -> int:
+        """Return the number of the member that a row belongs to."""
+        return max(bisect_right(self.members, row, key=lambda member: member.first) - 1, 0)
+
     def add(self, rows: Sequence[bytes], offset: int, facts: Sequence[Facts] = ()) -> int:
         """Add rows of the current item, the first at `offset`; return how many were taken before the batch was full."""
         taken = 0
@@ -138,7 +146,7 @@ class OpenBatch:
                 break
             length = len(raw)
             if length == LOG_ROW:
-                self._pieces.update((number, number + 1))
+                self.pieces.update((number, number + 1))
             place = offset.to_bytes(8, "big") + length.to_bytes(8, "big")
             leaves += sha256(b"\x00" + digest + place + salt_of(number) + sha256(raw).digest()).digest()
             self.offsets.append(offset)
@@ -151,19 +159,6 @@ class OpenBatch:
         self._write(rows[:taken])
         return taken
 
-    def is_piece(self, row: int) -> bool:
-        """Say whether a row is a piece of a record that was longer than a row of a log can be."""
-        return row in self._pieces
-
-    def read_raw(self, start: int, length: int) -> bytes:
-        """Read raw bytes back from the scratch file."""
-        self._file.seek(start)
-        raw = self._file.read(length)
-        self._file.seek(0, 2)
-        if len(raw) != length:
-            raise WorldError("spool-short", f"{self._scratch}: expected {length} bytes at {start}, found {len(raw)}")
-        return raw
-
     def root(self) -> bytes:
         """Return the Merkle root over the rows' leaves."""
         leaves = bytes(self._leaves)
@@ -172,14 +167,18 @@ class OpenBatch:
     def close(self) -> None:
         """Give the scratch file up; it is no evidence."""
         self._file.close()
-        self._scratch.unlink(missing_ok=True)
+        self.scratch.unlink(missing_ok=True)
 
     def _write(self, rows: Sequence[bytes]) -> None:
+        data = memoryview(rows[0] if len(rows) == 1 else b"".join(rows))
         try:
-            self._file.writelines(rows)
-            self.raw_bytes += sum(map(len, rows))
+            for start in range(0, len(data), _WRITE):  # one call writes less than 2 GiB, on a full disk less than asked
+                piece = data[start : start + _WRITE]
+                while piece:
+                    piece = piece[os.write(self._file.fileno(), piece) :]
+            self.raw_bytes += len(data)
         except OSError as problem:
-            raise disk_error(problem, self._scratch) from problem
+            raise disk_error(problem, self.scratch) from problem
 
 
 def disk_error(problem: OSError, path: Path) -> WorldError:

@@ -43,9 +43,10 @@ from archiver.model.statement import SnapshotPredicate, SnapshotSource, Subject
 from archiver.sources.base import SourceUnavailable
 from archiver.sources.location import location
 from archiver.sources.reading_logs import LogReader
+from archiver.writer.engine import Engine, engine_of
+from archiver.writer.groups import Indexer
 from archiver.writer.index_columns import documents_index, items_index, model_logs_index
 from archiver.writer.journal import JournaledBatch, Line, Run
-from archiver.writer.parquet import Indexer
 from archiver.writer.rows import Facts
 
 __all__ = ["Snapshot", "snapshot"]
@@ -89,11 +90,13 @@ def snapshot(
     only: tuple[str, ...] = (),
     accept_narrowing: bool = False,
     rehash: bool = False,
+    jobs: int = 1,
     confirm: Callable[[Survey], None] = lambda _survey: None,
 ) -> Snapshot:
     """Make one snapshot; `only` names sources to take, all when empty; `confirm` raises when a person declines.
 
-    `rehash` reads every file, also those whose size and times have not changed.
+    `rehash` reads every file, also those whose size and times have not changed. With more than one of `jobs` the index
+    columns of logs are derived by so many processes.
     """
     _check_names(policy, only)
     marking = marking_of(policy)
@@ -109,9 +112,12 @@ def snapshot(
         confirm(seen)
         began = begin.bring_into_force(session, change)
         recovered += recover.recover(session)
-        with Stamper(session, authorities) as stamper:
+        with Stamper(session, authorities) as stamper, engine_of(jobs) as engine:
             stamper.start()
-            return _Run(session, wanted, began, recovered, stamper=stamper, marking=marking, rehash=rehash).run()
+            run = _Run(
+                session, wanted, began, recovered, stamper=stamper, engine=engine, marking=marking, rehash=rehash
+            )
+            return run.run()
 
 
 class _Run:
@@ -126,6 +132,7 @@ class _Run:
         *,
         stamper: Stamper,
         marking: Marking,
+        engine: Engine,
         rehash: bool,
     ) -> None:
         self._session = session
@@ -135,6 +142,7 @@ class _Run:
         self._rehash = rehash
         self._stamper = stamper
         self._marking = marking
+        self._engine = engine
         self._dialects = LogReader()
         self._unavailable: dict[str, str] = {}
         self._quiet: list[Line] = []
@@ -382,6 +390,7 @@ class _Run:
             limits=limits,
             random=session.random,
             index=index,
+            engine=self._engine,
             deliver=self._deliver,
         )
 

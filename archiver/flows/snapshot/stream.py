@@ -8,6 +8,7 @@ not sent twice, as long as the bytes before them are still the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -19,8 +20,10 @@ from archiver.model import layout, tables
 from archiver.model.item import Item
 from archiver.model.items import Part
 from archiver.model.leaf import LOG_ROW
+from archiver.writer.engine import Engine
+from archiver.writer.groups import Indexer
 from archiver.writer.journal import Journal, JournaledBatch, Line, Progress
-from archiver.writer.parquet import Built, Indexer, build
+from archiver.writer.parquet import BatchFile, Built
 from archiver.writer.rows import Facts, Mark, OpenBatch
 
 __all__ = ["Captured", "Limits", "PrefixChangedError", "Stream", "Words"]
@@ -71,6 +74,7 @@ class Stream:
         limits: Limits,
         random: Callable[[int], bytes],
         index: Indexer,
+        engine: Engine,
         deliver: Callable[[JournaledBatch], None],
     ) -> None:
         """Begin with no batch; one is opened by the first item."""
@@ -80,8 +84,11 @@ class Stream:
         self._limits = limits
         self._random = random
         self._index = index
+        self._engine = engine
         self._deliver = deliver
+        self._compress = ThreadPoolExecutor(1, "compress")
         self._batch: OpenBatch | None = None
+        self._file: BatchFile | None = None
         self._pending: list[Line] = []
         self._item: _OpenItem | None = None
 
@@ -109,6 +116,8 @@ class Stream:
                     self._open_in_batch()
                 taken = self._open().add(rows, open_item.size, facts)
                 open_item.took(rows[:taken])
+                if self._words.table != "documents":  # their rows say of the whole what is known at its end
+                    self._offer()
             rows, facts = rows[taken:], facts[taken:]
 
     @property
@@ -132,6 +141,7 @@ class Stream:
             raise PrefixChangedError("prefix-changed", f"{open_item.item.text()}: shorter than what was sealed of it")
         if open_item.mark is not None:
             self._open().finish(facts, began_elsewhere=bool(open_item.parts))
+            self._offer()
         parts = (*open_item.parts, *self._part_here(open_item))
         self._item = None
         return Captured(open_item.size, open_item.digest.hexdigest(), parts)
@@ -141,6 +151,8 @@ class Stream:
         open_item = self._current()
         if open_item.mark is not None:
             self._open().rollback(open_item.mark)
+            if self._file is not None:
+                self._file.take_back(open_item.mark.rows)
         self._journal.drop_progress(open_item.item.text())
         self._item = None
 
@@ -162,12 +174,14 @@ class Stream:
             open_item.parts.extend(self._part_here(open_item))
             progress = open_item.progress() if open_item.has_left else None
         journaled = self._build(batch) if batch is not None and batch.rows else None
+        if journaled is None:
+            self._abandon()
         # A crash before this line leaves files that the next run sweeps away; after it, a batch that will be delivered.
         self._journal.enter(journaled, self._pending, progress)
         self._pending = []
         if batch is not None:
             batch.close()
-        self._batch = None
+        self._batch = self._file = None
         if open_item is not None:
             open_item.mark = None  # its further rows, if any, open the next batch
         if journaled is not None:
@@ -179,6 +193,8 @@ class Stream:
 
     def __exit__(self, *_: object) -> None:
         """Give an open batch up; after an error it is read again from the source."""
+        self._abandon()
+        self._compress.shutdown()
         if self._batch is not None:
             self._batch.close()
             self._batch = None
@@ -187,12 +203,12 @@ class Stream:
         words = self._words
         number = self._journal.count(words.table)
         identity = layout.batch_id(words.snapshot, words.table, number)
-        path = self._spool / f"{identity}.parquet"
-        built = build(batch, path, table=words.table, identity=identity, archive_id=words.archive_id, index=self._index)
+        file = self._file or self._follow(batch)
+        built = file.finish(identity=identity, archive_id=words.archive_id, table=words.table)
         return JournaledBatch(
             id=identity,
             key=layout.batch_key(words.table, identity),
-            spool=path.name,
+            spool=built.path.name,
             sha256=built.sha256,
             size=built.size,
             predicate=_predicate(words, number, built),
@@ -207,6 +223,22 @@ class Stream:
                 max_rows=self._limits.records,
             )
         return self._batch
+
+    def _follow(self, batch: OpenBatch) -> BatchFile:
+        identity = layout.batch_id(self._words.snapshot, self._words.table, self._journal.count(self._words.table))
+        path, table = self._spool / f"{identity}.parquet", self._words.table
+        self._file = BatchFile(batch, path, table=table, index=self._index, engine=self._engine, thread=self._compress)
+        return self._file
+
+    def _offer(self) -> None:
+        """Let the row groups that are closed be derived and compressed while further rows come in."""
+        if self._batch is not None:
+            (self._file or self._follow(self._batch)).offer(self._batch.rows)
+
+    def _abandon(self) -> None:
+        if self._file is not None:
+            self._file.abandon()
+            self._file = None
 
     def _open_in_batch(self) -> None:
         open_item = self._current()

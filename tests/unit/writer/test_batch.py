@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 
 import pyarrow.parquet as pq
 import pytest
@@ -11,8 +12,10 @@ from archiver.model import tables
 from archiver.model.item import Item
 from archiver.model.leaf import Salts, item_digest, leaf
 from archiver.proof import merkle
+from archiver.writer.engine import Threads
+from archiver.writer.groups import GROUP_BYTES
 from archiver.writer.index_columns import documents_index
-from archiver.writer.parquet import GROUP_BYTES, build
+from archiver.writer.parquet import BatchFile
 from archiver.writer.rows import Facts, OpenBatch
 
 SALT = bytes(range(32))
@@ -27,7 +30,10 @@ def batch(tmp_path):
 
 
 def written(batch, path):
-    return build(batch, path, table="documents", identity="b", archive_id="a", index=documents_index(("CASE-1",)))
+    with Threads() as engine, ThreadPoolExecutor(1) as thread:
+        index = documents_index(("CASE-1",))
+        file = BatchFile(batch, path, table="documents", index=index, engine=engine, thread=thread)
+        return file.finish(identity="b", archive_id="a", table="documents")
 
 
 def fill(batch, rows=(b"one", b"two")):
@@ -72,7 +78,7 @@ def test_what_is_rolled_back_leaves_nothing(batch):
     assert (batch.rows, batch.raw_bytes, batch.root()) == (2, 6, root)
     batch.begin(Item("s", "c"), FACTS)
     batch.add([b"three"], 0)
-    assert batch.read_raw(0, batch.raw_bytes) == b"onetwothree"
+    assert batch.scratch.read_bytes() == b"onetwothree"
 
 
 def test_a_full_batch_takes_no_further_row(tmp_path):

@@ -1,0 +1,182 @@
+"""Row groups of an open batch: where they are cut, and what is known of the rows in them.
+
+A group is cut by the lengths of the rows alone, so it is known as soon as the row behind it is: its columns can be
+derived and written while further rows come in. Raw stays in the scratch file until somebody asks for it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from array import array
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+
+from archiver.errors import WorldError
+from archiver.writer.rows import Facts, OpenBatch
+
+__all__ = ["GROUP_BYTES", "GROUP_ROWS", "Cutter", "Indexer", "RowGroup", "Run", "group_of"]
+
+GROUP_BYTES: Final = 32 << 20
+GROUP_ROWS: Final = 65_536
+
+
+@dataclass(frozen=True)
+class Run:
+    """Rows of one item beside each other: the item's number among `items`, what the rows say of it, how many."""
+
+    item: int
+    facts: Facts
+    rows: int
+
+
+@dataclass(frozen=True)
+class RowGroup:
+    """What an indexer sees; small enough to be sent to another process, which reads raw by itself.
+
+    `first` is the group's first row in the batch, `start` the place of its raw bytes in the scratch file; `continued`
+    are those rows, counted from `first`, that are pieces of a record which is longer than a row can be.
+    """
+
+    scratch: Path
+    start: int
+    first: int
+    offsets: array[int]
+    lengths: array[int]
+    texts: list[str]
+    item_paths: list[str]
+    runs: list[Run]
+    continued: frozenset[int]
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    @cached_property
+    def raw(self) -> pa.LargeBinaryArray:
+        """The rows, laid over one buffer without copying."""
+        ends = array("q", itertools.accumulate(self.lengths, initial=0))
+        with self.scratch.open("rb", buffering=0) as file:
+            data = os.pread(file.fileno(), ends[-1], self.start)
+        if len(data) != ends[-1]:
+            raise WorldError(
+                "spool-short", f"{self.scratch}: expected {ends[-1]} bytes at {self.start}, found {len(data)}"
+            )
+        buffers = [None, pa.py_buffer(ends.tobytes()), pa.py_buffer(data)]
+        return pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(self), buffers)
+
+    @property
+    def facts(self) -> list[Facts]:
+        """One value per row."""
+        return list(itertools.chain.from_iterable([run.facts] * run.rows for run in self.runs))
+
+    @property
+    def paths(self) -> list[str]:
+        """The path of each row's item."""
+        return list(itertools.chain.from_iterable([self.item_paths[run.item]] * run.rows for run in self.runs))
+
+    @property
+    def pieces(self) -> list[bool]:
+        """Say of each row whether it is a piece of a longer record or document."""
+        return [row in self.continued for row in range(len(self))]
+
+    @property
+    def items(self) -> pa.DictionaryArray:
+        """The evidence column `item`."""
+        ordinals = itertools.chain.from_iterable([run.item] * run.rows for run in self.runs)
+        return pa.DictionaryArray.from_arrays(pa.array(array("i", ordinals), pa.int32()), pa.array(self.texts))
+
+
+Indexer = Callable[[RowGroup], list[pa.Array]]
+"""Derives the index columns of a table from rows; the arrays in the order of the published schema."""
+
+
+class Cutter:
+    """Finds the row groups of a batch whose rows are still coming in.
+
+    >>> lengths = array("Q", [GROUP_BYTES, 1, 2])
+    >>> cutter = Cutter(lengths)
+    >>> list(cutter.closed(3)), cutter.rest()
+    ([(0, 1, 0)], (1, 2, 33554432))
+    """
+
+    def __init__(self, lengths: array[int]) -> None:
+        """Watch the lengths of a batch's rows."""
+        self._lengths = lengths
+        self._first = self._start = 0
+        self._seen = self._size = 0
+
+    @property
+    def cut(self) -> int:
+        """Rows in groups that were given out."""
+        return self._first
+
+    def closed(self, rows: int) -> Iterator[tuple[int, int, int]]:
+        """Yield the groups that the first `rows` rows close: first row, number of rows, place of their raw bytes."""
+        lengths = self._lengths
+        while self._seen < rows:
+            length = lengths[self._seen]
+            count = self._seen - self._first
+            if count and (self._size + length > GROUP_BYTES or count >= GROUP_ROWS):
+                yield self._give(count)
+            self._size += length
+            self._seen += 1
+
+    def rest(self) -> tuple[int, int, int] | None:
+        """Return the last group, whose end is the batch's; call it after `closed` with all rows."""
+        count = self._seen - self._first
+        return self._give(count) if count else None
+
+    def look_again(self) -> None:
+        """Forget the rows behind the last cut: some of them were taken back."""
+        self._seen, self._size = self._first, 0
+
+    def _give(self, count: int) -> tuple[int, int, int]:
+        group = (self._first, count, self._start)
+        self._first += count
+        self._start += self._size
+        self._size = 0
+        return group
+
+
+def group_of(batch: OpenBatch, first: int, count: int, start: int) -> RowGroup:
+    """Describe some rows of a batch, as far as they are known now."""
+    runs: list[Run] = []
+    texts: list[str] = []
+    paths: list[str] = []
+    after = first + count
+    for member in range(batch.member_of(first), len(batch.members)):
+        one = batch.members[member]
+        begin, end = max(first, one.first), min(batch.after(member), after)
+        if begin >= after:
+            break
+        if end <= begin:
+            continue
+        others, last = batch.facts_of(member)
+        if others is not last and end == batch.after(member):
+            runs += [Run(len(texts), others, end - begin - 1)] * (end - begin > 1) + [Run(len(texts), last, 1)]
+        else:
+            runs.append(Run(len(texts), others, end - begin))
+        texts.append(one.text)
+        paths.append(one.item.path)
+    if batch.row_facts:
+        runs = [Run(run.item, facts, 1) for run, facts in zip(_by_row(runs), batch.row_facts[first:after], strict=True)]
+    return RowGroup(
+        scratch=batch.scratch,
+        start=start,
+        first=first,
+        offsets=batch.offsets[first:after],
+        lengths=batch.lengths[first:after],
+        texts=texts,
+        item_paths=paths,
+        runs=runs,
+        continued=frozenset(row - first for row in batch.pieces if first <= row < after),
+    )
+
+
+def _by_row(runs: list[Run]) -> Iterator[Run]:
+    return itertools.chain.from_iterable([run] * run.rows for run in runs)

@@ -1,0 +1,105 @@
+"""Engines derive the same columns wherever they work, in the order in which they were asked, also after a kill."""
+
+from __future__ import annotations
+
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from archiver.errors import WorldError
+from archiver.model.item import Item
+from archiver.sources.reading_logs import LogReader
+from archiver.writer import groups
+from archiver.writer.engine import Processes, Threads
+from archiver.writer.groups import RowGroup, group_of
+from archiver.writer.index_columns import model_logs_index
+from archiver.writer.parquet import BatchFile
+from archiver.writer.rows import Facts, OpenBatch
+
+SALT = bytes(range(32))
+FACTS = Facts(collected_at="2026-11-23T12:00:00Z", dialect="openai.chat")
+ROWS = [b'{"ts":"2026-01-08T11:22:33Z","model":"grok-4","messages":[{"role":"user"}]}\n', b"no json\n", b"\xff\n"] * 40
+
+
+@pytest.fixture
+def batch(tmp_path):
+    opened = OpenBatch(tmp_path / "rows.raw", salt=SALT, max_bytes=1 << 30, max_rows=1_000_000)
+    opened.begin(Item("s", "a.jsonl"), FACTS)
+    yield opened
+    opened.close()
+
+
+def killed_once(group: RowGroup) -> list[pa.Array]:
+    """Kill the process that it runs in, unless it was here before."""
+    mark = group.scratch.with_name(f"killed-{group.first}")
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return [pa.array([group.first])]
+
+
+def killed_always(_group: RowGroup) -> list[pa.Array]:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
+
+
+def refused(group: RowGroup) -> list[pa.Array]:
+    raise WorldError("spool-short", f"{group.first}", hint="look")
+
+
+def written(batch: OpenBatch, path: Path, engine) -> str:
+    index = model_logs_index(LogReader().project)
+    with ThreadPoolExecutor(1) as thread:
+        file = BatchFile(batch, path, table="model_logs", index=index, engine=engine, thread=thread)
+        return file.finish(identity="b", archive_id="a", table="model_logs").sha256
+
+
+def test_the_bytes_are_the_same_whoever_derives_the_columns(batch, tmp_path, monkeypatch):
+    monkeypatch.setattr(groups, "GROUP_ROWS", 50)
+    batch.add(ROWS, 0)
+    with Threads() as threads, Processes(2) as processes:
+        assert written(batch, tmp_path / "one", threads) == written(batch, tmp_path / "two", processes)
+
+
+def test_the_bytes_are_the_same_whenever_the_rows_were_offered_and_taken_back(batch, tmp_path, monkeypatch):
+    monkeypatch.setattr(groups, "GROUP_ROWS", 50)
+    index = model_logs_index(LogReader().project)
+    with Threads() as engine, ThreadPoolExecutor(1) as thread:
+        file = BatchFile(batch, tmp_path / "one", table="model_logs", index=index, engine=engine, thread=thread)
+        batch.add(ROWS, 0)
+        file.offer(batch.rows)
+        for taken_back in (110, 40):  # behind the last cut, which stays, and before it
+            mark = batch.mark()
+            batch.begin(Item("s", "b.jsonl"), FACTS)
+            batch.add(ROWS[:taken_back], 0)
+            file.offer(batch.rows)
+            batch.rollback(mark)
+            file.take_back(mark.rows)
+            file.offer(batch.rows)
+        first = file.finish(identity="b", archive_id="a", table="model_logs").sha256
+        assert first == written(batch, tmp_path / "two", engine)
+
+
+def test_a_killed_worker_costs_the_group_that_it_was_at(batch):
+    batch.add(ROWS, 0)
+    with Processes(2) as engine:
+        answers = [engine.derive(killed_once, group_of(batch, first, 10, 0)) for first in (0, 10, 20)]
+        assert [answer()[0].to_pylist() for answer in answers] == [[0], [10], [20]]
+
+
+def test_workers_that_are_always_killed_are_said_and_waited_for_no_longer(batch):
+    batch.add(ROWS, 0)
+    with Processes(2) as engine, pytest.raises(WorldError) as caught:
+        engine.derive(killed_always, group_of(batch, 0, 10, 0))()
+    assert (caught.value.code, "fewer --jobs" in caught.value.hint) == ("workers-killed", True)
+
+
+def test_what_goes_wrong_in_a_process_is_said_as_it_would_be_here(batch):
+    batch.add(ROWS, 0)
+    with Processes(2) as engine, pytest.raises(WorldError) as caught:
+        engine.derive(refused, group_of(batch, 0, 10, 0))()
+    assert (caught.value.code, caught.value.message, caught.value.hint) == ("spool-short", "0", "look")
