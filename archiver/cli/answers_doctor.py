@@ -46,9 +46,17 @@ class Doctored:
 
 
 @dataclass(frozen=True)
-class PrintedPolicy:
-    """A bucket policy for some roles."""
+class PrintedBucket:
+    """The policy of one destination's bucket."""
 
-    roles: list[str]
+    destination: str
     bucket: str
     document: dict[str, object]
+
+
+@dataclass(frozen=True)
+class PrintedPolicy:
+    """Bucket policies for some roles, one for each bucket."""
+
+    roles: list[str]
+    buckets: list[PrintedBucket]

@@ -22,6 +22,7 @@ __all__ = [
     "LeftBehind",
     "MadeKeys",
     "Planned",
+    "PlannedDestination",
     "PlannedRule",
     "PlannedSource",
     "Reading",
@@ -119,15 +120,23 @@ class ExplainedItem:
 
 
 @dataclass(frozen=True)
-class Planned:
-    """What a snapshot would do; with `--explain` only `explained` is set.
+class PlannedDestination:
+    """A destination that a snapshot would write to.
 
     `account` is whose credentials the store sees: "unknown" when it does not say, null for a folder.
     """
 
-    explained: ExplainedItem | None
-    destination: Destination | None
+    id: str
+    destination: Destination
     account: str | None
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What a snapshot would do; with `--explain` only `explained` is set."""
+
+    explained: ExplainedItem | None
+    destinations: list[PlannedDestination] | None
     retain_until: str | None
     new_bytes: int | None
     sources: list[PlannedSource] | None

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from archiver.flows.declare.declare import Scope
     from archiver.judge.reader import Archive
     from archiver.model.policy import Policy
+    from archiver.stores.base import Store
 
 __all__ = ["command"]
 
@@ -36,6 +37,7 @@ __all__ = ["command"]
     metavar="DIR",
     help="A folder that is new or empty.",
 )
+@click.option("--destination", metavar="ID", help="Verify and declare of this destination; else the first.")
 @click.option("--font", type=click.Path(path_type=Path), metavar="FILE", help="TrueType font for other scripts.")
 @click.option("--no-pdf", is_flag=True, help="Markdown only.")
 @REASON
@@ -49,6 +51,7 @@ def command(
     batch: str | None,
     item: str | None,
     to: Path,
+    destination: str | None,
     font: Path | None,
     no_pdf: bool,
     reason: str | None,
@@ -64,7 +67,7 @@ def command(
     from archiver.cli.verify import trust_bytes  # noqa: PLC0415
     from archiver.flows.access import check_reason  # noqa: PLC0415
     from archiver.flows.declare.declare import Paper, declare  # noqa: PLC0415
-    from archiver.flows.session import check_keys, destination_store, whoami  # noqa: PLC0415
+    from archiver.flows.session import check_keys, whoami  # noqa: PLC0415
 
     scope = _scope(snapshot, batch, item)
     if place.archive is not None and place.trust is None:
@@ -73,6 +76,8 @@ def command(
             "declare --archive: expected --trust FILE, found none",
             hint="name the trust.json that the operator handed to you outside the archive",
         )
+    if destination is not None and place.archive is not None:
+        raise UsageError("usage", "--destination: expected a policy, found --archive", hint="leave one of them out")
     policy = policy_of(run, place)
     check_reason(policy, "declare", reason)
     if policy is not None:
@@ -81,7 +86,7 @@ def command(
         run.talk.say(UNRECORDED)
     stated: list[Access] = []
     made = declare(
-        destination_store(policy, run.clock) if policy is not None else open_place(run, place),
+        _store(run, policy, destination) if policy is not None else open_place(run, place),
         trust_bytes(policy, place),
         scope,
         to=to,
@@ -117,6 +122,13 @@ def command(
         stated=keys,
     )
     return Answer(made.exit, members, "\n".join(text))
+
+
+def _store(run: Run, policy: Policy, destination_id: str | None) -> Store:
+    from archiver.flows.destinations import destination  # noqa: PLC0415 - loaded when called
+    from archiver.flows.session import destination_store, own_trust  # noqa: PLC0415
+
+    return destination_store(policy, run.clock, destination(policy, own_trust(policy), destination_id).spec)
 
 
 @contextmanager

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-ROLES = ("writer", "auditor", "extender")
+ROLES = ("writer", "auditor", "extender", "witness")
 _WIDTH = 96
 _WORDS = {
     "ok": "nothing breaks the promise",
@@ -53,36 +53,34 @@ def command(context: click.Context, *, probe: bool) -> Answer | None:
 
 
 @command.command("policy")
-@click.argument("roles", nargs=-1, required=True, type=click.Choice(ROLES), metavar="writer|auditor|extender...")
+@click.argument("roles", nargs=-1, required=True, type=click.Choice(ROLES), metavar="|".join(ROLES) + "...")
 @click.option("--principal", multiple=True, metavar="ARN", help="Who has the role; one for each role, in their order.")
+@click.option("--destination", metavar="ID", help="Only the bucket of this destination; else every bucket's policy.")
 @with_policy
 @click.pass_obj
-def policy_command(run: Run, roles: tuple[str, ...], principal: tuple[str, ...]) -> Answer:
-    """Print a least-privilege bucket policy for this archive's bucket and prefix.
+def policy_command(run: Run, roles: tuple[str, ...], principal: tuple[str, ...], destination: str | None) -> Answer:
+    """Print a least-privilege bucket policy for this archive's buckets and prefixes.
 
     A bucket has one policy: name all roles at once. Put it there with the credentials of the bucket's owner.
     """
-    from archiver.cli.answers_doctor import PrintedPolicy  # noqa: PLC0415 - loaded when called
-    from archiver.cli.opening import open_policy  # noqa: PLC0415
-    from archiver.flows.doctor.doctor import print_policy  # noqa: PLC0415
-    from archiver.flows.session import destination_store  # noqa: PLC0415
+    from archiver.cli.answers_doctor import PrintedBucket, PrintedPolicy  # noqa: PLC0415 - loaded when called
+    from archiver.cli.opening import open_policy, where  # noqa: PLC0415
+    from archiver.flows.doctor.printed import print_policies  # noqa: PLC0415
 
     if principal and len(principal) != len(roles):
         raise UsageError("usage", f"--principal: expected {count(len(roles), 'ARN')}, found {len(principal)}")
     policy = open_policy(run)
-    place = destination_store(policy, run.clock).destination
-    if place.kind != "s3":
-        raise UsageError(
-            "no-bucket",
-            f"{place.location}: expected a bucket as destination, found a folder",
-            hint="a folder has no policy: give it to one user, chmod 700, and let auditors have a copy",
-        )
     named = [(role, principal[number] if principal else None) for number, role in enumerate(roles)]
-    document = print_policy(policy, named, clock=run.clock)
+    printed = print_policies(policy, named, clock=run.clock, only=destination)
     if not principal:
         run.talk.say("put the account or owner in place of the capitals, or name them with --principal", "warning")
-    members = PrintedPolicy(list(roles), place.bucket, document)
-    return Answer(Exit.OK, members, json.dumps(document, indent=2), asked_for=True)
+    lines = [json.dumps(one.document, indent=2) for one in printed]
+    if len(printed) > 1:
+        run.talk.say("several buckets; print the policy of one alone with --destination ID", "warning")
+        heads = [f"# {one.destination}: {where(one.place)}" for one in printed]
+        lines = [line for pair in zip(heads, lines, strict=True) for line in pair]
+    buckets = [PrintedBucket(one.destination, one.place.bucket, one.document) for one in printed]
+    return Answer(Exit.OK, PrintedPolicy(list(roles), buckets), "\n".join(lines), asked_for=True)
 
 
 def _lines(found: Doctored) -> list[str]:

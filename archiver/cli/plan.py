@@ -15,6 +15,7 @@ from archiver.errors import Exit, UsageError
 if TYPE_CHECKING:
     from archiver.cli.answers import Planned
     from archiver.flows.snapshot.plan import Plan
+    from archiver.flows.snapshot.plan import Planned as DestinationPlan
     from archiver.flows.snapshot.survey import SourceSurvey
     from archiver.model.policy import Policy
 
@@ -52,7 +53,7 @@ def _explained(run: Run, policy: Policy, name: str) -> Answer:
     rows = [("item", f"{one.source}/{one.path}"), ("decision", one.decision), ("why", one.why)]
     rows += [("custodian", one.custodian)] if one.custodian else []
     rows += [("marked", mark_words(mark)) for mark in one.marks]
-    members = Planned(item, None, None, None, None, None, None, None, None)
+    members = Planned(item, None, None, None, None, None, None, None)
     return Answer(Exit.OK, members, "\n".join(columns(rows)), asked_for=True)
 
 
@@ -74,7 +75,7 @@ def _refusal(policy: Policy, found: Plan) -> UsageError | None:
 def _lines(run: Run, policy: Policy, found: Plan) -> list[str]:
     from archiver.flows.setup import is_set_up  # noqa: PLC0415 - loaded when called
 
-    place, until = found.destination, found.retain_until
+    until, several = found.retain_until, len(found.destinations) > 1
     lines = [f"a snapshot now would read {size(found.survey.new_bytes)} and lock what of it is new", ""]
     for one in found.survey.sources:
         lines += [*_source(policy, one), ""]
@@ -86,17 +87,23 @@ def _lines(run: Run, policy: Policy, found: Plan) -> list[str]:
     for name in found.missing_sources:
         lines.append(f"source {name}: was collected before and is not in the policy any more")
     lines += ["changed since the last signed policy:", *indented(found.changes), ""] if found.changes else []
-    lines += columns(
-        [
-            ("account", _account(policy, found)),
-            ("bucket", f"{place.bucket}{'/' + place.prefix if place.prefix else ''}"),
-            ("locked until", f"{instant(until)}, {days_left(until, run.clock())}"),
-        ]
-    )
-    if place.enforces_locks:
-        lines.append("nobody can delete this earlier, not even the owner of the account")
-    else:
-        lines.append("nobody may delete this earlier; a folder only records that, it does not stop an administrator")
+    for named in found.destinations:
+        place = named.place
+        lines += columns(
+            [
+                *([("destination", named.id)] if several else []),
+                ("account", _account(named)),
+                ("bucket", f"{place.bucket}{'/' + place.prefix if place.prefix else ''}"),
+                ("locked until", f"{instant(until)}, {days_left(until, run.clock())}"),
+            ]
+        )
+        if place.enforces_locks:
+            lines.append("nobody can delete this earlier, not even the owner of the account")
+        else:
+            lines.append(
+                "nobody may delete this earlier; a folder only records that, it does not stop an administrator"
+            )
+        lines += [""] if several else []
     if not is_set_up(policy):
         lines.append("the keys of this archive are not made yet; next: archiver init")
     return lines
@@ -131,22 +138,21 @@ def _source(policy: Policy, one: SourceSurvey) -> list[str]:
     return lines
 
 
-def _account(policy: Policy, found: Plan) -> str:
-    if found.account is None:
+def _account(one: DestinationPlan) -> str:
+    if one.account is None:
         return "this machine's file system"
-    profile = policy.destination.profile
-    return f"{found.account}; {f'the profile {profile}' if profile else 'the default credentials of this machine'}"
+    profile = f"the profile {one.profile}" if one.profile else "the default credentials of this machine"
+    return f"{one.account}; {profile}"
 
 
 def _members(policy: Policy, found: Plan) -> Planned:
-    from archiver.cli.answers import Planned, PlannedRule, PlannedSource  # noqa: PLC0415 - loaded when called
+    from archiver.cli.answers import Planned, PlannedDestination, PlannedRule, PlannedSource  # noqa: PLC0415 - loaded when called
     from archiver.cli.opening import destination_of  # noqa: PLC0415
     from archiver.flows.setup import is_set_up  # noqa: PLC0415
 
     return Planned(
         explained=None,
-        destination=destination_of(found.destination),
-        account=found.account,
+        destinations=[PlannedDestination(one.id, destination_of(one.place), one.account) for one in found.destinations],
         retain_until=instant(found.retain_until),
         new_bytes=found.survey.new_bytes,
         sources=[

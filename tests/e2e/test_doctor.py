@@ -17,8 +17,9 @@ import pytest
 
 from archiver.errors import Exit, WorldError
 from archiver.flows.doctor import local
-from archiver.flows.doctor.doctor import doctor, print_policy
+from archiver.flows.doctor.doctor import doctor
 from archiver.flows.doctor.items import State
+from archiver.flows.doctor.printed import print_policies
 from archiver.flows.session import destination_store
 from archiver.flows.setup import set_up
 from archiver.flows.snapshot.snapshot import snapshot
@@ -455,9 +456,10 @@ def roles(place, user):
         "writer": user("readwrite"),
         "auditor": user("read"),
         "extender": user("readwrite"),
+        "witness": user("read"),
     }
-    document = print_policy(place.policy, [(role, name) for role, (name, _) in users.items()], clock=now)
-    place.client.put_bucket_policy(Bucket=place.bucket, Policy=json.dumps(document))
+    (printed,) = print_policies(place.policy, [(role, name) for role, (name, _) in users.items()], clock=now)
+    place.client.put_bucket_policy(Bucket=place.bucket, Policy=json.dumps(printed.document))
     return {role: store for role, (_, store) in users.items()}
 
 
@@ -471,7 +473,7 @@ def test_a_writer_under_the_printed_policy_does_the_main_job_and_nothing_fails(p
     assert place.take().exit == 0
 
 
-@pytest.mark.parametrize("role", ["writer", "auditor", "extender"])
+@pytest.mark.parametrize("role", ["writer", "auditor", "extender", "witness"])
 def test_nobody_can_delete_shorten_lift_or_change_the_rules(place, roles, monkeypatch, role):
     place.begin()
     until = now() + timedelta(minutes=5)

@@ -27,7 +27,7 @@ import attack_versions
 import pytest
 
 from archiver.flows.doctor import local
-from archiver.flows.doctor.doctor import print_policy
+from archiver.flows.doctor.printed import print_policies
 from archiver.model.policy import load_policy
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -93,10 +93,10 @@ class _Player(plain._Player):
     def limit(self, roles):
         policy = load_policy(self.folder / "retention_policy.yaml")
         named = [(role, self.users[role][0]) for role in roles]
-        document = print_policy(policy, named, clock=lambda: datetime.now(UTC))
+        (printed,) = print_policies(policy, named, clock=lambda: datetime.now(UTC))
         owner = self.users["owner"][1]
         owner.enter(self.monkeypatch)
-        owner.client().put_bucket_policy(Bucket=self.bucket, Policy=json.dumps(document))
+        owner.client().put_bucket_policy(Bucket=self.bucket, Policy=json.dumps(printed.document))
 
     def random(self, size):
         return secrets.token_bytes(size)

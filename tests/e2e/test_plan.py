@@ -44,7 +44,7 @@ def test_the_account_stands_beside_the_bucket(in_bucket, capsys):
 def test_the_answer_is_as_published(in_bucket, capsys):
     found = json.loads(plan(in_bucket, capsys, "--json"))
     jsonschema.validate(found, json.loads(schemas.published()["cli/plan.schema.json"]))
-    assert found["account"].startswith("123456789012, ")
+    assert found["destinations"][0]["account"].startswith("123456789012, ")
 
 
 def test_who_is_refused_the_question_is_unknown(in_bucket, capsys, monkeypatch):
@@ -76,4 +76,4 @@ def test_a_store_of_ones_own_is_asked_itself_and_need_not_answer(filled, monkeyp
 
 def test_a_folder_has_no_account(filled, capsys):
     assert "account       this machine's file system\n" in plan(filled, capsys)
-    assert json.loads(plan(filled, capsys, "--json"))["account"] is None
+    assert json.loads(plan(filled, capsys, "--json"))["destinations"][0]["account"] is None

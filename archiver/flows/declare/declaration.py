@@ -156,9 +156,11 @@ def _sources(facts: FactsFound) -> Iterator[tuple[str, ...]]:
 
 
 def _storage(facts: FactsFound) -> Iterator[Fact]:
-    receipts = [receipt for one in facts.batches for receipt in one.words.receipts]
-    places = sorted({f"{one.store}, {one.bucket}" for one in receipts})
-    yield Fact("Written to", "; ".join(places) or "not stated: adopted without a receipt", "exhibit B")
+    places = [f"{one.store}, {one.bucket}: {one.objects} of {len(facts.batches)} objects" for one in facts.copies]
+    yield Fact("Written to", "; ".join(places) or "not stated: adopted without a receipt", "exhibit B, archiver list")
+    for name in facts.elsewhere:
+        words = "another destination of this archive, with a log of its own; not looked at for this declaration"
+        yield Fact(f"Also kept in {name}", words, _VERIFY)
     yield Fact("Objects", f"{len(facts.batches)}, each named with its SHA-256 in a signed statement", "exhibit B")
     locks = next((one for one in facts.report.checks if one.name == "locks"), None)
     if locks is not None and locks.made:

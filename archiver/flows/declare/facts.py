@@ -11,6 +11,7 @@ what grows with the archive goes to exhibits, which the declaration names by the
 from __future__ import annotations
 
 import csv
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -29,7 +30,14 @@ from archiver.model import layout
 from archiver.model.items import CONTENT_STATUSES, ItemLine
 from archiver.model.policy_words import MatterWords, PolicyWords
 from archiver.model.policy_yaml import read_yaml
-from archiver.model.statement import AccessPredicate, BatchPredicate, By, SnapshotPredicate, Statement
+from archiver.model.statement import (
+    AccessPredicate,
+    BatchPredicate,
+    By,
+    ReceiptPredicate,
+    SnapshotPredicate,
+    Statement,
+)
 
 __all__ = ["BatchFact", "Exhibit", "FactsFound", "MatterFact", "Scope", "gather"]
 
@@ -80,6 +88,15 @@ class BatchFact:
 
 
 @dataclass(frozen=True)
+class CopyFact:
+    """A place that the log has receipts of, and of how many of the objects it confirmed that they lie there locked."""
+
+    store: str
+    bucket: str
+    objects: int
+
+
+@dataclass(frozen=True)
 class AccessFact:
     """An access that the log states."""
 
@@ -100,6 +117,9 @@ class FactsFound:
     origin: str
     location: str
     enforced: bool
+    copies: tuple[CopyFact, ...]
+    elsewhere: tuple[str, ...]
+    """The other destinations of the archive, which have logs of their own and were not looked at."""
     demo_keys: bool
     snapshot: SnapshotPredicate
     snapshot_entry: int
@@ -128,7 +148,15 @@ def gather(reading: Reading, report: Report, scope: Scope, folder: Path, *, by: 
     if not count.items:
         raise UsageError("no-content", f"{scope.kind} {snapshot.id}: expected items whose bytes were kept, found none")
     batches = tuple(_batches(reading, wanted if scope.kind != "batch" else {str(scope.name): None}))
-    exhibits.append(_exhibit(folder, "exhibit-b-batches.csv", _BATCH_HEAD, map(_batch_row, batches), plain))
+    exhibits.append(
+        _exhibit(
+            folder,
+            "exhibit-b-batches.csv",
+            _BATCH_HEAD,
+            itertools.chain.from_iterable(map(_batch_rows, batches)),
+            plain,
+        )
+    )
     if chain is not None:
         exhibits.append(_text_exhibit(folder, "exhibit-c-custody.csv", to_csv(chain, plain), len(chain.events)))
     found = archive.statement("snapshot", snapshot.id)
@@ -141,6 +169,10 @@ def gather(reading: Reading, report: Report, scope: Scope, folder: Path, *, by: 
         origin=archive.log.origin,
         location=archive.store.destination.location,
         enforced=archive.store.destination.enforces_locks,
+        copies=_copies(reading, batches),
+        elsewhere=tuple(
+            log.origin.rpartition("/")[2] for log in archive.trusted.logs if log.origin != archive.log.origin
+        ),
         demo_keys=report.demo_keys,
         snapshot=snapshot,
         snapshot_entry=found[0],
@@ -216,17 +248,18 @@ def _items(lines: Iterable[ItemLine], wanted: dict[str, None], count: _Count) ->
         )  # fmt: skip
 
 
-def _batch_row(one: BatchFact) -> tuple[object, ...]:
+def _batch_rows(one: BatchFact) -> Iterator[tuple[object, ...]]:
+    """Yield a line for each place that confirmed a batch, one at least."""
     words = one.words
-    receipt = words.receipts[-1] if words.receipts else None
-    stored = (
+    stored: list[tuple[object, ...]] = [
         (receipt.store, receipt.bucket, receipt.version, receipt.mode, receipt.retain_until, receipt.legal_hold,
-         receipt.read_back_at) if receipt else ("",) * 7
-    )  # fmt: skip
-    return (
-        one.id, one.key, one.sha256, words.merkle_root, words.records, words.raw_bytes, one.entry, words.at,
-        one.bracket.not_before, one.bracket.not_after, words.hold.retain_until, *stored,
-    )  # fmt: skip
+         receipt.read_back_at) for receipt in words.receipts
+    ]  # fmt: skip
+    for receipt in stored or [("",) * 7]:
+        yield (
+            one.id, one.key, one.sha256, words.merkle_root, words.records, words.raw_bytes, one.entry, words.at,
+            one.bracket.not_before, one.bracket.not_after, words.hold.retain_until, *receipt,
+        )  # fmt: skip
 
 
 def _exhibit(
@@ -282,6 +315,21 @@ def _batches(reading: Reading, wanted: dict[str, None]) -> Iterator[BatchFact]:
             subject = statement.subject[0]
             bracket = reading.archive.brackets.of(entry)
             yield BatchFact(words.id, subject.name, subject.digest.sha256, words, entry, bracket)
+
+
+def _copies(reading: Reading, batches: Sequence[BatchFact]) -> tuple[CopyFact, ...]:
+    """Count by place what the statements of batches, and later ones of receipts, say was confirmed there."""
+    keys = {one.key for one in batches}
+    later = (statement.predicate for _, statement, _ in reading.archive.statements("receipt"))
+    receipts = [receipt for one in batches for receipt in one.words.receipts]
+    receipts += [
+        receipt for words in later if isinstance(words, ReceiptPredicate) for receipt in words.receipts
+        if receipt.key in keys
+    ]  # fmt: skip
+    found: dict[tuple[str, str], set[str]] = {}
+    for receipt in receipts:
+        found.setdefault((receipt.store, receipt.bucket), set()).add(receipt.key)
+    return tuple(CopyFact(*place, len(confirmed)) for place, confirmed in sorted(found.items()))
 
 
 def _matters(reading: Reading, held: set[str]) -> Iterator[MatterFact]:

@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from archiver.catalog.catalog import Catalog
 from archiver.errors import ArchiverError, EvidenceError, Exit, WorldError
@@ -29,7 +28,6 @@ from archiver.flows.doctor.bucket import bucket_items, date_item, lock_readable
 from archiver.flows.doctor.items import Item, State, counts_of, exit_of, verdict_of
 from archiver.flows.doctor.keys import key_items
 from archiver.flows.doctor.local import folder_items, local_items
-from archiver.flows.doctor.policies import default_principal, role_policy
 from archiver.flows.doctor.probe import Signed, power_results, probe_items, sign_probe
 from archiver.flows.doctor.timestamps import timestamp_items
 from archiver.flows.doctor.witnesses import witness_items
@@ -43,7 +41,7 @@ from archiver.stores.probe import Capabilities, Probed, probe
 from archiver.stores.s3_inspect import Inspector, inspect
 from archiver.writer.place import first_under
 
-__all__ = ["Doctored", "doctor", "print_policy"]
+__all__ = ["Doctored", "doctor"]
 
 _HEAD_LIMIT = 4096
 
@@ -80,15 +78,6 @@ def doctor(
     able = next((one.capabilities for one in found if one.capabilities), None)
     signed = next((one.signed for one in found if one.signed), None)
     return Doctored(items, counts_of(items), verdict_of(items), exit_of(items), able, signed)
-
-
-def print_policy(
-    policy: Policy, roles: list[tuple[str, str | None]], *, clock: Callable[[], datetime]
-) -> dict[str, Any]:
-    """Return the least-privilege bucket policy for some roles; a principal that is None gets a stand-in."""
-    place = destination_store(policy, clock).destination
-    named = [(role, principal or default_principal(role, place)) for role, principal in roles]
-    return role_policy(named, place, until=policy.retain_until(), now=clock())
 
 
 class _Doctor:

@@ -1,8 +1,9 @@
-"""Least-privilege bucket policies for the three roles that meet an archive, to be printed.
+"""Least-privilege bucket policies for the roles that meet an archive, to be printed.
 
     writer     puts and reads; cannot delete, shorten, bypass, lift, or change the bucket's rules
     extender   a writer that may also set later dates
     auditor    reads, lists, sees locks and settings; changes nothing
+    witness    reads the log and its statements, which hold no evidence, and lists names; changes nothing
 
 Laws: a policy allows what is needed below the prefix and denies the rest by name in the whole bucket, since some stores
 take `NotAction` and conditions and ignore them; a denial wins over every permission from elsewhere. On AWS a lock in a
@@ -25,13 +26,13 @@ __all__ = ["ROLES", "default_principal", "is_aws", "role_policy"]
 
 JsonObject = dict[str, Any]
 
-ROLES: Final = ("writer", "auditor", "extender")
+ROLES: Final = ("writer", "auditor", "extender", "witness")
 
-_READ_KEYS: Final = ("GetObject", "GetObjectVersion", "GetObjectRetention", "GetObjectLegalHold")
+_READ_BYTES: Final = ("GetObject", "GetObjectVersion")
+_READ_KEYS: Final = (*_READ_BYTES, "GetObjectRetention", "GetObjectLegalHold")
+_LIST: Final = ("ListBucket", "ListBucketVersions", "GetBucketLocation")
 _READ_BUCKET: Final = (
-    "ListBucket",
-    "ListBucketVersions",
-    "GetBucketLocation",
+    *_LIST,
     "GetBucketVersioning",
     "GetBucketObjectLockConfiguration",
     "GetLifecycleConfiguration",
@@ -53,6 +54,8 @@ _RULES: Final = (
     "PutReplicationConfiguration",
 )
 _ACCESS: Final = ("PutObjectAcl", "PutObjectVersionAcl")
+_WITNESSED: Final = ("log/", "statements/")
+_EVIDENCE: Final = ("data/", "instruments/", "policies/", "reports/")
 _SECONDS_A_DAY: Final = 86_400
 
 
@@ -80,8 +83,13 @@ def _statements(role: str, principal: str, place: Destination, days: int) -> lis
     rules = (*_RULES, "PutEncryptionConfiguration") if aws else _RULES
     reads = [maker.allow("Reads", _READ_KEYS), maker.allow("SeesSettings", bucket, on_bucket=True)]
     keeps = [maker.deny("KeepsObjects", (*_DELETE, *_ACCESS)), maker.deny("KeepsRules", rules, on_bucket=True)]
+    nothing = maker.deny("ChangesNothing", ("PutObject", "PutObjectRetention", "PutObjectLegalHold"))
     if role == "auditor":
-        return [*reads, *keeps, maker.deny("ChangesNothing", ("PutObject", "PutObjectRetention", "PutObjectLegalHold"))]
+        return [*reads, *keeps, nothing]
+    if role == "witness":
+        log = maker.allow("ReadsTheLog", _READ_BYTES, below=_WITNESSED)
+        names = maker.allow("SeesNames", _LIST, on_bucket=True)
+        return [log, names, *keeps, nothing, maker.deny("SeesNoEvidence", _READ_BYTES, below=_EVIDENCE)]
     if aws:
         locks = maker.allow("PutsLocked", ("PutObject", "PutObjectRetention", "PutObjectLegalHold"))
         return [*reads, locks, *keeps, *_conditions(maker, role, days)]
@@ -111,20 +119,29 @@ class _Maker:
         self._name = f"Archiver{role.capitalize()}"
         self._principal = principal
         self._bucket = f"arn:aws:s3:::{place.bucket}"
-        self._everything = f"{self._bucket}/*"
-        self._keys = f"{self._bucket}/{place.prefix}/*" if place.prefix else self._everything
+        self._prefix = f"{place.prefix}/" if place.prefix else ""
 
-    def allow(self, what: str, actions: Sequence[str], *, on_bucket: bool = False) -> JsonObject:
-        return self._statement("Allow", what, actions, self._bucket if on_bucket else self._keys)
+    def allow(
+        self, what: str, actions: Sequence[str], *, on_bucket: bool = False, below: Sequence[str] = ("",)
+    ) -> JsonObject:
+        """Allow something below the prefix, in these folders of it, or on the bucket itself."""
+        return self._statement("Allow", what, actions, [self._bucket] if on_bucket else self._below(below))
 
-    def deny(self, what: str, actions: Sequence[str], *, on_bucket: bool = False) -> JsonObject:
-        return self._statement("Deny", what, actions, self._bucket if on_bucket else self._everything)
+    def deny(
+        self, what: str, actions: Sequence[str], *, on_bucket: bool = False, below: Sequence[str] = ()
+    ) -> JsonObject:
+        """Deny something in the whole bucket, or in these folders of the archive, or on the bucket itself."""
+        everywhere = self._below(below) if below else [f"{self._bucket}/*"]
+        return self._statement("Deny", what, actions, [self._bucket] if on_bucket else everywhere)
 
-    def _statement(self, effect: str, what: str, actions: Sequence[str], resource: str) -> JsonObject:
+    def _below(self, folders: Sequence[str]) -> list[str]:
+        return [f"{self._bucket}/{self._prefix}{folder}*" for folder in folders]
+
+    def _statement(self, effect: str, what: str, actions: Sequence[str], resources: list[str]) -> JsonObject:
         return {
             "Sid": f"{self._name}{what}",
             "Effect": effect,
             "Principal": {"AWS": [self._principal]},
             "Action": [f"s3:{action}" for action in actions],
-            "Resource": [resource],
+            "Resource": resources,
         }

@@ -21,19 +21,28 @@ from archiver.flows.snapshot.survey import Survey, survey
 from archiver.flows.state import StateFolder
 from archiver.model import policy_change
 from archiver.model.mark import Mark
-from archiver.model.policy import Policy
+from archiver.model.policy import DestinationSpec, Policy
 from archiver.sources.location import location
 from archiver.stores.base import Destination, Store
 
-__all__ = ["Explained", "Plan", "explain", "plan"]
+__all__ = ["Explained", "Plan", "Planned", "explain", "plan"]
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A destination that a snapshot would write to; `account` is whose credentials it sees, None for a folder."""
+
+    id: str
+    profile: str | None
+    place: Destination
+    account: str | None
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What would happen; `account` is whose credentials the store sees, None for a folder."""
+    """What would happen, in every destination that has not ended."""
 
-    destination: Destination
-    account: str | None
+    destinations: tuple[Planned, ...]
     retain_until: datetime
     survey: Survey
     changes: tuple[str, ...]
@@ -65,10 +74,8 @@ def plan(policy: Policy, *, clock: Callable[[], datetime], listener: Listener) -
         if last is not None:
             change = policy_change.compare(policy_change.PolicyFacts.of(last), policy)
         wanted = [source for source in policy.sources if source.ended is None]
-        store = destination_store(policy, clock)
         return Plan(
-            destination=store.destination,
-            account=_account(store),
+            destinations=tuple(_planned(policy, clock, one) for one in policy.destinations if one.ended is None),
             retain_until=in_force.retain_until(policy, catalog.holds()),
             survey=survey(catalog, wanted, clock, listener, marking),
             changes=tuple(change.changes),
@@ -105,6 +112,11 @@ def explain(policy: Policy, name: str, *, clock: Callable[[], datetime]) -> Expl
         f"--explain {name}: expected an item below {source.location}, found none",
         hint="names are spelled as `archiver list` shows them: bytes that are no UTF-8 as %XX",
     )
+
+
+def _planned(policy: Policy, clock: Callable[[], datetime], spec: DestinationSpec) -> Planned:
+    store = destination_store(policy, clock, spec)
+    return Planned(spec.id, spec.profile, store.destination, _account(store))
 
 
 def _account(store: Store) -> str | None:
