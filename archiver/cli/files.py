@@ -7,6 +7,7 @@ from pathlib import Path
 
 from archiver.errors import EvidenceError, UsageError, WorldError
 from archiver.judge.log import Seen
+from archiver.model.named_file import read_named
 from archiver.model.trust import MAX_TRUST_FILE, TrustFile, parse_trust
 from archiver.proof import checkpoint, note
 
@@ -18,8 +19,7 @@ MAX_REPORT = 1 << 30  # a report names every batch: a million of them take half 
 def read_input(path: Path, what: str, *, limit: int) -> bytes:
     """Read a file that was named; raises `UsageError` when that cannot be done."""
     try:
-        with path.open("rb") as file:
-            return file.read(limit + 1)
+        return read_named(path, limit)
     except OSError as problem:
         raise UsageError(
             "file-unreadable",

@@ -16,6 +16,7 @@ from archiver.flows.session import Session
 from archiver.flows.vault import Vault
 from archiver.model import layout, policy_change
 from archiver.model.instant import format_instant, round_up
+from archiver.model.named_file import read_named
 from archiver.model.statement import (
     ArchivePredicate,
     MatterWords,
@@ -29,6 +30,7 @@ from archiver.writer.place import versions_of
 
 __all__ = ["Began", "bring_into_force", "check_policy", "put_readme"]
 
+_MAX_INSTRUMENT = 1 << 30
 _MAX_CHANGES = 200  # lines; more would not fit a statement, and nobody reads them in one
 
 
@@ -157,13 +159,17 @@ def _put_instrument(session: Session, matter: str) -> Subject:
     if path is None:
         raise ValueError(f"matter {matter} has no instrument")
     try:
-        data = path.read_bytes()
+        data = read_named(path, _MAX_INSTRUMENT)
     except OSError as problem:
         raise UsageError(
             "instrument-unreadable",
             f"matter {matter}: expected the order at {path}, found: {problem.strerror}",
             hint="put the order there, or write `instrument: null`",
         ) from problem
+    if len(data) > _MAX_INSTRUMENT:
+        raise UsageError(
+            "instrument-unreadable", f"matter {matter}: expected at most {_MAX_INSTRUMENT} bytes in {path}, found more"
+        )
     digest = hashlib.sha256(data).hexdigest()
     key = layout.instrument_key(digest, path.name)
     session.put(key, data)

@@ -17,9 +17,10 @@ from pathlib import Path
 from archiver.catalog.catalog import Catalog
 from archiver.errors import ArchiverError, UsageError
 from archiver.flows.state import StateFolder
+from archiver.model.named_file import read_named
 from archiver.model.policy import DestinationSpec, Policy
 from archiver.model.statement_words import ReceiptWords
-from archiver.model.trust import LogTrust, TrustFile, parse_trust
+from archiver.model.trust import MAX_TRUST_FILE, LogTrust, TrustFile, parse_trust
 from archiver.stores.base import Destination
 
 __all__ = [
@@ -108,7 +109,7 @@ def catalog_path(policy: Policy, destination_id: str) -> Path:
     state, first = StateFolder(policy.state), policy.destinations[0].id
     trust_file = policy.keys.folder / "trust.json"
     with suppress(OSError, ArchiverError):
-        first = parse_trust(trust_file.read_bytes()).logs[0].origin.rpartition("/")[2]
+        first = parse_trust(read_named(trust_file, MAX_TRUST_FILE)).logs[0].origin.rpartition("/")[2]
     return state.catalog_of(destination_id, first=destination_id == first)
 
 

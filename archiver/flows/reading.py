@@ -29,6 +29,7 @@ from archiver.judge.reader import Archive, open_archive
 from archiver.model import layout
 from archiver.model.finding import Finding, Severity, exit_of
 from archiver.model.items import ItemLine
+from archiver.model.named_file import read_named
 from archiver.model.policy import Policy
 from archiver.model.statement import SnapshotPredicate
 from archiver.model.trust import MAX_TRUST_FILE, TrustFile, parse_trust
@@ -144,8 +145,7 @@ def _first_that_answers(policy: Policy, clock: Callable[[], datetime]) -> tuple[
 def read_trust(path: Path) -> TrustFile:
     """Read a trust file that a person named."""
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_TRUST_FILE + 1)
+        data = read_named(path, MAX_TRUST_FILE)
     except OSError as problem:
         raise UsageError(
             "no-trust-file",

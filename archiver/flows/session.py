@@ -31,9 +31,10 @@ from archiver.flows.second_signature import cosign_heads, open_second_signer
 from archiver.flows.state import StateFolder
 from archiver.flows.vault import Vault
 from archiver.flows.writing import Session
+from archiver.model.named_file import read_named
 from archiver.model.policy import DestinationSpec, Policy
 from archiver.model.statement import By, UnknownKindError, identify_statement, parse_statement
-from archiver.model.trust import TrustFile, parse_trust
+from archiver.model.trust import MAX_TRUST_FILE, TrustFile, parse_trust
 from archiver.proof import dsse, keys, note
 from archiver.proof.post_quantum import PostQuantumSigner
 from archiver.signing.base import LogSigner, Signer
@@ -106,7 +107,7 @@ def own_trust(policy: Policy) -> TrustFile:
     """Read the operator's own trust file; raises `UsageError("keys-missing")` when `init` was never run."""
     path = trust_path(policy)
     try:
-        data = path.read_bytes()
+        data = read_named(path, MAX_TRUST_FILE)
     except FileNotFoundError as problem:
         raise UsageError(
             "keys-missing",

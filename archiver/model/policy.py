@@ -20,8 +20,9 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from archiver.model import policy_checks, policy_places, policy_problems
+from archiver.model import policy_checks, policy_places, policy_problems, policy_yaml
 from archiver.model.key_uri import FileKey, KeyUri
+from archiver.model.named_file import read_named
 from archiver.model.policy_words import PolicyWords
 from archiver.model.policy_yaml import Mark, PolicyError, Problem, read_yaml
 from archiver.model.statement_timestamp import authority_name
@@ -247,7 +248,7 @@ class Policy:
 def load_policy(path: Path) -> Policy:
     """Read a policy file; raises `PolicyError` with code `policy-missing`, `policy-unreadable` or `policy-refused`."""
     try:
-        text = path.read_bytes()
+        text = read_named(path, policy_yaml.MAX_BYTES)
     except FileNotFoundError as problem:
         hint = "name the policy with -p FILE or $ARCHIVER_POLICY, or go to the folder that holds retention_policy.yaml"
         found = Problem(Mark(1, 1), "", "expected a policy, found no such file")

@@ -90,6 +90,7 @@ def root(tmp_path_factory):
     (root / "object").write_bytes(b"{}")
     (root / "folder").mkdir()
     (root / "loop").symlink_to("loop")
+    os.mkfifo(root / "pipe")
     return root
 
 
@@ -120,6 +121,7 @@ def refused(root, capsys, monkeypatch):
         status = _run("--json", *(word.format(root=root) for word in words))
         captured = capsys.readouterr()
         answer = json.loads(captured.out)
+        command = command or answer["command"]
         jsonschema.validate(answer, _schema(command))
         assert (answer["command"], answer["exit"]) == (command, status)
         assert _files(root) == before
@@ -192,6 +194,34 @@ def test_a_trust_file_that_is_none_is_refused(refused, command, name):
     else:
         assert answer["exit"] in (1, 2)
         _is_clear(answer)
+
+
+PIPE = {
+    "-p": ["-p", "{root}/pipe", "plan"],
+    "--trust": ["verify", "--archive", "{root}/archive", "--trust", "{root}/pipe"],
+    "--seen": ["verify", *AT, "--seen", "{root}/pipe"],
+    "--trust of a reader": ["list", "items", "--archive", "{root}/archive", "--trust", "{root}/pipe"],
+    "--trust of a proof": ["check-proof", "{root}/garbage", "--trust", "{root}/pipe"],
+    "a proof": ["check-proof", "{root}/pipe", "--trust", "{root}/trust.json"],
+    "a trust file": ["trust", "show", "{root}/pipe"],
+    "--instrument": ["hold", "request", "CASE-1", "--instrument", "{root}/pipe", "-o", "{root}/out"],
+    "a public key": ["hold", "admit", "{root}/pipe"],
+    "a request": ["hold", "approve", "{root}/pipe", "--key", "{root}/absent", "-o", "{root}/out"],
+    "a key": ["hold", "approve", "{root}/order.txt", "--key", "{root}/pipe", "-o", "{root}/out"],
+    "a cosignature": ["witness", "add", "{root}/pipe"],
+    "--seen of a witness": ["witness", "look", "--home", "{root}/out", *AT, "--seen", "{root}/pipe"],
+    "--font": ["declare", "-o", "{root}/out", *AT, "--font", "{root}/pipe"],
+    "--continues": ["init", "--continues", "{root}/archive", "--trust", "{root}/pipe"],
+}
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+@pytest.mark.parametrize("which", PIPE)
+def test_a_pipe_or_a_device_in_place_of_a_file_is_refused_and_not_waited_for(refused, which, kind):
+    words = PIPE[which] if kind == "pipe" else [word.replace("{root}/pipe", "/dev/zero") for word in PIPE[which]]
+    answer = refused(None, *words)
+    assert answer["exit"] == 2
+    _is_clear(answer)
 
 
 @pytest.mark.parametrize("command", [name for name in READERS if name != "witness look"])

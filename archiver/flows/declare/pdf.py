@@ -21,9 +21,11 @@ from xml.sax.saxutils import escape
 
 from archiver.errors import UsageError
 from archiver.flows.declare.blocks import Blanks, Block, Bullets, Document, Facts, Heading, Paragraph, Table
+from archiver.model.named_file import read_named
 
 __all__ = ["Made", "require_pdf", "to_pdf"]
 
+_MAX_FONT: Final = 1 << 26  # those for all of Unicode have about 30 MB
 _FONTS: Final = Path(__file__).parent / "fonts"
 _OWN: Final = {"Text": "DejaVuSerif.ttf", "Text-Bold": "DejaVuSerif-Bold.ttf", "Mono": "DejaVuSansMono.ttf"}
 _MARGIN: Final = 62.0  # points; 22 mm
@@ -78,10 +80,13 @@ class _Letters:
             self._faces[name] = loaded.face.charToGlyph
         if font is not None:
             try:
-                loaded = TTFont("Other", str(font))
+                loaded = TTFont("Other", io.BytesIO(read_named(font, _MAX_FONT)))
             except (TTFError, OSError) as problem:
+                found = problem.strerror if isinstance(problem, OSError) else problem
                 raise UsageError(
-                    "font-refused", f"--font {font}: expected a TrueType font, found: {problem}"
+                    "font-refused",
+                    f"--font {font}: expected a TrueType font, found: {found}",
+                    hint="name a .ttf file; fonts of other kinds are not read",
                 ) from problem
             pdfmetrics.registerFont(loaded)
             self._faces["Other"] = loaded.face.charToGlyph

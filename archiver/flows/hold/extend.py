@@ -33,6 +33,7 @@ from archiver.flows.timestamps.at_end import AtEnd, stamp_at_end
 from archiver.flows.vault import Vault
 from archiver.model import layout
 from archiver.model.instant import format_instant, parse_instant, round_up
+from archiver.model.named_file import read_named
 from archiver.model.policy import Policy
 from archiver.model.statement import Subject
 from archiver.model.statement_holds import HoldPredicate
@@ -110,8 +111,7 @@ class Extended:
 def read_instrument(path: Path) -> Instrument:
     """Read an order that was named; raises `UsageError("instrument-unreadable")`."""
     try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_INSTRUMENT + 1)
+        data = read_named(path, _MAX_INSTRUMENT)
     except OSError as problem:
         raise UsageError(
             "instrument-unreadable",

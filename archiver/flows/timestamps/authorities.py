@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from archiver.errors import EvidenceError, UsageError
 from archiver.flows.session import own_trust, trust_path
+from archiver.model.named_file import read_named
 from archiver.model.policy import Policy
 from archiver.model.trust import TimestampAuthority, TimestampTrust
 from archiver.proof import timestamp_path
@@ -32,7 +33,7 @@ def authorities_of(policy: Policy) -> tuple[Authority, ...]:
     found = []
     for one in policy.timestamps.authorities:
         try:
-            text = one.roots.read_bytes()[:_MAX_ROOTS].decode("ascii")
+            text = read_named(one.roots, _MAX_ROOTS).decode("ascii")
             roots = tuple(timestamp_path.load_root(pem) for pem in _PEM.findall(text))
         except (OSError, UnicodeDecodeError, EvidenceError) as problem:
             raise _no_roots(one.url, f"{one.roots}: {problem}") from problem

@@ -28,6 +28,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from archiver.errors import ArchiverError, BusyError, EvidenceError, UsageError, WorldError
 from archiver.judge.growth import Conflict, Remembered
 from archiver.model.instant import format_instant
+from archiver.model.named_file import read_named
 from archiver.model.statement_words import Count, Instant, Sha256
 from archiver.proof import b64, canonical, checkpoint, cosignature, merkle, note
 from archiver.proof.cosignature import WitnessKey
@@ -152,8 +153,7 @@ class Home:
     def read(self) -> Memory:
         """Read the memory strictly; raises `EvidenceError("witness-memory")` for one that is not whole."""
         try:
-            with self._memory.open("rb") as file:
-                data = file.read(_MAX_MEMORY + 1)
+            data = read_named(self._memory, _MAX_MEMORY)
             canonical.decode(data, limit=_MAX_MEMORY)
             memory = Memory.model_validate_json(data)
             if str(memory.key) != memory.vkey or memory.key.name != memory.name:
