@@ -22,7 +22,6 @@ from archiver.cli.answers_keys import EndedKey, KeysListed, RotatedKey, SecondKe
 from archiver.cli.answers_kit import MadeKit
 from archiver.cli.answers_reading import (
     ChainOfCustody,
-    Check,
     CheckedProof,
     CustodyLink,
     Finding,
@@ -41,12 +40,6 @@ from archiver.cli.answers_reading import (
     ShownStatements,
     ShownTrust,
     Subject,
-    Verified,
-    VerifiedBatch,
-    VerifiedDestination,
-    VerifiedSnapshot,
-    VerifiedTimestamp,
-    VerifiedWitness,
 )
 from archiver.cli.answers_shared import (
     Destination,
@@ -55,6 +48,16 @@ from archiver.cli.answers_shared import (
     Position,
 )
 from archiver.cli.answers_timestamp import StampedBy, StampedLog, TimestampsTaken
+from archiver.cli.answers_verify import (
+    Check,
+    Verified,
+    VerifiedBatch,
+    VerifiedDestination,
+    VerifiedList,
+    VerifiedSnapshot,
+    VerifiedTimestamp,
+    VerifiedWitness,
+)
 from archiver.cli.answers_witness import (
     KeptCosignature,
     KeptCosignatures,
@@ -155,6 +158,7 @@ __all__ = [
     "Verified",
     "VerifiedBatch",
     "VerifiedDestination",
+    "VerifiedList",
     "VerifiedSnapshot",
     "VerifiedTimestamp",
     "VerifiedWitness",

@@ -1,4 +1,4 @@
-"""What the readers' commands answer: verify, list, show, restore, prove, check-proof, trust show."""
+"""What the readers' commands answer: list, show, restore, prove, check-proof, trust show."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from archiver.cli.answers_shared import ItemMark, Position
 
 __all__ = [
     "ChainOfCustody",
-    "Check",
     "CheckedProof",
     "CustodyLink",
     "Finding",
@@ -28,12 +27,6 @@ __all__ = [
     "ShownStatements",
     "ShownTrust",
     "Subject",
-    "Verified",
-    "VerifiedBatch",
-    "VerifiedDestination",
-    "VerifiedSnapshot",
-    "VerifiedTimestamp",
-    "VerifiedWitness",
 ]
 
 
@@ -308,124 +301,3 @@ class Finding:
     expected: str
     actual: str
     hint: str
-
-
-@dataclass(frozen=True)
-class Check:
-    """One check: how many things it looked at, whether it was made, and how it ended."""
-
-    number: int
-    name: str
-    made: bool
-    subjects: int
-    what: str
-    result: str
-
-
-@dataclass(frozen=True)
-class VerifiedSnapshot:
-    """A snapshot as its statement tells it."""
-
-    id: str
-    status: str
-    started: str
-    finished: str
-    batches: int
-    seen: int
-    failed: int
-
-
-@dataclass(frozen=True)
-class VerifiedBatch:
-    """A batch of the log and what came of it: ok, note, unknown, failed, or left out."""
-
-    id: str
-    key: str
-    source: str
-    table: str
-    records: int
-    items: int
-    raw_bytes: int
-    at: str
-    entry: int
-    result: str
-    not_before: str | None
-    not_after: str | None
-
-
-@dataclass(frozen=True)
-class VerifiedTimestamp:
-    """A token of the log: by whom, over what, when; `trusted_as` is what the trust file calls the authority."""
-
-    key: str
-    authority: str
-    trusted_as: str | None
-    log_size: int
-    entry: int
-    gen_time: str
-    certificate_until: str
-    result: Literal["ok", "note", "unknown", "failed"]
-    qualified: Literal["yes", "no", "unknown"]
-    claims_qualified: bool
-
-
-@dataclass(frozen=True)
-class VerifiedWitness:
-    """A witness of the trust file: up to which size it has seen the log (0: not at all), and when by its own clock."""
-
-    name: str
-    vkey: str
-    size: int
-    at: str | None
-
-
-@dataclass(frozen=True)
-class VerifiedDestination:
-    """What the verification of one of several destinations came to; `problem` is why there was none."""
-
-    id: str
-    location: str | None
-    origin: str | None
-    verdict: Literal["ok", "partial", "failed"] | None
-    exit: int
-    log_size: int
-    log_root: str | None
-    stated: list[str]
-    findings: list[Finding]
-    problem: str | None
-
-
-@dataclass(frozen=True)
-class Verified:
-    """What a verification came to; the report of `-o` has the same members, and `file` is where it was written.
-
-    `stated` has the key of its statement in the log; none with `--archive` or `--no-record`. Of several destinations
-    the members are those of the worst one, and `destinations` has all; the report of `-o` is about one.
-    """
-
-    file: str | None
-    stated: list[str]
-    verdict: Literal["ok", "partial", "failed"]
-    location: str
-    verified_at: str
-    archive_id: str | None
-    trust_sha256: str | None
-    trust_is_own: bool
-    origin: str | None
-    log_size: int
-    log_root: str | None
-    earliest_lock: str | None
-    locks_enforced: bool
-    demo_keys: bool
-    listed: int
-    findings: list[Finding]
-    checks: list[Check]
-    left_out: list[str]
-    snapshots: list[VerifiedSnapshot]
-    batches: list[VerifiedBatch]
-    timestamps: list[VerifiedTimestamp]
-    counts: dict[str, int]
-    does_not_prove: list[str]
-    witnesses: list[VerifiedWitness]
-    witnesses_demanded: int
-    destinations: list[VerifiedDestination]

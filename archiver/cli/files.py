@@ -9,9 +9,10 @@ from archiver.errors import EvidenceError, UsageError, WorldError
 from archiver.judge.log import Seen
 from archiver.model.named_file import read_named
 from archiver.model.trust import MAX_TRUST_FILE, TrustFile, parse_trust
-from archiver.proof import checkpoint, note
+from archiver.proof import checkpoint, note, trusted_list
+from archiver.proof.trusted_list import TrustedList
 
-__all__ = ["read_input", "read_seen", "read_trust", "refuse_existing", "write_output"]
+__all__ = ["read_input", "read_seen", "read_trust", "read_trusted_list", "refuse_existing", "write_output"]
 
 MAX_REPORT = 1 << 30  # a report names every batch: a million of them take half of it
 
@@ -32,6 +33,14 @@ def read_trust(path: Path) -> tuple[bytes, TrustFile]:
     """Read a trust file; return its bytes and what it says."""
     data = read_input(path, "a trust file", limit=MAX_TRUST_FILE)
     return data, parse_trust(data, name=str(path))
+
+
+def read_trusted_list(path: Path) -> TrustedList:
+    """Read a national list of trust services; raises `UsageError` for what is none, as nothing was done yet."""
+    try:
+        return trusted_list.read_list(read_input(path, "a trusted list", limit=trusted_list.MAX_LIST), name=str(path))
+    except EvidenceError as problem:
+        raise UsageError(problem.code, problem.message, hint=problem.hint) from problem
 
 
 def read_seen(path: Path, trust: bytes) -> Seen:

@@ -48,6 +48,14 @@ __all__ = ["command", "trust_bytes"]
     metavar="N",
     help="How many witnesses of the trust file must have seen the log; else all of them.",
 )
+@click.option(
+    "--trusted-list",
+    "lists",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="A national list of trust services (ETSI TS 119 612, XML): which timestamps are qualified.",
+)
 @click.option("--destination", metavar="ID", help="Only this destination of the policy; else each of them.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the report as JSON here.")
 @REASON
@@ -63,6 +71,7 @@ def command(
     seed: int,
     seen: Path | None,
     witnesses: int | None,
+    lists: tuple[Path, ...],
     destination: str | None,
     output: Path | None,
     reason: str | None,
@@ -77,7 +86,7 @@ def command(
     slow, and nothing rests on it. By the policy, each destination is checked, and what came of it is signed into its
     log.
     """
-    from archiver.cli.files import read_seen, refuse_existing, write_output  # noqa: PLC0415 - loaded when called
+    from archiver.cli.files import read_seen, read_trusted_list, refuse_existing, write_output  # noqa: PLC0415 - loaded when called
     from archiver.cli.reading import policy_of  # noqa: PLC0415
     from archiver.judge.case import Options  # noqa: PLC0415
     from archiver.judge.report import to_json, to_text  # noqa: PLC0415
@@ -94,6 +103,7 @@ def command(
         refuse_existing(output)
     policy = policy_of(run, place)
     trust, stores = trust_bytes(policy, place), _stores(run, policy, place, destination)
+    brought = tuple(read_trusted_list(path) for path in lists)
     if policy is None:
         _introduce(run, stores[0][1], trust)
     _check_number(witnesses, trust)
@@ -110,7 +120,7 @@ def command(
         report = verify(
             store,
             trust,
-            options=Options(frozenset(only), sample, seed, before, witnesses),
+            options=Options(frozenset(only), sample, seed, before, witnesses, brought),
             clock=run.clock,
             derive=_deriver(only),
             trust_is_own=place.trust is None,
@@ -366,6 +376,7 @@ def _members(
         snapshots=[answers.VerifiedSnapshot(**asdict(one)) for one in report.snapshots],
         batches=[answers.VerifiedBatch(**asdict(one)) for one in report.batches],
         timestamps=[answers.VerifiedTimestamp(**asdict(one)) for one in report.timestamps],
+        trusted_lists=[answers.VerifiedList(**asdict(one)) for one in report.trusted_lists],
         counts=dict(report.counts),
         does_not_prove=[str(line) for line in _lines(words["does_not_prove"])],
         witnesses=[answers.VerifiedWitness(**asdict(one)) for one in report.witnesses],

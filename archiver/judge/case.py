@@ -24,6 +24,7 @@ from archiver.judge.reader import Archive
 from archiver.model import instant, layout
 from archiver.model.finding import CHECKS, Finding, Severity
 from archiver.model.statement import BatchPredicate
+from archiver.proof.trusted_list import TrustedList
 
 __all__ = ["ALWAYS", "Case", "Derive", "Options"]
 
@@ -42,10 +43,11 @@ It may read the batch more than once. A column is None when it stands for rows t
 
 @dataclass(frozen=True)
 class Options:
-    """What the caller leaves out. `only` names checks (`records`, `7`, `index`), all but `index` when empty.
+    """What the caller leaves out, or brings. `only` names checks (`records`, `7`, `index`), all but `index` when empty.
 
     `sample` is the percentage of data batches to read, chosen by `seed`; None reads all. `seen` is a head of the log
     that the caller has seen before. `witnesses` is how many must have seen the log; None: all of the trust file.
+    `lists` are national lists of trust services, which say whether tokens are qualified.
     """
 
     only: frozenset[str] = frozenset()
@@ -53,6 +55,7 @@ class Options:
     seed: int = 0
     seen: Seen | None = None
     witnesses: int | None = None
+    lists: tuple[TrustedList, ...] = ()
 
     def wants(self, check: str) -> bool:
         """Say whether a check is to be made."""

@@ -174,7 +174,14 @@ def _timestamps(report: Report) -> Iterator[str]:
         claims = (
             "; it calls itself qualified, which proves nothing" if any(one.claims_qualified for one in tokens) else ""
         )
-        yield f"    qualified by what the trust file has from a trusted list: {known}{claims}"
+        yield f"    qualified: {known}{claims}"
+        for evidence in dict.fromkeys(token.qualified_by for token in tokens if token.qualified_by):
+            yield f"      {evidence}"
+    for one in report.trusted_lists:
+        yield f"  trusted list {one.sequence} of {one.territory}, {one.issued}"
+        yield f"    SHA-256 {groups(one.sha256)}"
+        yield "    its own signature was not checked: whoever brought it vouches for it"
+    yield ""
 
 
 def _witnesses(report: Report) -> Iterator[str]:

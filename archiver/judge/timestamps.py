@@ -17,10 +17,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Final, Literal
+from typing import Final
 
 from cryptography import x509
-from cryptography.hazmat.primitives.hashes import SHA256
 
 from archiver.errors import EvidenceError, WorldError
 from archiver.judge.brackets import Stamp
@@ -31,10 +30,10 @@ from archiver.model import layout
 from archiver.model.finding import Severity
 from archiver.model.instant import format_instant
 from archiver.model.statement import Statement, TimestampPredicate, parse_statement
-from archiver.model.trust import TimestampAuthority, TrustFile
+from archiver.model.trust import TrustFile
 from archiver.proof import dsse, entry, timestamp, timestamp_path
 
-__all__ = ["TokenLine", "TokenResult", "read_tokens", "stamps_of", "token_lines"]
+__all__ = ["TokenResult", "read_tokens", "stamps_of"]
 
 _KIND: Final = "timestamp"
 
@@ -43,7 +42,8 @@ _KIND: Final = "timestamp"
 class TokenResult:
     """A token that a statement names, and what came of it.
 
-    `tsa` is the trust file's name for the authority, None where the token is not good or nobody vouches for it.
+    `tsa` is the trust file's name for the authority, None where the token is not good or nobody vouches for it, and
+    `path` has the certificates of a good one, from the authority's own to the root.
     `severity` is None for a good token, and for one that a trust file without any authorities cannot judge.
     """
 
@@ -55,7 +55,7 @@ class TokenResult:
     latest: str
     certificate_until: str
     tsa: str | None = None
-    qualified: Literal["yes", "no", "unknown"] = "unknown"
+    path: tuple[x509.Certificate, ...] = ()
     claims_qualified: bool = False
     severity: Severity | None = None
     problem: str = ""
@@ -64,22 +64,6 @@ class TokenResult:
     def good(self) -> bool:
         """Whether it counts."""
         return self.tsa is not None
-
-
-@dataclass(frozen=True)
-class TokenLine:
-    """One timestamp of the log: by whom, over what, when, whether it counts, and whether it is a qualified one."""
-
-    key: str
-    authority: str
-    trusted_as: str | None
-    log_size: int
-    entry: int
-    gen_time: str
-    certificate_until: str
-    result: str
-    qualified: str
-    claims_qualified: bool
 
 
 def read_tokens(inventory: Inventory, content: Content, log: Log, trusted: TrustFile) -> list[TokenResult]:
@@ -91,25 +75,6 @@ def read_tokens(inventory: Inventory, content: Content, log: Log, trusted: Trust
 def stamps_of(tokens: Iterable[TokenResult]) -> list[Stamp]:
     """Return what the good ones prove."""
     return [Stamp(token.entry, token.log_size, token.gen_time, token.latest) for token in tokens if token.good]
-
-
-def token_lines(tokens: Iterable[TokenResult]) -> list[TokenLine]:
-    """Return tokens as a report has them."""
-    return [
-        TokenLine(
-            key=token.key,
-            authority=token.authority,
-            trusted_as=token.tsa,
-            log_size=token.log_size,
-            entry=token.entry,
-            gen_time=token.gen_time,
-            certificate_until=token.certificate_until,
-            result="ok" if token.good else (token.severity or Severity.NOTE).value,
-            qualified=token.qualified,
-            claims_qualified=token.claims_qualified,
-        )
-        for token in tokens
-    ]
 
 
 class _Reader:
@@ -206,7 +171,7 @@ class _Reader:
             latest=format_instant(token.latest),
             certificate_until=format_instant(verified.path[0].not_valid_after_utc),
             tsa=authority.id,
-            qualified=_qualified(authority, verified.path, words.gen_time),
+            path=verified.path,
             claims_qualified=token.claims_qualified,
         )
 
@@ -214,18 +179,6 @@ class _Reader:
         subject = statement.subject[place]
         with self._content.object(subject.name, subject.digest.sha256) as stream:
             return stream.read(limit + 1)
-
-
-def _qualified(
-    authority: TimestampAuthority, path: tuple[x509.Certificate, ...], gen_time: str
-) -> Literal["yes", "no", "unknown"]:
-    """Compare with what the trust file has from a trusted list; without that nobody here knows."""
-    words = authority.qualified
-    if words is None:
-        return "unknown"
-    listed = any(one.fingerprint(SHA256()).hex() in words.certificates for one in path)
-    stood = words.valid_from <= gen_time and (words.valid_until is None or gen_time <= words.valid_until)
-    return "yes" if listed and stood else "no"
 
 
 def _failed(result: TokenResult, problem: str, severity: Severity | None) -> TokenResult:

@@ -31,8 +31,8 @@ from archiver.judge.checks.timestamps import check_timestamps
 from archiver.judge.checks.trust import read_trust
 from archiver.judge.checks.witnesses import Sighting, check_witnesses
 from archiver.judge.claims import Claims
+from archiver.judge.qualified import ListLine, TokenLine, list_lines, token_lines
 from archiver.judge.reader import Archive, open_archive
-from archiver.judge.timestamps import TokenLine, token_lines
 from archiver.model.finding import CHECKS, Finding, Severity, Verdict, exit_of, verdict_of
 from archiver.model.instant import format_instant
 from archiver.model.items import ItemLine
@@ -124,6 +124,7 @@ class Report:
     snapshots: tuple[SnapshotResult, ...] = ()
     batches: tuple[BatchResult, ...] = ()
     timestamps: tuple[TokenLine, ...] = ()
+    trusted_lists: tuple[ListLine, ...] = ()
     counts: dict[str, int] = field(default_factory=dict)
     witnesses: tuple[WitnessResult, ...] = ()
     witnesses_demanded: int = 0
@@ -269,7 +270,8 @@ def _report(
         listed=archive.listed,
         snapshots=tuple(_snapshots(archive)),
         batches=tuple(_batches(case)),
-        timestamps=tuple(token_lines(archive.tokens)),
+        timestamps=tuple(token_lines(archive.tokens, archive.trusted, case.options.lists)),
+        trusted_lists=tuple(list_lines(case.options.lists)),
         counts=dict(case.subjects),
         witnesses=tuple(
             WitnessResult(one.name, one.vkey, one.size, None if one.at is None else format_instant(one.at))

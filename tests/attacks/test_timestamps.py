@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from authority import Authority
 from cryptography.hazmat.primitives.hashes import SHA256
+from trusted_lists import GRANTED, service, trusted_list
 from world import FIRST, MEMO, World
 
+from archiver.judge.report import to_text
+from archiver.judge.verify import Options
 from archiver.model import layout, trust
 from archiver.model.finding import Severity
 from archiver.proof import der
+from archiver.proof.trusted_list import read_list
 
 DAYS = 2 * 86_400
 
@@ -198,6 +203,45 @@ def test_qualified_is_what_the_trust_file_has_from_a_trusted_list(qualified, exp
     world = stamped(authority)
     (token,) = world.verify(trusted(world, authority, **({"qualified": qualified} if qualified else {}))).timestamps
     assert token.qualified == expected
+
+
+def test_qualified_is_what_national_lists_say_of_the_time_of_the_token():
+    """An older list without the service and a newer one with it; a list issued before the token says nothing."""
+    world, listed = stamped(Authority()), service(Authority().certificate, (GRANTED, "2017-06-01T00:00:00Z"))
+    old, new = trusted_list(sequence="311", issued="2026-11-30T00:00:00Z"), trusted_list(listed)
+    stale = trusted_list(listed, sequence="300", issued="2026-11-01T00:00:00Z")
+    given = {
+        (): None,
+        (old,): "names no",
+        (stale,): "not after the token",
+        (old, new): "granted since",
+        (stale, new): "list 312",
+    }
+    answers = ["unknown", "unknown", "unknown", "yes", "yes"]
+    for answer, (lists, words) in zip(answers, given.items(), strict=True):
+        read = tuple(read_list(one) for one in lists)
+        report = world.verify(trusted(world, Authority()), options=Options(lists=read))
+        (token,) = report.timestamps
+        assert (token.qualified, words is None or words in token.qualified_by) == (answer, True)
+        assert [one.sha256 for one in report.trusted_lists] == [hashlib.sha256(one).hexdigest() for one in lists]
+        assert to_text(report).count("its own signature was not checked") == len(lists)
+
+
+def test_the_trust_file_s_own_word_on_an_authority_comes_before_lists():
+    ended = {"certificates": ["00" * 32], "valid_from": "2026-01-01T00:00:00Z", "valid_until": None, "source": "mine"}
+    world, lists = (
+        stamped(Authority()),
+        (read_list(trusted_list(service(Authority().root, (GRANTED, "2017-06-01T00:00:00Z")))),),
+    )
+    report = world.verify(trusted(world, Authority(), qualified=ended), options=Options(lists=lists))
+    assert [(one.qualified, one.qualified_by) for one in report.timestamps] == [("no", "the trust file: mine")]
+
+
+def test_a_token_that_is_not_good_is_qualified_by_nobody():
+    world = stamped(Authority(5))
+    lists = (read_list(trusted_list(service(Authority(5).root, (GRANTED, "2017-06-01T00:00:00Z")))),)
+    report = world.verify(trusted(world, Authority()), options=Options(lists=lists))
+    assert [(one.qualified, one.qualified_by) for one in report.timestamps] == [("unknown", None)]
 
 
 def swapped(world):

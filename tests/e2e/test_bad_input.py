@@ -200,6 +200,7 @@ PIPE = {
     "-p": ["-p", "{root}/pipe", "plan"],
     "--trust": ["verify", "--archive", "{root}/archive", "--trust", "{root}/pipe"],
     "--seen": ["verify", *AT, "--seen", "{root}/pipe"],
+    "--trusted-list": ["verify", *AT, "--trusted-list", "{root}/pipe"],
     "--trust of a reader": ["list", "items", "--archive", "{root}/archive", "--trust", "{root}/pipe"],
     "--trust of a proof": ["check-proof", "{root}/garbage", "--trust", "{root}/pipe"],
     "a proof": ["check-proof", "{root}/pipe", "--trust", "{root}/trust.json"],
@@ -220,6 +221,13 @@ PIPE = {
 def test_a_pipe_or_a_device_in_place_of_a_file_is_refused_and_not_waited_for(refused, which, kind):
     words = PIPE[which] if kind == "pipe" else [word.replace("{root}/pipe", "/dev/zero") for word in PIPE[which]]
     answer = refused(None, *words)
+    assert answer["exit"] == 2
+    _is_clear(answer)
+
+
+@pytest.mark.parametrize("name", ["absent", "folder", "garbage", "nothing", "object", "a\x1b[31m\x07b"])
+def test_a_trusted_list_that_is_none_is_refused(refused, name):
+    answer = refused("verify", "verify", *AT, "--trusted-list", f"{{root}}/{name}")
     assert answer["exit"] == 2
     _is_clear(answer)
 

@@ -7,9 +7,13 @@ import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+import jsonschema
 import pytest
+from cryptography import x509
 from openssl_authority import OpensslAuthority
+from trusted_lists import GRANTED, service, trusted_list
 
+from archiver.cli import run, schemas
 from archiver.errors import UsageError, WorldError
 from archiver.flows.status.status import status
 from archiver.flows.timestamps.timestamp import stamp
@@ -76,6 +80,25 @@ def test_a_run_is_stamped_at_its_start_and_end_by_every_authority(stamped, tsa):
             if token.authority == mine:
                 data = stamped.archive / "log" / "checkpoints" / f"{token.log_size:012d}"
                 assert "Verification: OK" in one.verify(stamped.archive / token.key, data)
+
+
+def test_a_national_list_says_which_tokens_are_qualified(stamped, tsa, capsys):
+    stamped.take()
+    listed = x509.load_pem_x509_certificate((tsa[0].folder / "middle.pem").read_bytes())
+    issued = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    national = stamped.root / "de.xml"
+    national.write_bytes(trusted_list(service(listed, (GRANTED, "2017-06-01T00:00:00Z")), issued=issued))
+    words = ["--archive", str(stamped.archive), "--trust", str(stamped.trust), "--trusted-list", str(national)]
+    capsys.readouterr()
+    assert run(["--json", "verify", *words], clock=stamped.clock, environ={}) == 0
+    said = json.loads(capsys.readouterr().out)
+    jsonschema.validate(said, json.loads(schemas.published()["cli/verify.schema.json"]))
+    mine = f"127.0.0.1_{tsa[0].server.server_address[1]}"
+    assert {(one["authority"] == mine, one["qualified"]) for one in said["timestamps"]} == {
+        (True, "yes"),
+        (False, "unknown"),
+    }
+    assert [(one["sequence"], one["signature_checked"]) for one in said["trusted_lists"]] == [(312, False)]
 
 
 def test_the_list_of_the_issuer_is_kept_and_what_does_not_answer_is_said(stamped):
