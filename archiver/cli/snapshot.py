@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -54,6 +55,7 @@ class _Bytes(click.ParamType[int]):
 @click.option(
     "--yes-lock", type=_Bytes(), metavar="BYTES", help="Agree to lock up to so much, such as 200GiB (for cron)."
 )
+@click.option("--stdin", "pipe", metavar="ID", help="Take what is piped in as an item of this source, and only that.")
 @click.option("--accept-narrowing", is_flag=True, help="Agree that rules now pass over items that were kept before.")
 @click.option("--rehash", is_flag=True, help="Read every file again, also those whose size and times are the same.")
 @click.option(
@@ -67,35 +69,72 @@ class _Bytes(click.ParamType[int]):
 @with_policy
 @click.pass_obj
 def command(
-    run: Run, only: tuple[str, ...], yes_lock: int | None, *, accept_narrowing: bool, rehash: bool, jobs: int
+    run: Run,
+    only: tuple[str, ...],
+    yes_lock: int | None,
+    pipe: str | None,
+    *,
+    accept_narrowing: bool,
+    rehash: bool,
+    jobs: int,
 ) -> Answer:
     """Collect, sign, lock and log everything that the policy names.
 
     What has not changed is not stored again. A run that was killed is finished by the same command.
     """
     from archiver.cli.opening import open_policy  # noqa: PLC0415 - loaded when called
+    from archiver.flows.snapshot.received import waits  # noqa: PLC0415
     from archiver.flows.snapshot.snapshot import snapshot  # noqa: PLC0415
 
     policy = open_policy(run)
+    if pipe is not None:
+        only = _received(run, policy, only, pipe)
     confirm = _confirm(run, policy, yes_lock)
     made = _keys(run, policy, only, confirm)
-    done = snapshot(
-        policy,
-        clock=run.clock,
-        random=run.random,
-        environ=run.environ,
-        listener=run.talk.hear,
-        only=only,
-        accept_narrowing=accept_narrowing,
-        rehash=rehash,
-        jobs=jobs,
-        confirm=confirm,
-    )
+
+    def take() -> Snapshot:
+        return snapshot(
+            policy,
+            clock=run.clock,
+            random=run.random,
+            environ=run.environ,
+            listener=run.talk.hear,
+            only=only,
+            accept_narrowing=accept_narrowing,
+            rehash=rehash,
+            jobs=jobs,
+            confirm=confirm,
+        )
+
+    done = take()
+    if pipe is not None and waits(policy.source(pipe)):  # what a killed run had begun was finished instead
+        _say(run, done)
+        done = take()
     _say(run, done)
     if made is not None:
         _say_demo(run, made)
     run.talk.say("\nnext: archiver verify")
     return Answer(done.exit, _members(done, made))
+
+
+def _received(run: Run, policy: Policy, only: tuple[str, ...], identity: str) -> tuple[str, ...]:
+    """Keep standard input on the disk, whatever comes after; return the one source to be taken."""
+    from archiver.flows.snapshot.received import keep  # noqa: PLC0415 - loaded when called
+
+    if only:
+        raise UsageError("stdin-and-source", "--stdin: expected no --source beside it, found one", hint="leave it out")
+    if sys.stdin is None or sys.stdin.isatty():
+        raise UsageError(
+            "stdin-no-pipe",
+            "--stdin: expected a pipe as standard input, found " + ("none" if sys.stdin is None else "a terminal"),
+            hint=f"write PROGRAM | archiver snapshot --stdin {identity}",
+        )
+    got = keep(policy, identity, sys.stdin.fileno(), clock=run.clock, random=run.random)
+    run.talk.say(
+        f"read {size(got.size)} from standard input to its end, kept as {identity}/{got.name}\n"
+        "a pipe does not tell whether the program before it ended well: `set -o pipefail` makes the shell tell"
+    )
+    return (identity,)
 
 
 def _keys(run: Run, policy: Policy, only: tuple[str, ...], confirm: Callable[[Survey], None]) -> Made | None:

@@ -79,7 +79,8 @@ _S3: Final = _form(
         "read": _or_null(_READ),
     }
 )
-STORES: Final[Mapping[str, Check]] = {"s3": _S3}
+_PIPE: Final = _form({"store": lambda value: value == "pipe", "began": _instant, "ended": _or_null(_instant)})
+STORES: Final[Mapping[str, Check]] = {"pipe": _PIPE, "s3": _S3}
 
 
 def is_object(value: canonical.JSON) -> bool:

@@ -23,6 +23,7 @@ from pydantic import ValidationError
 from archiver.model import policy_checks, policy_places, policy_problems, policy_yaml
 from archiver.model.key_uri import FileKey, KeyUri
 from archiver.model.named_file import read_named
+from archiver.model.policy_places import PIPE
 from archiver.model.policy_words import PolicyWords
 from archiver.model.policy_yaml import Mark, PolicyError, Problem, read_yaml
 from archiver.model.statement_timestamp import authority_name
@@ -101,7 +102,7 @@ class Ended:
 class Source:
     """A place to collect from; `location` as written, `dialect` "auto" unless the policy names one.
 
-    `path` is the absolute folder or file, None for what lies elsewhere.
+    `path` is the absolute folder or file, None for what lies elsewhere; `received` is where a pipe's bytes wait.
     """
 
     id: str
@@ -119,6 +120,7 @@ class Source:
     endpoint: str | None = None
     region: str | None = None
     profile: str | None = None
+    received: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -320,6 +322,7 @@ def _policy(words: PolicyWords, places: policy_places.Places, path: Path, text: 
                 endpoint=source.endpoint,
                 region=source.region,
                 profile=source.profile,
+                received=places.state / "received" / source.id if source.location == PIPE else None,
             )
             for number, source in enumerate(words.sources)
         ),

@@ -22,7 +22,10 @@ from archiver.model.key_uri import FileKey, KeyUri, TokenKey, parse_key_uri, res
 from archiver.model.policy_words import DestinationWords, PolicyWords, SourceWords
 from archiver.model.policy_yaml import Document, Location, Problem, dotted
 
-__all__ = ["Places", "resolve"]
+__all__ = ["PIPE", "Places", "resolve"]
+
+PIPE: Final = "-"
+"""The location of a source that is a pipe."""
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(?://|$)")
 _BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/([^/].*)?)?")
@@ -77,6 +80,11 @@ class _Finder:
         return self._base / text
 
     def source(self, words: SourceWords, place: Location) -> Path | None:
+        if words.location == PIPE:
+            if words.include != ["**"] or words.exclude:
+                self._refuse((*place, "include"), "what comes through a pipe has no name to choose by", '["**"]')
+            self._only_for_buckets(words, place)
+            return None
         return self._place(words, place, "a folder, as a path or file://")
 
     def destination(self, words: DestinationWords, place: Location) -> Path | None:
@@ -93,10 +101,13 @@ class _Finder:
             return None
         if scheme and scheme[1] != "file":
             self._refuse(at, f"expected a path, file:// or s3://, found {scheme[1]}://", instead)
+        self._only_for_buckets(words, place)
+        return self._local(words.location, at)
+
+    def _only_for_buckets(self, words: SourceWords | DestinationWords, place: Location) -> None:
         for key in _S3_ONLY:
             if getattr(words, key) is not None:
                 self._refuse((*place, key), f"{key} belongs to an s3:// location", "it left out")
-        return self._local(words.location, at)
 
     def keep_apart(self, places: Places) -> None:
         """Refuse what would archive itself, and secrets where others read."""

@@ -297,7 +297,7 @@ class SourceWords(_Words):
     kind: Literal["documents", "model_logs"] = Field(examples=["documents"])
     """`documents` are kept in pieces of a file, `model_logs` line by line."""
     location: Text = Field(examples=["./evidence/documents"])
-    """A folder or file: a path relative to this policy, or file://; or s3://bucket/prefix."""
+    """A path relative to this policy, or file://; s3://bucket/prefix; or `-`, what `snapshot --stdin ID` gets."""
     endpoint: Text | None = None
     """URL of an S3-compatible store that the source lies in; left out for AWS."""
     region: Text | None = None

@@ -225,6 +225,7 @@ def _elsewhere() -> Schema:
             "modified": _or_null(_INSTANT),
             "read": _or_null(read),
         },
+        "pipe": {"began": _INSTANT, "ended": _or_null(_INSTANT)},
     }
     store: Schema = {"type": "string", "pattern": "^[a-z][a-z0-9-]{0,62}$"}
     return {

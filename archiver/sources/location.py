@@ -23,6 +23,7 @@ from archiver.model.items import ItemLine
 from archiver.model.policy import Source
 from archiver.sources import files
 from archiver.sources.base import Facts, FileFacts, Found
+from archiver.sources.pipe import PipeLocation
 
 __all__ = ["FolderLocation", "Location", "Reading", "location", "same_state"]
 
@@ -53,7 +54,12 @@ class Reading(Protocol):
 
 
 class Location(Protocol):
-    """A place to collect from."""
+    """A place to collect from. `lasting` says that what it had last time and has not now is worth a word."""
+
+    @property
+    def lasting(self) -> bool:
+        """Whether items stay where they are."""
+        ...
 
     def walk(self) -> Iterator[Found]:
         """Yield everything; raises `SourceUnavailable` when the place is not there."""
@@ -78,6 +84,8 @@ class Location(Protocol):
 
 class FolderLocation:
     """A folder or file of the local file system."""
+
+    lasting = True
 
     def __init__(self, path: Path) -> None:
         """Take an absolute path; nothing is opened."""
@@ -114,6 +122,8 @@ def location(source: Source) -> Location:
     """Return the place of a source; nothing is opened and no request is sent."""
     if source.path is not None:
         return FolderLocation(source.path)
+    if source.received is not None:
+        return PipeLocation(source.received)
     from archiver.sources.s3 import bucket_location  # noqa: PLC0415 - loads botocore, a third of a second
 
     return bucket_location(source)

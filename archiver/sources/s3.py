@@ -78,6 +78,8 @@ def path_of_key(key: bytes) -> bytes:
 class BucketLocation:
     """What lies below a prefix, which ends with `/` unless it is the whole bucket."""
 
+    lasting = True
+
     def __init__(
         self,
         client: S3Client,

@@ -151,7 +151,7 @@ def test_a_bucket_that_is_missing_and_a_prefix_that_is_empty_are_never_fine(plac
     place.put("logs/chat.jsonl", LOG)
     done = place.take()
     assert done.exit == 3
-    assert done.reasons == ("papers: its location is empty; check that the share is mounted",)
+    assert done.reasons == ("papers: its location is empty; check bucket and prefix",)
     place.write_policy(lambda text: text.replace(place.bucket, "no-such-bucket-anywhere"))
     place.write_policy(
         lambda text: text.replace(

@@ -364,6 +364,7 @@ OBJECTS = {
         "etag": (TEXT, None), "modified": (INSTANT, None), "storage_class": (TEXT, None), "owner": (TEXT, None),
         "read": (OBJECT_READ, None),
     },
+    "pipe": {"store": "pipe", "began": INSTANT, "ended": (INSTANT, None)},
 }  # fmt: skip
 CONTENT = ("captured", "unchanged", "changed_during_read", "damaged")
 PART = {"batch": BATCH_ID, "first": COUNT, "count": POSITIVE}

@@ -15,7 +15,7 @@ from archiver.errors import EvidenceError, Exit
 from archiver.judge.content import ObjectError
 from archiver.model.items import ItemLine
 
-__all__ = ["MAX_LISTED", "Account", "NotRestored", "Restored"]
+__all__ = ["MAX_LISTED", "Account", "NotRestored", "Restored", "kind_of", "why"]
 
 MAX_LISTED: Final = 10_000
 """Of each list; beyond this only the counts grow, so that memory does not depend on the archive."""
@@ -95,3 +95,19 @@ class Account:
             notes=tuple(self._notes),
             exit=Exit.worst(self._exits),
         )
+
+
+def why(line: ItemLine) -> str:
+    """Return why an item has no file."""
+    if line.kind == "symlink" and line.file is not None:
+        return f"a link to {line.file['link_target']}; links are not made again"
+    if line.status == "recorded":
+        return f"a {kind_of(line)} has no content"
+    if line.status == "absent":
+        return "it was not there any more when this snapshot was made"
+    return ": ".join(word for word in (line.reason, line.detail) if word) or line.status
+
+
+def kind_of(line: ItemLine) -> str:
+    """Return what an item is, in words for people."""
+    return "delete marker" if line.object is not None and line.object.get("deleted") is True else line.kind

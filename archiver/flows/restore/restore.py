@@ -28,7 +28,7 @@ from archiver.events import Advanced, Listener, Stage
 from archiver.flows.access import Access, Unrecorded, Words, sayable
 from archiver.flows.marked import Marks, options_for, unasked
 from archiver.flows.reading import Reading, UnknownError, check_source, finished_snapshot, items_of
-from archiver.flows.restore.account import Account, NotRestored, Restored
+from archiver.flows.restore.account import Account, NotRestored, Restored, kind_of, why
 from archiver.flows.restore.facts import give_back, give_time_back, holes_of, write_at
 from archiver.flows.restore.places import beside, inner_path, place, shown
 from archiver.flows.restore.plan import Plan, Range
@@ -161,7 +161,7 @@ def _plan(reading: Reading, wanted: SnapshotPredicate, choice: _Choice, plan: Pl
         if line.kind == "directory" and line.status not in ("absent", "excluded"):
             plan.add_folder(line, chosen=takes)
             if takes and line.status == "failed":
-                account.missing(line, "failed", _why(line), Exit.INCOMPLETE)
+                account.missing(line, "failed", why(line), Exit.INCOMPLETE)
         elif not takes or (line.item.members and not choice.decoded):
             continue
         elif line.status in CONTENT_STATUSES:
@@ -169,8 +169,8 @@ def _plan(reading: Reading, wanted: SnapshotPredicate, choice: _Choice, plan: Pl
                 plan.add_file(line)
         else:
             status = Exit.INCOMPLETE if line.status == "failed" else Exit.OK
-            reason = _kind(line).replace(" ", "-") if line.status == "recorded" else line.status
-            account.missing(line, reason, _why(line), status)
+            reason = kind_of(line).replace(" ", "-") if line.status == "recorded" else line.status
+            account.missing(line, reason, why(line), status)
         matched = matched or takes
     if choice.glob is not None and not matched:
         raise UsageError(
@@ -178,20 +178,6 @@ def _plan(reading: Reading, wanted: SnapshotPredicate, choice: _Choice, plan: Pl
             f"--path {choice.glob}: expected items of snapshot {wanted.id}, found none",
             hint="see `archiver list items`; a glob matches the whole path, `**/*.pdf` in all folders",
         )
-
-
-def _why(line: ItemLine) -> str:
-    if line.kind == "symlink" and line.file is not None:
-        return f"a link to {line.file['link_target']}; links are not made again"
-    if line.status == "recorded":
-        return f"a {_kind(line)} has no content"
-    if line.status == "absent":
-        return "it was not there any more when this snapshot was made"
-    return ": ".join(word for word in (line.reason, line.detail) if word) or line.status
-
-
-def _kind(line: ItemLine) -> str:
-    return "delete marker" if line.object is not None and line.object.get("deleted") is True else line.kind
 
 
 @dataclass
@@ -331,7 +317,7 @@ class _Restore:
         if line.status == "changed_during_read":
             remarks = ["it changed while it was read; restored is what was read", *remarks]
         if line.status == "damaged":
-            remarks = [f"decoding stopped, restored is what came before: {_why(line)}", *remarks]
+            remarks = [f"decoding stopped, restored is what came before: {why(line)}", *remarks]
             self._account.incomplete()
         for remark in remarks:
             self._account.note(line, remark)

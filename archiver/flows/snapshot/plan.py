@@ -15,6 +15,7 @@ from archiver.errors import UsageError
 from archiver.events import Listener
 from archiver.flows.hold import in_force
 from archiver.flows.session import destination_store
+from archiver.flows.snapshot import received
 from archiver.flows.snapshot.marking import marking_of, marks_in_sight
 from archiver.flows.snapshot.sight import Sight, sights
 from archiver.flows.snapshot.survey import Survey, survey
@@ -73,7 +74,7 @@ def plan(policy: Policy, *, clock: Callable[[], datetime], listener: Listener) -
         change = policy_change.Change(refusals=(), changes=())
         if last is not None:
             change = policy_change.compare(policy_change.PolicyFacts.of(last), policy)
-        wanted = [source for source in policy.sources if source.ended is None]
+        wanted = received.collected(policy)
         return Plan(
             destinations=tuple(_planned(policy, clock, one) for one in policy.destinations if one.ended is None),
             retain_until=in_force.retain_until(policy, catalog.holds()),

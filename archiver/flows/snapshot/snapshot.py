@@ -22,6 +22,7 @@ from archiver.events import Advanced, Listener, Said, Stage
 from archiver.flows import begin, deliver, recover
 from archiver.flows.backlog import LeftBehind, left_behind
 from archiver.flows.session import Session, open_session
+from archiver.flows.snapshot import received
 from archiver.flows.snapshot.capture import Capture
 from archiver.flows.snapshot.contents import Contents
 from archiver.flows.snapshot.ends_earlier import dates, ends_earlier
@@ -106,7 +107,7 @@ def snapshot(
     with open_session(policy, clock=clock, random=random, environ=environ, listener=listener) as session:
         change = recover.catch_up(session)
         recovered = recover.finish_deliveries(session)
-        wanted = [source for source in policy.sources if not source.ended and (not only or source.id in only)]
+        wanted = received.collected(policy, only)
         seen = survey(session.catalog, wanted, clock, listener, marking)
         check_limits(policy, seen, accept_narrowing=accept_narrowing)
         confirm(seen)
@@ -170,8 +171,10 @@ class _Run:
         self._items()
         finished = self._finish(tallies)
         recover.take_in_own(self._session, finished.id)
+        archived = received.kept(self._session.journal.lines(), self._wanted)
         # A crash before this line leaves a finished snapshot in the journal; the next run only takes its lines in.
         self._session.journal.clear()
+        received.let_go(archived)
         self._stamped = tuple(self._stamper.finish())
         return self._summary(finished, tallies)
 
@@ -197,7 +200,7 @@ class _Run:
         ):
             self._capture(source, {"documents": documents, "model_logs": logs})
         self._flush()
-        if source.id not in self._unavailable:
+        if source.id not in self._unavailable and location(source).lasting:
             self._absent(source)
 
     def _capture(self, source: Source, streams: dict[str, Stream]) -> None:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from archiver.flows.snapshot.item_lines import CHANGED_UNSEEN
 from archiver.model.item import unescape_path
@@ -52,6 +53,10 @@ class Tally:
     unseen: tuple[str, ...]
     marked: dict[str, int]
     """Items with a mark, by it, inner items too."""
+    emptiness: str
+    """What to say where nothing was seen."""
+    doubts: tuple[str, ...]
+    """What is wrong with items that were captured all the same."""
 
     def excluded_words(self, source: Source) -> list[Excluded]:
         """Return what each rule kept out, in the words of a statement."""
@@ -70,8 +75,9 @@ class Tally:
             )
         if unavailable:
             return found
+        found += [f"{self.source}: {doubt}" for doubt in self.doubts]
         if self.counts.seen == 0:
-            found.append(f"{self.source}: its location is empty; check that the share is mounted")
+            found.append(f"{self.source}: {self.emptiness}")
         elif self.counts.absent * _HALF > self.counts.absent + self.counts.seen:
             found.append(f"{self.source}: {self.counts.absent} items are gone since last time, more than half of all")
         return found
@@ -95,6 +101,7 @@ class _Counting:
         self.trouble = 0
         self.known = 0
         self.examples: list[str] = []
+        self.doubts: list[str] = []
 
     def add(self, line: Line, accept: tuple[Accept, ...], now: datetime) -> None:
         words = json.loads(line.line)
@@ -109,6 +116,8 @@ class _Counting:
         self.new_bytes += line.new_bytes
         if status in CONTENT_STATUSES:
             self.bytes += size
+        if words.get("object", {}).get("store") == "pipe":
+            self._pipe(line.path, words)
         if status == "excluded":
             items, total = self.rules.get(words["detail"], (0, 0))
             self.rules[words["detail"]] = (items + 1, total + size)
@@ -120,6 +129,12 @@ class _Counting:
     def _is_new(self, part: dict[str, object]) -> bool:
         """Say whether rows were made by this run for this item, not by an earlier one or for another."""
         return str(part["batch"]).startswith(self.snapshot) and "of" not in part
+
+    def _pipe(self, name: str, words: dict[str, Any]) -> None:
+        if words["object"]["ended"] is None:
+            self.doubts.append(f"{name}: the run that read this pipe was killed; kept is what it had read")
+        elif not words["size"]:
+            self.doubts.append(f"{name}: its pipe brought nothing")
 
     def _became(self, reason: str, path: str) -> None:
         self.became[reason] += 1
@@ -140,17 +155,18 @@ def tally(
     lines: Iterable[Line], sources: Iterable[Source], accept: tuple[Accept, ...], now: datetime, snapshot: str
 ) -> list[Tally]:
     """Count the lines of a run, source by source."""
-    counting = {source.id: _Counting(snapshot) for source in sources}
+    named = {source.id: source for source in sources}
+    counting = {name: _Counting(snapshot) for name in named}
     for line in lines:
         if line.source in counting:
             counting[line.source].add(line, accept, now)
-    return [_tally(source, one) for source, one in counting.items()]
+    return [_tally(named[name], one) for name, one in counting.items()]
 
 
-def _tally(source: str, one: _Counting) -> Tally:
+def _tally(source: Source, one: _Counting) -> Tally:
     numbers = {status: one.statuses[status] for status in (*_SEEN, "absent")}
     return Tally(
-        source=source,
+        source=source.id,
         counts=Counts(seen=sum(one.statuses[status] for status in _SEEN), **numbers),
         rules=one.rules,
         bytes=one.bytes,
@@ -164,4 +180,13 @@ def _tally(source: str, one: _Counting) -> Tally:
         lost=tuple(one.lost),
         unseen=tuple(one.unseen),
         marked=dict(sorted(one.marked.items())),
+        emptiness=_emptiness(source),
+        doubts=tuple(one.doubts),
     )
+
+
+def _emptiness(source: Source) -> str:
+    if source.received is not None:
+        return f"nothing was piped into it: PROGRAM | archiver snapshot --stdin {source.id}"
+    advice = "that the share is mounted" if source.path is not None else "bucket and prefix"
+    return f"its location is empty; check {advice}"
