@@ -15,6 +15,7 @@ from archiver.events import silent
 from archiver.flows import session
 from archiver.flows.hold import extend as hold_extend
 from archiver.flows.hold.extend import Instrument, extend
+from archiver.flows.hold.show import show
 from archiver.flows.rebuild import rebuild
 from archiver.judge.verify import verify
 from archiver.model.statement import parse_statement
@@ -309,6 +310,47 @@ def test_of_what_is_stored_only_the_named_sources_are_held_for_longer(filled):
     assert bad(filled) == []
     again = prolong(filled, sources=("papers",))
     assert (again.plan.signed, again.raised) == (True, 0)
+
+
+def lock_again(place, table, until):
+    """Write into the folder's lock book what a store that lost a lock would say of a table's batches."""
+    book = place.archive / ".locks.jsonl"
+    lines = [json.loads(line) for line in book.read_bytes().splitlines()]
+    for one in lines:
+        if one["key"].startswith(f"data/{table}/"):
+            one["retain_until"] = until
+    book.write_text("".join(json.dumps(one, sort_keys=True, separators=(",", ":")) + "\n" for one in lines))
+
+
+@pytest.mark.parametrize(
+    ("table", "until", "below"),
+    [
+        (None, None, 0),
+        ("documents", "2027-01-01T12:00:00Z", 1),
+        ("model_logs", "2027-01-01T12:00:00Z", 0),
+        ("model_logs", "2026-12-31T12:00:00Z", 1),
+    ],
+)
+def test_show_counts_below_a_hold_what_it_reaches_and_nothing_else(filled, table, until, below):
+    filled.take()
+    prolong(filled, sources=("papers",))
+    if table is not None:
+        lock_again(filled, table, until)
+    (shown,) = show(filled.policy, clock=filled.clock, listener=silent)
+    assert (shown.until, shown.found.below, int(shown.exit)) == (JULY, below, 4 if below else 0)
+    assert bool(below) == any(code == "lock-date" for code, _ in bad(filled))
+
+
+def test_show_holds_what_came_after_a_hold_of_some_sources_to_its_date(filled):
+    filled.take()
+    prolong(filled, sources=("papers",))
+    (filled.logs / "later.jsonl").write_bytes(b'{"model":"later"}\n')
+    filled.take()
+    (shown,) = show(filled.policy, clock=filled.clock, listener=silent)
+    assert shown.found.below == 0
+    lock_again(filled, "model_logs", "2027-01-01T12:00:00Z")
+    (shown,) = show(filled.policy, clock=filled.clock, listener=silent)
+    assert shown.found.below == 1 == sum(code == "lock-date" for code, _ in bad(filled))
 
 
 def test_other_sources_and_then_all_of_them_are_extensions_of_their_own(filled):

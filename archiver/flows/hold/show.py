@@ -17,6 +17,7 @@ from archiver.events import Advanced, Listener, Stage
 from archiver.flows.catalog_now import catalog_now
 from archiver.flows.destinations import destinations, known_catalog
 from archiver.flows.hold import in_force
+from archiver.flows.hold.reach import reach
 from archiver.flows.hold.scope import Scope, matters_ever, only, serving
 from archiver.flows.hold.sweep import Tally, looks
 from archiver.flows.session import destination_store, own_trust
@@ -85,7 +86,7 @@ def show(
                 if matter in (None, one.id):
                     words = _words(policy, catalog, one, clock())
                     words = words if one.id not in found else _later(found[one.id], words)
-                    found[one.id] = _looked(words, catalog, store, trust, clock, listener)
+                    found[one.id] = _looked(policy, words, catalog, store, trust, clock, listener)
     return tuple(found.values())
 
 
@@ -97,6 +98,7 @@ def _later(one: ShownHold, other: ShownHold) -> ShownHold:
 
 
 def _looked(  # noqa: PLR0917 - of this module alone
+    policy: Policy,
     shown: ShownHold,
     catalog: Catalog,
     store: Store,
@@ -108,9 +110,11 @@ def _looked(  # noqa: PLR0917 - of this module alone
     matter = shown.matter
     several = len(matters_ever(catalog)) > 1
     scope = Scope(catalog, store, trust, takes=only(serving(store, trust, {matter.id}) if several else None))
-    held = Lock("COMPLIANCE", shown.until, legal_hold=True)
+    in_policy = in_force.retain_until(policy, {}, (matter.id,))
+    until = reach(matter.id, catalog, store, trust, latest=shown.until, in_policy=in_policy)
     listener(Stage(f"look at every lock for {matter.id}", None, "objects"))
     for looked in looks(store, scope.versions(), clock):
+        held = Lock("COMPLIANCE", until(looked.version.key), legal_hold=True)
         shown.found.take(looked, below=looked.lock.mode is not None and not meets(looked.lock, held))
         listener(Advanced())
     return replace(shown, others=shown.others + scope.others, strangers=shown.strangers + scope.strangers)
