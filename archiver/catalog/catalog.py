@@ -67,6 +67,10 @@ _BATCH = (
 _OF_THE_DISK = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 
 
+class _OtherVersionError(sqlite3.DatabaseError):
+    """The index is one that another version of the program made."""
+
+
 class Catalog(ItemIndex):
     """The index of one archive."""
 
@@ -86,9 +90,16 @@ class Catalog(ItemIndex):
         target = f"{Path(path).absolute().as_uri()}?mode=ro" if read_only else str(path)
         try:
             self._db = sqlite3.connect(target, uri=read_only, isolation_level=None)
+            self._refuse_other_version(read_only=read_only)
             if not read_only:
                 self._db.executescript(SCHEMA)
-            self._check_version(read_only=read_only)
+                self._db.execute("INSERT OR IGNORE INTO meta VALUES ('version', ?)", [str(VERSION)])
+        except _OtherVersionError as problem:
+            raise WorldError(
+                "catalog-version",
+                f"{path}: {problem}",
+                hint="run `archiver catalog rebuild`, it loses nothing; the next snapshot does it by itself",
+            ) from problem
         except sqlite3.DatabaseError as problem:
             if isinstance(problem, sqlite3.OperationalError) and problem.sqlite_errorcode & 0xFF in _OF_THE_DISK:
                 raise  # no fault of the index: who opens the state folder says what is wrong with its disk
@@ -358,12 +369,12 @@ class Catalog(ItemIndex):
         row = self._db.execute(query).fetchone()
         return row[0] if row else str(default)
 
-    def _check_version(self, *, read_only: bool) -> None:
-        found = self._one("SELECT value FROM meta WHERE name = 'version'", default="")
-        if not found and not read_only:
-            self._db.execute("INSERT INTO meta VALUES ('version', ?)", [str(VERSION)])
-        elif found != str(VERSION):
-            raise sqlite3.DatabaseError(f"expected version {VERSION}, found {found or 'none'}")
+    def _refuse_other_version(self, *, read_only: bool) -> None:
+        """Look before anything is made: what this version would add to another's tables helps nobody."""
+        is_there = self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone() is not None
+        found = self._one("SELECT value FROM meta WHERE name = 'version'", default="") if is_there else ""
+        if found != str(VERSION) and (found or read_only):
+            raise _OtherVersionError(f"expected version {VERSION}, found {found or 'none'}")
 
 
 def _insert_batch(cursor: sqlite3.Cursor, index: int, statement: Statement, receipt: ReceiptWords | None) -> None:

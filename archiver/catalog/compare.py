@@ -12,8 +12,9 @@ from contextlib import closing
 from pathlib import Path
 
 from archiver.errors import WorldError
+from archiver.proof import merkle
 
-__all__ = ["missing"]
+__all__ = ["head_of", "missing"]
 
 
 def missing(late: Path, ahead: Path) -> Iterator[bytes]:
@@ -39,3 +40,18 @@ def missing(late: Path, ahead: Path) -> Iterator[bytes]:
 
 def _read_only(path: Path) -> str:
     return f"{path.absolute().as_uri()}?mode=ro"
+
+
+def head_of(path: Path) -> tuple[int, bytes] | None:
+    """Return size and root of the log that an index knew, whatever version of the program made it.
+
+    None where that cannot be read.
+    """
+    frontier = merkle.Frontier()
+    try:
+        with closing(sqlite3.connect(_read_only(path), uri=True)) as index:
+            for row in index.execute("SELECT entry FROM entries ORDER BY position"):
+                frontier.append(merkle.leaf_hash(bytes(row[0])))
+    except sqlite3.DatabaseError:
+        return None
+    return frontier.size, frontier.root()

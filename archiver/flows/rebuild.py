@@ -17,7 +17,8 @@ from datetime import datetime
 from pathlib import Path
 
 from archiver.catalog.catalog import Catalog
-from archiver.errors import EvidenceError, WorldError
+from archiver.catalog.compare import head_of
+from archiver.errors import EvidenceError
 from archiver.events import Advanced, Listener, Stage
 from archiver.flows.destinations import Named, destinations, receipts_of
 from archiver.flows.hold import receipts
@@ -33,7 +34,7 @@ from archiver.proof import merkle
 from archiver.stores.base import Store
 from archiver.writer.durable import sync_folder
 
-__all__ = ["Rebuilt", "rebuild", "take_in_items", "take_in_lines", "take_in_log"]
+__all__ = ["Rebuilt", "rebuild", "rebuild_one", "take_in_items", "take_in_lines", "take_in_log"]
 
 _BLOCK = 256  # entries in one transaction, 64 KiB each at most; a commit waits for the disk
 
@@ -71,12 +72,13 @@ def rebuild(policy: Policy, *, clock: Callable[[], datetime], listener: Listener
     trust = own_trust(policy)
     state = StateFolder(policy.state)
     with state.locked():
-        made = [_rebuild(state, trust, one, destination_store(policy, clock, one.spec), listener)
+        made = [rebuild_one(state, trust, one, destination_store(policy, clock, one.spec), listener)
                 for one in destinations(policy, trust)]  # fmt: skip
     return max(made, key=lambda one: one.entries)
 
 
-def _rebuild(state: StateFolder, trust: TrustFile, named: Named, store: Store, listener: Listener) -> Rebuilt:
+def rebuild_one(state: StateFolder, trust: TrustFile, named: Named, store: Store, listener: Listener) -> Rebuilt:
+    """Make the catalog of one destination again; the state folder must be locked."""
     fresh = named.catalog.with_name(f"{named.catalog.name}.new")
     _remove(fresh)
     try:
@@ -133,11 +135,10 @@ def _refuse_rollback(old: Path, fresh: Catalog) -> None:
     """Compare with the old catalog, where that can be read: the log may only have grown since."""
     if not old.exists():
         return
-    try:
-        with closing(Catalog(old, read_only=True)) as known:
-            size, root = known.log_size(), known.frontier().root()
-    except WorldError:
+    known = head_of(old)
+    if known is None:
         return  # it is being rebuilt because it cannot be read
+    size, root = known
     if size > fresh.log_size() or _root_at(fresh, size) != root:
         raise EvidenceError(
             "log-rollback",

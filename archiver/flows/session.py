@@ -160,7 +160,9 @@ def open_session(
                 listener=listener,
             )
             session.vaults = tuple(
-                _vault(session, one, store, signers.log, open_files.enter_context(closing(_catalog(one, store, trust))))
+                _vault(
+                    session, one, store, signers.log, open_files.enter_context(closing(_catalog(session, one, store)))
+                )
                 for one, store in zip(named, stores, strict=True)
             )
             _demand_living_key(session)
@@ -259,8 +261,20 @@ def _named(policy: Policy, trust: TrustFile, store: Store, clock: Callable[[], d
     raise UsageError("destination-unknown", f"{place}: expected a destination of the policy, found another place")
 
 
-def _catalog(named: Named, store: Store, trust: TrustFile) -> Catalog:
-    return Catalog(named.catalog, mine=receipts_of(store.destination, trust))
+def _catalog(session: Session, named: Named, store: Store) -> Catalog:
+    """Open a destination's catalog; one that another version of the program made is made again from the store."""
+    from archiver.flows.rebuild import rebuild_one  # noqa: PLC0415 - which stands on this floor, and is rarely wanted
+
+    mine = receipts_of(store.destination, session.trust)
+    try:
+        return Catalog(named.catalog, mine=mine)
+    except WorldError as problem:
+        if problem.code != "catalog-version":
+            raise
+        session.say(f"{problem.message}; it is made again from the store", "warning")
+    # A crash here leaves the old catalog, and the next run makes it again.
+    rebuild_one(session.state, session.trust, named, store, session.listener)
+    return Catalog(named.catalog, mine=mine)
 
 
 def _vault(session: Session, named: Named, store: Store, signer: LogSigner, catalog: Catalog) -> Vault:

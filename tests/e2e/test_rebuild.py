@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
+from contextlib import closing
 
 import pytest
 
 from archiver.catalog.catalog import Catalog
+from archiver.cli.entry import run
 from archiver.errors import BusyError, EvidenceError, Exit
-from archiver.events import silent
+from archiver.events import Said, silent
+from archiver.flows.hold.extend import extend
+from archiver.flows.key.rotate import rotate
 from archiver.flows.rebuild import rebuild, take_in_items
 from archiver.flows.session import destination_store, own_trust
+from archiver.flows.snapshot.snapshot import snapshot
 from archiver.flows.state import StateFolder
 from archiver.flows.status.status import status
+from tests.e2e.test_destinations import whole, with_two
+from tests.e2e.test_hold_extend import JULY, ORDER, bad
 
 
 def answers(place) -> dict[str, list[tuple[object, ...]]]:
@@ -131,3 +138,71 @@ def test_lines_of_a_snapshot_that_another_host_made_are_taken_in(used):
     finally:
         catalog.close()
     assert answers(used) == before
+
+
+# Made by another version of the program
+
+
+def age(place, name="catalog.sqlite"):
+    """Let a catalog look like one of an older version."""
+    with closing(sqlite3.connect(StateFolder(place.policy.state).path / name)) as database, database:
+        database.execute("UPDATE meta SET value = '1' WHERE name = 'version'")
+        database.execute("DROP TABLE latest")
+
+
+def words(place, said):
+    def hear(event):
+        if isinstance(event, Said):
+            said.append(event.text)
+
+    return {"clock": place.clock, "random": place.random, "environ": {}, "listener": hear}
+
+
+WRITERS = {
+    "snapshot": lambda place, more: snapshot(place.policy, **more),
+    "hold extend": lambda place, more: extend(place.policy, "CASE-1", JULY, ORDER, confirm=lambda _plan: None, **more),
+    "key rotate": lambda place, more: rotate(place.policy, "statement", None, "yearly", **more),
+}
+
+
+@pytest.mark.parametrize("which", WRITERS)
+def test_what_writes_makes_a_catalog_of_another_version_again_and_says_so(used, which):
+    used.later(hours=1)
+    before, said = answers(used), []
+    age(used)
+    WRITERS[which](used, words(used, said))
+    assert [text for text in said if "expected version" in text and "made again from the store" in text]
+    after = answers(used)
+    assert [row for row in before["entries"] if row not in after["entries"]] == []
+    assert after["meta"] != before["meta"]
+    assert (used.take().exit, bad(used)) == (Exit.OK, [])
+
+
+def test_of_two_destinations_the_catalog_that_is_older_is_made_again(filled):
+    two = with_two(filled)
+    two.take()
+    age(two, "catalog-second.sqlite")
+    assert (two.take().exit, whole(two, "archive") == whole(two, "second")) == (Exit.OK, True)
+
+
+@pytest.mark.parametrize("command", [["status"], ["hold", "show"], ["key", "list"], ["trust", "export"]])
+def test_what_reads_says_what_to_type(used, capsys, command):
+    age(used)
+    policy = str(used.root / "retention_policy.yaml")
+    assert run(["-p", policy, *command], clock=used.clock, random=used.random, environ={}) == 5
+    assert "archiver catalog rebuild" in capsys.readouterr().err
+    assert run(["-p", policy, "catalog", "rebuild"], clock=used.clock, random=used.random, environ={}) == 0
+    capsys.readouterr()
+    assert run(["-p", policy, *command], clock=used.clock, random=used.random, environ={}) == 0
+
+
+def test_a_catalog_of_another_version_still_notices_a_log_that_went_back(used):
+    copy = used.root / "older"
+    shutil.copytree(used.archive, copy)
+    used.take()
+    shutil.rmtree(used.archive)
+    copy.rename(used.archive)
+    age(used)
+    with pytest.raises(EvidenceError) as refused:
+        used.take()
+    assert refused.value.code == "log-rollback"

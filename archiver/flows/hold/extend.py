@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Final
 
 from archiver.catalog.catalog import Catalog
-from archiver.errors import Exit, UsageError
+from archiver.errors import Exit, UsageError, WorldError
 from archiver.events import Advanced, Listener, Stage
 from archiver.flows import begin, recover
 from archiver.flows.backlog import LeftBehind, left_behind
@@ -164,11 +165,13 @@ def _local_holds(policy: Policy) -> dict[str, str]:
             f"{state.path}: expected the records of a run, found none",
             hint="run `archiver snapshot` first, or `archiver catalog rebuild` if this machine is new to the archive",
         )
-    catalog = Catalog(state.catalog, read_only=True)
     try:
-        return catalog.holds()
-    finally:
-        catalog.close()
+        with closing(Catalog(state.catalog, read_only=True)) as catalog:
+            return catalog.holds()
+    except WorldError as problem:
+        if problem.code != "catalog-version":
+            raise
+        return {}  # it is made again from the store in a moment, and the date is held against all holds then
 
 
 def _refuse(policy: Policy, matter: str, to: datetime, signed: dict[str, str], now: datetime) -> None:
