@@ -56,7 +56,7 @@ PathText = Annotated[str, Field(pattern=r"^\$", max_length=500)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
 
 class ConditionFile(_Strict):
@@ -172,7 +172,7 @@ class RecogniseFile(_Strict):
 class ColumnsFile(_Strict):
     """The columns; each name but event_time is one of model_logs."""
 
-    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True, defer_build=True)
 
     event_time: Annotated[tuple[TimeFile, ...], Field(strict=False)] = ()
     __pydantic_extra__: dict[str, ColumnFile] = Field(init=False)

@@ -207,7 +207,7 @@ Passphrase = Annotated[
 
 
 class _Words(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", defer_build=True)
 
 
 class HoldWords(_Words):

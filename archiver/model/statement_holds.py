@@ -50,7 +50,7 @@ class HoldCounts(Words):
 class HoldPredicate(Predicate):
     """A matter is held until a later date from now on, whatever its policy says."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", serialize_by_alias=True)
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", defer_build=True, serialize_by_alias=True)
 
     matter: MatterId
     instrument: Sha256

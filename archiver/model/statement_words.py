@@ -56,7 +56,7 @@ Count = Annotated[int, Field(ge=0, lt=1 << 53)]
 class Words(BaseModel):
     """Strict and frozen: no member more, none of another JSON type."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", defer_build=True)
 
 
 class By(Words):

@@ -25,7 +25,7 @@ MAX_TRUST_FILE = 1 << 20  # a thousand keys fit many times over
 
 
 class _Words(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", defer_build=True)
 
 
 class LogKey(_Words):

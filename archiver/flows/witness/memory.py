@@ -42,7 +42,7 @@ _FORMAT: Final = "urn:archiver:witness:v1"
 
 
 class _Words(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", defer_build=True)
 
 
 class RememberedLog(_Words):

@@ -34,7 +34,7 @@ __all__ = ["SeenBy", "is_late", "keep", "kept", "newest_time", "seen_in_store"]
 class SeenBy(BaseModel):
     """What a witness has seen last: the log up to `size`, at `at` by its own clock; 0 and None when nothing."""
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", defer_build=True)
 
     name: str
     vkey: str
