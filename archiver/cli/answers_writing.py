@@ -172,6 +172,9 @@ class SnapshotRule:
 class SnapshotSource:
     """What a run saw in a source; `trouble` counts failed and changed items that the policy does not accept.
 
+    `inside` counts what was found inside containers and has bytes in the archive, `damaged` those of them that came out
+    in part; `closed` counts what could not be opened, by reason: it lies in its container, which is whole.
+
     `became` counts captured items by reason (grown, rotated, duplicate, truncated, rewritten, replaced,
     changed-unseen); `lost` names logs that are not as archived any more, `unseen` items that changed under the same
     times; `marked` counts items by mark, what is inside others too.
@@ -184,6 +187,8 @@ class SnapshotSource:
     new_bytes: int
     records: int
     damaged: int
+    inside: int
+    closed: dict[str, int]
     trouble: int
     known_trouble: int
     examples: list[str]

@@ -165,7 +165,7 @@ def item_name(line: ItemLine) -> str:
 
 
 def _item_line(one: ListedItem) -> str:
-    weight = "" if one.size is None or one.kind not in ("file", "inner", "object") else size(one.size)
+    weight = "" if one.size is None or one.kind not in ("file", "inner", "message", "object") else size(one.size)
     kind = "" if one.kind in ("file", "inner", "object") else f"  ({one.kind})"
     why = one.detail or one.reason
     marked = "".join(f"  [{mark.mark}]" for mark in one.marks)

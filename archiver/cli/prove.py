@@ -44,7 +44,7 @@ def command(
     """Prove the record of SOURCE/PATH that has the byte at OFFSET, counted from 0.
 
     The proof holds the record's own bytes and nothing of its neighbours; with --length, all records that have one of
-    the N bytes from OFFSET on. Inside a compressed log: SOURCE/PATH!gzip.
+    the N bytes from OFFSET on. Inside a container: SOURCE/PATH!gzip, as `list items` shows it.
     By the policy, who has it made and why is signed into the log first; an auditor's reading with --archive is not.
     """
     from archiver.cli.answers import MadeProof  # noqa: PLC0415 - loaded when called

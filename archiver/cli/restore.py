@@ -29,7 +29,7 @@ _MOST = 20  # lines of a list; up to 10,000 are in --json
 )
 @click.option("--source", metavar="ID", help="Only this source.")
 @click.option("--path", "path_glob", metavar="GLOB", help="Only items whose path matches, such as 'mail/**'.")
-@click.option("--decoded", is_flag=True, help="Also what is inside compressed logs, in DIR/<source>.decoded.")
+@click.option("--decoded", is_flag=True, help="Also what is inside containers, in DIR/<source>.decoded.")
 @INCLUDE_MARKED
 @REASON
 @reader

@@ -269,12 +269,23 @@ def _source(one: Tally) -> list[str]:
     if one.lost:
         lines.append("  not as archived any more, what was archived stays:")
         lines += indented(indented(one.lost))
-    if one.damaged:
-        lines.append(f"  {count(one.damaged, 'compressed log')} could be read in part only; as files they are whole")
+    lines += indented(_inside(one))
     if one.marked:
         lines.append(f"  marked: {counts_of(one.marked)}")
     if one.known_trouble:
         lines.append(f"  {count(one.known_trouble, 'failure')} that the policy accepts")
+    return lines
+
+
+def _inside(one: Tally) -> list[str]:
+    """Say what came of containers, compressed logs among them."""
+    lines = [f"{count(one.inside, 'more was', 'more were')} found inside containers"] if one.inside else []
+    if one.damaged:
+        lines.append(f"{count(one.damaged, 'member')} of containers could be read in part only; the files are whole")
+    if one.closed:
+        reasons = ", ".join(f"{number:,} {reason}" for reason, number in one.closed.items())
+        opened = count(sum(one.closed.values()), "member")
+        lines.append(f"{opened} of containers could not be opened ({reasons}); the files are whole")
     return lines
 
 
@@ -317,6 +328,8 @@ def _members(done: Snapshot, made: Made | None) -> Snapshotted:
                 new_bytes=one.new_bytes,
                 records=one.records,
                 damaged=one.damaged,
+                inside=one.inside,
+                closed=one.closed,
                 trouble=one.trouble,
                 known_trouble=one.known_trouble,
                 examples=list(one.examples),

@@ -121,6 +121,7 @@ class Source:
     region: str | None = None
     profile: str | None = None
     received: Path | None = None
+    unpack: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -177,12 +178,16 @@ class Timestamps:
 
 @dataclass(frozen=True)
 class Limits:
-    """How much is too much, in bytes of evidence and in records."""
+    """How much is too much, in bytes of evidence and in records; `unpack_*` are of one file of a source."""
 
     batch_raw_bytes: int
     batch_records: int
     snapshot_bytes: int
     confirm_above_bytes: int
+    unpack_depth: int = 8
+    unpack_members: int = 1_000_000
+    unpack_bytes: int = 1 << 40
+    unpack_ratio: int = 1000
 
 
 @dataclass(frozen=True)
@@ -318,6 +323,7 @@ def _policy(words: PolicyWords, places: policy_places.Places, path: Path, text: 
                 exclude=tuple(Exclude(rule.glob, rule.reason) for rule in source.exclude),
                 custodians=tuple(Custodian(one.name, tuple(one.paths)) for one in source.custodians),
                 dialect=source.dialect or "auto",
+                unpack=tuple(source.unpack),
                 ended=Ended(source.ended.at, source.ended.reason) if source.ended else None,
                 endpoint=source.endpoint,
                 region=source.region,

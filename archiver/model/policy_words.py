@@ -289,6 +289,13 @@ class EndedWords(_Words):
     """Why."""
 
 
+def _once(names: list[str]) -> list[str]:
+    for name in names:
+        if names.count(name) > 1:
+            raise _problem(f"found {name} twice", "it once")
+    return names
+
+
 class SourceWords(_Words):
     """A place to collect from."""
 
@@ -318,6 +325,12 @@ class SourceWords(_Words):
     """How the lines of `model_logs` are read; `auto`, the default, recognises the shipped dialects."""
     where: Annotated[dict[str, list[str]], _empty("a selection by where is")] = {}
     """Values of columns that select records (not built yet)."""
+    unpack: Annotated[
+        list[Literal["zip", "tar", "compressed", "office"]],
+        AfterValidator(_once),
+        Field(json_schema_extra={"uniqueItems": True}),
+    ] = Field(default=["zip", "tar", "compressed"], examples=[["zip", "tar"]])
+    """Which containers are taken apart, so that what is inside can be found by itself; they are kept whole as well."""
     ended: EndedWords | None = None
     """Set when the source has ended."""
 
@@ -389,6 +402,14 @@ class LimitsWords(_Words):
     """A snapshot of more than this is refused."""
     confirm_above_bytes: Size = 100 << 30
     """A snapshot of more than this is confirmed by a person, or by --yes-lock."""
+    unpack_depth: Annotated[int, Field(ge=1, le=64)] = 8
+    """So many containers in each other are taken apart."""
+    unpack_members: Annotated[int, Field(ge=1, le=100_000_000)] = 1_000_000
+    """So many members of one file of a source are taken out."""
+    unpack_bytes: Size = 1 << 40
+    """So many bytes are taken out of one file of a source."""
+    unpack_ratio: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
+    """Beyond the first GiB, so many times the bytes of the file are taken out of it."""
 
 
 class AcceptWords(_Words):
@@ -400,13 +421,6 @@ class AcceptWords(_Words):
     """Why."""
     until: Instant = Field(examples=["2026-06-30T12:00:00Z"])
     """Until when."""
-
-
-def _once(names: list[str]) -> list[str]:
-    for name in names:
-        if names.count(name) > 1:
-            raise _problem(f"found {name} twice", "it once")
-    return names
 
 
 class ReasonsWords(_Words):

@@ -50,6 +50,7 @@ class Input:
         self._pieces = _even(blocks)
         self._buffer = b""
         self._at = 0
+        self._stopped: StoppedError | None = None
         self.taken = 0
 
     def peek(self, size: int) -> bytes:
@@ -93,10 +94,19 @@ class Input:
         return False
 
     def _fill(self, size: int) -> None:
-        """Have `size` bytes at hand, fewer only at the end."""
-        while len(self._buffer) - self._at < size and (piece := next(self._pieces, b"")):
+        """Have `size` bytes at hand, fewer only at the end; a damage of where they come from is said behind them."""
+        while self._stopped is None and len(self._buffer) - self._at < size:
+            try:
+                piece = next(self._pieces, b"")
+            except StoppedError as stopped:
+                self._stopped = stopped
+                break
+            if not piece:
+                break
             self._buffer = self._buffer[self._at :] + piece
             self._at = 0
+        if self._stopped is not None and size and self._at == len(self._buffer):
+            raise self._stopped
 
 
 def not_a_member(head: bytes, magic: bytes, members: int, offset: int) -> StoppedError:
@@ -110,16 +120,21 @@ def not_a_member(head: bytes, magic: bytes, members: int, offset: int) -> Stoppe
 
 
 def _even(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the same bytes in pieces of exactly `FEED`, the last one shorter."""
+    """Yield the same bytes in pieces of exactly `FEED`, the last one shorter, also where the bytes stop by a damage."""
     pending = bytearray()
-    for block in blocks:
-        view = memoryview(block)
-        start = 0
-        while len(pending) + len(view) - start >= FEED:
-            wanted = FEED - len(pending)
-            yield bytes(pending) + bytes(view[start : start + wanted])
-            pending.clear()
-            start += wanted
-        pending += view[start:]
+    try:
+        for block in blocks:
+            view = memoryview(block)
+            start = 0
+            while len(pending) + len(view) - start >= FEED:
+                wanted = FEED - len(pending)
+                yield bytes(pending) + bytes(view[start : start + wanted])
+                pending.clear()
+                start += wanted
+            pending += view[start:]
+    except StoppedError:  # these bytes come out of another decoder
+        if pending:
+            yield bytes(pending)
+        raise
     if pending:
         yield bytes(pending)

@@ -13,7 +13,8 @@ import pytest
 from archiver.errors import Exit, UsageError
 from archiver.events import silent
 from archiver.flows.reading import open_reading
-from archiver.flows.restore.restore import Restored, inner_path, restore
+from archiver.flows.restore.places import inner_path
+from archiver.flows.restore.restore import Restored, restore
 from archiver.model.item import Item
 from archiver.sources import files
 from archiver.sources.base import Problem, ReadProblem

@@ -4,14 +4,19 @@
     DIR/<source>.versions/<path>!@<version>    an older version of an object, and one whose key is no path here (`a//b`,
                                                or `a` beside `a/b`)
     DIR/<source>.decoded/<path>!<member>       what was found inside an item, with `decoded`
+    DIR/<source>.decoded/<path>!/<member>      what was found inside a container: a folder for each
 
 No source can be called like the last two. There a component is spelled as in the archive with `!` written `%21`; the
 last one ends in `!@<version>`, if the item has one, and in `!<member>` for each member, in which `/` is written `%2F`.
+A member of a container is cut to what file systems take: the ordinal in front of its name makes it the only one all the
+same. Nothing in a name leads out of the container's folder.
 
 >>> inner_path(Item("logs", "2026/a.jsonl.gz", ("gzip",)))
 '2026/a.jsonl.gz!gzip'
 >>> inner_path(Item("bucket", "a/b", (), "3sL4kqtJlcpXro"))
 'a/b!@3sL4kqtJlcpXro'
+>>> inner_place(Item("mail", "a.tgz", ("gzip", "tar:0:in.zip", "zip:0:../x")))
+(b'a.tgz!gzip!', b'tar:0:in.zip!', b'zip:0:..%2Fx')
 """
 
 from __future__ import annotations
@@ -24,8 +29,10 @@ from archiver.flows.restore.tree import NameRefusedError, Parts
 from archiver.model.item import Item
 from archiver.model.items import ItemLine
 
-__all__ = ["beside", "inner_path", "is_called", "place", "shown"]
+__all__ = ["beside", "inner_path", "inner_place", "is_called", "place", "shown"]
 
+_LONGEST: Final = 200
+"""Bytes of a component: below the 255 that file systems take, with room for what is inside a compressed member."""
 _SOURCE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
@@ -36,14 +43,26 @@ def inner_path(item: Item) -> str:
     return "!".join([item.path.replace("!", "%21"), *members])
 
 
+def inner_place(item: Item) -> Parts:
+    """Return the components of an inner item's place below `<source>.decoded`."""
+    *folders, last = inner_path(replace(item, members=())).encode().split(b"/")
+    for member in item.members:
+        spelled = member.replace("!", "%21").replace("/", "%2F").encode()
+        if b":" in spelled and not spelled.startswith(b"select:"):
+            folders.append(last + b"!")
+            last = spelled[:_LONGEST]
+        else:
+            last += b"!" + spelled
+    return (*folders, last)
+
+
 def place(line: ItemLine) -> Parts:
     """Return where an item goes below the folder; raises for a source that is no plain name."""
     item = line.item
     if _SOURCE.fullmatch(item.source) is None:
         raise NameRefusedError("name-refused", f"source {item.source[:80]!r}: expected a plain name")
     if item.members:
-        inside = inner_path(item).encode("utf-8")
-        return (item.source.encode() + b".decoded", *inside.split(b"/"))
+        return (item.source.encode() + b".decoded", *inner_place(item))
     if line.object is not None and (line.object.get("latest") is False or b"\0" in item.relative_bytes()):
         return beside(line)
     return (item.source.encode(), *item.relative_bytes().split(b"/"))
@@ -53,6 +72,8 @@ def is_called(line: ItemLine, path: str) -> bool:
     """Say whether an item is meant by a path as people write it: of an object, the newest version by its mere path."""
     item = line.item
     if (item.members or item.version is not None) and inner_path(item) == path:
+        return True
+    if item.members and "!".join([item.path, *item.members]) == path:  # as lists show it
         return True
     newest = line.object is None or line.object.get("latest") is True
     return item.path == path and not item.members and newest

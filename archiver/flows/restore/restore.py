@@ -30,7 +30,7 @@ from archiver.flows.marked import Marks, options_for, unasked
 from archiver.flows.reading import Reading, UnknownError, check_source, finished_snapshot, items_of
 from archiver.flows.restore.account import Account, NotRestored, Restored, kind_of, why
 from archiver.flows.restore.facts import give_back, give_time_back, holes_of, write_at
-from archiver.flows.restore.places import beside, inner_path, place, shown
+from archiver.flows.restore.places import beside, place, shown
 from archiver.flows.restore.plan import Plan, Range
 from archiver.flows.restore.rows import check_rows, joined
 from archiver.flows.restore.tree import NameRefusedError, Tree, check_target, open_tree
@@ -41,7 +41,7 @@ from archiver.model.items import CONTENT_STATUSES, ItemLine, Part
 from archiver.model.statement import SnapshotPredicate
 from archiver.proof import canonical
 
-__all__ = ["NotRestored", "Restored", "inner_path", "restore"]
+__all__ = ["NotRestored", "Restored", "restore"]
 
 
 def restore(
@@ -158,11 +158,13 @@ def _plan(reading: Reading, wanted: SnapshotPredicate, choice: _Choice, plan: Pl
         if choice.source not in (None, line.item.source):
             continue
         takes = choice.takes(line)
+        if line.item.members and (line.status == "recorded" or not choice.decoded):
+            continue  # a folder or link inside a container: what it holds has names of its own
         if line.kind == "directory" and line.status not in ("absent", "excluded"):
             plan.add_folder(line, chosen=takes)
             if takes and line.status == "failed":
                 account.missing(line, "failed", why(line), Exit.INCOMPLETE)
-        elif not takes or (line.item.members and not choice.decoded):
+        elif not takes:
             continue
         elif line.status in CONTENT_STATUSES:
             if choice.allows(line, account):

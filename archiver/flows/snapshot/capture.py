@@ -18,11 +18,13 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 
 from archiver.catalog.catalog import Catalog
 from archiver.events import Advanced, Listener, Said
 from archiver.flows.snapshot.beginnings import Beginning, candidates, longest
 from archiver.flows.snapshot.contents import Contents
+from archiver.flows.snapshot.inside import Inside
 from archiver.flows.snapshot.item_lines import (
     basis_of,
     failed_inside,
@@ -49,6 +51,7 @@ from archiver.sources.decode import Damage, decode, sniff
 from archiver.sources.location import Location, Reading, same_state
 from archiver.sources.rotation import beginning_of
 from archiver.sources.rows import document_rows, log_rows
+from archiver.sources.unpack.base import UnpackLimits
 from archiver.writer.journal import Line
 from archiver.writer.rows import Facts
 
@@ -74,12 +77,13 @@ class Capture:
         account: Callable[[Line], None],
         accounted: Callable[[str], bool],
         marker: Marker,
+        unpacking: tuple[UnpackLimits, Path],
         listener: Listener,
     ) -> None:
         """Bind to a source and the place where it is.
 
         `recognise` names the dialect of first lines, `account` enters the line of an item that relies on no rows of
-        this run, `accounted` says whether an item has its line already.
+        this run, `accounted` says whether an item has its line already. `unpacking` has limits and a scratch folder.
         """
         self._source = source
         self._location = location
@@ -92,6 +96,18 @@ class Capture:
         self._accounted = accounted
         self._marker = marker
         self._listener = listener
+        self._inside = Inside(
+            source,
+            streams,
+            catalog,
+            contents,
+            recognise=lambda head: recognise(_first_lines(head)),
+            enter=self._enter,
+            accounted=accounted,
+            limits=unpacking[0],
+            scratch=unpacking[1],
+            listener=listener,
+        )
 
     def file(self, sight: Sight) -> Iterator[ItemLine]:
         """Read a file and enter its line, and that of its content when it is a compressed log."""
@@ -99,12 +115,14 @@ class Capture:
             with self._location.open(sight.found) as opened:
                 head = opened.read(_HEAD)
                 opened.rewind()
-                encoding = sniff(head) if self._kind == "model_logs" else None
-                table = self._kind if encoding is None else "documents"
+                container, encoding = self._holds(opened, head)
+                table = self._kind if container is None and encoding is None else "documents"
                 line = self._whole(sight, opened, table, head)
                 yield self._enter(sight, line, mime.guess(sight.found.path, head) if table == "documents" else None)
                 if encoding is not None:
                     yield from self._content(sight, opened, encoding, line)
+                elif container is not None:
+                    yield from self._members(sight, opened, container, line)
         except ReadProblem as problem:
             yield self._enter(sight, failed_line(sight, problem.problem))
 
@@ -142,12 +160,14 @@ class Capture:
         self._marker.on(outer)
         if outer.status == "unchanged":
             yield from self.reuse_inside(sight)
-        elif self._kind == "model_logs" and outer.table == "documents":
+        elif outer.table == "documents":
             try:
                 with self._location.open(sight.found) as opened:
-                    encoding = sniff(opened.read(_HEAD))
+                    container, encoding = self._holds(opened, opened.read(_HEAD))
                     if encoding is not None and not self._accounted(sight.item.inside(encoding).text()):
                         yield from self._content(sight, opened, encoding, outer)
+                    elif container is not None:
+                        yield from self._inside.lines(sight, opened, container, outer)
             except ReadProblem as problem:  # the container is archived whole, so its content is not lost with the file
                 text = f"{sight.item.path}: archived as it was, but its content was not taken apart: {problem.message}"
                 self._listener(Said(text, "warning"))
@@ -155,10 +175,23 @@ class Capture:
     def reuse_inside(self, sight: Sight) -> Iterator[ItemLine]:
         """Say again what is inside a file that is unchanged."""
         for known in self._catalog.latest_inside(sight.item.source, sight.item.path):
-            if known.status in CONTENT_STATUSES and not self._accounted(known.item.text()):
-                status = known.status if known.status == "damaged" else "unchanged"
-                line = replace(known, status=status, basis=basis_of(sight), observed_at=spell(sight))
+            if known.status != "absent" and not self._accounted(known.item.text()):
+                line = replace(known, observed_at=spell(sight))
+                if known.status in CONTENT_STATUSES:
+                    status = known.status if known.status == "damaged" else "unchanged"
+                    line = replace(line, status=status, basis=basis_of(sight))
                 yield self._enter(sight, line)
+
+    def _holds(self, opened: Reading, head: bytes) -> tuple[str | None, str | None]:
+        """Return which container a file is, and how a compressed log is encoded; at most one of them."""
+        container = self._inside.kind_of(opened, head)
+        opened.rewind()
+        return container, sniff(head) if container is None and self._kind == "model_logs" else None
+
+    def _members(self, sight: Sight, opened: Reading, container: str, outer: ItemLine) -> Iterator[ItemLine]:
+        """Take a container apart; again only when it has changed, when all files are read, or when it never was."""
+        known = outer.status == "unchanged" and not sight.stands_still and list(self.reuse_inside(sight))
+        yield from known or self._inside.lines(sight, opened, container, outer)
 
     def _whole(self, sight: Sight, opened: Reading, table: str, head: bytes) -> ItemLine:
         known = sight.known

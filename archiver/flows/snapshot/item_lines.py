@@ -26,6 +26,7 @@ from archiver.writer.journal import Line
 __all__ = [
     "CHANGED_UNSEEN",
     "basis_of",
+    "bytes_of",
     "failed_inside",
     "failed_line",
     "inner_line",
@@ -108,12 +109,17 @@ def shared_line(sight: Sight, twin: ItemLine) -> ItemLine:
         table=twin.table,
         status="captured",
         reason="rotated" if twin.table == "model_logs" and _same_family(twin.item, sight.item) else "duplicate",
-        detail=f"the bytes of {twin.item.source}/{twin.item.path}",
+        detail=bytes_of(twin),
         observed_at=spell(sight),
         size=twin.size,
         sha256=twin.sha256,
         parts=shared_parts(twin, sight.item),
     )
+
+
+def bytes_of(twin: ItemLine) -> str:
+    """Return the detail of a line whose rows are another item's."""
+    return "the bytes of " + "!".join([f"{twin.item.source}/{twin.item.path}", *twin.item.members])
 
 
 def shared_inside(sight: Sight, item: Item, twin: ItemLine) -> ItemLine:

@@ -26,6 +26,7 @@ from archiver.flows.snapshot import received
 from archiver.flows.snapshot.capture import Capture
 from archiver.flows.snapshot.contents import Contents
 from archiver.flows.snapshot.ends_earlier import dates, ends_earlier
+from archiver.flows.snapshot.inside import unpack_limits
 from archiver.flows.snapshot.item_lines import CHANGED_UNSEEN
 from archiver.flows.snapshot.marking import Marker, marking_of
 from archiver.flows.snapshot.relock import raise_locks
@@ -216,6 +217,7 @@ class _Run:
             account=self._account,
             accounted=session.journal.has_line,
             marker=Marker(self._marking),
+            unpacking=(unpack_limits(session.policy.limits), session.state.spool),
             listener=session.listener,
         )
         try:

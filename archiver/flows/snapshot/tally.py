@@ -35,7 +35,8 @@ class Tally:
     """Counts of one source. `trouble` and `known_trouble` count failed and changed items that count and that do not.
 
     `became` counts captured items by the reason of their line; `lost` names logs that were cut short, written anew or
-    replaced, and `unseen` items whose bytes changed under the same times, five of each.
+    replaced, and `unseen` items whose bytes changed under the same times, five of each. `inside` counts what was found
+    inside items and has bytes in the archive, `closed` what is there and could not be opened, by reason.
     """
 
     source: str
@@ -45,6 +46,8 @@ class Tally:
     new_bytes: int
     records: int
     damaged: int
+    inside: int
+    closed: dict[str, int]
     trouble: int
     known_trouble: int
     examples: tuple[str, ...]
@@ -98,6 +101,8 @@ class _Counting:
         self.new_bytes = 0
         self.records = 0
         self.damaged = 0
+        self.inside = 0
+        self.closed: Counter[str] = Counter()
         self.trouble = 0
         self.known = 0
         self.examples: list[str] = []
@@ -111,6 +116,9 @@ class _Counting:
             self.records += sum(part["count"] for part in words["parts"] if self._is_new(part))
         if "members" in words["item"]:
             self.damaged += status == "damaged"
+            self.inside += status in CONTENT_STATUSES
+            if status == "failed":
+                self.closed[words["reason"]] += 1
             return
         self.statuses[status] += 1
         self.new_bytes += line.new_bytes
@@ -173,6 +181,8 @@ def _tally(source: Source, one: _Counting) -> Tally:
         new_bytes=one.new_bytes,
         records=one.records,
         damaged=one.damaged,
+        inside=one.inside,
+        closed=dict(sorted(one.closed.items())),
         trouble=one.trouble,
         known_trouble=one.known,
         examples=tuple(one.examples),

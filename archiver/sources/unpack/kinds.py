@@ -1,0 +1,79 @@
+r"""Which container this is, and opening it: first bytes decide, as for everything else; a name is not believed.
+
+Word of a policy, and the containers it stands for:
+
+    zip         zip; not Office files, e-books and programs, which are zip inside (`office` takes those apart too)
+    tar         tar
+    compressed  gzip, zstd, bzip2, xz; a tar in one of them is taken apart without a copy of itself
+
+>>> recognise(b"PK\x03\x04...", frozenset({"zip"}))
+'zip'
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from typing import Final
+
+from archiver.sources.compressed import StoppedError
+from archiver.sources.unpack import encodings, tars, zips
+from archiver.sources.unpack.base import Bytes, Member, span
+
+__all__ = ["HEAD", "STREAMED", "beginning", "is_container", "open_container", "recognise", "spell"]
+
+HEAD: Final = 65_536
+"""First bytes that are plenty to recognise a container."""
+
+_WORDS: Final = {"zip": "zip", "tar": "tar"} | dict.fromkeys(encodings.ENCODINGS, "compressed")
+
+STREAMED: Final[dict[str, Callable[[Iterable[bytes]], Iterator[Member]]]] = {"tar": tars.members}
+"""Containers that are read front to back, so that they need no copy when they come out of an encoding."""
+
+_AT_ANY_PLACE: Final[dict[str, Callable[[Bytes], Iterator[Member]]]] = {"zip": zips.members}
+
+
+def recognise(head: bytes, wanted: frozenset[str]) -> str | None:
+    """Return which container begins so, if the policy wants such taken apart."""
+    kind = _sniffed(head)
+    return kind if kind is not None and _WORDS[kind] in wanted else None
+
+
+def is_container(kind: str, file: Bytes, wanted: frozenset[str]) -> bool:
+    """Say whether a file that was recognised is to be taken apart: what is one document is left as one."""
+    return kind != "zip" or "office" in wanted or not zips.is_packaged(file)
+
+
+def open_container(kind: str, file: Bytes) -> Iterator[Member]:
+    """Yield the members; `StoppedError` where the container cannot be followed."""
+    whole = span(file, 0, file.size)
+    if kind in encodings.ENCODINGS:
+        return iter([Member(0, b"", lambda: encodings.decoded(kind, whole))])
+    if kind in STREAMED:
+        return STREAMED[kind](whole)
+    return _AT_ANY_PLACE[kind](file)
+
+
+def spell(kind: str, ordinal: int, name: str) -> str:
+    """Return the member of an item's name."""
+    return encodings.ENCODINGS.get(kind) or f"{kind}:{ordinal}:{name}"
+
+
+def beginning(kind: str, head: bytes, rest: Iterable[bytes] = ()) -> bytes:
+    """Return the first bytes of what an encoding holds."""
+    found = b""
+    with contextlib.suppress(StoppedError):  # what is damaged is found when it is read
+        for piece in encodings.decoded(kind, chain([head], rest)):
+            found += piece
+            if len(found) >= HEAD:
+                break
+    return found[:HEAD]
+
+
+def _sniffed(head: bytes) -> str | None:
+    if zips.sniffed(head):
+        return "zip"
+    if tars.sniffed(head):
+        return "tar"
+    return encodings.sniffed(head)

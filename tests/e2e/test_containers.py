@@ -1,0 +1,393 @@
+"""Containers: what is inside is an item of its own, found, verified, restored and proven; what is not is said."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import random
+import struct
+import tarfile
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from archiver.catalog.catalog import Catalog
+from archiver.events import silent
+from archiver.flows import deliver
+from archiver.flows.prove.prove import check_proof, prove
+from archiver.flows.reading import open_reading
+from archiver.flows.restore.restore import restore
+from archiver.flows.state import StateFolder
+
+Entries = Iterable[tuple[str, bytes]]
+
+
+def zipped(*entries: tuple[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", method) as file:
+        for name, data in entries:
+            file.writestr(zipfile.ZipInfo(name), data, method)
+    return packed.getvalue()
+
+
+def tarred(*entries: tuple[str, bytes], mode: str = "w", form: int = tarfile.PAX_FORMAT) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode=mode, format=form) as file:
+        for name, data in entries:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            file.addfile(info, io.BytesIO(data))
+    return packed.getvalue()
+
+
+def settled(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        os.utime(path, (1_600_000_000, 1_600_000_000))
+
+
+@pytest.fixture(autouse=True)
+def _something_in_every_source(organisation) -> None:
+    (organisation.logs / "a.log").write_bytes(b"a line\n")
+
+
+def lines(place, source: str = "papers") -> dict[str, object]:
+    """Return the newest line of every item of a source, by path and members."""
+    catalog = Catalog(StateFolder(place.policy.state).catalog, read_only=True)
+    try:
+        found = catalog.lines_of(catalog.last_snapshot().id)
+        return {"!".join([line.item.path, *line.item.members]): line for line in found if line.item.source == source}
+    finally:
+        catalog.close()
+
+
+def statuses(place) -> dict[str, tuple[str, str | None]]:
+    return {name: (line.status, line.reason) for name, line in lines(place).items()}
+
+
+def restored(place, target: Path) -> dict[str, bytes]:
+    """Restore with what is inside, and return the files that hold it, below `papers.decoded`."""
+    with open_reading(place.policy, None, clock=place.clock, listener=silent) as reading:
+        restore(reading, to=target, decoded=True, listener=silent)
+    for path in place.papers.rglob("*"):
+        if path.is_file():
+            assert (target / "papers" / path.relative_to(place.papers)).read_bytes() == path.read_bytes()
+    below = target / "papers.decoded"
+    return {str(path.relative_to(below)): path.read_bytes() for path in below.rglob("*") if path.is_file()}
+
+
+INNER = zipped(("a.txt", b"deep\n"), ("../../evil.txt", b"slip\n"))
+
+
+def test_what_is_inside_comes_back_by_itself(organisation, tmp_path, verified):
+    (organisation.papers / "export.zip").write_bytes(zipped(("b/", b""), ("b/c.txt", b"one"), ("in.zip", INNER)))
+    (organisation.papers / "a.tgz").write_bytes(tarred(("x", b"two"), ("in.zip", INNER), mode="w:gz"))
+    (organisation.papers / "r.csv.gz").write_bytes(gzip.compress(b"a,b\n"))
+    assert organisation.take().exit == 0
+    verified(organisation)
+    assert restored(organisation, tmp_path / "back") == {
+        "export.zip!/zip:1:b%2Fc.txt": b"one",
+        "export.zip!/zip:2:in.zip": INNER,
+        "export.zip!/zip:2:in.zip!/zip:0:a.txt": b"deep\n",
+        "export.zip!/zip:2:in.zip!/zip:1:..%2F..%2Fevil.txt": b"slip\n",
+        "a.tgz!gzip!/tar:0:x": b"two",
+        "a.tgz!gzip!/tar:1:in.zip": INNER,
+        "a.tgz!gzip!/tar:1:in.zip!/zip:0:a.txt": b"deep\n",
+        "a.tgz!gzip!/tar:1:in.zip!/zip:1:..%2F..%2Fevil.txt": b"slip\n",
+        "r.csv.gz!gzip": b"a,b\n",
+    }
+    assert not list(tmp_path.rglob("evil.txt"))
+
+
+def test_a_member_is_proven_by_the_name_that_lists_show(organisation):
+    (organisation.papers / "export.zip").write_bytes(zipped(("b/c.txt", b"one")))
+    organisation.take()
+    with open_reading(organisation.policy, None, clock=organisation.clock, listener=silent) as reading:
+        proof = prove(reading, "papers", "export.zip!zip:0:b/c.txt", 0)
+        assert proof == prove(reading, "papers", "export.zip!zip:0:b%2Fc.txt", 0)
+        checked = check_proof(proof, reading.trust)
+    assert (checked.path, checked.members, checked.raw) == ("export.zip", ("zip:0:b/c.txt",), b"one")
+
+
+def test_bytes_that_are_in_the_archive_are_stored_once(organisation, tmp_path, verified):
+    photo = random.Random(1).randbytes(100_000)
+    (organisation.papers / "photo.raw").write_bytes(photo)
+    (organisation.papers / "z1.zip").write_bytes(zipped(("p", photo), ("q", photo), method=zipfile.ZIP_STORED))
+    (organisation.papers / "z2.tar").write_bytes(tarred(("p", photo)))
+    organisation.take()
+    found = lines(organisation)
+    shared = [name for name, line in found.items() if line.parts and line.parts[0].of is not None]
+    assert sorted(shared) == ["z1.zip!zip:0:p", "z1.zip!zip:1:q", "z2.tar!tar:0:p"]
+    assert found["z1.zip!zip:1:q"].reason == "duplicate"
+    verified(organisation)
+    assert set(restored(organisation, tmp_path / "back").values()) == {photo}
+
+
+def test_an_unchanged_container_is_not_taken_apart_again_and_a_changed_one_gives_what_is_new(organisation, verified):
+    path = organisation.papers / "export.zip"
+    broken = ("broken.zip", INNER[:-40])
+    path.write_bytes(zipped(("a", b"one"), ("b", b"two"), broken))
+    settled(organisation.papers)
+    organisation.take()
+    before = statuses(organisation)
+    assert organisation.take().batches == {"items": 1}
+    failed = ("failed", "truncated")
+    kept = dict.fromkeys([name for name, (status, _) in before.items() if status == "captured"], ("unchanged", None))
+    assert statuses(organisation) == {**kept, "export.zip!zip:2:broken.zip!zip:0:": failed}
+    path.write_bytes(zipped(("a", b"one"), ("b", b"changed")))
+    organisation.take()
+    assert statuses(organisation) == {
+        "export.zip": ("captured", None),
+        "export.zip!zip:0:a": ("unchanged", None),
+        "export.zip!zip:1:b": ("captured", None),
+        "export.zip!zip:2:broken.zip": ("absent", None),
+        "export.zip!zip:2:broken.zip!zip:0:": ("absent", None),
+    }
+    verified(organisation)
+
+
+def test_reading_all_again_takes_containers_apart_again_that_the_policy_did_not_want_before(organisation):
+    organisation.write_policy(lambda text: text.replace('include: ["**"]', 'include: ["**"]\n    unpack: []', 1))
+    (organisation.papers / "export.zip").write_bytes(zipped(("a", b"one")))
+    settled(organisation.papers)
+    organisation.take()
+    assert list(statuses(organisation)) == ["export.zip"]
+    organisation.write_policy()
+    organisation.take(rehash=True)
+    assert statuses(organisation) == {"export.zip": ("unchanged", None), "export.zip!zip:0:a": ("captured", None)}
+
+
+def test_logs_in_an_archive_are_logs_and_the_rest_are_documents(organisation, verified):
+    log = b'{"request_id":"r","model":"m"}\n' * 3
+    packed = tarred(
+        ("a.jsonl", log), ("b.png", b"\x89PNG\r\n\x1a\n\0"), ("c.jsonl.gz", gzip.compress(log)), mode="w:gz"
+    )
+    (organisation.papers / "note").write_bytes(b"-")
+    (organisation.logs / "day.tar.gz").write_bytes(packed)
+    organisation.take()
+    found = {name: (line.table, line.status) for name, line in lines(organisation, "logs").items()}
+    assert found == {
+        "a.log": ("model_logs", "captured"),
+        "day.tar.gz": ("documents", "captured"),
+        "day.tar.gz!gzip!tar:0:a.jsonl": ("model_logs", "captured"),
+        "day.tar.gz!gzip!tar:1:b.png": ("documents", "captured"),
+        "day.tar.gz!gzip!tar:2:c.jsonl.gz": ("documents", "captured"),
+        "day.tar.gz!gzip!tar:2:c.jsonl.gz!gzip": ("model_logs", "captured"),
+    }
+    verified(organisation)
+
+
+def test_office_files_stay_one_document(organisation, shared_data):
+    for name in ("testWORD.docx", "testEXCEL.xlsx", "testODTStyles3.odt", "testEPUB.epub", "testPPT.pptx"):
+        (organisation.papers / name).write_bytes((shared_data / "documents" / "office" / name).read_bytes())
+    organisation.take()
+    assert all("!" not in name for name in lines(organisation))
+
+
+def test_real_archives_hold_the_same_files_in_zip_and_tar(organisation, shared_data, tmp_path, verified):
+    names = ("test-documents.zip", "test-documents.tgz")
+    for name in names:
+        (organisation.papers / name).write_bytes((shared_data / "documents" / "office" / name).read_bytes())
+    assert organisation.take().exit == 0
+    verified(organisation)
+    back = restored(organisation, tmp_path / "back")
+    with zipfile.ZipFile(organisation.papers / names[0]) as file:
+        for number, info in enumerate(file.infolist()):
+            assert back[f"{names[0]}!/zip:{number}:{info.filename.replace('/', '%2F')}"] == file.read(info)
+    with tarfile.open(organisation.papers / names[1]) as file:
+        for number, info in enumerate(file.getmembers()):
+            if not info.isfile():
+                continue
+            name = f"{names[1]}!gzip!/tar:{number}:{info.name.replace('/', '%2F')}"
+            assert back[name] == file.extractfile(info).read()
+
+
+# What is wrong
+
+
+def patched(data: bytes, at: int, what: bytes) -> bytes:
+    return data[:at] + what + data[at + len(what) :]
+
+
+def overlapping(times: int) -> bytes:
+    """Return a zip whose entries all name the same bytes."""
+    one = zipped(("a", bytes(1 << 20)))
+    at = one.index(b"PK\x01\x02")
+    entry, end = one[at : one.index(b"PK\x05\x06")], one[one.index(b"PK\x05\x06") :]
+    words = struct.pack("<HHL", times, times, len(entry) * times)
+    return one[:at] + entry * times + patched(end, 8, words)
+
+
+def nested(times: int) -> bytes:
+    data = b"the innermost"
+    for _ in range(times):
+        data = zipped(("in.zip", data))
+    return data
+
+
+ONE = zipped(("a.txt", b"some text " * 100), ("b.txt", b"other"))
+STORED = zipped(("a.txt", b"some text"), ("b.txt", b"other"), method=zipfile.ZIP_STORED)
+DIRECTORY = ONE.index(b"PK\x01\x02")
+TAR = tarred(("a", b"one"), ("b", b"two" * 1000), form=tarfile.USTAR_FORMAT)
+BAD = {
+    "cut.zip": (ONE[:-30], {"zip:0:": ("failed", "truncated")}),
+    "no-entry.zip": (patched(ONE, DIRECTORY, b"XX"), {"zip:0:": ("failed", "corrupt")}),
+    "count.zip": (
+        patched(ONE, len(ONE) - 12, struct.pack("<H", 7)),
+        {"zip:0:a.txt": ("captured", None), "zip:1:b.txt": ("captured", None), "zip:2:": ("failed", "corrupt")},
+    ),
+    "encrypted.zip": (
+        patched(ONE, DIRECTORY + 8, b"\x01"),
+        {"zip:0:a.txt": ("failed", "encrypted"), "zip:1:b.txt": ("captured", None)},
+    ),
+    "method.zip": (
+        patched(ONE, DIRECTORY + 10, b"\x62"),
+        {"zip:0:a.txt": ("failed", "unsupported"), "zip:1:b.txt": ("captured", None)},
+    ),
+    "crc.zip": (
+        patched(STORED, STORED.index(b"some text"), b"S"),
+        {"zip:0:a.txt": ("damaged", "corrupt"), "zip:1:b.txt": ("captured", None)},
+    ),
+    "size.zip": (
+        patched(STORED, STORED.index(b"PK\x01\x02") + 24, b"\x03"),
+        {"zip:0:a.txt": ("damaged", "corrupt"), "zip:1:b.txt": ("captured", None)},
+    ),
+    "local.zip": (
+        patched(ONE, 0, b"PK\x03\x04")[:DIRECTORY] + patched(ONE[DIRECTORY:], 42, b"\x09"),
+        {"zip:0:a.txt": ("failed", "corrupt"), "zip:1:b.txt": ("captured", None)},
+    ),
+    "cut.tar": (TAR[:2000], {
+        "tar:0:a": ("captured", None), "tar:1:b": ("damaged", "truncated"), "tar:2:": ("failed", "truncated"),
+    }),
+    "header.tar": (
+        patched(TAR, 1024, b"X"),
+        {"tar:0:a": ("captured", None), "tar:1:": ("failed", "corrupt")},
+    ),
+    "no-end.tar": (TAR[:1024], {"tar:0:a": ("captured", None), "tar:1:": ("failed", "truncated")}),
+    "garbage.tar": (TAR + b"not a tar", {
+        "tar:0:a": ("captured", None), "tar:1:b": ("captured", None), "tar:2:": ("failed", "trailing-garbage"),
+    }),
+    "cut.tgz": (gzip.compress(TAR[:2000])[:-8], {
+        "gzip!tar:0:a": ("captured", None), "gzip!tar:1:b": ("damaged", "truncated"),
+        "gzip!tar:2:": ("failed", "truncated"),
+    }),
+    "cut.csv.gz": (gzip.compress(random.Random(1).randbytes(5000))[:3000], {"gzip": ("damaged", "truncated")}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_is_wrong_is_said_and_the_container_is_whole(organisation, name, tmp_path, verified):
+    data, expected = BAD[name]
+    (organisation.papers / name).write_bytes(data)
+    done = organisation.take()
+    assert (done.exit, done.tallies[0].counts.captured) == (0, 1)
+    found = {member.removeprefix(f"{name}!"): said for member, said in statuses(organisation).items() if member != name}
+    assert found == expected
+    verified(organisation)
+    restored(organisation, tmp_path / "back")
+
+
+# Limits
+
+
+def limited(organisation, words: str) -> None:
+    organisation.write_policy(lambda text: text.replace("limits: {", f"limits: {{{words}, "))
+
+
+def test_a_container_too_deep_is_kept_and_said(organisation, verified):
+    limited(organisation, "unpack_depth: 2")
+    (organisation.papers / "n.zip").write_bytes(nested(4))
+    organisation.take()
+    inside = "n.zip!zip:0:in.zip"
+    assert statuses(organisation) == {
+        "n.zip": ("captured", None),
+        inside: ("captured", None),
+        f"{inside}!zip:0:in.zip": ("captured", None),
+        f"{inside}!zip:0:in.zip!zip:0:": ("failed", "too-deep"),
+    }
+    verified(organisation)
+
+
+def test_a_zip_that_holds_itself_ends_at_the_depth_limit(organisation):
+    """A quine cannot be made here; what it does to a reader is the same bytes again at every depth."""
+    limited(organisation, "unpack_depth: 64")
+    (organisation.papers / "n.zip").write_bytes(nested(70))
+    organisation.take()
+    found = statuses(organisation)
+    assert (len(found), [said for said in found.values() if said[0] == "failed"]) == (66, [("failed", "too-deep")])
+
+
+@pytest.mark.parametrize("packed", [overlapping(50), zipped(*[(str(n), bytes(1 << 20)) for n in range(50)])])
+def test_a_bomb_ends_at_the_limit_and_what_follows_is_said(organisation, packed, verified):
+    limited(organisation, "unpack_bytes: 10MiB")
+    (organisation.papers / "bomb.zip").write_bytes(packed)
+    done = organisation.take()
+    found = statuses(organisation)
+    assert len(found) == 13
+    assert found["bomb.zip!zip:11:"] == ("failed", "too-large")
+    assert done.tallies[0].closed == {"too-large": 2}
+    verified(organisation)
+
+
+def test_a_bomb_in_bombs_shares_one_limit(organisation):
+    limited(organisation, "unpack_bytes: 5MiB")
+    bomb = zipped(*[(str(number), bytes(1 << 20)) for number in range(20)])
+    (organisation.papers / "bomb.zip").write_bytes(zipped(("1.zip", bomb), ("2.zip", bomb)))
+    organisation.take()
+    found = statuses(organisation)
+    assert found["bomb.zip!zip:1:"] == ("failed", "too-large")
+    assert sum(line.size or 0 for name, line in lines(organisation).items() if line.parts) < 6 << 20
+
+
+def test_too_many_members_are_said(organisation):
+    limited(organisation, "unpack_members: 3")
+    (organisation.papers / "m.tar").write_bytes(tarred(*[(str(number), b"x") for number in range(9)]))
+    organisation.take()
+    assert statuses(organisation)["m.tar!tar:3:"] == ("failed", "too-many-members")
+    assert len(statuses(organisation)) == 5
+
+
+# A killed run
+
+
+class Killed(BaseException):
+    """What no handler catches."""
+
+
+def killed_after(number: int, real):
+    left = [number]
+
+    def deliver_one(*arguments):
+        if not left[0]:
+            raise Killed
+        left[0] -= 1
+        return real(*arguments)
+
+    return deliver_one
+
+
+def test_a_run_that_was_killed_at_any_batch_ends_with_the_same_rows(organisations, monkeypatch, verified):
+    photo = random.Random(2)
+    parts = [(f"{number}", photo.randbytes(9_000_000 if number == 3 else 300_000)) for number in range(8)]
+    packed = tarred(*parts, ("in.zip", zipped(*parts[:2], ("late", photo.randbytes(300_000)))), mode="w:gz")
+    for number in (0, 2, 4, 5):
+        place = organisations(batch="1MiB")
+        (place.logs / "a.log").write_bytes(b"a line\n")
+        (place.papers / "a.tgz").write_bytes(packed)
+        with monkeypatch.context() as patch:
+            patch.setattr(deliver, "deliver", killed_after(number, deliver.deliver))
+            with pytest.raises(Killed):
+                place.take()
+        place.take()
+        found = lines(place)
+        assert {line.status for line in found.values()} == {"captured"}
+        assert {name.rpartition(":")[2]: line.size for name, line in found.items()} == {
+            "a.tgz": len(packed), **{name: len(data) for name, data in parts},
+            "in.zip": found["a.tgz!gzip!tar:8:in.zip"].size, "late": 300_000,
+        }  # fmt: skip
+        assert found["a.tgz!gzip!tar:8:in.zip!zip:0:0"].parts[0].of is not None
+        verified(place)
+        back = restored(place, place.root / "back")
+        assert all(back[f"a.tgz!gzip!/tar:{ordinal}:{name}"] == data for ordinal, (name, data) in enumerate(parts))
