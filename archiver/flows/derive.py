@@ -75,7 +75,7 @@ class IndexDeriver:
                 yield from ((batch, _items(batch)) for batch in rows())
             case "documents", 1:
                 yield from self._documents(predicate, rows)
-            case "model_logs", 1:
+            case "model_logs", 1 | 2:
                 yield from self._model_logs(predicate, rows())
 
     # documents
@@ -119,12 +119,17 @@ class IndexDeriver:
         for batch in batches:
             pieces, ending = _pieces(predicate, batch, before)
             begins_unseen = is_first and before is None and predicate.number > 0 and batch["offset"][0].as_py() > 0
-            yield batch, self._log_columns(batch, pieces, first=int(begins_unseen and not pieces[0]))
+            yield (
+                batch,
+                self._log_columns(
+                    batch, pieces, version=predicate.table_version, first=int(begins_unseen and not pieces[0])
+                ),
+            )
             before, is_first = ending, False
         if before is not None:
             self._keep(predicate, before)
 
-    def _log_columns(self, batch: pa.RecordBatch, pieces: list[bool], *, first: int) -> Columns:
+    def _log_columns(self, batch: pa.RecordBatch, pieces: list[bool], *, version: int, first: int) -> Columns:
         """Derive the columns of some rows, those before `first` and withheld ones left out."""
         named = batch["dialect"].to_pylist()
         there = [place for place in range(first, batch.num_rows) if batch["raw"][place].is_valid]
@@ -136,8 +141,8 @@ class IndexDeriver:
             for dialect, places in itertools.groupby(range(len(known)), key=lambda place: named[known[place]]):
                 some = list(places)
                 flags = [pieces[known[place]] for place in some]
-                runs.append(self._logs.project(dialect, raw.slice(some[0], len(some)), flags))
-            for name, columns in zip(self._logs.columns, zip(*runs, strict=True), strict=True):
+                runs.append(self._logs.project(dialect, raw.slice(some[0], len(some)), flags, version))
+            for name, columns in zip(self._logs.columns(version), zip(*runs, strict=True), strict=True):
                 found[name] = _laid_over(batch, name, pa.concat_arrays(columns), known)
         if len(known) < len(there):
             found["what the dialect reads"] = None

@@ -13,7 +13,7 @@ Of a column's candidates the first that is present wins: its conditions hold, an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
@@ -22,6 +22,8 @@ from archiver.model.json_path import Path
 __all__ = [
     "CONTENT_STATUSES",
     "DERIVED_FIELDS",
+    "EVENT_COUNT",
+    "FIELDS",
     "INNER",
     "OPAQUE",
     "Candidate",
@@ -29,13 +31,16 @@ __all__ = [
     "Condition",
     "ContentRule",
     "Dialect",
+    "Fields",
     "Kind",
     "LinePattern",
     "TimeCandidate",
     "ValueType",
 ]
 
-DERIVED_FIELDS: Final[tuple[tuple[str, str], ...]] = (
+Fields = tuple[tuple[str, str], ...]
+
+_FIRST_FIELDS: Final[Fields] = (
     ("dialect", "string"),
     ("parse_status", "string"),
     ("parse_error", "string"),
@@ -70,7 +75,57 @@ DERIVED_FIELDS: Final[tuple[tuple[str, str], ...]] = (
     ("error_type", "string"),
     ("error_message", "string"),
 )
-"""The columns of `model_logs` that a dialect derives, in order, each with its type in words."""
+_SECOND_FIELDS: Final[Fields] = (
+    ("event_count", "int64"),
+    ("parent_span_id", "string"),
+    ("previous_response_id", "string"),
+    ("org_id", "string"),
+    ("api_key_hash", "string"),
+    ("client_address", "string"),
+    ("user_agent", "string"),
+    ("host_name", "string"),
+    ("log_iostream", "string"),
+    ("log_tag", "string"),
+    ("log_group", "string"),
+    ("log_stream", "string"),
+    ("k8s_namespace", "string"),
+    ("k8s_pod", "string"),
+    ("k8s_pod_uid", "string"),
+    ("k8s_container", "string"),
+    ("k8s_container_id", "string"),
+    ("k8s_node", "string"),
+    ("kafka_topic", "string"),
+    ("kafka_partition", "int64"),
+    ("kafka_offset", "int64"),
+    ("kafka_key", "string"),
+    ("gen_ai_output_type", "string"),
+    ("gen_ai_request_choice_count", "int64"),
+    ("gen_ai_request_top_k", "float64"),
+    ("gen_ai_request_frequency_penalty", "float64"),
+    ("gen_ai_request_presence_penalty", "float64"),
+    ("gen_ai_request_seed", "int64"),
+    ("gen_ai_request_stop_sequences", "string_list"),
+    ("gen_ai_usage_cache_creation_input_tokens", "int64"),
+    ("openai_response_system_fingerprint", "string"),
+    ("openai_response_service_tier", "string"),
+    ("http_request_method", "string"),
+    ("http_request_target", "string"),
+    ("request_body_size", "int64"),
+    ("response_body_size", "int64"),
+    ("cost_usd", "decimal"),
+    ("moderation_flagged", "bool"),
+    ("media_uri", "string"),
+    ("media_respects_moderation", "bool"),
+)
+
+FIELDS: Final[dict[int, Fields]] = {1: _FIRST_FIELDS, 2: _FIRST_FIELDS + _SECOND_FIELDS}
+"""What a dialect derives for each version of the table `model_logs`, in order, each with its type in words."""
+
+DERIVED_FIELDS: Final = FIELDS[max(FIELDS)]
+"""What is derived for the version that is written today."""
+
+EVENT_COUNT: Final = "event_count"
+"""How many events a record of several holds; its other columns are those of the first."""
 
 CONTENT_STATUSES: Final = ("full", "truncated", "redacted", "referenced", "absent", "encrypted", "fragment", "unknown")
 
@@ -90,6 +145,8 @@ class ValueType(StrEnum):
     INT64 = "int64"
     FLOAT64 = "float64"
     BOOL = "bool"
+    DECIMAL = "decimal"
+    """Exactly what the number says, of at most 14 digits before the point and 24 behind it."""
     STRING_LIST = "string_list"
     """The strings of an array, or of a `[*]` path; null and absent members are left out."""
 
@@ -106,12 +163,16 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Condition:
-    """A value is there and not null (both None), is of a kind, is one of some strings, or is not there (`absent`)."""
+    """A value is there and not null (all None), is of a kind, is one of some strings, or is not there (`absent`).
+
+    With `none_of` it is there and is none of these strings.
+    """
 
     path: Path
     kind: Kind | None = None
     one_of: tuple[str, ...] | None = None
     absent: bool = False
+    none_of: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -119,11 +180,13 @@ class Candidate:
     """A place where a column's value may stand; counts only where every condition holds.
 
     `constant`: whatever stands there, the column's value is this text, as only one maker writes the name at all.
+    `exponent`: what stands there counts units of this power of ten (a decimal's alone).
     """
 
     path: Path
     when: tuple[Condition, ...] = ()
     constant: str | None = None
+    exponent: int = 0
 
 
 @dataclass(frozen=True)
@@ -145,7 +208,8 @@ class Column:
     """Where a column's value stands and how it is taken over.
 
     `mismatch_absent`: the path is a guess at a common name, so a value of another JSON kind counts as absent.
-    `empty_absent`: the producer writes "" for what it does not have, so an empty string counts as absent. `mapping`
+    `empty_absent`: the producer writes "" for what it does not have, so an empty string counts as absent.
+    `text_numbers`: the producer writes numbers as strings, so a string that spells a JSON number is that. `mapping`
     turns the values it names into others; any other string is then null, without a reason.
     """
 
@@ -155,6 +219,7 @@ class Column:
     mismatch_absent: bool = False
     mapping: tuple[tuple[str, str], ...] | None = None
     empty_absent: bool = False
+    text_numbers: bool = False
 
 
 @dataclass(frozen=True)
@@ -183,6 +248,8 @@ class Dialect:
     """One way of writing model logs; `is_read` False reads nothing out of a record.
 
     A carrier has the column `INNER`; where `needs_line_end`, a carried text without a line end is a piece of one.
+    `events`: the arrays, each in a member of the one before, whose last holds the events of a record; what is derived
+    is the first event's. `table_version`: for which version of the table.
     """
 
     id: str
@@ -196,6 +263,15 @@ class Dialect:
     content: tuple[ContentRule, ...] = ()
     event_time: tuple[TimeCandidate, ...] = ()
     columns: tuple[Column, ...] = ()
+    events: tuple[Path, ...] = ()
+    table_version: int = max(FIELDS)
+
+    def at(self, version: int) -> Dialect:
+        """Return the dialect as it derives the columns of a version of the table: without those that came later."""
+        names = {name for name, _ in FIELDS[version]} | {INNER}
+        return replace(
+            self, table_version=version, columns=tuple(column for column in self.columns if column.name in names)
+        )
 
     @property
     def is_carrier(self) -> bool:
@@ -203,9 +279,15 @@ class Dialect:
         return any(column.name == INNER for column in self.columns)
 
     @property
-    def fields(self) -> tuple[tuple[str, str], ...]:
+    def fields(self) -> Fields:
         """Return name and type of what is derived, in order."""
-        return (*DERIVED_FIELDS, (INNER, "string")) if self.is_carrier else DERIVED_FIELDS
+        fields = FIELDS[self.table_version]
+        return (*fields, (INNER, "string")) if self.is_carrier else fields
+
+    @property
+    def is_plain(self) -> bool:
+        """Say whether any JSON reader walks the paths: no lists of keys and values, no events in arrays of arrays."""
+        return len(self.events) < 2 and not any(path.has_keyed for path in self.paths())  # noqa: PLR2004 - one array
 
     def paths(self) -> tuple[Path, ...]:
         """Return every path that the derivation reads, each once, in the order of first use."""

@@ -23,7 +23,18 @@ from typing import Final
 from archiver.model.dialect import INNER, Dialect
 from archiver.model.dialect_reference import Derived, derive
 
-__all__ = ["MAX_STEPS", "SEPARATOR", "TIME", "Chain", "derive_chain", "goes_on", "parse_chain", "spell_chain"]
+__all__ = [
+    "MAX_STEPS",
+    "SEPARATOR",
+    "TIME",
+    "Chain",
+    "derive_chain",
+    "goes_on",
+    "joined",
+    "marked",
+    "parse_chain",
+    "spell_chain",
+]
 
 Chain = tuple[Dialect, ...]
 
@@ -58,30 +69,28 @@ def derive_chain(chain: Chain, raw: bytes, *, whole: bool = True) -> dict[str, D
     return row | {"dialect": spell_chain(chain)}
 
 
-def goes_on(dialect: Dialect, row: Mapping[str, Derived]) -> bool:
-    """Say whether the text that a carrier gave is to be read, marking it as a piece where it is one."""
-    return isinstance(row[INNER], str) and row["content_status"] != "fragment" and not _is_cut(dialect, row)
+def marked(dialect: Dialect, row: dict[str, Derived], *, named: bool) -> dict[str, Derived]:
+    """Return the row of one step, marked as a piece where its text is cut, its reasons behind its name if `named`."""
+    text, error = row.get(INNER), row["parse_error"]
+    if named and error is not None:
+        row = row | {"parse_error": f"{dialect.id}: {error}"}
+    is_cut = dialect.needs_line_end and isinstance(text, str) and not text.endswith("\n")
+    return row | {"content_status": "fragment"} if is_cut else row
 
 
-def _is_cut(dialect: Dialect, row: Mapping[str, Derived]) -> bool:
-    text = row[INNER]
-    return dialect.needs_line_end and isinstance(text, str) and not text.endswith("\n")
+def goes_on(row: Mapping[str, Derived]) -> bool:
+    """Say whether the text that a marked row gives is to be read."""
+    return isinstance(row.get(INNER), str) and row["content_status"] != "fragment"
 
 
 def _derive(chain: Chain, raw: bytes, *, whole: bool, named: bool) -> dict[str, Derived]:
-    row = derive(chain[0], raw, whole=whole)
-    if named and row["parse_error"] is not None:
-        row["parse_error"] = f"{chain[0].id}: {row['parse_error']}"
-    if len(chain) == 1:
+    row = marked(chain[0], derive(chain[0], raw, whole=whole), named=named)
+    if len(chain) == 1 or not goes_on(row):
         return row
-    if _is_cut(chain[0], row):
-        row["content_status"] = "fragment"
-    if not goes_on(chain[0], row):
-        return row
-    return _joined(row, _derive(chain[1:], str(row[INNER]).encode(), whole=True, named=named))
+    return joined(row, _derive(chain[1:], str(row[INNER]).encode(), whole=True, named=named))
 
 
-def _joined(outer: Mapping[str, Derived], inner: Mapping[str, Derived]) -> dict[str, Derived]:
+def joined(outer: Mapping[str, Derived], inner: Mapping[str, Derived]) -> dict[str, Derived]:
     """Return the row of a carrier and of what it carries."""
     names = [name for name in outer if name not in _OWN]
     reasons = [str(row["parse_error"]) for row in (outer, inner) if row["parse_error"] is not None]

@@ -21,6 +21,7 @@ from archiver.errors import UsageError
 from archiver.model.dialect import (
     CONTENT_STATUSES,
     DERIVED_FIELDS,
+    EVENT_COUNT,
     INNER,
     Candidate,
     Column,
@@ -32,7 +33,7 @@ from archiver.model.dialect import (
     TimeCandidate,
     ValueType,
 )
-from archiver.model.json_path import parse_path
+from archiver.model.json_path import Step, parse_path, spell
 from archiver.model.line_pattern import check_pattern
 from archiver.model.published import schemas_folder
 
@@ -41,11 +42,12 @@ __all__ = ["json_schema", "load_dialects", "parse_dialect"]
 _FITTING: Final = {
     "string": {ValueType.STRING, ValueType.IDENTIFIER},
     "int64": {ValueType.INT64},
+    "decimal": {ValueType.DECIMAL},
     "float64": {ValueType.FLOAT64},
     "bool": {ValueType.BOOL},
     "string_list": {ValueType.STRING_LIST},
 }
-_OWN: Final = ("dialect", "parse_status", "parse_error", "content_status")
+_OWN: Final = ("dialect", "parse_status", "parse_error", "content_status", EVENT_COUNT)
 _COLUMNS: Final = {
     name: kind for name, kind in DERIVED_FIELDS if name not in _OWN and not name.startswith("event_time")
 }
@@ -60,16 +62,17 @@ class _Strict(BaseModel):
 
 
 class ConditionFile(_Strict):
-    """A test on one value of a record: that it is there, or is not (null is not), of a kind, or one of some strings."""
+    """A test on one value of a record: it is there, or is not (null is not), of a kind, one of some strings, none."""
 
     path: PathText
     is_: Literal["present", "absent", "object", "array", "string", "number", "bool"] | None = Field(None, alias="is")
     one_of: Annotated[tuple[PlainText, ...], Field(strict=False, min_length=1)] | None = None
+    none_of: Annotated[tuple[PlainText, ...], Field(strict=False, min_length=1)] | None = None
 
     @model_validator(mode="after")
     def _one_question(self) -> ConditionFile:
-        if (self.is_ is None) == (self.one_of is None):
-            raise ValueError('a condition has either "is" or "one_of"')
+        if [self.is_, self.one_of, self.none_of].count(None) != 2:  # noqa: PLR2004 - all but one
+            raise ValueError('a condition has either "is" or "one_of" or "none_of"')
         return self
 
     def value(self) -> Condition:
@@ -78,7 +81,7 @@ class ConditionFile(_Strict):
         path = parse_path(self.path)
         if path.has_every:
             raise ValueError(f"condition {path}: expected one value, found [*]")
-        return Condition(path, kind, self.one_of, absent=self.is_ == "absent")
+        return Condition(path, kind, self.one_of, absent=self.is_ == "absent", none_of=self.none_of)
 
 
 Conditions = Annotated[tuple[ConditionFile, ...], Field(strict=False)]
@@ -96,13 +99,17 @@ class CandidateFile(_Strict):
 
 
 class PlaceFile(CandidateFile):
-    """A path that counts only where every condition holds; with "as" the value is that text, whatever stands there."""
+    """A path that counts only where every condition holds; with "as" the value is that text, whatever stands there.
+
+    With "exponent" the number there, a decimal, counts units of this power of ten.
+    """
 
     as_: Annotated[PlainText, Field(min_length=1)] | None = Field(None, alias="as")
+    exponent: Annotated[int, Field(ge=-24, le=0)] = 0
 
     def value(self) -> Candidate:
         """Return the candidate inside."""
-        return replace(super().value(), constant=self.as_)
+        return replace(super().value(), constant=self.as_, exponent=self.exponent)
 
 
 class TimeFile(CandidateFile):
@@ -115,11 +122,12 @@ class TimeFile(CandidateFile):
 class ColumnFile(_Strict):
     """Where a column's value stands: of the paths the first that is present wins."""
 
-    type: Literal["string", "identifier", "int64", "float64", "bool", "string_list"]
+    type: Literal["string", "identifier", "int64", "float64", "decimal", "bool", "string_list"]
     path: PathText | None = None
     paths: Annotated[tuple[PathText | PlaceFile, ...], Field(strict=False, min_length=1)] | None = None
     mismatch: Literal["reason", "absent"] = "reason"
     empty: Literal["value", "absent"] = "value"
+    text: Literal["text", "number"] = "text"
     map: dict[PlainText, PlainText] | None = None
 
     @model_validator(mode="after")
@@ -132,6 +140,10 @@ class ColumnFile(_Strict):
             raise ValueError('a column has either "map" or candidates with "as"')
         if self.type not in ("string", "identifier") and (self.empty == "absent" or self._has_constant()):
             raise ValueError('"empty" and "as" are for columns of type string or identifier')
+        if self.type not in ("int64", "float64", "decimal") and self.text == "number":
+            raise ValueError('"text": "number" is for columns of numbers')
+        if self.type != "decimal" and any(isinstance(one, PlaceFile) and one.exponent for one in self.paths or ()):
+            raise ValueError('"exponent" is for columns of type decimal')
         return self
 
     def _has_constant(self) -> bool:
@@ -152,6 +164,7 @@ class ColumnFile(_Strict):
             self.mismatch == "absent",
             mapping,
             empty_absent=self.empty == "absent",
+            text_numbers=self.text == "number",
         )
 
 
@@ -224,6 +237,7 @@ class DialectFile(_Strict):
     line: LineFile | None = None
     recognise: RecogniseFile | None = None
     content_status: Annotated[tuple[ContentFile, ...], Field(strict=False)] = ()
+    events: Annotated[tuple[PathText, ...], Field(strict=False, max_length=4)] = ()
     inner: InnerFile | None = None
     columns: ColumnsFile = ColumnsFile()
 
@@ -237,6 +251,9 @@ class DialectFile(_Strict):
         """Return the dialect inside; raises ValueError for what the models cannot say."""
         recognise = self.recognise or RecogniseFile(priority=0, any=())
         columns = self.columns.__pydantic_extra__ or {}
+        return _with_events(self._without_events(recognise, columns), self.events)
+
+    def _without_events(self, recognise: RecogniseFile, columns: dict[str, ColumnFile]) -> Dialect:
         return Dialect(
             id=self.dialect,
             version=self.version,
@@ -256,6 +273,21 @@ class DialectFile(_Strict):
                 *((self.inner.value(),) if self.inner else ()),
             ),
         )
+
+
+def _with_events(dialect: Dialect, arrays: tuple[str, ...]) -> Dialect:
+    """Add the arrays that hold events; whatever else the dialect reads in them is read of the first one."""
+    events = tuple(parse_path(one) for one in arrays)
+    if any(not isinstance(step, str) for path in events for step in path.steps):
+        raise ValueError("events: expected paths of names alone")
+    way: tuple[Step, ...] = ()
+    for path in events:
+        way += path.steps
+        through = [one for one in dialect.paths() if one.steps[: len(way)] == way]
+        if not through or any(one.steps[len(way) : len(way) + 1] not in ((), (0,)) for one in through):
+            raise ValueError(f"events: expected that every path through {spell(way)} goes on with [0], and one does")
+        way += (0,)
+    return replace(dialect, events=events)
 
 
 def _time(file: TimeFile) -> TimeCandidate:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from archiver.model.dialect import INNER, OPAQUE, Dialect
-from archiver.model.dialect_chain import MAX_STEPS, SEPARATOR, goes_on
+from archiver.model.dialect_chain import MAX_STEPS, SEPARATOR, goes_on, marked
 from archiver.model.dialect_reference import derive, read_record
 from archiver.model.json_lookup import AmbiguousPath, holds
 from archiver.model.strict_json import NotJson
@@ -58,8 +58,8 @@ def recognise(dialects: Mapping[str, Dialect], sample_lines: Iterable[bytes], *,
 
 def carried(carrier: Dialect, lines: Iterable[bytes]) -> list[bytes]:
     """Return the whole texts that some records carry."""
-    rows = [derive(carrier, line) for line in lines]
-    return [str(row[INNER]).encode() for row in rows if goes_on(carrier, row)]
+    rows = [marked(carrier, derive(carrier, line), named=False) for line in lines]
+    return [str(row[INNER]).encode() for row in rows if goes_on(row)]
 
 
 def _sample(lines: Iterable[bytes]) -> list[bytes]:

@@ -17,28 +17,34 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, field
+from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import Final
 
 from archiver.model import event_time
-from archiver.model.dialect import Candidate, Column, Dialect, Kind, TimeCandidate, ValueType
+from archiver.model.dialect import EVENT_COUNT, Candidate, Column, Dialect, Kind, TimeCandidate, ValueType
+from archiver.model.event_places import event_places, narrowed
 from archiver.model.json_lookup import AmbiguousPath, holds, kind_of, look_up
 from archiver.model.line_pattern import match_lines
-from archiver.model.strict_json import NotJson, Number, Value, check_text, parse
+from archiver.model.strict_json import NotJson, Number, Value, check_text, is_number, parse
 
-__all__ = ["Derived", "derive", "read_record"]
+__all__ = ["Derived", "decimal_of", "derive", "derive_record", "read_record"]
 
-Derived = str | int | float | bool | list[str] | None
+Derived = str | int | float | bool | Decimal | list[str] | None
 """A derived value; `event_time` is an int, nanoseconds since 1970."""
 
 _INTEGER: Final = re.compile(r"-?[0-9]+")
 _IDENTIFIER_DIGITS: Final = 64
 _FLOAT_DIGITS: Final = 400  # the largest double has 309; int() refuses texts of several thousand
 _INT64: Final = 1 << 63
+_DECIMALS: Final = Context(prec=38, traps=[Inexact, InvalidOperation])
+_SMALLEST: Final = Decimal("1e-24")
+_DECIMAL_LIMIT: Final = 10**14
 _KINDS: Final = {
     ValueType.STRING: (Kind.STRING,),
     ValueType.IDENTIFIER: (Kind.STRING, Kind.NUMBER),
     ValueType.INT64: (Kind.NUMBER,),
     ValueType.FLOAT64: (Kind.NUMBER,),
+    ValueType.DECIMAL: (Kind.NUMBER,),
     ValueType.BOOL: (Kind.BOOL,),
     ValueType.STRING_LIST: (Kind.ARRAY,),
 }
@@ -91,14 +97,47 @@ def _derive(dialect: Dialect, raw: bytes, account: _Account) -> None:
     except NotJson as refusal:
         account.values |= {"parse_status": "failed", "parse_error": str(refusal)}
         return
+    _read(dialect, record, account)
+
+
+def derive_record(dialect: Dialect, record: dict[str, Value]) -> dict[str, Derived]:
+    """Return the derived columns of a record that was read."""
+    account = _Account(dict.fromkeys(name for name, _ in dialect.fields))
+    account.values |= {"dialect": dialect.id}
+    _read(dialect, record, account)
+    return account.values
+
+
+def _first_event(dialect: Dialect, record: dict[str, Value]) -> tuple[dict[str, Value], int | AmbiguousPath | None]:
+    """Return the record with its first event alone, and how many it has."""
+    try:
+        places = event_places(dialect.events, record)
+    except AmbiguousPath as where:
+        return record, where
+    if not places:
+        return record, None if places is None else 0
+    return narrowed(dialect.events, record, places[0]), len(places)
+
+
+def _read(dialect: Dialect, batch: dict[str, Value], account: _Account) -> None:
+    record, count = _first_event(dialect, batch)
     account.values["content_status"] = _content(dialect, record, account)
     _event_time(dialect, record, account)
     columns = {column.name: column for column in dialect.columns}
     for name in account.values:
         if name in columns:
             account.values[name] = _column(columns[name], record, account)
+        elif name == EVENT_COUNT:
+            account.values[name] = _count(count, account)
     account.values["parse_status"] = "partial" if account.reasons else "ok"
     account.values["parse_error"] = "; ".join(account.reasons) or None
+
+
+def _count(count: int | AmbiguousPath | None, account: _Account) -> int | None:
+    if isinstance(count, AmbiguousPath):
+        account.miss(f"duplicate-key {count}")
+        return None
+    return count
 
 
 def _content(dialect: Dialect, record: Value, account: _Account) -> str:
@@ -121,8 +160,12 @@ def _column(column: Column, record: Value, account: _Account) -> Derived:
     for candidate in column.candidates:
         try:
             value = _present(candidate, record)
+            if column.text_numbers and isinstance(value, str) and is_number(value):
+                value = Number(value)
             if value is None or _counts_as_absent(column, value):
                 continue
+            if column.type is ValueType.DECIMAL:
+                return decimal_of(value, candidate.exponent)
             return _map(column, _take(column.type, value))
         except AmbiguousPath as where:
             account.miss(f"duplicate-key {where}")
@@ -193,6 +236,23 @@ def _float64(value: Value) -> float:
     if integer and int(nearest) != int(value.text):
         raise _Unfit("inexact")
     return nearest
+
+
+def decimal_of(value: Value, exponent: int) -> Decimal:
+    """Return exactly a number times a power of ten."""
+    if not isinstance(value, Number):
+        raise _Unfit("not-a-number")
+    if len(value.text) > _IDENTIFIER_DIGITS:
+        raise _Unfit("out-of-range")
+    try:
+        exact = _DECIMALS.create_decimal(value.text).scaleb(exponent, _DECIMALS).quantize(_SMALLEST, context=_DECIMALS)
+    except Inexact:
+        raise _Unfit("inexact") from None
+    except InvalidOperation:  # more digits than the context has
+        raise _Unfit("out-of-range") from None
+    if abs(exact) >= _DECIMAL_LIMIT:
+        raise _Unfit("out-of-range")
+    return exact
 
 
 def _bool(value: Value) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from archiver.model.dialect import Condition, Kind
-from archiver.model.json_path import Every, Path, Step, spell
+from archiver.model.json_path import Every, Keyed, Path, Step, spell
 from archiver.model.strict_json import Ambiguous, Number, Value
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ def _walk(node: Value, steps: Sequence[Step], at: int) -> Value:
             node = node.get(step)
         elif isinstance(step, Every):
             return _every(node, steps, place)
+        elif isinstance(step, Keyed):
+            node = _behind(node, step, steps[: place + 1])
         else:
             node = node[step] if isinstance(node, list) and step < len(node) else ABSENT
         if node is None:
@@ -53,6 +55,17 @@ def _every(node: Value, steps: Sequence[Step], place: int) -> Value:
         return ABSENT
     found = [_walk(member, steps, place + 1) for member in node]
     return [value for value in found if value is not None] or ABSENT
+
+
+def _behind(node: Value, step: Keyed, way: Sequence[Step]) -> Value:
+    """Return the value behind a key of a list; a key that stands twice, or twice in one pair, is ambiguous."""
+    pairs = [one for one in node if isinstance(one, dict)] if isinstance(node, list) else []
+    if any(isinstance(one, Ambiguous) and {"key", "value"} & one.repeated for one in pairs):
+        raise AmbiguousPath(spell(tuple(way)))
+    found = [one for one in pairs if one.get("key") == step.key]
+    if len(found) > 1:
+        raise AmbiguousPath(spell(tuple(way)))
+    return found[0].get("value") if found else ABSENT
 
 
 def kind_of(value: Value) -> Kind | None:
@@ -75,4 +88,6 @@ def holds(record: Value, condition: Condition) -> bool:
         return value is None and condition.absent
     if condition.one_of is not None:
         return same_text(value, condition.one_of)
+    if condition.none_of is not None:
+        return not same_text(value, condition.none_of)
     return condition.kind is None or kind_of(value) is condition.kind

@@ -1,7 +1,8 @@
 """Paths into a JSON document, as log dialects write them.
 
-A path is `$` and then steps: a name (`.model`), any other name in brackets (`["service.name"]`), an index (`[0]`) or,
-once, every member of an array (`[*]`). A path prints as it was written, and two spellings of one path are two paths.
+A path is `$` and then steps: a name (`.model`), any other name in brackets (`["service.name"]`), an index (`[0]`), the
+value behind a key of a list of keys and values (`{seed}` gives 5 in `[{"key": "seed", "value": 5}]`) or, once, every
+member of an array (`[*]`). A path prints as it was written, and two spellings of one path are two paths.
 
 >>> parse_path('$.response.choices[*].finish_reason').steps
 ('response', 'choices', Every.MEMBER, 'finish_reason')
@@ -15,11 +16,12 @@ from enum import Enum
 
 from archiver.errors import UsageError
 
-__all__ = ["Every", "Path", "Step", "parse_path", "spell"]
+__all__ = ["Every", "Keyed", "Path", "Step", "parse_path", "spell"]
 
 _STEP = re.compile(
     r"\.(?P<name>[A-Za-z_@][A-Za-z0-9_@-]*)"
     r'|\["(?P<quoted>[^"\\*\x00-\x1f]+)"\]'
+    r"|\{(?P<key>[A-Za-z0-9_.@/-]+)\}"
     r"|\[(?P<index>0|[1-9][0-9]{0,2}|\*)\]"
 )
 
@@ -30,7 +32,14 @@ class Every(Enum):
     MEMBER = "*"
 
 
-Step = str | int | Every
+@dataclass(frozen=True)
+class Keyed:
+    """The step to the `value` of the one object of an array whose `key` is this text."""
+
+    key: str
+
+
+Step = str | int | Every | Keyed
 
 
 @dataclass(frozen=True)
@@ -49,6 +58,11 @@ class Path:
         """Say whether the path names many values."""
         return Every.MEMBER in self.steps
 
+    @property
+    def has_keyed(self) -> bool:
+        """Say whether the path goes through a list of keys and values."""
+        return any(isinstance(step, Keyed) for step in self.steps)
+
     def parents(self) -> tuple[tuple[Step, ...], ...]:
         """Return the steps of every object whose member the path goes through."""
         return tuple(self.steps[:i] for i, step in enumerate(self.steps) if isinstance(step, str))
@@ -64,7 +78,7 @@ def parse_path(text: str) -> Path:
     if at != len(text) or not steps or steps.count(Every.MEMBER) > 1:
         raise UsageError(
             "dialect-path",
-            f'path {text!r}: expected $ and steps such as .name, ["any name"], [0] or once [*], found something else',
+            f'path {text!r}: expected $ and steps such as .name, ["any name"], [0], {{key}} or once [*], found another',
             hint='write for example $.response.usage.prompt_tokens or $["service.name"]',
         )
     return Path(text, tuple(steps))
@@ -75,6 +89,8 @@ def _step(match: re.Match[str]) -> Step:
         return Every.MEMBER
     if match["index"] is not None:
         return int(match["index"])
+    if match["key"] is not None:
+        return Keyed(match["key"])
     return match["name"] or match["quoted"]
 
 
@@ -92,4 +108,6 @@ def _spell(step: Step) -> str:
         return "[*]"
     if isinstance(step, int):
         return f"[{step}]"
+    if isinstance(step, Keyed):
+        return f"{{{step.key}}}"
     return f".{step}" if _STEP.fullmatch("." + step) else f'["{step}"]'

@@ -13,20 +13,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from archiver.model.dialect import LinePattern
-from archiver.model.strict_json import Number
+from archiver.model.strict_json import Number, is_number
 
 __all__ = ["Members", "as_json", "check_pattern", "match_lines"]
 
 Members = dict[str, str | Number]
-
-_GROUP: Final = re.compile(r"\(\?P<([^>]*)>")
-_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 
 
 def _whole(expression: str) -> str:
@@ -77,7 +73,7 @@ def _text(line: bytes | None) -> str | None:
 
 def _members(pattern: LinePattern, groups: dict[str, str]) -> Members:
     return {
-        name: Number(text) if name in pattern.numbers and _NUMBER.fullmatch(text) else text
+        name: Number(text) if name in pattern.numbers and is_number(text) else text
         for name, text in groups.items()
         if text and text not in pattern.absent
     }

@@ -311,6 +311,8 @@ def _logical(found: dict[str, object]) -> str | None:
         return None
     if found["Type"] == "Int":
         return f"INT({found['bitWidth']}, {'true' if found['isSigned'] else 'false'})"
+    if found["Type"] == "Decimal":
+        return f"DECIMAL({found['precision']}, {found['scale']})"
     if found["Type"] == "Timestamp":
         return f"TIMESTAMP(isAdjustedToUTC={str(found['isAdjustedToUTC']).lower()}, {str(found['timeUnit']).upper()})"
     return str(found["Type"]).upper()

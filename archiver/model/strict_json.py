@@ -17,11 +17,12 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-__all__ = ["MAX_NESTING", "MAX_RECORD", "Ambiguous", "NotJson", "Number", "Value", "check_text", "parse"]
+__all__ = ["MAX_NESTING", "MAX_RECORD", "Ambiguous", "NotJson", "Number", "Value", "check_text", "is_number", "parse"]
 
 MAX_NESTING = 256
 MAX_RECORD = 16 << 20
 
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 _WHITESPACE = " \t\r\n"
 _BRACKETS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|([\[{])|([\]}])', re.DOTALL)
 
@@ -58,6 +59,11 @@ def parse(body: bytes) -> Value:
     except ValueError:  # the message differs between versions of Python, the verdict does not
         raise NotJson("not-json") from None
     return value
+
+
+def is_number(text: str) -> bool:
+    """Say whether a text is a JSON number."""
+    return _NUMBER.fullmatch(text) is not None
 
 
 def check_text(body: bytes) -> str:

@@ -11,7 +11,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from archiver.model.dialect import DERIVED_FIELDS
+from archiver.model.dialect import FIELDS
 
 __all__ = ["EVIDENCE", "TABLES", "VERSIONS", "WITHHELD", "index_names", "schema_of", "table_document"]
 
@@ -23,6 +23,7 @@ _TYPES: Final[dict[str, pa.DataType]] = {
     "int64": pa.int64(),
     "float64": pa.float64(),
     "bool": pa.bool_(),
+    "decimal": pa.decimal128(38, 24),
     "timestamp_ns": pa.timestamp("ns", tz="UTC"),
 }
 
@@ -62,8 +63,8 @@ _DOCUMENTS: Final = (
 )
 
 
-def _model_logs() -> tuple[pa.Field, ...]:
-    derived = [pa.field(name, _TYPES[kind]) for name, kind in DERIVED_FIELDS]
+def _model_logs(version: int) -> tuple[pa.Field, ...]:
+    derived = [pa.field(name, _TYPES[kind]) for name, kind in FIELDS[version]]
     place = 1 + [field.name for field in derived].index("content_status")
     return (*derived[:place], pa.field("source_offset", pa.uint64()), *derived[place:])
 
@@ -71,11 +72,12 @@ def _model_logs() -> tuple[pa.Field, ...]:
 VERSIONS: Final[dict[tuple[str, int], pa.Schema]] = {
     ("items", 1): pa.schema([*EVIDENCE, *_ITEMS]),
     ("documents", 1): pa.schema([*EVIDENCE, *_DOCUMENTS]),
-    ("model_logs", 1): pa.schema([*EVIDENCE, *_model_logs()]),
+    ("model_logs", 1): pa.schema([*EVIDENCE, *_model_logs(1)]),
+    ("model_logs", 2): pa.schema([*EVIDENCE, *_model_logs(2)]),
 }
 """Every published table version. A version never changes; a change is a new version."""
 
-TABLES: Final[dict[str, int]] = {"items": 1, "documents": 1, "model_logs": 1}
+TABLES: Final[dict[str, int]] = {"items": 1, "documents": 1, "model_logs": 2}
 """The version that is written today."""
 
 

@@ -7,14 +7,12 @@ step is slow in that step alone. Memory is a slice of the block for each step.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from archiver.model.dialect import INNER, Dialect
 from archiver.model.dialect_chain import TIME, Chain, spell_chain
-from archiver.sources.dialects import DERIVED_SCHEMA, Engine, slices
+from archiver.sources.dialects import Engine, schema_for, slices
 
 __all__ = ["project_chain"]
 
@@ -32,16 +30,16 @@ def project_chain(
         )
         for first, count in slices(raw)
     ]
-    spelled = pa.repeat(spell_chain(chain), len(raw))
-    columns = _columns(answers) if answers else {field.name: pa.array([], field.type) for field in DERIVED_SCHEMA}
-    return pa.RecordBatch.from_pydict({**columns, "dialect": spelled}, schema=DERIVED_SCHEMA)
+    schema = pa.schema([field for field in schema_for(chain[0]) if field.name != INNER])
+    columns = {
+        field.name: pa.concat_arrays([pa.array([], field.type), *(one[field.name] for one in answers)])
+        for field in schema
+    }
+    columns["dialect"] = pa.repeat(spell_chain(chain), len(raw))
+    return pa.RecordBatch.from_pydict(columns, schema=schema)
 
 
 Columns = dict[str, pa.Array]
-
-
-def _columns(answers: Sequence[Columns]) -> Columns:
-    return {name: pa.concat_arrays([one[name] for one in answers]) for name in DERIVED_SCHEMA.names}
 
 
 def _steps(

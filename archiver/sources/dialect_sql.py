@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from archiver.model.dialect import Candidate, Column, Condition, Dialect, Kind, ValueType
+from archiver.model.dialect import EVENT_COUNT, Candidate, Column, Condition, Dialect, Kind, ValueType
 from archiver.model.event_time import UNITS
 from archiver.model.json_path import Every, Path, Step
 from archiver.model.strict_json import MAX_NESTING
@@ -30,9 +30,12 @@ Names = frozenset[tuple[str, str]]
 _SQL_TYPES: Final = {"string": "VARCHAR", "string_list": "VARCHAR[]", "int64": "BIGINT", "float64": "DOUBLE"} | {
     "bool": "BOOLEAN",
     "timestamp_ns": "BIGINT",
+    "decimal": "VARCHAR",
 }
 _EXACT_IN_DOUBLE: Final = 1 << 53
 _ONE_STRING: Final = r'\["[^"\\]*"\]'
+_TEXT_NUMBER: Final = r'"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?"'
+_SHORT_INTEGER: Final = "-?[1-9][0-9]{0,12}|0"
 _RFC3339: Final = (
     r'"(?:19[7-9][0-9]|20[0-9][0-9]|21[0-9][0-9])-[0-9][0-9]-[0-9][0-9]'
     r"[T ](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?"
@@ -148,6 +151,11 @@ def _only_member(text: str) -> str:
     )
 
 
+def _decimal(text: str) -> tuple[str, str]:
+    """Take a whole number with its exponent; of any other DuckDB has lost digits."""
+    return text, f"regexp_full_match({text}, '(?:{_SHORT_INTEGER})e-?[0-9]+')"
+
+
 def _string_list(text: str) -> tuple[str, str]:
     return f"CASE WHEN {text} IS NOT NULL THEN [{_unquoted(text)}] END", _is_plain_string(text)
 
@@ -157,6 +165,7 @@ _TAKE: Final[dict[ValueType, Callable[[str], tuple[str, str]]]] = {
     ValueType.IDENTIFIER: _identifier,
     ValueType.INT64: _int64,
     ValueType.FLOAT64: _float64,
+    ValueType.DECIMAL: _decimal,
     ValueType.BOOL: _bool,
     ValueType.STRING_LIST: _string_list,
 }
@@ -165,6 +174,7 @@ _KINDS: Final = {
     ValueType.IDENTIFIER: (Kind.STRING, Kind.NUMBER),
     ValueType.INT64: (Kind.NUMBER,),
     ValueType.FLOAT64: (Kind.NUMBER,),
+    ValueType.DECIMAL: (Kind.NUMBER,),
     ValueType.BOOL: (Kind.BOOL,),
     ValueType.STRING_LIST: (Kind.ARRAY,),
 }
@@ -180,6 +190,8 @@ class _Compiler:
         self.read: dict[str, str] = {}
         self.values: dict[str, str] = {}
         self.tests: list[str] = ["parsed", f"brackets <= {MAX_NESTING}"]
+        arrays = {_duck_path(path.steps) for path in dialect.events}
+        self.counts = sorted(arrays & {_duck_path(path.steps[:i]) for path in live for i in range(len(path.steps))})
 
     def query(self) -> str:
         texts = self._texts()
@@ -187,6 +199,8 @@ class _Compiler:
             self._column(column)
         self._event_time()
         self._content()
+        if self.counts:
+            self.values[EVENT_COUNT] = "events"
         outer = "".join(
             f", CAST({self.values[name]} AS {_SQL_TYPES[kind]}) AS {name}"
             for name, kind in self.dialect.fields
@@ -211,7 +225,12 @@ class _Compiler:
         parsed = "j IS NOT NULL AND starts_with(raw, '{')"
         record = "SELECT n, raw, TRY_CAST(raw AS JSON) AS j FROM block"
         read = f"{extract} AS v, {keys} AS keys, {parsed} AS parsed, {brackets} AS brackets"
-        outer = f"n, keys, parsed, brackets{texts}{seconds}"
+        for array in self.counts:  # at most one, where a query is asked at all
+            read += (
+                f", CASE WHEN json_type(j, {_quote(array)}) = 'ARRAY' THEN json_array_length(j, {_quote(array)}) END"
+            )
+            read += " AS events"
+        outer = f"n, keys, parsed, brackets{', events' if self.counts else ''}{texts}{seconds}"
         return f"SELECT {outer} FROM (SELECT n, {read} FROM ({record}))"  # noqa: S608 - all quoted
 
     def _text(self, path: Path) -> str:
@@ -223,14 +242,23 @@ class _Compiler:
             text = self._text(condition.path)
             if condition.absent:
                 tests.append(f"{text} IS NULL")
+            elif condition.none_of is not None:
+                tests.append(f"{text} NOT IN ({', '.join(_json(one) for one in condition.none_of)})")
             elif condition.one_of is None:
                 tests.append(_is_kind(text, condition.kind))
             else:
                 tests.append(f"{text} IN ({', '.join(_json(one) for one in condition.one_of)})")
         return _all(tests)
 
+    def _number(self, candidate: Candidate, column: Column | None) -> str:
+        """Return the text at a path, of a string that spells a number that number."""
+        text = self._text(candidate.path)
+        if column is None or not column.text_numbers:
+            return text
+        return f"CASE WHEN regexp_full_match({text}, '{_TEXT_NUMBER}') THEN {text}[2:-2] ELSE {text} END"
+
     def _candidate(self, candidate: Candidate, column: Column | None = None) -> str:
-        text = value = self._text(candidate.path)
+        text = value = self._number(candidate, column)
         kinds = _KINDS[column.type] if column and column.mismatch_absent else ()
         tests = [self._holds(candidate.when)] if candidate.when else []
         if candidate.constant is not None:
@@ -242,6 +270,8 @@ class _Compiler:
             tests.append(" OR ".join(f"({_is_kind(text, kind)})" for kind in kinds))
         if column and column.type is ValueType.STRING_LIST and not candidate.path.has_every:
             value = _only_member(text)
+        if column and column.type is ValueType.DECIMAL:
+            value = f"{text} || 'e{candidate.exponent}'"
         return f"CASE WHEN {_all(tests)} THEN {value} END" if tests else value
 
     def _column(self, column: Column) -> None:

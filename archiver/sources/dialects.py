@@ -12,7 +12,9 @@ threads. A block is handed over in slices, because the parser keeps 2,048 record
 from __future__ import annotations
 
 import json
+import re
 from bisect import bisect_right
+from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Final, Self
 
@@ -20,7 +22,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from archiver.model.dialect import DERIVED_FIELDS, INNER, Dialect, LinePattern
+from archiver.model.dialect import DERIVED_FIELDS, FIELDS, INNER, Dialect, LinePattern
 from archiver.model.dialect_reference import Derived, derive
 from archiver.model.line_pattern import as_json, match_lines
 from archiver.model.strict_json import MAX_RECORD
@@ -35,9 +37,13 @@ if TYPE_CHECKING:
 __all__ = ["DERIVED_SCHEMA", "Engine", "project", "schema_for", "shared_engine", "slices"]
 
 DERIVED_SCHEMA: Final = pa.schema([schema_of("model_logs").field(name) for name, _ in DERIVED_FIELDS])
-"""The derived columns of `model_logs`, in their order."""
+"""The derived columns of `model_logs`, in their order, as they are written today."""
 
-_CARRIER_SCHEMA: Final = DERIVED_SCHEMA.append(pa.field(INNER, pa.large_string()))
+_SCHEMAS: Final = {
+    version: pa.schema([schema_of("model_logs", version).field(name) for name, _ in fields])
+    for version, fields in FIELDS.items()
+}
+_INNER: Final = pa.field(INNER, pa.large_string())
 
 _FEW: Final = 100  # records that the reference has read before DuckDB has planned its query
 _FEW_BYTES: Final = 1 << 20
@@ -50,10 +56,13 @@ _LENIENT: Final = (
 )
 """What DuckDB's parser takes and RFC 8259 does not: trailing commas, NaN, Infinity. May also match inside a string."""
 
+_SCALED: Final = re.compile(r"-?[0-9]{1,13}e-?[0-9]+")
+
 
 def schema_for(dialect: Dialect) -> pa.Schema:
     """Return the schema of what a dialect derives: the derived columns, of a carrier also the text it carries."""
-    return _CARRIER_SCHEMA if dialect.is_carrier else DERIVED_SCHEMA
+    schema = _SCHEMAS[dialect.table_version]
+    return schema.append(_INNER) if dialect.is_carrier else schema
 
 
 class Engine:
@@ -98,15 +107,16 @@ class Engine:
         return _one_batch(answers, schema_for(dialect))
 
     def _opaque(self, dialect: Dialect, rows: int, whole: pa.BooleanArray | None) -> pa.RecordBatch:
-        columns = {name: pa.nulls(rows, DERIVED_SCHEMA.field(name).type) for name, _ in DERIVED_FIELDS}
+        schema = schema_for(dialect)
+        columns = {field.name: pa.nulls(rows, field.type) for field in schema}
         columns["dialect"] = pa.repeat(dialect.id, rows)
         columns["parse_status"] = pa.repeat("opaque", rows)
         unknown = pa.repeat("unknown", rows)
         columns["content_status"] = unknown if whole is None else pc.if_else(whole, unknown, "fragment")
-        return pa.RecordBatch.from_pydict(columns, schema=DERIVED_SCHEMA)
+        return pa.RecordBatch.from_pydict(columns, schema=schema)
 
     def _slice(self, dialect: Dialect, raw: pa.LargeBinaryArray, whole: pa.BooleanArray | None) -> pa.Table:
-        if len(raw) <= self._few and raw.nbytes <= _FEW_BYTES:
+        if not dialect.is_plain or (len(raw) <= self._few and raw.nbytes <= _FEW_BYTES):
             return _by_reference(dialect, raw, whole, range(len(raw)))
         text = _as_text(raw) if dialect.pattern is None else _lines_as_json(dialect.pattern, raw)
         if whole is not None:
@@ -236,12 +246,24 @@ def _filled(dialect: Dialect, answer: pa.Table) -> pa.Table:
     rows = len(answer)
     constant = {"dialect": pa.repeat(dialect.id, rows), "parse_status": pa.repeat("ok", rows)}
     columns = [
-        answer[field.name].cast(field.type)
+        _taken(answer[field.name], field.type)
         if field.name in answer.column_names
         else constant.get(field.name, pa.nulls(rows, field.type))
         for field in schema_for(dialect)
     ]
     return pa.table(columns, schema=schema_for(dialect))
+
+
+def _taken(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    if not pa.types.is_decimal(kind):
+        return column.cast(kind)
+    return pa.chunked_array([[_decimal(text) for text in column.to_pylist()]], kind)
+
+
+def _decimal(text: str | None) -> Decimal | None:
+    """Return the number that the query wrote as a whole one with its exponent; null in rows that are not plain."""
+    match = _SCALED.fullmatch(text or "")
+    return Decimal(text) if text and match else None
 
 
 def _by_reference(

@@ -5,19 +5,22 @@ The engine is opened when the first log is projected, so that a run without logs
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Final
 
 import pyarrow as pa
 
 from archiver.errors import UsageError
-from archiver.model.dialect import DERIVED_FIELDS
+from archiver.model.dialect import FIELDS
 from archiver.model.dialect_chain import MAX_STEPS, SEPARATOR, Chain, parse_chain
+from archiver.model.dialect_events import Event, events_of
 from archiver.model.dialect_file import load_dialects
 from archiver.model.dialect_recognise import carried, recognise
 
 __all__ = ["AUTO", "LogReader"]
 
 AUTO = "auto"
+_TODAY: Final = max(FIELDS)
 
 
 class LogReader:
@@ -26,7 +29,7 @@ class LogReader:
     def __init__(self) -> None:
         """Load the published dialects."""
         self._dialects = load_dialects()
-        self._chains: dict[str, Chain] = {}
+        self._chains: dict[tuple[str, int], Chain] = {}
 
     def recogniser(self, dialect: str) -> Callable[[list[bytes]], str]:
         """Return what names the dialect of a log's first lines: a choice, or always the one that the policy names.
@@ -51,22 +54,32 @@ class LogReader:
         """Say whether a dialect, or every one of a chain, is a published one."""
         return dialect is not None and self._chain(dialect) is not None
 
-    def _chain(self, dialect: str) -> Chain | None:
-        if dialect not in self._chains and (chain := parse_chain(self._dialects, dialect)) is not None:
-            self._chains[dialect] = chain
-        return self._chains.get(dialect)
+    def _chain(self, dialect: str, version: int = _TODAY) -> Chain | None:
+        if (dialect, version) not in self._chains and (chain := parse_chain(self._dialects, dialect)) is not None:
+            self._chains[dialect, version] = tuple(step.at(version) for step in chain)
+        return self._chains.get((dialect, version))
 
-    @property
-    def columns(self) -> list[str]:
-        """Names of the derived columns, in the order of `project`."""
-        return [name for name, _ in DERIVED_FIELDS]
+    def columns(self, version: int = _TODAY) -> list[str]:
+        """Names of the derived columns of a version of the table, in the order of `project`."""
+        return [name for name, _ in FIELDS[version]]
 
-    def project(self, dialect: str, raw: pa.LargeBinaryArray, pieces: list[bool]) -> list[pa.Array]:
+    def project(
+        self, dialect: str, raw: pa.LargeBinaryArray, pieces: list[bool], version: int = _TODAY
+    ) -> list[pa.Array]:
         """Return the derived columns; `pieces` are rows that are only a part of a record."""
         from archiver.sources import dialect_chain, dialects  # noqa: PLC0415 - DuckDB takes 0.1 s to load
 
         whole = pa.array([not piece for piece in pieces], pa.bool_())
-        chain = self._chain(dialect)
+        return list(
+            dialect_chain.project_chain(dialects.shared_engine(), self._known(dialect, version), raw, whole).columns
+        )
+
+    def events(self, dialect: str, raw: bytes, version: int = _TODAY) -> Iterator[Event]:
+        """Yield what each event of a record says, for a record of one event that one; see `model.dialect_events`."""
+        yield from events_of(self._known(dialect, version), raw)
+
+    def _known(self, dialect: str, version: int) -> Chain:
+        chain = self._chain(dialect, version)
         if chain is None:
             raise ValueError(f"no dialect {dialect}")
-        return list(dialect_chain.project_chain(dialects.shared_engine(), chain, raw, whole).columns)
+        return chain

@@ -23,6 +23,7 @@ TABLES = {  # SHA-256 over a line `name type nullable` for each column, as schem
     ("items", 1): "61bab328008dac57055ace159a4cddc6fbd2b5dc626e3cd2afb596959f26c0ee",
     ("documents", 1): "fd3738aa7a78cad2e386c177904b23b10ac5a1cd0855150c41ad628c35834ce1",
     ("model_logs", 1): "ef9db49a430afa88281c4e4db1aa9204cdf06c14b3426e56dec41636257b2d6d",
+    ("model_logs", 2): "18b77a17df117514e29a81b2579dd08151c64741785c9e58c51a7dc40d35daad",
 }
 EVIDENCE = [
     "record uint64 False", "item dictionary<values=string, indices=int32, ordered=0> False", "offset uint64 False",

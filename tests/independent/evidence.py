@@ -425,6 +425,7 @@ def line_fault(raw: bytes, line: Any) -> str | None:
 
 STRING, LIST = pa.string(), pa.list_(pa.field("element", pa.string()))
 US, NS = pa.timestamp("us", tz="UTC"), pa.timestamp("ns", tz="UTC")
+DECIMAL = pa.decimal128(38, 24)
 DIGEST = pa.struct([pa.field("length", pa.uint64()), pa.field("sha256", pa.binary(32))])
 EVIDENCE = [
     pa.field("record", pa.uint64(), nullable=False),
@@ -457,10 +458,26 @@ INDEX: dict[tuple[str, int], list[tuple[str, pa.DataType]]] = {
         ("http_response_status_code", pa.int64()), ("error_type", STRING), ("error_message", STRING),
     ],
 }  # fmt: skip
+INDEX["model_logs", 2] = [
+    *INDEX["model_logs", 1], ("event_count", pa.int64()), ("parent_span_id", STRING), ("previous_response_id", STRING),
+    *((name, STRING) for name in ("org_id", "api_key_hash", "client_address", "user_agent", "host_name")),
+    *((f"log_{name}", STRING) for name in ("iostream", "tag", "group", "stream")),
+    *((f"k8s_{name}", STRING) for name in ("namespace", "pod", "pod_uid", "container", "container_id", "node")),
+    ("kafka_topic", STRING), ("kafka_partition", pa.int64()), ("kafka_offset", pa.int64()), ("kafka_key", STRING),
+    ("gen_ai_output_type", STRING), ("gen_ai_request_choice_count", pa.int64()),
+    *((f"gen_ai_request_{name}", pa.float64()) for name in ("top_k", "frequency_penalty", "presence_penalty")),
+    ("gen_ai_request_seed", pa.int64()), ("gen_ai_request_stop_sequences", LIST),
+    ("gen_ai_usage_cache_creation_input_tokens", pa.int64()),
+    *((f"openai_response_{name}", STRING) for name in ("system_fingerprint", "service_tier")),
+    ("http_request_method", STRING), ("http_request_target", STRING),
+    *((f"{name}_body_size", pa.int64()) for name in ("request", "response")), ("cost_usd", DECIMAL),
+    ("moderation_flagged", pa.bool_()), ("media_uri", STRING), ("media_respects_moderation", pa.bool_()),
+]  # fmt: skip
 PHYSICAL = {  # of each leaf column: physical type, logical type in the words of the Parquet library
     pa.uint64(): ("INT64", "Int(bitWidth=64, isSigned=false)"), STRING: ("BYTE_ARRAY", "String"),
     pa.dictionary(pa.int32(), STRING): ("BYTE_ARRAY", "String"), pa.large_binary(): ("BYTE_ARRAY", "None"),
     pa.int64(): ("INT64", "None"), pa.float64(): ("DOUBLE", "None"), pa.bool_(): ("BOOLEAN", "None"),
+    DECIMAL: ("FIXED_LEN_BYTE_ARRAY", "Decimal(precision=38, scale=24)"),
     pa.binary(32): ("FIXED_LEN_BYTE_ARRAY", "None"), US: ("INT64", "microseconds"), NS: ("INT64", "nanoseconds"),
 }  # fmt: skip
 

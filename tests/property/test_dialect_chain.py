@@ -12,7 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from archiver.model.dialect import FIELDS
 from archiver.model.dialect_chain import derive_chain, parse_chain, spell_chain
+from archiver.model.dialect_events import events_of
 from archiver.model.dialect_file import load_dialects
 from archiver.model.dialect_recognise import recognise
 from archiver.model.line_pattern import match_lines
@@ -146,3 +148,76 @@ def test_a_pattern_finds_what_a_backtracking_matcher_finds(name, data):
         return
     groups = {group: text for group, text in expected.groupdict().items() if text and text not in pattern.absent}
     assert {group: getattr(value, "text", value) for group, value in found.items()} == groups
+
+
+OTLP = [json.loads(line) for line in LINES["otel.otlp-spans"]]
+
+
+@st.composite
+def exports(draw):
+    """An export of OTLP with any number of spans in any number of scopes, now and then a member missing or repeated."""
+    rng = draw(st.randoms(use_true_random=False))
+    spans = [span for one in OTLP for r in one["resourceSpans"] for s in r["scopeSpans"] for span in s["spans"]]
+    scopes = [{"spans": rng.choices(spans, k=rng.randint(0, 3))} for _ in range(rng.randint(0, 3))]
+    record = {"resourceSpans": [{"scopeSpans": rng.sample(scopes, rng.randint(0, len(scopes)))} for _ in range(3)]}
+    text = json.dumps(record)
+    if rng.random() < 0.3:
+        text = text.replace('"spans":', rng.choice(['"spams":', '"spans":7,"spans":', '"spans":{"a":1},"x":']), 1)
+    return text
+
+
+@quiet
+@given(st.lists(exports(), min_size=1, max_size=4), st.booleans())
+def test_every_event_is_found_once_and_the_first_is_the_row(engine, texts, in_cloudwatch):
+    chain = parse_chain(ALL, "aws.cloudwatch>otel.otlp-spans" if in_cloudwatch else "otel.otlp-spans")
+    events = [{"id": str(n), "timestamp": n, "message": text} for n, text in enumerate(texts)]
+    batch = json.dumps({"messageType": "DATA_MESSAGE", "logGroup": "g", "logEvents": events}).encode()
+    for raw in [batch] if in_cloudwatch else [text.encode() for text in texts]:
+        found = list(events_of(chain, raw))
+        row = derive_chain(chain, raw)
+        assert len({event.pointer for event in found}) == len(found)
+        if not in_cloudwatch:
+            assert len(found) == (1 if row["event_count"] is None else row["event_count"])
+        if found and row["event_count"] != 0:
+            assert found[0].row | {"event_count": None} == row | {"event_count": None}
+        for event in found:
+            _assert_there(event.pointer, raw)
+    assert_same(engine, chain, [batch])
+
+
+def _assert_there(pointer, raw):
+    """Follow a pointer, through text that carries a record too."""
+    node = json.loads(raw)
+    for part in pointer.split(">"):
+        node = json.loads(node["message"]) if isinstance(node, dict) and "message" in node else node
+        for step in part.split("/")[1:]:
+            node = node[int(step)] if isinstance(node, list) else node[step]
+
+
+def test_the_events_of_a_batch_in_a_batch_are_named_by_their_places():
+    span = {"traceId": "5b", "spanId": "e"}
+    export = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span, span | {"spanId": "f"}]}]}]})
+    record = {"messageType": "DATA_MESSAGE", "logGroup": "g", "logEvents": [{"message": "x"}, {"message": export}]}
+    chain = parse_chain(ALL, "aws.cloudwatch>otel.otlp-spans")
+    events = list(events_of(chain, json.dumps(record).encode()))
+    assert [(event.pointer, event.row["span_id"], event.row["parse_status"]) for event in events] == [
+        ("/logEvents/0", None, "failed"),
+        ("/logEvents/1>/resourceSpans/0/scopeSpans/0/spans/0", "e", "ok"),
+        ("/logEvents/1>/resourceSpans/0/scopeSpans/0/spans/1", "f", "ok"),
+    ]
+
+
+@quiet
+@given(st.sampled_from(sorted(ALL)), st.integers(0, 1 << 32))
+def test_the_first_version_of_the_table_says_what_the_second_says_of_its_columns(engine, name, seed):
+    rng = random.Random(seed)
+    old = tuple(step.at(1) for step in parse_chain(ALL, name))
+    rows = [line.replace(b"1", rng.choice([b"1", b"1", b'"'])) for line in LINES[name]]
+    first = project_chain(engine, old, pa.array(rows, pa.large_binary()))
+    assert first.schema.names == [column for column, _ in FIELDS[1]]
+    for row, line in zip(first.drop_columns(["event_time"]).to_pylist(), rows, strict=True):
+        said, today = derive_chain(old, line), derive_chain(parse_chain(ALL, name), line)
+        assert {column: said[column] for column in row} == row
+        assert {column: today[column] for column in said if not column.startswith("parse_")} == {
+            column: value for column, value in said.items() if not column.startswith("parse_")
+        }

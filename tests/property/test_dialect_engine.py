@@ -325,23 +325,26 @@ def test_the_engine_equals_the_reference_near_the_samples_of_every_other_dialect
 
 def _made_up(rng):
     """A dialect of few names in which every member of the language may stand anywhere."""
-    names = ["$.a", "$.b", "$.c[0]", "$.c[1].a"]
+    is_batch = rng.random() < 0.3  # then the first of `c` alone may be read
+    names = ["$.a", "$.b", "$.c[0]", "$.c[0].a" if is_batch else "$.c[1].a"]
 
     def condition():
         kinds = ["present", "absent", "object", "array", "string", "number", "bool"]
-        more = {"one_of": ["", "a"]} if rng.random() < 0.3 else {"is": rng.choice(kinds)}
-        return {"path": rng.choice(names)} | more
+        strings = {rng.choice(["one_of", "none_of"]): ["", "a"]}
+        return {"path": rng.choice(names)} | (strings if rng.random() < 0.3 else {"is": rng.choice(kinds)})
 
     def place(kind):
         is_text = kind in ("string", "identifier")
         more = {"as": rng.choice(["x_ai", "true", "7"])} if is_text and rng.random() < 0.3 else {}
-        paths = [*names, "$.c[*]", "$.c[*].a"] if kind == "string_list" else names
+        more |= {"exponent": rng.choice([0, -10])} if kind == "decimal" else {}
+        paths = [*names, "$.c[*]", "$.c[*].a"] if kind == "string_list" and not is_batch else names
         return {"path": rng.choice(paths), "when": [condition() for _ in range(rng.choice([0, 0, 1, 2]))]} | more
 
     def column(kind):
         is_text = kind in ("string", "identifier")
         switches = {"mismatch": rng.choice(["reason", "absent"])}
         switches |= {"empty": rng.choice(["value", "absent"])} if is_text else {}
+        switches |= {"text": rng.choice(["text", "number"])} if kind in ("int64", "float64", "decimal") else {}
         return {"type": kind, "paths": [place(kind) for _ in range(rng.choice([1, 2, 3]))]} | switches
 
     kinds = {"request_id": "identifier", "trace_id": "string", "gen_ai_request_stream": "bool"}
@@ -349,10 +352,14 @@ def _made_up(rng):
         "gen_ai_response_finish_reasons": "string_list",
         "gen_ai_usage_input_tokens": "int64",
         "gen_ai_request_top_p": "float64",
+        "cost_usd": "decimal",
     }
     content = [{"is": rng.choice(["full", "absent"]), "when": [condition(), condition()]} for _ in range(2)]
     file = {"dialect": "made.up", "version": 1, "title": "t", "content_status": content}
-    return parse_dialect(json.dumps(file | {"columns": {name: column(kind) for name, kind in kinds.items()}}).encode())
+    columns = {name: column(kind) for name, kind in kinds.items()}
+    if is_batch:
+        file["events"], columns["span_id"] = ["$.c"], {"type": "string", "path": "$.c[0].a"}
+    return parse_dialect(json.dumps(file | {"columns": columns}).encode())
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))

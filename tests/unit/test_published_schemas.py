@@ -17,7 +17,7 @@ from archiver.model.item import Item
 from archiver.model.items import KINDS, STATUSES, ItemLine
 from archiver.model.leaf import Salts, item_digest, leaf
 from archiver.model.published_schemas import published
-from archiver.model.tables import EVIDENCE, TABLES, index_names
+from archiver.model.tables import EVIDENCE, VERSIONS, index_names
 from archiver.model.trust import parse_trust
 from archiver.proof import b64, canonical, checkpoint, digest, dsse, entry, keys, merkle, note, tlog_proof
 from archiver.stores.lockbook import parse_line
@@ -121,10 +121,12 @@ def test_the_usual_severity_of_every_code_is_the_stated_one():
 
 
 def test_every_column_stands_in_the_format_in_its_order():
-    for table in TABLES:
-        section = FORMAT.split(f" `{table}`, version 1\n", 1)[1].split("\n## ", 1)[0].split("\n### ", 1)[0]
+    for table, version in VERSIONS:
+        section = FORMAT.split(f" `{table}`, version {version}\n", 1)[1].split("\n## ", 1)[0].split("\n### ", 1)[0]
         rows = re.findall(r"^\| (`[a-z0-9_]+`(?:, `[a-z0-9_]+`)*) \|", section, re.MULTILINE)
-        assert [name for row in rows for name in re.findall(r"`([a-z0-9_]+)`", row)] == index_names(table)
+        before = [] if version == 1 else index_names(table, version - 1)
+        own = [name for row in rows for name in re.findall(r"`([a-z0-9_]+)`", row)]
+        assert [*before, *own] == index_names(table, version)
     evidence = [field.name for field in EVIDENCE]
     assert re.findall(r"^\| `([a-z]+)` \| [^|]+ \| (?:no|yes) \| [A-Z]", FORMAT, re.MULTILINE) == evidence
 

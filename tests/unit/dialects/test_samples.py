@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
@@ -34,7 +35,9 @@ def rows_of(name):
 
 
 def stated(row):
-    return {name: value for name, value in row.items() if value is not None}
+    """Return what is not null, a decimal as its digits without the zeros at the end."""
+    plain = {name: value for name, value in row.items() if value is not None}
+    return {name: f"{v.normalize():f}" if isinstance(v, Decimal) else v for name, v in plain.items()}
 
 
 def test_every_dialect_has_samples_and_nothing_else_has():
