@@ -70,7 +70,7 @@ class LogSizes:
 class RotatedKey:
     """A key and its successor; `finished` is false while the policy has to name the new one first."""
 
-    role: Literal["statement", "log"]
+    role: Literal["statement", "log", "post-quantum"]
     old: str
     new: str
     place: str

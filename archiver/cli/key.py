@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import click
 
@@ -15,6 +16,7 @@ from archiver.errors import Exit, UsageError
 
 if TYPE_CHECKING:
     from archiver.cli.answers_keys import KeyWords
+    from archiver.events import Listener
     from archiver.flows.key.end import Ended
     from archiver.flows.key.facts import KeyFact
     from archiver.flows.key.rotate import Rotated
@@ -28,6 +30,15 @@ __all__ = ["command"]
 @common
 def command() -> None:
     """Show keys, give one a successor, and end one that somebody else may have."""
+
+
+class _Words(TypedDict):
+    """What every flow is given."""
+
+    clock: Callable[[], datetime]
+    random: Callable[[int], bytes]
+    environ: dict[str, str]
+    listener: Listener
 
 
 _REASON = click.option("--reason", required=True, metavar="TEXT", help="Why; it is signed and stays in the log.")
@@ -143,7 +154,7 @@ def _words(fact: KeyFact, policy: Policy) -> KeyWords:
 
 
 @command.command("rotate")
-@click.argument("role", type=click.Choice(["statement", "log"]))
+@click.argument("role", type=click.Choice(["statement", "log", "post-quantum"]))
 @click.option(
     "--to", "uri", metavar="URI", help="Where the new key lies; left out, a new file takes the old one's place."
 )
@@ -154,25 +165,29 @@ def rotate_command(run: Run, role: str, uri: str | None, reason: str) -> Answer:
     """Give the statement key or the log key a successor that the old one certifies, and retire the old one.
 
     A run that was stopped is finished by the same command. Stop other writers before, and hand the trust file out
-    afterwards.
+    afterwards. The successor of a post-quantum key is named by the trust file alone, and needs nothing of the old one:
+    it may be lost.
     """
     from archiver.cli.answers_keys import LogSizes, RotatedKey  # noqa: PLC0415 - loaded when called
     from archiver.cli.answers_shared import Position  # noqa: PLC0415
     from archiver.cli.opening import open_policy  # noqa: PLC0415
+    from archiver.flows.key.post_quantum import rotate_post_quantum  # noqa: PLC0415
     from archiver.flows.key.rotate import rotate  # noqa: PLC0415
     from archiver.flows.session import trust_path  # noqa: PLC0415
     from archiver.model.trust import digest_of  # noqa: PLC0415
 
     policy = open_policy(run)
     to = _to(policy, uri)
-    done = rotate(
-        policy, role, to, reason, clock=run.clock, random=run.random, environ=run.environ, listener=run.talk.hear
-    )
+    words = _Words(clock=run.clock, random=run.random, environ=run.environ, listener=run.talk.hear)
+    if role == "post-quantum":
+        done = rotate_post_quantum(policy, to, **words)
+    else:
+        done = rotate(policy, role, to, reason, **words)
     say_at_end(run, done.timestamps)
     path = trust_path(policy)
     digest = digest_of(path.read_bytes())
     members = RotatedKey(
-        role=done.role,  # type: ignore[arg-type] # one of the two choices
+        role=done.role,  # type: ignore[arg-type] # one of the three choices
         old=done.old,
         new=done.new,
         place=done.place,
@@ -206,13 +221,14 @@ def _rotated(done: Rotated, digest: str, uri: str | None) -> list[str]:
         *(("statement", one) for one in done.statements),
         ("log", f"{count(done.log_size, 'entry', 'entries')}, root {short(done.root)}"),
     ]
-    lines = [f"the {done.role} key has a successor" if done.finished else f"a new {done.role} key is certified"]
+    made = "made" if done.role == "post-quantum" else "certified"
+    lines = [f"the {done.role} key has a successor" if done.finished else f"a new {done.role} key is {made}"]
     lines += indented(columns(rows))
     if not done.finished:
         return [
             *lines,
             "",
-            f'now write in the policy, under keys:  {done.role}: "{uri}"',
+            f'now write in the policy, under keys:  {done.role.replace("-", "_")}: "{uri}"',
             f"then finish it: archiver key rotate {done.role}",
         ]
     if done.set_aside is not None:
@@ -347,10 +363,13 @@ def _ended(done: Ended, digest: str, uri: str | None) -> list[str]:
         return [
             f"{short(done.keyid)} has a successor in the trust file, and is not revoked yet",
             "",
-            f'now write in the policy, under keys:  statement: "{uri}"',
+            f'now write in the policy, under keys:  {done.role.replace("-", "_")}: "{uri}"',
             "then say the same command again without --to",
         ]
     lines = [f"the {done.role} key {short(done.keyid)} is {done.state}"]
+    if done.role == "post-quantum":
+        lines += ["  the trust file has forgotten it; its successor's signature covers everything before it"]
+        return [*lines, "", *_hand_out(digest)]
     lines += [f"  statement {one}" for one in done.statements] or ["  the log said so already"]
     if done.since is not None:
         lines.append(f"  what it signed counts only where a timestamp shows that it is older than {done.since}")

@@ -22,7 +22,8 @@ def if_lost(fact: KeyFact) -> list[str]:
         return ["nothing: it signs nothing any more, and what it signed is checked with its public key"]
     if fact.role == "post-quantum":
         return [
-            "put it back from your backup; without it runs are refused until keys.post_quantum and the trust file agree"
+            "put it back from your backup, or give it a successor, which needs nothing of it:",
+            "archiver key rotate post-quantum",
         ]
     if fact.role == "approver":
         return [
@@ -44,7 +45,7 @@ def if_stolen(fact: KeyFact) -> list[str]:
     revoke = f"archiver key revoke {short(fact.keyid)} --since T --reason TEXT"
     handed = "archiver trust export, and hand the new trust file out at once, by telephone with its SHA-256"
     if fact.role == "post-quantum":
-        return ["alone it signs nothing that counts: a head needs the log key's signature, too"]
+        return ["alone it signs nothing that counts: a head needs the log key's signature, too", revoke, handed]
     if fact.role == "log" and fact.state == "current":
         return [
             "archiver key rotate log --reason TEXT",

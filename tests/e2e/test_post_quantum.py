@@ -166,3 +166,126 @@ def test_what_is_made_is_to_be_backed_up_and_what_is_trusted_is_shown(place, cap
     assert str(place.root / "keys/post-quantum.pem") in json.loads(capsys.readouterr().out)["back_up"]
     assert run(["trust", "show", str(place.trust)], **words) == 0
     assert ", ML-DSA-65" in capsys.readouterr().out
+
+
+# a successor
+
+
+def said(place, capsys, *words, status=0):
+    place.later(hours=1)
+    capsys.readouterr()
+    policy = str(place.root / "retention_policy.yaml")
+    assert run(["-p", policy, "--json", *words], clock=place.clock, random=place.random, environ={}) == status
+    answer = json.loads(capsys.readouterr().out)
+    name = "-".join(words[:2])
+    jsonschema.validate(answer, json.loads(schemas.published()[f"cli/{name}.schema.json"]))
+    return answer
+
+
+def seconds(place):
+    keys = json.loads(place.trust.read_bytes())["logs"][0]["post_quantum"]
+    return [(one["from_size"], one["to_size"]) for one in keys]
+
+
+def whole(place):
+    assert found(place) == ([], 0)
+    assert [status for _, status in others_say(place.archive, place.trust)] == [0, 0]
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_the_key_has_a_successor_whether_it_is_there_or_lost(signed, capsys, lost):
+    before, key = signed.trust.read_bytes(), signed.root / "keys/post-quantum.pem"
+    old = key.read_bytes()
+    if lost:
+        key.unlink()
+    done = said(signed, capsys, "key", "rotate", "post-quantum")
+    size = done["log"]["size"]
+    assert (done["role"], done["finished"], seconds(signed)) == ("post-quantum", True, [(0, size), (size, None)])
+    assert (done["set_aside"] is None, key.read_bytes() == old) == (lost, False)
+    whole(signed)
+    assert found(signed, before) == ([], 0)
+    signed.take()
+    whole(signed)
+    assert found(signed, before) == (["log-post-quantum-missing"], 3)  # the auditor needs the new trust file
+    said(signed, capsys, "key", "rotate", "post-quantum")
+    signed.take()
+    whole(signed)
+    assert len(seconds(signed)) == 3
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("step", ["create_post_quantum", "put_in_place", "replace_trust", "_rotated"])
+def test_a_rotation_that_was_stopped_is_finished_by_the_same_command(signed, capsys, monkeypatch, step, after):
+    from archiver.errors import WorldError
+    from archiver.flows.key import post_quantum as flow
+
+    honest = getattr(flow, step)
+
+    def stopping(*words, **more):
+        if after:
+            honest(*words, **more)
+        raise WorldError("stopped", "stopped")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(flow, step, stopping)
+        said(signed, capsys, "key", "rotate", "post-quantum", status=5)
+    done = said(signed, capsys, "key", "rotate", "post-quantum")
+    assert (done["finished"], len(seconds(signed)), done["old"] != done["new"]) == (True, 2, True)
+    signed.take()
+    whole(signed)
+    assert not (signed.root / "keys/post-quantum.pem.next").exists()
+
+
+def test_a_successor_elsewhere_waits_for_the_policy(signed, capsys):
+    there = f"file:{signed.root}/new/pq.pem"
+    (signed.root / "new").mkdir()
+    done = said(signed, capsys, "key", "rotate", "post-quantum", "--to", there)
+    assert (done["finished"], len(seconds(signed))) == (False, 1)
+    signed.take()
+    signed.write_policy(lambda text: text + KEYS.replace("file:keys/post-quantum.pem", there))
+    done = said(signed, capsys, "key", "rotate", "post-quantum")
+    assert (done["finished"], len(seconds(signed))) == (True, 2)
+    signed.take()
+    whole(signed)
+
+
+def test_a_revoked_key_is_followed_and_forgotten(signed, capsys):
+    vkey = json.loads(signed.trust.read_bytes())["logs"][0]["post_quantum"][0]["vkey"]
+    keyid = post_quantum.parse_vkey(vkey).keyid
+    words = ("key", "revoke", keyid[:12], "--since", "2026-11-23T00:00:00Z", "--reason", "stolen")
+    done = said(signed, capsys, *words)
+    assert (done["role"], done["state"], done["statements"]) == ("post-quantum", "revoked", [])
+    assert vkey not in signed.trust.read_text()
+    whole(signed)
+    signed.take()
+    whole(signed)
+    assert said(signed, capsys, *words, status=2)["error"]["code"] == "no-such-key"
+
+
+def test_a_retired_key_can_be_revoked_later_and_the_one_in_place_is_not_retired(signed, capsys):
+    old = said(signed, capsys, "key", "rotate", "post-quantum")["old"]
+    keys = {one["keyid"]: one["state"] for one in said(signed, capsys, "key", "list")["keys"] if "post" in one["role"]}
+    current = next(keyid for keyid, state in keys.items() if state == "current")
+    refused = said(signed, capsys, "key", "retire", current[:12], "--reason", "x", status=2)
+    assert (refused["error"]["code"], keys[old]) == ("key-in-use", "retired")
+    said(signed, capsys, "key", "revoke", old[:12], "--since", "2026-11-23T00:00:00Z", "--reason", "stolen")
+    assert len(seconds(signed)) == 1
+    whole(signed)
+
+
+def test_what_is_no_successor_is_refused(place, signed, capsys):
+    there = signed.root / "keys/post-quantum.pem"
+    words = ("key", "rotate", "post-quantum", "--to")
+    codes = [
+        said(signed, capsys, *words, to, status=2)["error"]["code"]
+        for to in (f"file:{there}", "pkcs11:token=t;object=o?module-path=/x.so&pin-source=env:P")
+    ]
+    assert codes == ["key-not-new", "key-place"]
+    assert len(seconds(signed)) == 1
+
+
+def test_an_archive_without_such_a_key_has_none_to_rotate(place, capsys):
+    place.take()
+    assert said(place, capsys, "key", "rotate", "post-quantum", status=2)["error"]["code"] == "key-place"
+    place.write_policy(lambda text: text + KEYS)
+    assert said(place, capsys, "key", "rotate", "post-quantum", status=2)["error"]["code"] == "key-mismatch"

@@ -11,6 +11,7 @@ signed counts only where a timestamp shows that it is older than the instant sin
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -18,8 +19,9 @@ from functools import partial
 from archiver.catalog.catalog import Catalog
 from archiver.errors import UsageError
 from archiver.events import Listener
-from archiver.flows.key.facts import KeyFact, find_key, key_facts, key_statements, own_keyids
-from archiver.flows.key.rotate import make_ready, next_signer, put_in_place, state_key, trust_statement_key
+from archiver.flows.key.facts import SHORTEST, KeyFact, find_key, key_facts, key_statements, own_keyids
+from archiver.flows.key.post_quantum import forget_post_quantum, rotate_post_quantum
+from archiver.flows.key.rotate import Rotated, make_ready, next_signer, put_in_place, state_key, trust_statement_key
 from archiver.flows.session import Session, open_session, own_trust, replace_trust
 from archiver.flows.state import StateFolder
 from archiver.flows.timestamps.at_end import AtEnd, stamp_at_end
@@ -28,6 +30,7 @@ from archiver.model.key_uri import KeyUri
 from archiver.model.policy import Policy
 from archiver.model.trust import Revoked, TrustFile
 from archiver.proof import keys
+from archiver.proof.post_quantum import parse_vkey
 
 __all__ = ["Ended", "end_key", "known_keys"]
 
@@ -94,15 +97,12 @@ def end_key(
             hint="name the last instant at which only its owner can have had the key",
         )
     opened = partial(open_session, policy, clock=clock, random=random, environ=environ, listener=listener)
+    if (second := _second(policy, name)) is not None:
+        rotated = partial(rotate_post_quantum, clock=clock, random=random, environ=environ, listener=listener)
+        return _end_second(policy, second, since, to, rotated, opened)
     with opened() as session:
         make_ready(session)
         fact = find_key(_facts(session), name)
-        if fact.role == "post-quantum":
-            raise UsageError(
-                "key-kind",
-                f"{fact.keyid}: expected a key of statements or of the log, found the post-quantum one",
-                hint="it vouches for heads beside the log key; who has it alone can sign nothing that counts",
-            )
         if fact.state != "current":
             return _end(session, fact, since, reason)
         if fact.role == "log" or since is None:
@@ -117,6 +117,34 @@ def end_key(
     with opened() as session:
         session.everywhere(lambda vault: vault.log.catch_up())
         return _end(session, find_key(_facts(session), fact.keyid), since, reason)
+
+
+def _second(policy: Policy, name: str) -> KeyFact | None:
+    """Return the post-quantum key of this name; it stands in the trust file alone."""
+    found = [one for one in known_keys(policy) if one.keyid.startswith(name.lower())]
+    return found[0] if len(found) == 1 and len(name) >= SHORTEST and found[0].role == "post-quantum" else None
+
+
+def _end_second(  # noqa: PLR0917 - all that a command knows
+    policy: Policy,
+    fact: KeyFact,
+    since: datetime | None,
+    to: KeyUri | None,
+    rotated: Callable[..., Rotated],
+    opened: Callable[..., AbstractContextManager[Session]],
+) -> Ended:
+    """Revoke a post-quantum key: it gets a successor, and the trust file forgets it. No statement names such a key."""
+    finished = True
+    if fact.state == "current":
+        if since is None:
+            raise _in_use(fact)
+        finished = rotated(policy, to, again=True).finished
+    # A crash here leaves the old key in the trust file, retired: the same command again leaves it out.
+    if since is not None and finished:
+        forget_post_quantum(policy, parse_vkey(fact.public).public)
+    with opened() as session:
+        session.everywhere(lambda vault: vault.log.catch_up())
+        return _ended(session, fact, since if finished else None, (), finished=finished)
 
 
 def _facts(session: Session) -> list[KeyFact]:

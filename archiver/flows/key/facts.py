@@ -23,7 +23,7 @@ from archiver.model.statement_keys import KeyPredicate, keyid_of_vkey
 from archiver.model.trust import TrustFile
 from archiver.proof import keys, post_quantum
 
-__all__ = ["KeyFact", "ended_in", "find_key", "has_ended", "key_facts", "key_statements", "own_keyids"]
+__all__ = ["SHORTEST", "KeyFact", "ended_in", "find_key", "has_ended", "key_facts", "key_statements", "own_keyids"]
 
 
 @dataclass(frozen=True)

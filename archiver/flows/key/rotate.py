@@ -46,6 +46,7 @@ from archiver.writer.place import versions_of
 __all__ = [
     "Rotated",
     "make_ready",
+    "next_place",
     "next_signer",
     "put_in_place",
     "rotate",
