@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "stores")]
 
 from key_places import key_service, token  # noqa: E402 - the suite is no package
-from real_stores import ceph, localstack  # noqa: E402
+from real_stores import ceph, localstack, postgres  # noqa: E402
 
 # The same examples on every machine; `HYPOTHESIS_PROFILE=explore pytest tests/property` looks for new ones.
 _SLOW_MACHINE = [HealthCheck.too_slow]
@@ -25,7 +25,7 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
-__all__ = ["ceph", "clock", "key_service", "localstack", "shared_data", "token"]
+__all__ = ["ceph", "clock", "key_service", "localstack", "postgres", "shared_data", "token"]
 
 
 @pytest.fixture(scope="session")

@@ -33,6 +33,10 @@ def _truth(value: canonical.JSON) -> bool:
     return isinstance(value, bool)
 
 
+def _count(value: canonical.JSON) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 53
+
+
 def _instant(value: canonical.JSON) -> bool:
     try:
         return isinstance(value, str) and instant.parse_instant(value) is not None
@@ -80,7 +84,23 @@ _S3: Final = _form(
     }
 )
 _PIPE: Final = _form({"store": lambda value: value == "pipe", "began": _instant, "ended": _or_null(_instant)})
-STORES: Final[Mapping[str, Check]] = {"pipe": _PIPE, "s3": _S3}
+_COLUMN: Final = _form({"name": _text, "type": _or_null(_text)})
+_SQL: Final = _form(
+    {
+        "store": lambda value: value == "sql",
+        "system": _text,
+        "server": _text,
+        "query": _text,
+        "columns": lambda value: isinstance(value, list) and all(map(_COLUMN, value)),
+        "isolation": _or_null(_text),
+        "snapshot": _or_null(_text),
+        "plan": _or_null(_text),
+        "rows": _or_null(_count),
+        "began": _instant,
+        "ended": _or_null(_instant),
+    }
+)
+STORES: Final[Mapping[str, Check]] = {"pipe": _PIPE, "s3": _S3, "sql": _SQL}
 
 
 def is_object(value: canonical.JSON) -> bool:

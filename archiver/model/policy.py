@@ -24,6 +24,7 @@ from archiver.model import policy_checks, policy_places, policy_problems, policy
 from archiver.model.key_uri import FileKey, KeyUri
 from archiver.model.named_file import read_named
 from archiver.model.policy_places import PIPE
+from archiver.model.policy_sql import Query, query_of
 from archiver.model.policy_words import PolicyWords
 from archiver.model.policy_yaml import Mark, PolicyError, Problem, read_yaml
 from archiver.model.statement_timestamp import authority_name
@@ -122,6 +123,7 @@ class Source:
     profile: str | None = None
     received: Path | None = None
     unpack: tuple[str, ...] = ()
+    query: Query | None = None
 
 
 @dataclass(frozen=True)
@@ -329,6 +331,7 @@ def _policy(words: PolicyWords, places: policy_places.Places, path: Path, text: 
                 region=source.region,
                 profile=source.profile,
                 received=places.state / "received" / source.id if source.location == PIPE else None,
+                query=query_of(source, path.parent, places.state),
             )
             for number, source in enumerate(words.sources)
         ),

@@ -19,6 +19,7 @@ from typing import Final
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from archiver.model.key_uri import FileKey, KeyUri, TokenKey, parse_key_uri, resolve_key_uri
+from archiver.model.policy_sql import faults, is_database
 from archiver.model.policy_words import DestinationWords, PolicyWords, SourceWords
 from archiver.model.policy_yaml import Document, Location, Problem, dotted
 
@@ -80,9 +81,11 @@ class _Finder:
         return self._base / text
 
     def source(self, words: SourceWords, place: Location) -> Path | None:
-        if words.location == PIPE:
-            if words.include != ["**"] or words.exclude:
-                self._refuse((*place, "include"), "what comes through a pipe has no name to choose by", '["**"]')
+        if words.location == PIPE and (words.include != ["**"] or words.exclude):
+            self._refuse((*place, "include"), "what comes through a pipe has no name to choose by", '["**"]')
+        for member, text, instead in faults(words):
+            self._refuse((*place, member), text, instead)
+        if words.location == PIPE or is_database(words.location):
             self._only_for_buckets(words, place)
             return None
         return self._place(words, place, "a folder, as a path or file://")

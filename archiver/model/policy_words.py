@@ -304,7 +304,14 @@ class SourceWords(_Words):
     kind: Literal["documents", "model_logs"] = Field(examples=["documents"])
     """`documents` are kept in pieces of a file, `model_logs` line by line."""
     location: Text = Field(examples=["./evidence/documents"])
-    """A path relative to this policy, or file://; s3://bucket/prefix; or `-`, what `snapshot --stdin ID` gets."""
+    """A path relative to this policy, or file://; s3://bucket/prefix; or `-`, what `snapshot --stdin ID` gets.
+
+    Or a database: postgresql://USER@HOST:PORT/DATABASE, sqlite://PATH.
+    """
+    query: Text | None = None
+    """What a database is asked: one SELECT; with ORDER BY its result has an order."""
+    password: Passphrase | None = None
+    """Where the password of a database's user is: env:NAME or file:PATH."""
     endpoint: Text | None = None
     """URL of an S3-compatible store that the source lies in; left out for AWS."""
     region: Text | None = None

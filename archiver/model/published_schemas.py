@@ -225,6 +225,14 @@ def _elsewhere() -> Schema:
             "modified": _or_null(_INSTANT),
             "read": _or_null(read),
         },
+        "sql": {
+            **dict.fromkeys(("system", "server", "query"), _TEXT),
+            "columns": _list(_object({"name": _TEXT, "type": _or_null(_TEXT)})),
+            **dict.fromkeys(("isolation", "snapshot", "plan"), _or_null(_TEXT)),
+            "rows": _or_null(_COUNT),
+            "began": _INSTANT,
+            "ended": _or_null(_INSTANT),
+        },
         "pipe": {"began": _INSTANT, "ended": _or_null(_INSTANT)},
     }
     store: Schema = {"type": "string", "pattern": "^[a-z][a-z0-9-]{0,62}$"}

@@ -124,6 +124,10 @@ def location(source: Source) -> Location:
         return FolderLocation(source.path)
     if source.received is not None:
         return PipeLocation(source.received)
+    if source.query is not None:
+        from archiver.sources.sql import QueryLocation  # noqa: PLC0415 - only where it is wanted
+
+        return QueryLocation(source.query)
     from archiver.sources.s3 import bucket_location  # noqa: PLC0415 - loads botocore, a third of a second
 
     return bucket_location(source)

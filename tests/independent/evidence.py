@@ -364,6 +364,12 @@ OBJECTS = {
         "etag": (TEXT, None), "modified": (INSTANT, None), "storage_class": (TEXT, None), "owner": (TEXT, None),
         "read": (OBJECT_READ, None),
     },
+    "sql": {
+        "store": "sql", "system": TEXT, "server": TEXT, "query": TEXT,
+        "columns": [{"name": TEXT, "type": (TEXT, None)}],
+        "isolation": (TEXT, None), "snapshot": (TEXT, None), "plan": (TEXT, None), "rows": (COUNT, None),
+        "began": INSTANT, "ended": (INSTANT, None),
+    },
     "pipe": {"store": "pipe", "began": INSTANT, "ended": (INSTANT, None)},
 }  # fmt: skip
 CONTENT = ("captured", "unchanged", "changed_during_read", "damaged")

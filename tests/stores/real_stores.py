@@ -16,6 +16,7 @@ from typing import Any
 
 import ceph_gateway
 import localstack_server
+import postgres_server
 import pytest
 
 
@@ -81,6 +82,19 @@ def localstack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealStore]:
     try:
         server.start()
         yield RealStore("localstack", server.endpoint, localstack_server.ACCESS_KEY, localstack_server.SECRET_KEY)
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[postgres_server.Server]:
+    """A PostgreSQL server with an empty database and a user who may only read."""
+    if postgres_server.programs() is None:
+        absent("PostgreSQL is not installed: .ci/services postgres")
+    server = postgres_server.Server(free_port(0))
+    try:
+        server.start()
+        yield server
     finally:
         server.stop()
 

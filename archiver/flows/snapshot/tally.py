@@ -198,5 +198,7 @@ def _tally(source: Source, one: _Counting) -> Tally:
 def _emptiness(source: Source) -> str:
     if source.received is not None:
         return f"nothing was piped into it: PROGRAM | archiver snapshot --stdin {source.id}"
+    if source.query is not None:
+        return "its query gave no item"
     advice = "that the share is mounted" if source.path is not None else "bucket and prefix"
     return f"its location is empty; check {advice}"

@@ -1,0 +1,86 @@
+"""Sources that are queries: `postgresql://USER@HOST:PORT/DATABASE` or `sqlite://PATH`, and what they are asked.
+
+The policy is archived, and everybody who gets the archive reads it: so a password stands in no location, only its place
+in `password`, as `env:NAME` or `file:PATH`.
+
+>>> is_database("sqlite://chats.db"), is_database("./chats.db")
+(True, False)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from archiver.model.policy_words import SourceWords
+
+__all__ = ["Query", "faults", "is_database", "query_of"]
+
+_POSTGRESQL: Final = re.compile(
+    r"postgresql://(?:(?P<user>[^:@/?#\s]+)@)?(?:[^:@/?#\s\[\]]+|\[[0-9a-fA-F:]+\])(?::[0-9]+)?/[^/?#@\s]+(?P<options>\?[^#@\s]*)?"
+)
+_SQLITE: Final = re.compile(r"sqlite://[^?#]+")
+_DATABASE: Final = re.compile(r"(postgresql|postgres|sqlite)://")
+
+
+@dataclass(frozen=True)
+class Query:
+    """What a database is asked; `location` as written, `file` that of SQLite, `password` a place, never a password.
+
+    `scratch` is the folder in which a result lies while it is read.
+    """
+
+    system: Literal["postgresql", "sqlite"]
+    text: str
+    location: str
+    scratch: Path
+    file: Path | None = None
+    password: str | None = None
+
+
+def is_database(location: str) -> bool:
+    """Say whether a location is meant to be a database."""
+    return _DATABASE.match(location) is not None
+
+
+def faults(words: SourceWords) -> Iterator[tuple[str, str, str]]:
+    """Yield what is wrong with a source as a query, or with the words of a query in another source.
+
+    Each is (member, what was expected, what to write). A location that may hold a password is not repeated.
+    """
+    if not is_database(words.location):
+        for member in ("query", "password"):
+            if getattr(words, member) is not None:
+                yield member, f"{member} belongs to a postgresql:// or sqlite:// location", "it left out"
+        return
+    found = _POSTGRESQL.fullmatch(words.location)
+    if found is None and not _SQLITE.fullmatch(words.location):
+        expected = "expected postgresql://USER@HOST:PORT/DATABASE without a password, or sqlite://PATH"
+        yield "location", expected, '"postgresql://reader@db.example/chats", with `password: env:NAME`'
+    elif found is not None and re.search(r"[?&](password|passfile|service)=", found["options"] or ""):
+        yield "location", "expected a location without a password and its like", "it without, and `password: env:NAME`"
+    elif words.password is not None and (found is None or found["user"] is None):
+        yield "password", "a password belongs to the user of a postgresql:// location", "it left out, or the user"
+    if words.query is None:
+        yield "location", "expected a query beside a database", 'query: "SELECT ... ORDER BY id"'
+    elif words.query.rstrip().endswith(";"):
+        yield "query", "expected a query without a semicolon at its end", "it without"
+    if words.include != ["**"] or words.exclude:
+        yield "include", "the result of a query has no names to choose by", '["**"], and choose in the query'
+
+
+def query_of(words: SourceWords, base: Path, state: Path) -> Query | None:
+    """Return what a source asks, None for one that is no query."""
+    if words.query is None or not is_database(words.location):
+        return None
+    password = words.password
+    if password is not None and password.startswith("file:"):
+        password = f"file:{base / password.removeprefix('file:')}"
+    scratch = state / "received" / words.id
+    if words.location.startswith("sqlite://"):
+        file = base / words.location.removeprefix("sqlite://")
+        return Query("sqlite", words.query, words.location, scratch, file, password)
+    return Query("postgresql", words.query, words.location, scratch, None, password)
