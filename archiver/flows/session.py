@@ -27,6 +27,7 @@ from archiver.events import Listener
 from archiver.flows.destinations import Named, destinations, receipts_of
 from archiver.flows.key.facts import ended_in, has_ended
 from archiver.flows.manners import remembered
+from archiver.flows.principal import ask_principal
 from archiver.flows.second_signature import cosign_heads, open_second_signer
 from archiver.flows.state import StateFolder
 from archiver.flows.vault import Vault
@@ -65,14 +66,14 @@ _FEW_BLOCKS = 16
 """Free blocks of a disk with which SQLite cannot even begin."""
 
 
-def whoami(clock_offset_s: int | None) -> By:
-    """Return the tool, the person and the machine as statements name them."""
+def whoami(clock_offset_s: int | None, principal: str | None = None) -> By:
+    """Return the tool, the person and the machine as statements name them, and who they are at the store."""
     return By(
         tool="archiver",
         version=__version__,
         host=socket.gethostname(),
         user=_user(),
-        principal=None,
+        principal=principal,
         clock_offset_s=clock_offset_s,
     )
 
@@ -146,6 +147,7 @@ def open_session(
     with state.locked(), ExitStack() as open_files:
         signers = _open_signers(policy, trust, environ, None if any_log_key else named)
         stores = [destination_store(policy, clock, one.spec) for one in named]
+        principal = ask_principal(stores)
         offset, problems = _checked_offset(stores)
         try:
             session = Session(
@@ -154,7 +156,9 @@ def open_session(
                 vaults=(),
                 trust=trust,
                 journal=open_files.enter_context(closing(Journal(state.journal))),
-                seal=Seal(signers.statement, trust.archive, trust.archive_id, whoami(offset), clock, random),
+                seal=Seal(
+                    signers.statement, trust.archive, trust.archive_id, whoami(offset, principal()), clock, random
+                ),
                 clock=clock,
                 random=random,
                 listener=listener,
@@ -199,6 +203,7 @@ def open_beside(
     trust = own_trust(policy)
     named = _named(policy, trust, store, clock)
     signers = _open_signers(policy, trust, environ, [named])
+    principal = ask_principal([store])
     offset, _ = _checked_offset([store])
     with closing(Catalog("")) as catalog, closing(Journal(Path(":memory:"))) as journal:
         take_in(catalog)
@@ -208,7 +213,7 @@ def open_beside(
             vaults=(),
             trust=trust,
             journal=journal,
-            seal=Seal(signers.statement, trust.archive, trust.archive_id, whoami(offset), clock, random),
+            seal=Seal(signers.statement, trust.archive, trust.archive_id, whoami(offset, principal()), clock, random),
             clock=clock,
             random=random,
             listener=listener,
