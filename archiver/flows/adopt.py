@@ -4,7 +4,8 @@
     2  a batch object that no statement names gets one from its own bytes, if they pass every check of a batch and it is
        the next one of a snapshot that nobody has finished
     3  a report that no statement names was left by a kill before its statement was signed
-    4  anything else of this kind is named in an `incident` by key, version and SHA-256, and left alone from then on
+    4  a token that no statement names is entered when it is good (`adopt_tokens`)
+    5  anything else of this kind is named in an `incident` by key, version and SHA-256, and left alone from then on
 
 Only what is recent is looked at, by the dates in keys: from the day before the last snapshot began. Only objects older
 than ten minutes are judged, as younger ones may be another writer's next step. Signing what one finds is safe only
@@ -29,6 +30,7 @@ from pydantic import ValidationError
 
 from archiver.errors import EvidenceError
 from archiver.flows.adopt_incidents import Left, incidents, is_settled, named_before
+from archiver.flows.adopt_tokens import tokens
 from archiver.flows.key.facts import has_ended
 from archiver.flows.session import Session, statement_opener
 from archiver.judge import batches
@@ -59,11 +61,13 @@ _BLOCK: Final = 1 << 20
 
 
 def adopt(session: Session) -> int:
-    """Do all four; return how many statements were entered or made."""
+    """Do all five; return how many statements were entered or made."""
     days = _days(session)
     entered, left = _statements(session, days)
     adopted, more = _batches(session, days)
-    left += [*more, *_reports(session, days)]
+    stamps, parts = tokens(session, first=min(days))
+    entered += stamps
+    left += [*more, *_reports(session, days), *parts]
     if adopted:
         what = f"{len(adopted)} batch objects without statement passed every check and got their statements now"
         entered += len(adopted) + incidents(session, what, "adopted", adopted)

@@ -60,7 +60,7 @@ def down(place: Organisation, monkeypatch: pytest.MonkeyPatch, name: str, *, aft
             self.inner, self.destination, self.left = inner, inner.destination, after
 
         def __getattr__(self, verb):
-            if verb == "manner":
+            if verb in ("manner", "account"):
                 raise AttributeError(verb)
             if verb == "put":
                 self.left -= 1

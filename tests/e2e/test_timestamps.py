@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -19,6 +21,8 @@ from archiver.flows.status.status import status
 from archiver.flows.timestamps.timestamp import stamp
 from archiver.judge.verify import verify
 from archiver.model.policy import PolicyError
+from archiver.model.statement import parse_statement
+from archiver.proof import dsse
 from archiver.stores.folder import FolderStore
 from tests.e2e.conftest import Organisation, fill
 
@@ -214,6 +218,82 @@ def test_a_kill_while_a_token_is_stored_leaves_nothing_behind(stamped, tsa, monk
             again(stamped, again=True)
     assert again(stamped).exit == 0
     assert bad(judged(stamped)) == set()
+
+
+def lost_between(place, monkeypatch, puts):
+    """Kill a stamp after so many puts, and lose the state folder with its journal; a while passes."""
+    real, done = FolderStore.put, []
+
+    def put(store, *arguments, **named):
+        if len(done) == puts:
+            raise Killed
+        done.append(real(store, *arguments, **named))
+        return done[-1]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(FolderStore, "put", put)
+        with pytest.raises(Killed):
+            again(place, again=True)
+    shutil.rmtree(place.policy.state)
+    before = time.time() - 3600
+    for path in place.archive.glob("timestamps/*/*"):
+        os.utime(path, (before, before))
+
+
+def of_kind(place, kind):
+    return sorted((place.archive / "statements" / kind).glob("*.json"))
+
+
+@pytest.mark.parametrize(("puts", "entered", "incidents"), [(1, 0, 1), (2, 0, 1), (3, 1, 0), (4, 1, 0)])
+def test_a_token_whose_state_folder_was_lost_is_entered_or_named(stamped, monkeypatch, puts, entered, incidents):
+    stamped.take()
+    tokens = len(of_kind(stamped, "timestamp"))
+    lost_between(stamped, monkeypatch, puts)
+    stamped.now -= timedelta(hours=1)
+    done = stamped.take()
+    assert (done.reasons, int(done.exit)) == ((), 0)
+    assert (bad(judged(stamped)), len(of_kind(stamped, "incident"))) == (set(), incidents)
+    assert len(of_kind(stamped, "timestamp")) == tokens + entered + 4  # two at the start of the run, two at its end
+    assert {token.result for token in judged(stamped).timestamps} == {"ok"}
+    named = {key for one in of_kind(stamped, "timestamp") for key in subjects(one)}
+    left = {str(path.relative_to(stamped.archive)) for path in stamped.archive.glob("timestamps/*/*")} - named
+    assert len(left) == (puts if incidents else 0)
+    stamped.now -= timedelta(hours=1)
+    stamped.take()
+    assert len(of_kind(stamped, "incident")) == incidents  # named once
+
+
+def subjects(path):
+    return [one.name for one in parse_statement(dsse.open_envelope(path.read_bytes()).payload).subject]
+
+
+@pytest.mark.parametrize("forged", ["tsr", "tsq", "other authority", "other checkpoint"])
+def test_a_token_that_is_not_good_is_named_and_never_entered(stamped, monkeypatch, forged):
+    stamped.take()
+    lost_between(stamped, monkeypatch, 3)
+    known = {key for one in of_kind(stamped, "timestamp") for key in subjects(one)}
+    parts = [
+        path
+        for path in stamped.archive.glob("timestamps/*/*")
+        if str(path.relative_to(stamped.archive)) not in known
+    ]  # fmt: skip
+    assert len(parts) == 3
+    for path in parts:
+        if path.suffix == f".{forged}":
+            path.write_bytes(path.read_bytes()[:-1] + b"\0")
+            before = time.time() - 3600
+            os.utime(path, (before, before))
+        if forged == "other authority":
+            path.rename(path.with_name(f"x{path.name}"))
+        if forged == "other checkpoint":
+            other = path.parent.with_name("000000000002")
+            other.mkdir(exist_ok=True)
+            path.rename(other / path.name)
+    tokens = len(of_kind(stamped, "timestamp"))
+    stamped.now -= timedelta(hours=1)
+    stamped.take()
+    assert (len(of_kind(stamped, "timestamp")), len(of_kind(stamped, "incident"))) == (tokens + 4, 1)
+    assert {finding.code for finding in judged(stamped).findings if finding.severity == "failed"} == set()
 
 
 def test_the_doctor_asks_every_authority(stamped, tsa):

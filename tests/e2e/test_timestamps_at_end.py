@@ -113,7 +113,7 @@ def test_a_store_that_fails_while_a_token_is_asked_for_undoes_nothing(stamped, m
     def fails(*_: object) -> bytes:
         raise WorldError("network", "the connection is gone")
 
-    monkeypatch.setattr(stamping, "_signed", fails)
+    monkeypatch.setattr(stamping, "signed_head", fails)
     done = longer(stamped)
     assert (int(done.exit), {one.problem for one in done.timestamps.stamps}) == (3, {"the connection is gone"})
 

@@ -38,7 +38,17 @@ from archiver.proof import checkpoint, entry, note
 from archiver.signing import tsa
 from archiver.writer.place import versions_of
 
-__all__ = ["Pending", "Stamped", "Stamper", "not_enough", "pending", "stamp_all"]
+__all__ = [
+    "TOLERANCE",
+    "Pending",
+    "Stamped",
+    "Stamper",
+    "enter_token",
+    "not_enough",
+    "pending",
+    "signed_head",
+    "stamp_all",
+]
 
 EVERY: Final = timedelta(hours=1)
 TOLERANCE: Final = timedelta(seconds=300)
@@ -172,7 +182,7 @@ class Stamper:
                 continue
             size, root = vault.catalog.log_size(), vault.catalog.frontier().root()
             try:
-                signed = _signed(vault, size, root)
+                signed = signed_head(vault, size, root)
             except WorldError as problem:
                 for authority in wanted:
                     self._pend(vault, authority, problem)
@@ -214,34 +224,8 @@ class Stamper:
         self._session.say(f"timestamp pending: {problem.message}", "warning")
 
     def _enter(self, asked: _Asked, answer: tsa.Answer) -> None:
-        session = self._session.on(asked.vault)
         try:
-            token = answer.verified.token
-            digest = sha256(answer.response).hexdigest()
-            subjects = []
-            bodies = (("tsq", answer.request), ("tsr", answer.response), ("revocation", answer.revocation))
-            for kind, body in bodies:
-                key = layout.timestamp_key(asked.size, asked.authority.name, digest, kind)
-                session.keep(key, body)
-                subjects.append(Subject.of(key, sha256(body).hexdigest()))
-            # A crash up to here leaves bytes in the journal that nothing names, and nothing in the store.
-            predicate = TimestampPredicate(
-                **session.seal.common(),
-                authority=asked.authority.name,
-                url=_plain(asked.authority.url),
-                log_size=asked.size,
-                log_root=asked.root.hex(),
-                imprint=asked.imprint.hex(),
-                gen_time=instant.format_instant(token.gen_time),
-                serial=str(token.serial),
-                policy=token.policy,
-                certificate_until=instant.format_instant(answer.verified.path[0].not_valid_after_utc),
-            )
-            key, envelope = session.seal.seal(_KIND, subjects, predicate)
-            envelope = session.keep(key, envelope)
-            # A crash from here on leaves all four in the journal; the next run stores and enters them.
-            place_kept(session, asked.vault, envelope)
-            session.enter(key, envelope)
+            enter_token(self._session, asked.vault, asked.authority, (asked.size, asked.root), answer)
         except ArchiverError as problem:
             self._session.set_aside(asked.vault, problem)
 
@@ -251,8 +235,40 @@ class Stamper:
         return Stamped(vault.id, authority.name, self._entered.get(name), left, self._problems.get(name))
 
 
-def _signed(vault: Vault, size: int, root: bytes) -> bytes:
-    """Return the bytes of the checkpoint that is about to be stamped, as the store has them."""
+def enter_token(
+    session: Session, vault: Vault, authority: tsa.Authority, head: tuple[int, bytes], answer: tsa.Answer
+) -> None:
+    """Store request, response and revocation data of a token over a head of one log, and enter what they say."""
+    session, (size, root), token = session.on(vault), head, answer.verified.token
+    digest = sha256(answer.response).hexdigest()
+    subjects = []
+    for kind, body in (("tsq", answer.request), ("tsr", answer.response), ("revocation", answer.revocation)):
+        key = layout.timestamp_key(size, authority.name, digest, kind)
+        session.keep(key, body)
+        subjects.append(Subject.of(key, sha256(body).hexdigest()))
+    # A crash up to here leaves bytes in the journal that nothing names, and nothing in the store.
+    predicate = TimestampPredicate(
+        **session.seal.common(),
+        authority=authority.name,
+        url=_plain(authority.url),
+        log_size=size,
+        log_root=root.hex(),
+        imprint=token.imprint.hex(),
+        gen_time=instant.format_instant(token.gen_time),
+        serial=str(token.serial),
+        policy=token.policy,
+        certificate_until=instant.format_instant(answer.verified.path[0].not_valid_after_utc),
+    )
+    key, envelope = session.seal.seal(_KIND, subjects, predicate)
+    envelope = session.keep(key, envelope)
+    # A crash from here on leaves all four in the journal; the next run stores and enters them. Where the journal is
+    # lost, too, it adopts what the store has of them.
+    place_kept(session, vault, envelope)
+    session.enter(key, envelope)
+
+
+def signed_head(vault: Vault, size: int, root: bytes) -> bytes:
+    """Return the bytes of a checkpoint that is stamped, as the store has them; raises `WorldError`."""
     key = layout.checkpoint_key(size)
     for version in versions_of(vault.store, key):
         with vault.store.read(key, version.version) as stream:
