@@ -41,6 +41,7 @@ from archiver.cli.answers_reading import (
     ShownTrust,
     Subject,
 )
+from archiver.cli.answers_selection import PassedOverRecords, SelectedLogs, UnjudgedRecords
 from archiver.cli.answers_shared import (
     Destination,
     ItemMark,
@@ -130,6 +131,7 @@ __all__ = [
     "MadeWitness",
     "NamedDestination",
     "NotRestored",
+    "PassedOverRecords",
     "Planned",
     "PlannedDestination",
     "PlannedRule",
@@ -142,6 +144,7 @@ __all__ = [
     "RestoredFiles",
     "SeenByWitness",
     "SeenLog",
+    "SelectedLogs",
     "ShownStatement",
     "ShownStatements",
     "ShownTrust",
@@ -155,6 +158,7 @@ __all__ = [
     "Subject",
     "TimestampsTaken",
     "TrustedWitness",
+    "UnjudgedRecords",
     "Verified",
     "VerifiedBatch",
     "VerifiedDestination",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from archiver.cli.answers_selection import SelectedLogs
 from archiver.cli.answers_shared import Destination, ItemMark, NamedDestination, Position
 from archiver.cli.answers_timestamp import StampedBy, StampedLog
 
@@ -196,6 +197,7 @@ class SnapshotSource:
     lost: list[str]
     unseen: list[str]
     marked: dict[str, int]
+    selected: list[SelectedLogs]
 
 
 @dataclass(frozen=True)

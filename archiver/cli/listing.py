@@ -137,6 +137,7 @@ def _batch_line(one: ListedBatch) -> str:
 def _items(reading: Reading, filters: dict[str, str | None]) -> Iterator[ListedItem]:
     from archiver.cli.answers import ListedItem  # noqa: PLC0415 - loaded when called
     from archiver.flows.listing import list_items  # noqa: PLC0415
+    from archiver.model.selected import told  # noqa: PLC0415
 
     def listed(line: ItemLine) -> ListedItem:
         return ListedItem(
@@ -147,7 +148,7 @@ def _items(reading: Reading, filters: dict[str, str | None]) -> Iterator[ListedI
             kind=line.kind,
             status=line.status,
             reason=line.reason,
-            detail=line.detail,
+            detail=told(line),
             size=line.size,
             sha256=line.sha256,
             observed_at=line.observed_at,

@@ -249,6 +249,8 @@ def _new(done: Snapshot) -> list[str]:
 
 
 def _source(one: Tally) -> list[str]:
+    from archiver.model.selected import sentence  # noqa: PLC0415 - loaded when called
+
     counts = one.counts
     words = [
         (counts.captured, "captured"),
@@ -266,6 +268,7 @@ def _source(one: Tally) -> list[str]:
     for reason, text in _BECAME.items():
         if one.became.get(reason):
             lines.append(f"    {count(one.became[reason], 'of these', 'of these')} {text}")
+    lines += [f"  selected from {count(account.items, 'log')}: {sentence(account)}" for account in one.selected]
     if one.lost:
         lines.append("  not as archived any more, what was archived stays:")
         lines += indented(indented(one.lost))
@@ -337,6 +340,7 @@ def _members(done: Snapshot, made: Made | None) -> Snapshotted:
                 lost=list(one.lost),
                 unseen=list(one.unseen),
                 marked=one.marked,
+                selected=[answers.SelectedLogs.of(account, account.items) for account in one.selected],
             )
             for one in done.tallies
         ],

@@ -326,6 +326,8 @@ def _policy(words: PolicyWords, places: policy_places.Places, path: Path, text: 
                 custodians=tuple(Custodian(one.name, tuple(one.paths)) for one in source.custodians),
                 dialect=source.dialect or "auto",
                 unpack=tuple(source.unpack),
+                keywords=tuple(source.keywords),
+                where=tuple((column, tuple(values)) for column, values in source.where.items()),
                 ended=Ended(source.ended.at, source.ended.reason) if source.ended else None,
                 endpoint=source.endpoint,
                 region=source.region,

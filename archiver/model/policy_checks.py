@@ -14,6 +14,7 @@ from typing import Final, Protocol
 from archiver.model import hold
 from archiver.model.instant import format_instant
 from archiver.model.policy_problems import closest
+from archiver.model.policy_selectors import check_selectors
 from archiver.model.policy_words import MatterWords, PolicyWords, SourceWords
 from archiver.model.policy_yaml import Document, Location, Problem, dotted
 from archiver.model.statement_timestamp import authority_name
@@ -46,6 +47,7 @@ def check(words: PolicyWords, document: Document) -> list[Problem]:
         *_fits(words, document),
         *_authorities(words, document),
         *_sensitive(words, document),
+        *check_selectors(words, document),
     ]
 
 
@@ -55,6 +57,7 @@ def statement_text(words: PolicyWords) -> int:
         _length([source.id, source.kind, source.location, source.matters])
         + sum(_length([rule.glob, rule.reason]) for rule in source.exclude)
         + sum(_length([custodian.name, custodian.paths]) for custodian in source.custodians)
+        + sum(_length([column, "another value", "no-", column]) for column in source.where)
         for source in words.sources
     ) + sum(_length([matter.id, matter.instrument]) for matter in words.matters)
 

@@ -21,6 +21,7 @@ from archiver.model.glob import BadGlobError, check_glob
 from archiver.model.hold import INSTANT_PATTERN, NotAnInstantError, parse_offset_instant
 from archiver.model.key_uri import BadKeyUriError, parse_key_uri
 from archiver.model.policy_yaml import show
+from archiver.model.regular import MAX_PATTERN, glob_pattern, matching, problem_of
 from archiver.model.size import SIZE_PATTERN, parse_size
 
 __all__ = [
@@ -102,6 +103,26 @@ def _glob(text: str) -> str:
     return text
 
 
+def _regular(pattern: str) -> str:
+    if not pattern or len(pattern) > MAX_PATTERN:
+        raise _expected(f"a regular expression of 1 to {MAX_PATTERN} characters", pattern)
+    problem = problem_of(pattern)
+    if problem is not None:
+        instead = "it in the dialect of RE2: no look-around, no back references"
+        raise _problem(f"found {show(pattern)}, which is no regular expression: {problem}", instead)
+    if any(matching(pattern, [""])):
+        raise _problem(f"found {show(pattern)}, which is found in every text", "what must be there at least")
+    return pattern
+
+
+def _value(text: str) -> str:
+    if not text or len(text) > MAX_PATTERN:
+        raise _expected(f"a value of 1 to {MAX_PATTERN} characters", text, '"grok-*"')
+    if problem_of(glob_pattern(text)) is not None:
+        raise _problem(f"found {show(text)}: its [ ] is no set of characters", "[[] for the character itself")
+    return text
+
+
 def _key_uri(text: str) -> str:
     try:
         parse_key_uri(text)
@@ -131,17 +152,6 @@ def _must_be(wanted: object, why: str) -> AfterValidator:
             raise _problem(
                 f"expected {wanted if isinstance(wanted, str) else show(wanted)}, found {show(value)}: {why}"
             )
-        return value
-
-    return AfterValidator(check)
-
-
-def _empty(what: str) -> AfterValidator:
-    """Refuse what the published policy has and this version cannot do: better no run than a promise not kept."""
-
-    def check(value: object) -> object:
-        if value:
-            raise _problem(f"{what} not built yet", "it without entries, or leave the key out")
         return value
 
     return AfterValidator(check)
@@ -197,6 +207,8 @@ Size = Annotated[
 Glob = Annotated[
     str, AfterValidator(_glob), Field(json_schema_extra={"minLength": 1, "pattern": "^[^/].*[^/]$|^[^/]$"})
 ]
+Pattern = Annotated[str, AfterValidator(_regular), Field(json_schema_extra={"minLength": 1, "maxLength": MAX_PATTERN})]
+Value = Annotated[str, AfterValidator(_value), Field(json_schema_extra={"minLength": 1, "maxLength": MAX_PATTERN})]
 KeyUri = Annotated[str, AfterValidator(_key_uri), _pattern("^(file|pkcs11|awskms):.+")]
 KeyFileUri = Annotated[str, AfterValidator(_key_file), _pattern("^file:.+")]
 Passphrase = Annotated[
@@ -324,14 +336,16 @@ class SourceWords(_Words):
     """Which paths are taken."""
     exclude: list[ExcludeWords] = []
     """Which paths are passed over, each with its reason."""
-    keywords: Annotated[list[str], _empty("a selection by keywords is")] = []
-    """Regular expressions on path and text (not built yet)."""
+    keywords: list[Pattern] = Field(default=[], examples=[["(?i)undress", "(?i)nudif\\w+"]])
+    """Regular expressions (RE2) on path and text: of logs, the records are kept in which one of them is found."""
     custodians: list[CustodianWords] = []
     """Whose material it is, by path."""
     dialect: Dialect | None = None
     """How the lines of `model_logs` are read; `auto`, the default, recognises the shipped dialects."""
-    where: Annotated[dict[str, list[str]], _empty("a selection by where is")] = {}
-    """Values of columns that select records (not built yet)."""
+    where: dict[str, Annotated[list[Value], Field(min_length=1)]] = Field(
+        default={}, examples=[{"gen_ai_request_model": ["grok-*"]}]
+    )
+    """Columns of `model_logs` and the values of theirs, with `*`, `?` and `[]`, that select records."""
     unpack: Annotated[
         list[Literal["zip", "tar", "compressed", "office"]],
         AfterValidator(_once),

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, ConfigDict, Field, ValidationError
 
 from archiver.errors import EvidenceError
 from archiver.model import layout
+from archiver.model.selected import Selected
 from archiver.model.statement_access import AccessPredicate, VerificationPredicate
 from archiver.model.statement_holds import ApprovalPredicate, HoldPredicate, ReleasePredicate
 from archiver.model.statement_keys import KeyPredicate, subject_name
@@ -185,7 +186,10 @@ class Excluded(Words):
 
 
 class SnapshotSource(Words):
-    """What a snapshot found in one source; `bytes` counts all content, `new_bytes` what was stored now."""
+    """What a snapshot found in one source; `bytes` counts all content, `new_bytes` what was stored now.
+
+    `selected` is there where a rule selects records of its logs: what it kept and passed over, and why.
+    """
 
     id: SourceId
     location: str
@@ -194,6 +198,7 @@ class SnapshotSource(Words):
     excluded: list[Excluded]
     bytes: Count
     new_bytes: Count
+    selected: Annotated[list[Selected], Field(min_length=1)] = Field(default=[], exclude_if=lambda value: not value)
 
 
 class SnapshotPredicate(Predicate):

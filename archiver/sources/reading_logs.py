@@ -17,10 +17,16 @@ from archiver.model.dialect_events import Event, events_of
 from archiver.model.dialect_file import load_dialects
 from archiver.model.dialect_recognise import carried, recognise
 
-__all__ = ["AUTO", "LogReader"]
+__all__ = ["AUTO", "LogReader", "first_lines"]
 
 AUTO = "auto"
 _TODAY: Final = max(FIELDS)
+
+
+def first_lines(head: bytes) -> list[bytes]:
+    """Return the complete lines of a head, or its only one."""
+    lines = head.split(b"\n")
+    return lines[:-1] if len(lines) > 1 else lines
 
 
 class LogReader:

@@ -40,13 +40,15 @@ class RowGroup:
     """What an indexer sees; small enough to be sent to another process, which reads raw by itself.
 
     `first` is the group's first row in the batch, `start` the place of its raw bytes in the scratch file; `continued`
-    are those rows, counted from `first`, that are pieces of a record which is longer than a row can be.
+    are those rows, counted from `first`, that are pieces of a record which is longer than a row can be. `places` are
+    offsets in the stream that an item was selected from.
     """
 
     scratch: Path
     start: int
     first: int
     offsets: array[int]
+    places: array[int]
     lengths: array[int]
     texts: list[str]
     item_paths: list[str]
@@ -170,6 +172,7 @@ def group_of(batch: OpenBatch, first: int, count: int, start: int) -> RowGroup:
         start=start,
         first=first,
         offsets=batch.offsets[first:after],
+        places=batch.places[first:after],
         lengths=batch.lengths[first:after],
         texts=texts,
         item_paths=paths,

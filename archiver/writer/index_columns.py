@@ -114,7 +114,7 @@ class _ModelLogs:
             for dialect, first, count in _runs(group.runs)
         ]
         derived = [pa.concat_arrays(columns) for columns in zip(*runs, strict=True)]
-        return [*derived[:place], pa.array(group.offsets, pa.uint64()), *derived[place:]]
+        return [*derived[:place], pa.array(group.places, pa.uint64()), *derived[place:]]
 
 
 def model_logs_index(project: Project) -> Indexer:

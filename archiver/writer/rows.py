@@ -68,6 +68,8 @@ class OpenBatch:
         self.salt = salt
         self.members: list[_Member] = []
         self.offsets = array("Q")
+        self.places = array("Q")
+        """Where each row stood in the stream that its item was selected from; its offset, if all of it was kept."""
         self.lengths = array("Q")
         self.raw_bytes = 0
         self.row_facts: list[Facts] = []
@@ -98,7 +100,7 @@ class OpenBatch:
     def rollback(self, mark: Mark) -> None:
         """Forget every row since `mark`."""
         del self.offsets[mark.rows :], self.lengths[mark.rows :], self.members[mark.items :]
-        del self._leaves[mark.rows * _LEAF :], self.row_facts[mark.rows :]
+        del self._leaves[mark.rows * _LEAF :], self.row_facts[mark.rows :], self.places[mark.rows :]
         self.pieces = {number for number in self.pieces if number < mark.rows}
         self.raw_bytes = mark.raw_bytes
         self._file.seek(mark.raw_bytes)
@@ -135,8 +137,11 @@ class OpenBatch:
         """Return the number of the member that a row belongs to."""
         return max(bisect_right(self.members, row, key=lambda member: member.first) - 1, 0)
 
-    def add(self, rows: Sequence[bytes], offset: int, facts: Sequence[Facts] = ()) -> int:
-        """Add rows of the current item, the first at `offset`; return how many were taken before the batch was full."""
+    def add(self, rows: Sequence[bytes], offset: int, facts: Sequence[Facts] = (), places: Sequence[int] = ()) -> int:
+        """Add rows of the current item, the first at `offset`; return how many were taken before the batch was full.
+
+        `places` says where each row of a selection stood in the stream that it was selected from.
+        """
         taken = 0
         digest, salt_of, leaves = self._digest, self._salts.row, self._leaves
         number, budget = self.rows, self._max_bytes - self.raw_bytes
@@ -156,6 +161,7 @@ class OpenBatch:
             offset += length
             budget -= length
         self.row_facts.extend(facts[:taken])
+        self.places.extend(places[:taken] or self.offsets[len(self.places) :])
         self._write(rows[:taken])
         return taken
 

@@ -73,7 +73,12 @@ place      id:source kind:documents|model_logs location matters:matter*
            hold:held receipts:receipt*
 +snapshot  id previous:stamp? started finished log_size_at_start status:complete|incomplete|aborted sources:account*
            batches:batches
-account    id:source location device? counts:counts excluded:exclusion* bytes new_bytes
+account    id:source location device? counts:counts excluded:exclusion* bytes new_bytes selected!:selected_*
+selected_  select:select records:count bytes kept:kept unjudged:unjudged* passed_over:passed* items:positive
+selection  select:select records:count bytes kept:kept unjudged:unjudged* passed_over:passed*
+kept       records:count bytes
+unjudged   reason:reason records:positive bytes
+passed     rule:words reason:words records:positive bytes
 counts     seen:count captured:count unchanged:count changed_during_read:count failed:count excluded:count
            recorded:count absent:count
 exclusion  rule reason items:positive bytes
@@ -128,7 +133,7 @@ PATTERNS = {
     "decimal": "-?(0|[1-9][0-9]*)", "serial": "0|-?[1-9][0-9]{0,79}", "counted": "[a-z][a-z0-9_-]{0,62}",
     "matter": "[A-Za-z0-9][A-Za-z0-9._-]{0,62}",
     "batch_id": f"{STAMP}-{TABLE}-[0-9]{{8}}",
-    "key": KEY,
+    "key": KEY, "select": "[0-9a-f]{16}", "selecting": "select:[0-9a-f]{16}",
     "authority": "[A-Za-z0-9][A-Za-z0-9._-]{0,99}", "oid": r"[0-2](\.(0|[1-9][0-9]{0,39})){1,40}",
     "reason": "[a-z][a-z0-9-]{0,62}", "marked_by": "(?s:path:.+)|hashes:[0-9a-f]{64}",
     "text": "(?s).*", "words": "(?s).+",

@@ -67,6 +67,32 @@ def open_parquet(path, said):
     return file
 
 
+def account_of(line):
+    """8.1 Return the account of a log of which a selection is kept, if a line has one."""
+    if (line["status"], line["reason"]) != ("recorded", "selected") or fits(line["detail"], "selecting"):
+        return None
+    account = parse((line["detail"] or "").encode(), "selection")
+    by_reason, by_rule = account["unjudged"], account["passed_over"]
+    named = [[one["reason"] for one in by_reason], [(one["rule"], one["reason"]) for one in by_rule]]
+    require(all(names == sorted(set(names)) for names in named), "an account out of order")
+    for unit in ("records", "bytes"):
+        kept = account["kept"][unit]
+        require(kept + sum(one[unit] for one in by_rule) == account[unit], "an account that does not add up")
+        require(sum(one[unit] for one in by_reason) <= kept, "more that could not be judged than was kept")
+    require(account["bytes"] == line["size"], "an account of another size")
+    return account
+
+
+def amounts(account):
+    """Return the numbers of an account by what they are of."""
+    rule = account["select"]
+    kept, found = account["kept"], Counter({(rule, name): account[name] for name in ("items", "records", "bytes")})
+    for one in (*account["unjudged"], *account["passed_over"], {"rule": "kept", "reason": "", **kept}):
+        for unit in ("records", "bytes"):
+            found[rule, one.get("rule"), one["reason"], unit] += one[unit]
+    return found
+
+
 def line_of(raw):
     """8 Return a line of `items`."""
     require(raw.endswith(b"\n"), "no end of line")
@@ -79,6 +105,7 @@ def line_of(raw):
     require(("object" in line) == elsewhere and not (elsewhere and line["file"]), "kind and object")
     require(not elsewhere or fits(line["object"].get("store"), "reason"), "object")
     require(line["reason"] in REASONS.get(line["status"], {line["reason"]}), "reason")
+    account_of(line)
     require(line["reason"] != "include" or line["detail"] == "include", "detail")
     marks = [mark["mark"] for mark in line.get("marks", [])]
     require(marks == sorted(set(marks)) and ("marks" in line) == bool(marks), "marks in another order, or none of them")
@@ -211,9 +238,14 @@ class Records:
         """Tally what the statement of a snapshot says of its lines: items without members."""
         source, size, status = line["item"]["source"], line["size"] or 0, line["status"]
         self.sources[snapshot].add(source)
-        if "members" in line["item"]:
-            return
         tally = self.tallies[snapshot, source]
+        if account := account_of(line):
+            tally.update(amounts(account | {"items": 1}))
+        if "members" in line["item"]:
+            select = line["item"]["members"][-1]
+            if select.startswith("select:") and line["parts"]:
+                tally.update({("kept", select[7:]): size})
+            return
         tally.update([status, *(["seen"] if status != "absent" else [])])
         if status == "excluded":
             tally.update({("items", line["detail"] or ""): 1, ("bytes", line["detail"] or ""): size})
@@ -230,6 +262,9 @@ class Records:
             self.expect(not strange, "snapshot-counts", one.key, f"lines of other sources: {sorted(strange)}")
             for source in said["sources"]:
                 stated = Counter(source["counts"]) + Counter(bytes=source["bytes"], new_bytes=source["new_bytes"])
+                for selected in source.get("selected", ()):
+                    stated.update(amounts(selected))
+                    stated.update({("kept", selected["select"]): selected["kept"]["bytes"]})
                 for rule in source["excluded"]:
                     stated.update({("items", rule["rule"]): rule["items"], ("bytes", rule["rule"]): rule["bytes"]})
                 found = +self.tallies[said["id"], source["id"]]

@@ -146,6 +146,11 @@ def misfit(value: Any, form: Any, at: str = "it") -> str | None:
     return None if fits else at
 
 
+def some(form: Any) -> Any:
+    """Demand a list with at least one of a form."""
+    return lambda value: misfit(value, [form]) is None and value != []
+
+
 def demand(value: Any, form: Any) -> None:
     if bad := misfit(value, form):
         raise Bad(f"{bad} is not as the format says")
@@ -210,6 +215,16 @@ RECEIPT = {
     "request_id": (TEXT, None), "read_back_at": INSTANT,
 }  # fmt: skip
 COUNTED = ("seen", "captured", "unchanged", "changed_during_read", "failed", "excluded", "recorded", "absent")
+ACCOUNT = {
+    "select": pattern(r"[0-9a-f]{16}"), "records": COUNT, "bytes": COUNT, "kept": {"records": COUNT, "bytes": COUNT},
+    "unjudged": [{"reason": pattern(r"[a-z][a-z0-9-]{0,62}"), "records": POSITIVE, "bytes": COUNT}],
+    "passed_over": [{"rule": pattern(r"(?s).+"), "reason": pattern(r"(?s).+"), "records": POSITIVE, "bytes": COUNT}],
+}  # fmt: skip
+ACCOUNTED = {
+    "id": SOURCE, "location": TEXT, "device": (TEXT, None), "bytes": COUNT, "new_bytes": COUNT,
+    "counts": dict.fromkeys(COUNTED, COUNT),
+    "excluded": [{"rule": TEXT, "reason": TEXT, "items": POSITIVE, "bytes": COUNT}],
+}  # fmt: skip
 KINDS: dict[str, dict[str, Any]] = {
     "archive": {
         "id": STAMP, "origin": TEXT, "log_vkey": TEXT, "format": 1, "hash": "sha-256", "tree": "rfc6962",
@@ -231,11 +246,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "snapshot": {
         "id": STAMP, "previous": (STAMP, None), "started": INSTANT, "finished": INSTANT, "log_size_at_start": COUNT,
         "status": ("complete", "incomplete", "aborted"),
-        "sources": [{
-            "id": SOURCE, "location": TEXT, "device": (TEXT, None), "bytes": COUNT, "new_bytes": COUNT,
-            "counts": dict.fromkeys(COUNTED, COUNT),
-            "excluded": [{"rule": TEXT, "reason": TEXT, "items": POSITIVE, "bytes": COUNT}],
-        }],
+        "sources": [(ACCOUNTED, ACCOUNTED | {"selected": some(ACCOUNT | {"items": POSITIVE})})],
         "batches": lambda value: type(value) is dict and all(TABLE(name) and POSITIVE(n) for name, n in value.items()),
     },
     "receipt": {"id": STAMP, "receipts": [RECEIPT]},
@@ -424,7 +435,50 @@ def line_fault(raw: bytes, line: Any) -> str | None:
         return "reason"
     if line["reason"] == "include" and line["detail"] != "include":
         return "detail"
+    try:
+        account_of(line)
+    except Bad as error:
+        return str(error)
     return None
+
+
+def account_of(line: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what was kept and passed over of a log of which a selection is kept; the innermost line has it."""
+    if (line["status"], line["reason"]) != ("recorded", "selected"):
+        return None
+    if re.fullmatch(r"select:[0-9a-f]{16}", line["detail"] or ""):
+        return None
+    account: dict[str, Any] = parse((line["detail"] or "").encode("utf-8"))
+    demand(account, ACCOUNT)
+    for unit in ("records", "bytes"):
+        if account[unit] != account["kept"][unit] + sum(one[unit] for one in account["passed_over"]):
+            raise Bad("kept and passed over are not all")
+        if account["kept"][unit] < sum(one[unit] for one in account["unjudged"]):
+            raise Bad("more was kept unjudged than was kept")
+    if account["bytes"] != line["size"]:
+        raise Bad("an account of another size")
+    for name in ("unjudged", "passed_over"):
+        keys = [(one.get("rule", ""), one["reason"]) for one in account[name]]
+        if keys != sorted(set(keys)):
+            raise Bad("an account out of order")
+    return account
+
+
+def sum_of(accounts: list[dict[str, Any]]) -> dict[str, Any]:
+    """Add accounts under one rule up."""
+    total: dict[str, Any] = {"select": accounts[0]["select"], "items": len(accounts)}
+    for unit in ("records", "bytes"):
+        total[unit] = sum(one[unit] for one in accounts)
+    total["kept"] = {unit: sum(one["kept"][unit] for one in accounts) for unit in ("records", "bytes")}
+    for name in ("unjudged", "passed_over"):
+        rows: dict[tuple[str, str], dict[str, Any]] = {}
+        for row in [row for one in accounts for row in one[name]]:
+            words = {key: value for key, value in row.items() if type(value) is str}
+            into = rows.setdefault((row.get("rule", ""), row["reason"]), {**words, "records": 0, "bytes": 0})
+            into["records"] += row["records"]
+            into["bytes"] += row["bytes"]
+        total[name] = [rows[key] for key in sorted(rows)]
+    return total
 
 
 # 7 Tables

@@ -28,6 +28,7 @@ import pyarrow.parquet as pq
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # python -I does not look beside the program
 
 from evidence import (
+    ACCOUNTED,
     COMMON,
     ENTRY,
     ENTRY_KEY,
@@ -41,6 +42,7 @@ from evidence import (
     PAYLOAD,
     Bad,
     Tree,
+    account_of,
     canonical,
     checkpoint_root,
     demand,
@@ -54,6 +56,7 @@ from evidence import (
     signature_good,
     spki,
     statement_key,
+    sum_of,
     text_fault,
     tile_key,
     unbase64,
@@ -774,11 +777,27 @@ class Archive:
                 for name, value in self.tally(said["id"], own).items()
                 if bare(source)[name] != value
             ]
+            words += self.selections(source, [line for line in lines if line["item"]["source"] == source["id"]])
         for one in words:
             self.find("snapshot-counts", statement.key, UNKNOWN if said["id"] in self.withheld else FAILED, one)
 
+    def selections(self, source: dict[str, Any], lines: list[dict[str, Any]]) -> list[str]:
+        """Hold what is said of selections against the accounts of the logs, and against what they are selected from."""
+        rules: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        kept: Counter[str] = Counter()
+        for line in lines:
+            if account := account_of(line):
+                rules[account["select"]].append(account)
+            member = line["item"].get("members", [""])[-1]
+            if member.startswith("select:") and line["parts"]:
+                kept[member.removeprefix("select:")] += line["size"]
+        sums = [sum_of(rules[rule]) for rule in sorted(rules)]
+        words = [] if source.get("selected", []) == sums else [f"{source['id']}: selected"]
+        same = +kept == +Counter({one["select"]: one["kept"]["bytes"] for one in sums})
+        return words if same else [*words, f"{source['id']}: what was kept of logs"]
+
     def tally(self, snapshot: str, lines: list[dict[str, Any]]) -> dict[str, Any]:
-        counts = dict.fromkeys(KINDS["snapshot"]["sources"][0]["counts"], 0)
+        counts = dict.fromkeys(ACCOUNTED["counts"], 0)
         rules: dict[str, dict[str, int]] = defaultdict(lambda: {"items": 0, "bytes": 0})
         for line in lines:
             counts[line["status"]] += 1

@@ -17,6 +17,7 @@ from archiver.flows.restore.places import is_called
 from archiver.judge.reader import Archive
 from archiver.model.instant import format_instant
 from archiver.model.items import CONTENT_STATUSES, ItemLine
+from archiver.model.selected import SELECTED, told
 from archiver.model.statement import SnapshotPredicate, Statement
 from archiver.proof import canonical
 
@@ -78,7 +79,7 @@ def seen_events(seen: Sequence[Seen]) -> Iterator[Event]:
 
 def _told(one: Seen, before: ItemLine | None) -> tuple[str, str]:
     line = one.line
-    why = ": ".join(word for word in (line.reason, line.detail) if word)
+    why = told(line) if line.reason == SELECTED else ": ".join(word for word in (line.reason, line.detail) if word)
     if line.status == "absent":
         return "absent", f"not there any more at {one.location}"
     if line.status == "unchanged":

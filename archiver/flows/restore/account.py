@@ -14,6 +14,7 @@ from typing import Final
 from archiver.errors import EvidenceError, Exit
 from archiver.judge.content import ObjectError
 from archiver.model.items import ItemLine
+from archiver.model.selected import SELECTED, told
 
 __all__ = ["MAX_LISTED", "Account", "NotRestored", "Restored", "kind_of", "why"]
 
@@ -101,6 +102,8 @@ def why(line: ItemLine) -> str:
     """Return why an item has no file."""
     if line.kind == "symlink" and line.file is not None:
         return f"a link to {line.file['link_target']}; links are not made again"
+    if line.reason == SELECTED:
+        return f"of its records a selection is kept, under --decoded; {told(line)}"
     if line.status == "recorded":
         return f"a {kind_of(line)} has no content"
     if line.status == "absent":

@@ -27,7 +27,7 @@ from archiver.model.leaf import LOG_ROW
 from archiver.sources.location import Location
 from archiver.sources.rotation import family
 
-__all__ = ["Beginning", "candidates", "longest", "shared_parts"]
+__all__ = ["Beginning", "candidates", "longest", "shared_parts", "without_last"]
 
 _MOST = 16  # candidates of a family: one generation back is the rule, a handful after a long pause
 
@@ -131,12 +131,13 @@ def _begun(reading: _Reading, known: ItemLine, item: Item) -> Beginning:
     size, digest = reading.size, reading.digest.copy()
     begins, before = reading.record
     if more and begins < size:
-        parts = _without_last(parts, (size - begins) // LOG_ROW + 1)  # law 2 and 3 of cutting records
+        parts = without_last(parts, (size - begins) // LOG_ROW + 1)  # law 2 and 3 of cutting records
         size, digest = begins, before.copy()
     return Beginning(size, digest, parts, more, known)
 
 
-def _without_last(parts: tuple[Part, ...], rows: int) -> tuple[Part, ...]:
+def without_last(parts: tuple[Part, ...], rows: int) -> tuple[Part, ...]:
+    """Return parts without their last rows."""
     kept = list(parts)
     while rows:
         last = kept.pop()

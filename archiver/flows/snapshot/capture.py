@@ -39,16 +39,19 @@ from archiver.flows.snapshot.item_lines import (
     what_became,
 )
 from archiver.flows.snapshot.marking import Marker
+from archiver.flows.snapshot.selection import Selection
 from archiver.flows.snapshot.sight import Sight
 from archiver.flows.snapshot.stream import Captured, PrefixChangedError, Stream
 from archiver.model import mime
 from archiver.model.item import Item
 from archiver.model.items import CONTENT_STATUSES, ItemLine
 from archiver.model.policy import Source
+from archiver.model.selected import is_kept_whole, selected_by
 from archiver.model.selection import INCLUDE_RULE
 from archiver.sources.base import Problem, ReadProblem
 from archiver.sources.decode import Damage, decode, sniff
 from archiver.sources.location import Location, Reading, same_state
+from archiver.sources.reading_logs import first_lines
 from archiver.sources.rotation import beginning_of
 from archiver.sources.rows import document_rows, log_rows
 from archiver.sources.unpack.base import UnpackLimits
@@ -79,11 +82,13 @@ class Capture:
         marker: Marker,
         unpacking: tuple[UnpackLimits, Path],
         listener: Listener,
+        selection: Selection | None = None,
     ) -> None:
         """Bind to a source and the place where it is.
 
         `recognise` names the dialect of first lines, `account` enters the line of an item that relies on no rows of
-        this run, `accounted` says whether an item has its line already. `unpacking` has limits and a scratch folder.
+        this run, `accounted` says whether an item has its line already. `unpacking` has limits and a scratch folder,
+        `selection` reads logs of which a part is kept.
         """
         self._source = source
         self._location = location
@@ -101,13 +106,14 @@ class Capture:
             streams,
             catalog,
             contents,
-            recognise=lambda head: recognise(_first_lines(head)),
+            recognise=lambda head: recognise(first_lines(head)),
             enter=self._enter,
             accounted=accounted,
             limits=unpacking[0],
             scratch=unpacking[1],
             listener=listener,
         )
+        self._selection = selection
 
     def file(self, sight: Sight) -> Iterator[ItemLine]:
         """Read a file and enter its line, and that of its content when it is a compressed log."""
@@ -117,7 +123,15 @@ class Capture:
                 opened.rewind()
                 container, encoding = self._holds(opened, head)
                 table = self._kind if container is None and encoding is None else "documents"
+                if self._selection is not None and container is None:
+                    lines = self._selection.lines(sight, opened, encoding)
+                    if lines is not None:
+                        yield from self._enter_selected(sight, lines)
+                        return
+                    opened.rewind()
                 line = self._whole(sight, opened, table, head)
+                if self._selection is not None and line.detail is None:
+                    line = replace(line, detail=self._selection.kept_whole)
                 yield self._enter(sight, line, mime.guess(sight.found.path, head) if table == "documents" else None)
                 if encoding is not None:
                     yield from self._content(sight, opened, encoding, line)
@@ -128,11 +142,12 @@ class Capture:
 
     def again(self, sight: Sight, known: ItemLine) -> ItemLine:
         """Account for an item that is unchanged as its times or its ETag tell; what can be said of it is said anew."""
+        is_selected = selected_by(known) is not None
         line = replace(
             known,
-            status="unchanged",
-            reason=None,
-            detail=None,
+            status=known.status if is_selected else "unchanged",
+            reason=known.reason if is_selected else None,
+            detail=known.detail if is_selected or is_kept_whole(known) else None,
             basis=basis_of(sight),
             observed_at=spell(sight),
         )
@@ -158,7 +173,7 @@ class Capture:
     def rest(self, sight: Sight, outer: ItemLine) -> Iterator[ItemLine]:
         """Go on with what is inside a file whose own line was entered before a kill."""
         self._marker.on(outer)
-        if outer.status == "unchanged":
+        if outer.status == "unchanged" or (selected_by(outer) and outer.basis != "read"):
             yield from self.reuse_inside(sight)
         elif outer.table == "documents":
             try:
@@ -180,6 +195,8 @@ class Capture:
                 if known.status in CONTENT_STATUSES:
                     status = known.status if known.status == "damaged" else "unchanged"
                     line = replace(line, status=status, basis=basis_of(sight))
+                elif selected_by(known):
+                    line = replace(line, basis=basis_of(sight))
                 yield self._enter(sight, line)
 
     def _holds(self, opened: Reading, head: bytes) -> tuple[str | None, str | None]:
@@ -351,8 +368,15 @@ class Capture:
             modified_ns=found.mtime_ns if found else None,
             custodian=sight.custodian,
             collected_at=spell(sight),
-            dialect=self._recognise(_first_lines(head)) if table == "model_logs" else None,
+            dialect=self._recognise(first_lines(head)) if table == "model_logs" else None,
         )
+
+    def _enter_selected(self, sight: Sight, lines: list[ItemLine]) -> list[ItemLine]:
+        """Account for a log and what was selected from it, all or nothing."""
+        self._marker.on(replace(lines[0], status="captured"))  # what is selected has the marks of its log, too
+        marked = [self._marker.on(line) for line in lines]
+        self._streams["model_logs"].enter(*(journal_line(sight, line, None) for line in marked))
+        return marked
 
     def _enter(self, sight: Sight, line: ItemLine, media: str | None = None) -> ItemLine:
         """Account for an item: with the batch that holds its rows when it has new ones, at once when it has none."""
@@ -370,12 +394,6 @@ def _hashed(blocks: Iterable[bytes], digest: hashlib._Hash) -> Iterator[bytes]:
     for block in blocks:
         digest.update(block)
         yield block
-
-
-def _first_lines(head: bytes) -> list[bytes]:
-    """Return the complete lines of a head, or its only one."""
-    lines = head.split(b"\n")
-    return lines[:-1] if len(lines) > 1 else lines
 
 
 def _behind(begun: Beginning | None, blocks: Iterable[bytes]) -> Iterator[bytes]:

@@ -22,6 +22,8 @@ from archiver.model import instant
 from archiver.model.item import Item, escape_path
 from archiver.model.items import CONTENT_STATUSES, ItemLine
 from archiver.model.policy import Source
+from archiver.model.record_rule import RecordRule, record_rule
+from archiver.model.selected import is_kept_whole, selected_by
 from archiver.model.selection import custodian_of, decide
 from archiver.sources.base import FileFacts, Found, ObjectFacts
 from archiver.sources.location import Location
@@ -46,6 +48,8 @@ class Sight:
     observed_at: datetime
     stands_still: bool = False
     """Size, times and inode are those of the last reading, so that other bytes would be a change without a trace."""
+    narrows: bool = False
+    """It was kept before, whole or under another rule, and now a rule selects from it."""
 
 
 def sights(
@@ -60,6 +64,7 @@ def sights(
 
     Raises `SourceUnavailable` when the location is not there.
     """
+    selects = record_rule(source)
     for found in location.walk():
         item = Item(source.id, escape_path(found.path), version=found.version)
         known = latest(item.text())
@@ -74,9 +79,12 @@ def sights(
         else:
             decision = "unchanged" if _is_unchanged(found, known) else "read"
         still = decision == "unchanged"
+        narrows = decision in ("unchanged", "read") and _is_narrowed(known, selects)
+        if still and _is_under_another(known, selects):
+            decision, still = "read", False
         decision = "read" if still and rehash else decision
         rule, reason = (choice.rule, choice.reason) if decision == "excluded" else (None, None)
-        yield Sight(item, found, decision, rule, reason, custodian_of(source, found.path), known, now, still)
+        yield Sight(item, found, decision, rule, reason, custodian_of(source, found.path), known, now, still, narrows)
 
 
 def is_settled(line: ItemLine) -> bool:
@@ -88,8 +96,27 @@ def is_settled(line: ItemLine) -> bool:
     return youngest / 1e9 <= observed - SETTLED.total_seconds()
 
 
+def _is_under_another(known: ItemLine | None, rule: RecordRule | None) -> bool:
+    """Say whether a log was last read whole where a rule selects from it now, or under another rule than now."""
+    if known is None:
+        return False
+    if rule is None:
+        return selected_by(known) is not None
+    if is_kept_whole(known, rule.member):
+        return False
+    return f"select:{selected_by(known)}" != rule.member
+
+
+def _is_narrowed(known: ItemLine | None, rule: RecordRule | None) -> bool:
+    if known is None or rule is None or not (known.status in CONTENT_STATUSES or selected_by(known)):
+        return False
+    return _is_under_another(known, rule)
+
+
 def _is_unchanged(found: Found, known: ItemLine | None) -> bool:
-    if known is None or known.status not in CONTENT_STATUSES or known.status == "changed_during_read":
+    if known is None or known.status == "changed_during_read":
+        return False
+    if known.status not in CONTENT_STATUSES and selected_by(known) is None:
         return False
     if isinstance(found.facts, ObjectFacts):
         return _is_same_object(found.facts, known)

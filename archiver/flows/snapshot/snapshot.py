@@ -30,6 +30,7 @@ from archiver.flows.snapshot.inside import unpack_limits
 from archiver.flows.snapshot.item_lines import CHANGED_UNSEEN
 from archiver.flows.snapshot.marking import Marker, marking_of
 from archiver.flows.snapshot.relock import raise_locks
+from archiver.flows.snapshot.selection import Selection
 from archiver.flows.snapshot.sight import Sight, sights
 from archiver.flows.snapshot.stream import Limits, Stream, Words
 from archiver.flows.snapshot.survey import Survey, check_limits, survey
@@ -219,6 +220,7 @@ class _Run:
             marker=Marker(self._marking),
             unpacking=(unpack_limits(session.policy.limits), session.state.spool),
             listener=session.listener,
+            selection=Selection.of(source, streams["model_logs"], session.catalog, self._dialects, session.listener),
         )
         try:
             for sight in sights(source, place, session.catalog.latest, session.clock, rehash=self._rehash):
@@ -319,6 +321,7 @@ class _Run:
             excluded=one.excluded_words(source),
             bytes=one.bytes,
             new_bytes=one.new_bytes,
+            **({"selected": list(one.selected)} if one.selected else {}),
         )
 
     def _summary(self, finished: SnapshotPredicate, tallies: list[Tally]) -> Snapshot:

@@ -103,8 +103,8 @@ class Stream:
             self.seal()
         self._item = _OpenItem(item, facts, begun, self._journal.progress(item.text()))
 
-    def feed(self, rows: Sequence[bytes], facts: Sequence[Facts] = ()) -> None:
-        """Add rows of the open item."""
+    def feed(self, rows: Sequence[bytes], facts: Sequence[Facts] = (), places: Sequence[int] = ()) -> None:
+        """Add rows of the open item; `places` are where they stood in the stream that it is selected from."""
         open_item = self._current()
         while rows:
             if open_item.skip:
@@ -114,11 +114,11 @@ class Stream:
                     self.seal()
                 if open_item.mark is None:
                     self._open_in_batch()
-                taken = self._open().add(rows, open_item.size, facts)
+                taken = self._open().add(rows, open_item.size, facts, places)
                 open_item.took(rows[:taken])
                 if self._words.table != "documents":  # their rows say of the whole what is known at its end
                     self._offer()
-            rows, facts = rows[taken:], facts[taken:]
+            rows, facts, places = rows[taken:], facts[taken:], places[taken:]
 
     @property
     def size(self) -> int:
@@ -156,9 +156,12 @@ class Stream:
         self._journal.drop_progress(open_item.item.text())
         self._item = None
 
-    def enter(self, line: Line) -> None:
-        """Account for an item together with the open batch; as many lines as a batch may have rows wait at most."""
-        self._pending.append(line)
+    def enter(self, *lines: Line) -> None:
+        """Account for an item together with the open batch; as many lines as a batch may have rows wait at most.
+
+        Lines that are entered together are on record together.
+        """
+        self._pending += lines
         if len(self._pending) >= self._limits.records:
             self.seal()
 

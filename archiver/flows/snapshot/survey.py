@@ -50,9 +50,10 @@ class SourceSurvey:
         if sight.rule is not None:
             reason, items, total = self.rules.get(sight.rule, (sight.reason or "", 0, 0))
             self.rules[sight.rule] = (reason, items + 1, total + size)
-            if sight.known is not None and sight.known.status in CONTENT_STATUSES:
-                self.narrowed_items += 1
-                self.narrowed = [*self.narrowed, sight.item.path][:_EXAMPLES]
+        was_kept = sight.known is not None and sight.known.status in CONTENT_STATUSES
+        if sight.narrows or (sight.rule is not None and was_kept):
+            self.narrowed_items += 1
+            self.narrowed = [*self.narrowed, sight.item.path][:_EXAMPLES]
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ from typing import Any
 
 from archiver.flows.snapshot.item_lines import CHANGED_UNSEEN
 from archiver.model.item import unescape_path
-from archiver.model.items import CONTENT_STATUSES
+from archiver.model.items import CONTENT_STATUSES, ItemLine
 from archiver.model.policy import Accept, Source
+from archiver.model.selected import SELECTED, Selected, Sum, account_of
 from archiver.model.selection import INCLUDE_RULE, NOT_INCLUDED, accepted
 from archiver.model.statement import Counts, Excluded
 from archiver.writer.journal import Line
@@ -60,6 +61,7 @@ class Tally:
     """What to say where nothing was seen."""
     doubts: tuple[str, ...]
     """What is wrong with items that were captured all the same."""
+    selected: tuple[Selected, ...]
 
     def excluded_words(self, source: Source) -> list[Excluded]:
         """Return what each rule kept out, in the words of a statement."""
@@ -107,6 +109,7 @@ class _Counting:
         self.known = 0
         self.examples: list[str] = []
         self.doubts: list[str] = []
+        self.selected = Sum()
 
     def add(self, line: Line, accept: tuple[Accept, ...], now: datetime) -> None:
         words = json.loads(line.line)
@@ -114,11 +117,16 @@ class _Counting:
         self.marked.update(mark["mark"] for mark in words.get("marks", ()))
         if words["basis"] == "read" and status in ("captured", "changed_during_read", "damaged"):
             self.records += sum(part["count"] for part in words["parts"] if self._is_new(part))
+        if words["reason"] == SELECTED and (account := account_of(ItemLine.parse(line.line))) is not None:
+            self.selected.add(account)
         if "members" in words["item"]:
             self.damaged += status == "damaged"
-            self.inside += status in CONTENT_STATUSES
+            is_selection = words["item"]["members"][-1].startswith("select:")
+            self.inside += status in CONTENT_STATUSES and not is_selection
             if status == "failed":
                 self.closed[words["reason"]] += 1
+            if is_selection:
+                self._fate(line.path, words, accept, now)
             return
         self.statuses[status] += 1
         self.new_bytes += line.new_bytes
@@ -129,10 +137,14 @@ class _Counting:
         if status == "excluded":
             items, total = self.rules.get(words["detail"], (0, 0))
             self.rules[words["detail"]] = (items + 1, total + size)
-        if status == "captured" and words["reason"]:
-            self._became(words["reason"], line.path)
-        if status in ("failed", "changed_during_read"):
-            self._trouble(line.path, accept, now)
+        self._fate(line.path, words, accept, now)
+
+    def _fate(self, path: str, words: dict[str, Any], accept: tuple[Accept, ...], now: datetime) -> None:
+        """Count what became of an item, or of what was selected from it, since it was looked at before."""
+        if words["status"] == "captured" and words["reason"]:
+            self._became(words["reason"], path)
+        if words["status"] in ("failed", "changed_during_read"):
+            self._trouble(path, accept, now)
 
     def _is_new(self, part: dict[str, object]) -> bool:
         """Say whether rows were made by this run for this item, not by an earlier one or for another."""
@@ -192,6 +204,7 @@ def _tally(source: Source, one: _Counting) -> Tally:
         marked=dict(sorted(one.marked.items())),
         emptiness=_emptiness(source),
         doubts=tuple(one.doubts),
+        selected=tuple(one.selected.words()),
     )
 
 

@@ -21,6 +21,7 @@ from archiver.model import layout
 from archiver.model.finding import Severity
 from archiver.model.instant import format_instant, parse_instant
 from archiver.model.items import CONTENT_STATUSES, ItemLine
+from archiver.model.selected import Selected, Sum, account_of
 from archiver.model.statement import BatchPredicate, IncidentPredicate, SnapshotPredicate, SnapshotSource
 
 __all__ = ["Counting", "check_completeness"]
@@ -41,13 +42,21 @@ class Counting:
         self.rules: dict[tuple[str, str], dict[str, tuple[int, int]]] = {}
         self.bytes: Counter[tuple[str, str]] = Counter()
         self.new_bytes: Counter[tuple[str, str]] = Counter()
+        self.selected: dict[tuple[str, str], Sum] = {}
+        self.kept: dict[tuple[str, str], Counter[str]] = {}
 
     def line(self, position: int, batch: BatchPredicate, line: ItemLine) -> None:
-        """Count one line; a check of items calls this. Items inside others are not counted."""
+        """Count one line; a check of items calls this. Items inside others are not counted, selections are summed."""
         del position
-        if line.item.members:
-            return
         key = (batch.snapshot, line.item.source)
+        account = account_of(line)
+        if account is not None:
+            self.selected.setdefault(key, Sum()).add(account)
+        if line.item.members:
+            select = line.item.members[-1]
+            if select.startswith("select:") and line.status in CONTENT_STATUSES:
+                self.kept.setdefault(key, Counter())[select.removeprefix("select:")] += line.size or 0
+            return
         self.statuses.setdefault(key, Counter())[line.status] += 1
         if line.status in CONTENT_STATUSES:
             self.bytes[key] += line.size or 0
@@ -169,10 +178,38 @@ def _check_source(case: Case, snapshot: str, words: SnapshotSource, counting: Co
     lines = counting.rules.get(key, {})
     if rules != lines:
         _say(case, snapshot, "snapshot-counts", subject, f"excluded by rule: {_rules(rules)}", _rules(lines))
+    _check_selections(case, snapshot, words, counting)
+
+
+def _check_selections(case: Case, snapshot: str, words: SnapshotSource, counting: Counting) -> None:
+    """Hold what the statement says of selections against the accounts of the logs, and those against what was kept."""
+    key, subject = (snapshot, words.id), f"{snapshot}, source {words.id}"
+    summed = counting.selected[key].words() if key in counting.selected else []
+    if words.selected != summed:
+        found = f"{_selections(summed)}, in its lines"
+        _say(case, snapshot, "snapshot-counts", subject, f"selected: {_selections(words.selected)}", found)
+    kept, accounted = counting.kept.get(key, Counter()), Counter({one.select: one.kept.bytes for one in summed})
+    if +kept != +accounted:
+        stated = f"selections of {_kept(accounted)}, as their logs say"
+        _say(case, snapshot, "snapshot-counts", subject, stated, f"{_kept(kept)} in its lines")
 
 
 def _rules(rules: dict[str, tuple[int, int]]) -> str:
     words = (f"{rule}: {items} items, {size} bytes" for rule, (items, size) in sorted(rules.items()))
+    return "; ".join(words) or "nothing"
+
+
+def _kept(sizes: Counter[str]) -> str:
+    return ", ".join(f"{size} bytes by {select}" for select, size in sorted(sizes.items())) or "0 bytes"
+
+
+def _selections(selected: list[Selected]) -> str:
+    words = (
+        f"{one.select}: {one.kept.records} of {one.records} records of {one.items} logs, "
+        f"{one.kept.bytes} of {one.bytes} bytes; passed over "
+        + (", ".join(f"{by.records} by {by.rule} ({by.reason})" for by in one.passed_over) or "none")
+        for one in selected
+    )
     return "; ".join(words) or "nothing"
 
 

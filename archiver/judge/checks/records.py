@@ -31,6 +31,7 @@ from archiver.judge.rows import RowJudge
 from archiver.judge.scratch import make_tables
 from archiver.model.finding import Severity
 from archiver.model.items import ItemLine
+from archiver.model.selected import account_of
 from archiver.model.statement import BatchPredicate, Statement
 
 __all__ = ["check_data", "check_items", "check_odd"]
@@ -236,6 +237,7 @@ class _Lines:
                 continue
             try:
                 line = ItemLine.parse(data[bounds[place] : bounds[place + 1]])
+                account_of(line)
             except EvidenceError as problem:
                 self._case.say("item-malformed", subject, "a line as published", problem.message)
                 self._unread()
