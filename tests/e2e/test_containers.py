@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import email
 import gzip
+import hashlib
 import io
 import os
 import random
+import re
+import shutil
 import struct
 import tarfile
 import zipfile
@@ -204,6 +209,107 @@ def test_real_archives_hold_the_same_files_in_zip_and_tar(organisation, shared_d
             assert back[name] == file.extractfile(info).read()
 
 
+MAIL = b"""From: Jane <jane@example.com>\r
+Message-ID: <1@example.com>\r
+Subject: the order\r
+MIME-Version: 1.0\r
+Content-Type: multipart/mixed; boundary="=_b"\r
+\r
+--=_b\r
+Content-Type: text/plain\r
+\r
+see below\r
+--=_b\r
+Content-Type: application/zip; name="in.zip"\r
+Content-Transfer-Encoding: base64\r
+\r
+%s\r
+--=_b\r
+Content-Type: message/rfc822\r
+\r
+From: x@example.com\r
+Subject: nested\r
+\r
+body\r
+--=_b--\r
+""" % base64.encodebytes(INNER).replace(b"\n", b"\r\n").strip()
+NESTED = b"From: x@example.com\r\nSubject: nested\r\n\r\nbody"
+PLAIN = b"From: a@example.com\nTo: b@example.com\nSubject: hello\n\n>From where I sit\nall is well\n"
+
+
+def test_a_mail_gives_its_attachments_and_the_mails_in_it(organisation, tmp_path, verified):
+    (organisation.papers / "a.eml").write_bytes(MAIL)
+    (organisation.papers / "plain.eml").write_bytes(PLAIN)
+    assert organisation.take().exit == 0
+    found = lines(organisation)
+    assert {name: line.kind for name, line in found.items()} == {
+        "a.eml": "file",
+        "plain.eml": "file",
+        "a.eml!mail:2:in.zip": "inner",
+        "a.eml!mail:2:in.zip!zip:0:a.txt": "inner",
+        "a.eml!mail:2:in.zip!zip:1:../../evil.txt": "inner",
+        "a.eml!mail:3:": "message",
+    }
+    verified(organisation)
+    back = restored(organisation, tmp_path / "back")
+    assert (back["a.eml!/mail:2:in.zip"], back["a.eml!/mail:3:"]) == (INNER, NESTED)
+
+
+def test_a_mailbox_gives_its_messages_and_one_that_grew_only_the_new_ones(organisation, tmp_path, verified):
+    path = organisation.papers / "team.mbox"
+    separator = b"From jane@example.com Tue Jan  6 09:00:00 2026\n"
+    path.write_bytes(separator + PLAIN + b"\n" + separator + MAIL.replace(b"\r\n", b"\n") + b"\n")
+    organisation.take()
+    assert "team.mbox!mbox:1:1@example.com!mail:2:in.zip!zip:0:a.txt" in lines(organisation)
+    with path.open("ab") as file:
+        file.write(separator + PLAIN.replace(b"well", b"over") + b"\n")
+    organisation.take()
+    fresh = {name for name, (status, _) in statuses(organisation).items() if status == "captured"}
+    assert fresh == {"team.mbox", "team.mbox!mbox:2:"}
+    verified(organisation)
+    back = restored(organisation, tmp_path / "back")
+    assert back["team.mbox!/mbox:0:"] == PLAIN
+    assert back["team.mbox!/mbox:1:1@example.com"] == MAIL.replace(b"\r\n", b"\n")
+
+
+def test_real_mails_give_what_another_reader_finds_in_them(organisation, shared_data, tmp_path, verified):
+    """Every part that came out of a mail has bytes that Python's own reader finds in it, too."""
+    source = shared_data / "documents" / "mail"
+    shutil.copytree(source, organisation.papers / "mail")
+    assert organisation.take().exit == 0
+    verified(organisation)
+    parts = 0
+    for name, data in restored(organisation, tmp_path / "back").items():
+        outer, _, member = name.partition("!/")
+        if "!" in member or lines(organisation)[f"{outer}!{member.replace('%2F', '/')}"].kind == "message":
+            continue
+        walked = list(email.message_from_bytes((organisation.papers / outer).read_bytes()).walk())
+        if member.split(":")[2] or not any(part.get_content_maintype() == "message" for part in walked):
+            parts += 1
+            assert data in [part.get_payload(decode=True) for part in walked]
+    assert parts >= 15
+
+
+def test_real_captures_give_their_records_with_the_digests_they_state(organisation, shared_data, tmp_path, verified):
+    names = ["example.warc", "example.warc.gz", "example-iana.org-chunked.warc", "post-test.warc.gz", "example.arc.gz"]
+    for name in names:
+        (organisation.papers / name).write_bytes((shared_data / "documents" / "web" / name).read_bytes())
+    assert organisation.take().exit == 0
+    verified(organisation)
+    back = restored(organisation, tmp_path / "back")
+    counts = {name: sum(place.startswith((f"{name}!/", f"{name}!gzip!/")) for place in back) for name in names}
+    assert counts == dict(zip(names, (6, 6, 3, 6, 2), strict=True))
+    digests = 0
+    for name in ("example.warc", "example-iana.org-chunked.warc"):
+        stated = re.findall(rb"WARC-Block-Digest: sha1:(\S+)", (organisation.papers / name).read_bytes())
+        blocks = [data for place, data in back.items() if place.startswith(f"{name}!/")]
+        digests_found = [hashlib.sha1(data).digest() for data in blocks]
+        found = {spelled for one in digests_found for spelled in (base64.b32encode(one), one.hex().encode())}
+        assert set(stated) <= found
+        digests += len(stated)
+    assert digests
+
+
 # What is wrong
 
 
@@ -274,6 +380,16 @@ BAD = {
         "gzip!tar:2:": ("failed", "truncated"),
     }),
     "cut.csv.gz": (gzip.compress(random.Random(1).randbytes(5000))[:3000], {"gzip": ("damaged", "truncated")}),
+    "cut.eml": (MAIL[: MAIL.index(b"UEs") + 99], {
+        "mail:2:in.zip": ("damaged", "corrupt"), "mail:2:in.zip!zip:0:": ("failed", "truncated"),
+    }),
+    "rot13.eml": (MAIL.replace(b"base64", b"rot13"), {
+        "mail:2:in.zip": ("failed", "unsupported"), "mail:3:": ("captured", None),
+    }),
+    "cut.warc": (b"WARC/1.0\r\nWARC-Type: resource\r\nContent-Length: 9\r\n\r\nabc", {
+        "warc:0:resource": ("damaged", "truncated"), "warc:1:": ("failed", "truncated"),
+    }),
+    "length.warc": (b"WARC/1.0\r\nWARC-Type: resource\r\n\r\nabc", {"warc:0:": ("failed", "corrupt")}),
 }  # fmt: skip
 
 

@@ -184,7 +184,7 @@ class _Walk:
             yield from self._without(item, member.problem, member)
             return
         coming = _Coming(self._budget.counted(member.blocks()))
-        within = kinds.recognise(coming.head, self._place.wanted)
+        within = kinds.recognise(coming.head, self._place.wanted, message=member.kind == "message")
         if within in kinds.STREAMED and kind in ENCODINGS:
             # The stream is whole in its container, and a tar or a capture is looked at by what is in it.
             yield from self._members(item, within, lambda: kinds.STREAMED[within](_raised(coming)), depth)

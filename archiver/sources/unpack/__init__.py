@@ -5,6 +5,10 @@
     encodings  gzip, zstd, bzip2, xz: one stream in a file
     zips       zip, by its central directory
     tars       tar, front to back
+    mails      attachments of a mail, by its MIME structure
+    mailboxes  messages of an mbox file
+    captures   records of a web capture
+    lines      bytes line by line
 
 Nothing is extracted to names of the file system: a member's name is bytes in its item's name and no more, so `../` in
 it leads nowhere.

@@ -4,7 +4,9 @@ Word of a policy, and the containers it stands for:
 
     zip         zip; not Office files, e-books and programs, which are zip inside (`office` takes those apart too)
     tar         tar
-    compressed  gzip, zstd, bzip2, xz; a tar in one of them is taken apart without a copy of itself
+    compressed  gzip, zstd, bzip2, xz; a tar or capture in one of them is taken apart without a copy of itself
+    mail        mails and mailboxes (mbox)
+    web         web captures (WARC, ARC; WACZ is a zip)
 
 >>> recognise(b"PK\x03\x04...", frozenset({"zip"}))
 'zip'
@@ -17,8 +19,9 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import Final
 
+from archiver.model import mime
 from archiver.sources.compressed import StoppedError
-from archiver.sources.unpack import encodings, tars, zips
+from archiver.sources.unpack import captures, encodings, mailboxes, mails, tars, zips
 from archiver.sources.unpack.base import Bytes, Member, span
 
 __all__ = ["HEAD", "STREAMED", "beginning", "is_container", "open_container", "recognise", "spell"]
@@ -26,17 +29,32 @@ __all__ = ["HEAD", "STREAMED", "beginning", "is_container", "open_container", "r
 HEAD: Final = 65_536
 """First bytes that are plenty to recognise a container."""
 
-_WORDS: Final = {"zip": "zip", "tar": "tar"} | dict.fromkeys(encodings.ENCODINGS, "compressed")
+_WORDS: Final = {
+    "zip": "zip",
+    "tar": "tar",
+    "mail": "mail",
+    "mbox": "mail",
+    "warc": "web",
+    "arc": "web",
+} | dict.fromkeys(encodings.ENCODINGS, "compressed")
 
-STREAMED: Final[dict[str, Callable[[Iterable[bytes]], Iterator[Member]]]] = {"tar": tars.members}
+STREAMED: Final[dict[str, Callable[[Iterable[bytes]], Iterator[Member]]]] = {
+    "tar": tars.members,
+    "warc": captures.warc_members,
+    "arc": captures.arc_members,
+}
 """Containers that are read front to back, so that they need no copy when they come out of an encoding."""
 
-_AT_ANY_PLACE: Final[dict[str, Callable[[Bytes], Iterator[Member]]]] = {"zip": zips.members}
+_AT_ANY_PLACE: Final[dict[str, Callable[[Bytes], Iterator[Member]]]] = {
+    "zip": zips.members,
+    "mail": mails.members,
+    "mbox": mailboxes.members,
+}
 
 
-def recognise(head: bytes, wanted: frozenset[str]) -> str | None:
-    """Return which container begins so, if the policy wants such taken apart."""
-    kind = _sniffed(head)
+def recognise(head: bytes, wanted: frozenset[str], *, message: bool = False) -> str | None:
+    """Return which container begins so, if the policy wants such taken apart; a `message` is a mail anyway."""
+    kind = "mail" if message else _sniffed(head)
     return kind if kind is not None and _WORDS[kind] in wanted else None
 
 
@@ -76,4 +94,10 @@ def _sniffed(head: bytes) -> str | None:
         return "zip"
     if tars.sniffed(head):
         return "tar"
-    return encodings.sniffed(head)
+    return encodings.sniffed(head) or captures.sniffed(head) or _mail(head)
+
+
+def _mail(head: bytes) -> str | None:
+    if mailboxes.sniffed(head):
+        return "mbox"
+    return "mail" if mime.guess(b"", head) == "message/rfc822" else None
