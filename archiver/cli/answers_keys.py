@@ -8,7 +8,17 @@ from typing import Literal
 from archiver.cli.answers_shared import Position
 from archiver.cli.answers_timestamp import StampedLog
 
-__all__ = ["EndedKey", "KeyEntry", "KeyWords", "KeysListed", "LogSizes", "RotatedKey", "SecondKey", "ShownKey"]
+__all__ = [
+    "EndedKey",
+    "KeyEffect",
+    "KeyEntry",
+    "KeyWords",
+    "KeysListed",
+    "LogSizes",
+    "RotatedKey",
+    "SecondKey",
+    "ShownKey",
+]
 
 _Role = Literal["statement", "log", "approver", "post-quantum"]
 
@@ -67,12 +77,26 @@ class LogSizes:
 
 
 @dataclass(frozen=True)
+class KeyEffect:
+    """What the end of a key does: how many statements by it count now, and how many of each kind become worse."""
+
+    statements: int
+    unknown: dict[str, int]
+    failed: dict[str, int]
+
+
+@dataclass(frozen=True)
 class RotatedKey:
-    """A key and its successor; `finished` is false while the policy has to name the new one first."""
+    """A key and its successor; `finished` is false while the policy has to name the new one first.
+
+    With `dry_run` nothing was done, and there is no new key; `effect` is counted then alone.
+    """
 
     role: Literal["statement", "log", "post-quantum"]
+    dry_run: bool
+    effect: KeyEffect | None
     old: str
-    new: str
+    new: str | None
     place: str
     set_aside: str | None
     finished: bool
@@ -81,7 +105,7 @@ class RotatedKey:
     timestamps: list[StampedLog]
     trust_file: str
     trust_sha256: str
-    log: Position
+    log: Position | None
 
 
 @dataclass(frozen=True)
@@ -98,16 +122,19 @@ class SecondKey:
 class EndedKey:
     """A key that has ended, and the statements that were made for it now.
 
-    `finished` is false while the policy has to name its successor first.
+    `finished` is false while the policy has to name its successor first. With `dry_run` nothing was done, and `state`
+    is as before. `effect` is what was counted before it was done; null for a key that only the log names.
     """
 
+    dry_run: bool
+    effect: KeyEffect | None
     keyid: str
     role: _Role
-    state: Literal["current", "retired", "revoked"]
+    state: Literal["current", "trusted", "chained", "retired", "revoked"]
     since: str | None
     finished: bool
     statements: list[str]
     timestamps: list[StampedLog]
     trust_file: str
     trust_sha256: str
-    log: Position
+    log: Position | None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypedDict
 import click
 
 from archiver.cli.context import Answer, Run
+from archiver.cli.key_end import DRY_RUN, counted, hand_out, plan, retire_command, revoke_command, successor
 from archiver.cli.options import common, with_policy
 from archiver.cli.timestamp import say_at_end, taken
 from archiver.cli.words import columns, count, indented, short
@@ -17,7 +18,6 @@ from archiver.errors import Exit, UsageError
 if TYPE_CHECKING:
     from archiver.cli.answers_keys import KeyWords
     from archiver.events import Listener
-    from archiver.flows.key.end import Ended
     from archiver.flows.key.facts import KeyFact
     from archiver.flows.key.rotate import Rotated
     from archiver.model.key_uri import KeyUri
@@ -32,6 +32,10 @@ def command() -> None:
     """Show keys, give one a successor, and end one that somebody else may have."""
 
 
+command.add_command(revoke_command)
+command.add_command(retire_command)
+
+
 class _Words(TypedDict):
     """What every flow is given."""
 
@@ -39,9 +43,6 @@ class _Words(TypedDict):
     random: Callable[[int], bytes]
     environ: dict[str, str]
     listener: Listener
-
-
-_REASON = click.option("--reason", required=True, metavar="TEXT", help="Why; it is signed and stays in the log.")
 
 
 # list, show
@@ -159,9 +160,10 @@ def _words(fact: KeyFact, policy: Policy) -> KeyWords:
     "--to", "uri", metavar="URI", help="Where the new key lies; left out, a new file takes the old one's place."
 )
 @click.option("--reason", default="rotation", show_default=True, metavar="TEXT", help="Why; it is signed.")
+@DRY_RUN
 @with_policy
 @click.pass_obj
-def rotate_command(run: Run, role: str, uri: str | None, reason: str) -> Answer:
+def rotate_command(run: Run, role: str, uri: str | None, reason: str, *, dry_run: bool) -> Answer:
     """Give the statement key or the log key a successor that the old one certifies, and retire the old one.
 
     A run that was stopped is finished by the same command. Stop other writers before, and hand the trust file out
@@ -177,7 +179,9 @@ def rotate_command(run: Run, role: str, uri: str | None, reason: str) -> Answer:
     from archiver.model.trust import digest_of  # noqa: PLC0415
 
     policy = open_policy(run)
-    to = _to(policy, uri)
+    to = successor(policy, uri)
+    if dry_run:
+        return _planned(run, policy, role)
     words = _Words(clock=run.clock, random=run.random, environ=run.environ, listener=run.talk.hear)
     if role == "post-quantum":
         done = rotate_post_quantum(policy, to, **words)
@@ -188,6 +192,8 @@ def rotate_command(run: Run, role: str, uri: str | None, reason: str) -> Answer:
     digest = digest_of(path.read_bytes())
     members = RotatedKey(
         role=done.role,  # type: ignore[arg-type] # one of the three choices
+        dry_run=False,
+        effect=None,
         old=done.old,
         new=done.new,
         place=done.place,
@@ -203,21 +209,49 @@ def rotate_command(run: Run, role: str, uri: str | None, reason: str) -> Answer:
     return Answer(done.timestamps.exit, members, "\n".join(_rotated(done, digest, uri)))
 
 
-def _to(policy: Policy, uri: str | None) -> KeyUri | None:
-    """Read where a successor lies."""
-    from archiver.model.key_uri import BadKeyUriError, parse_key_uri, resolve_key_uri  # noqa: PLC0415
+def _planned(run: Run, policy: Policy, role: str) -> Answer:
+    """Say what a rotation would do, and do nothing."""
+    from archiver.cli.answers_keys import RotatedKey  # noqa: PLC0415 - loaded when called
+    from archiver.flows.key.effect import effect_of  # noqa: PLC0415
+    from archiver.flows.session import trust_path  # noqa: PLC0415
+    from archiver.model.trust import digest_of  # noqa: PLC0415
 
-    try:
-        return None if uri is None else resolve_key_uri(parse_key_uri(uri), policy.path.parent)
-    except BadKeyUriError as problem:
-        raise UsageError("key-uri", f"--to: {problem}", hint=f"write {problem.instead}") from problem
+    fact = next((one for one in _known(policy) if (one.role, one.state) == (role, "current")), None)
+    if fact is None:
+        hint = "make one first: archiver key post-quantum" if role == "post-quantum" else "see `archiver key list`"
+        raise UsageError("no-such-key", f"{role} key: expected one in place, found none", hint=hint)
+    effect = effect_of(policy, fact.keyid, None, clock=run.clock, listener=run.talk.hear)
+    path, place = trust_path(policy), _words(fact, policy).place
+    members = RotatedKey(
+        role=role,  # type: ignore[arg-type] # one of the three choices
+        dry_run=True,
+        effect=counted(effect),
+        old=fact.keyid,
+        new=None,
+        place=place or "",
+        set_aside=None,
+        finished=False,
+        sizes=[],
+        statements=[],
+        timestamps=[],
+        trust_file=str(path),
+        trust_sha256=digest_of(path.read_bytes()),
+        log=None,
+    )
+    return Answer(Exit.OK, members, "\n".join([*plan(effect, None), "", "nothing was done"]), asked_for=True)
+
+
+def _sizes(done: Rotated) -> list[tuple[str, str]]:
+    if done.role == "post-quantum":  # the old one may have been lost before it signed so many
+        return [("from size", f"{size:,} entries of {origin} on, the new key signs") for origin, size in done.sizes]
+    return [("last size", f"{size:,} entries of {origin} are signed by the old key") for origin, size in done.sizes]
 
 
 def _rotated(done: Rotated, digest: str, uri: str | None) -> list[str]:
     rows = [
         ("old key", f"{short(done.old)}, retired" if done.finished else f"{short(done.old)}, still in place"),
         ("new key", f"{short(done.new)}, {done.place}"),
-        *(("last size", f"{size:,} entries of {origin} are signed by the old key") for origin, size in done.sizes),
+        *_sizes(done),
         *(("statement", one) for one in done.statements),
         ("log", f"{count(done.log_size, 'entry', 'entries')}, root {short(done.root)}"),
     ]
@@ -237,19 +271,7 @@ def _rotated(done: Rotated, digest: str, uri: str | None) -> list[str]:
             f"the old key lies in {done.set_aside}; it signs nothing any more: destroy it, and its copies, when",
             "the auditor has the new trust file; back up the new key now",
         ]
-    return [*lines, "", *_hand_out(digest)]
-
-
-def _hand_out(digest: str) -> list[str]:
-    from archiver.model.trust import groups  # noqa: PLC0415 - loaded when called
-
-    digits = groups(digest).split(" ")
-    return [
-        "hand the trust file out again, by another way than the archive: archiver trust export -o FILE",
-        "the operator's own copy now has the SHA-256",
-        f"  {' '.join(digits[:4])}",
-        f"  {' '.join(digits[4:])}",
-    ]
+    return [*lines, "", *hand_out(digest)]
 
 
 # post-quantum
@@ -274,103 +296,5 @@ def post_quantum_command(run: Run) -> Answer:
     _, trust = add_post_quantum(policy, clock=run.clock, random=run.random, environ=run.environ, listener=run.talk.hear)
     digest, place = digest_of(trust.encode()), str(policy.keys.post_quantum)
     vkeys = [key.vkey for log in trust.logs for key in log.post_quantum or ()]
-    text = [f"{place}: signs the log's head from now on; back it up", "", *_hand_out(digest)]
+    text = [f"{place}: signs the log's head from now on; back it up", "", *hand_out(digest)]
     return Answer(Exit.OK, SecondKey(place, vkeys, str(trust_path(policy)), digest), "\n".join(text))
-
-
-# revoke, retire
-
-
-@command.command("revoke")
-@click.argument("key")
-@click.option(
-    "--since",
-    "text",
-    required=True,
-    metavar="T",
-    help="Since when somebody else may have it, such as 2027-03-01T09:00:00Z.",
-)
-@click.option("--to", "uri", metavar="URI", help="Where its successor lies, when it is the statement key in place.")
-@_REASON
-@with_policy
-@click.pass_obj
-def revoke_command(run: Run, key: str, text: str, uri: str | None, reason: str) -> Answer:
-    """End a key that somebody else may have, in the log and in the trust file.
-
-    What it signed counts afterwards only where a timestamp shows that it is older. The statement key in place gets a
-    successor that does not rest on it; the log key is rotated instead.
-    """
-    from archiver.model.hold import NotAnInstantError, parse_offset_instant  # noqa: PLC0415 - loaded when called
-
-    try:
-        since = parse_offset_instant(text)
-    except NotAnInstantError as problem:
-        hint = f"write {problem.instead}" if problem.instead else ""
-        raise UsageError("not-an-instant", f"--since: expected an instant, {problem}", hint=hint) from problem
-    return _end(run, key, since, reason, uri)
-
-
-@command.command("retire")
-@click.argument("key")
-@_REASON
-@with_policy
-@click.pass_obj
-def retire_command(run: Run, key: str, reason: str) -> Answer:
-    """End a key in good order, such as that of an approver who leaves; what it signed before stays good."""
-    return _end(run, key, None, reason, None)
-
-
-def _end(run: Run, key: str, since: datetime | None, reason: str, uri: str | None) -> Answer:
-    from archiver.cli.answers_keys import EndedKey  # noqa: PLC0415 - loaded when called
-    from archiver.cli.answers_shared import Position  # noqa: PLC0415
-    from archiver.cli.opening import open_policy  # noqa: PLC0415
-    from archiver.flows.key.end import end_key  # noqa: PLC0415
-    from archiver.flows.session import trust_path  # noqa: PLC0415
-    from archiver.model.trust import digest_of  # noqa: PLC0415
-
-    policy = open_policy(run)
-    done = end_key(
-        policy,
-        key,
-        since,
-        reason,
-        to=_to(policy, uri),
-        clock=run.clock,
-        random=run.random,
-        environ=run.environ,
-        listener=run.talk.hear,
-    )
-    say_at_end(run, done.timestamps)
-    path = trust_path(policy)
-    digest = digest_of(path.read_bytes())
-    members = EndedKey(
-        keyid=done.keyid,
-        role=done.role,  # type: ignore[arg-type] # of the model's roles
-        state=done.state,  # type: ignore[arg-type] # one of the two
-        since=done.since,
-        finished=done.finished,
-        statements=list(done.statements),
-        timestamps=taken(done.timestamps.stamps).timestamps,
-        trust_file=str(path),
-        trust_sha256=digest,
-        log=Position(done.log_size, done.root),
-    )
-    return Answer(done.timestamps.exit, members, "\n".join(_ended(done, digest, uri)))
-
-
-def _ended(done: Ended, digest: str, uri: str | None) -> list[str]:
-    if not done.finished:
-        return [
-            f"{short(done.keyid)} has a successor in the trust file, and is not revoked yet",
-            "",
-            f'now write in the policy, under keys:  {done.role.replace("-", "_")}: "{uri}"',
-            "then say the same command again without --to",
-        ]
-    lines = [f"the {done.role} key {short(done.keyid)} is {done.state}"]
-    if done.role == "post-quantum":
-        lines += ["  the trust file has forgotten it; its successor's signature covers everything before it"]
-        return [*lines, "", *_hand_out(digest)]
-    lines += [f"  statement {one}" for one in done.statements] or ["  the log said so already"]
-    if done.since is not None:
-        lines.append(f"  what it signed counts only where a timestamp shows that it is older than {done.since}")
-    return [*lines, "", *_hand_out(digest)]

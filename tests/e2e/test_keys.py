@@ -356,6 +356,38 @@ def test_readers_without_a_trust_file_follow_the_keys_of_the_archive(place):
         assert len(list(archive.statements("snapshot"))) == 2
 
 
+@pytest.mark.parametrize(("hours", "kinds"), [(1, {"key": 1}), (-24, {"archive": 1})])
+def test_what_a_revocation_does_is_counted_before_it_is_done_and_comes_so(place, capsys, hours, kinds):
+    """The count is what `verify` finds afterwards, of each kind and severity; the dry run changes nothing."""
+    done = turned(place, "statement")
+    since = (place.now + timedelta(hours=hours - 1, seconds=-1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    before = place.trust.read_bytes()
+    words = ("revoke", done.old[:12], "--since", since, "--reason", "test")
+    dry = said(place, *words, "--dry-run", capsys=capsys)
+    assert (dry["dry_run"], place.trust.read_bytes()) == (True, before)
+    acted = said(place, *words, capsys=capsys)
+    assert (acted["dry_run"], acted["effect"]) == (False, dry["effect"])
+    report, found = looked_at(place), {"unknown": {}, "failed": {}}
+    for one in report.findings:
+        if one.code == "statement-key-expired":
+            counts, kind = found[one.severity.value], one.subject.split("/")[1]
+            counts[kind] = counts.get(kind, 0) + 1
+    assert found == {name: dry["effect"][name] for name in found}
+    assert kinds.items() <= dry["effect"]["failed"].items()
+    again = said(place, *words, "--dry-run", capsys=capsys)["effect"]
+    assert (again["unknown"], again["failed"]) == ({}, {})
+
+
+@pytest.mark.parametrize("command", [("rotate", "statement"), ("rotate", "log"), ("retire",)])
+def test_a_rotation_changes_nothing_that_was_signed(place, capsys, command):
+    old = turned(place, "statement").old
+    words = command if command[0] == "rotate" else ("retire", old[:12], "--reason", "test")
+    answer = said(place, *words, "--dry-run", capsys=capsys)
+    assert (answer["dry_run"], answer["effect"]["unknown"], answer["effect"]["failed"]) == (True, {}, {})
+    assert (answer["effect"]["statements"] > 0) == (command[-1] != "log")
+    assert looked_at(place).exit == 0
+
+
 def said(place, *words, capsys):
     capsys.readouterr()
     place.later(hours=1)

@@ -4,6 +4,7 @@ A transcript is plain text, read line by line:
 
     # words for the reader              % shell command that prepares or damages something
     at 2026-11-23T12:00:00Z             the clock from here on
+    keys                                from here on key ids stand as <key 1>, <key 2> .., in commands too
     held FILE                           somebody else holds the lock on FILE during the next command
     $ archiver status                   the command under test, then what it must say:
     ! a line on stderr
@@ -83,6 +84,7 @@ class _Player:
         self.now = START
         self.held = None
         self.draws = itertools.count()
+        self.keys = None
 
     def play(self, lines):
         played = []
@@ -108,6 +110,8 @@ class _Player:
                 subprocess.run(["bash", "-euo", "pipefail", "-c", rest], cwd=self.folder, check=True)
             case "at":
                 self.now = datetime.fromisoformat(rest)
+            case "keys":
+                self.keys = []
             case "held":
                 self.held = rest
             case "$":
@@ -121,6 +125,8 @@ class _Player:
         return []
 
     def command(self, text):
+        for number, key in enumerate(self.keys or [], 1):
+            text = text.replace(f"<key {number}>", key)
         name, *arguments = shlex.split(text)
         assert name == "archiver"
         self.capfd.readouterr()
@@ -140,7 +146,13 @@ class _Player:
         text = text.replace(str(self.folder), "<folder>")
         for pattern, placeholder in PLACEHOLDERS:
             text = pattern.sub(placeholder, text)
-        return text
+        return text if self.keys is None else re.sub(r"\b[0-9a-f]{16}\b", self.key, text)
+
+    def key(self, found):
+        """Number the short ids of keys as they come: keys are drawn from the machine's own randomness."""
+        if found[0] not in self.keys:
+            self.keys.append(found[0])
+        return f"<key {self.keys.index(found[0]) + 1}>"
 
 
 def _agrees(said, expected):

@@ -32,7 +32,7 @@ from archiver.model.trust import Revoked, TrustFile
 from archiver.proof import keys
 from archiver.proof.post_quantum import parse_vkey
 
-__all__ = ["Ended", "end_key", "known_keys"]
+__all__ = ["Ended", "check_since", "end_key", "known_keys"]
 
 
 @dataclass(frozen=True)
@@ -90,12 +90,7 @@ def end_key(
 
     A statement key that is revoked while it is in place gets a successor first, in `to` or in a new file.
     """
-    if since is not None and since > clock():
-        raise UsageError(
-            "since-future",
-            f"--since: expected an instant that has passed, found {format_instant(since)}",
-            hint="name the last instant at which only its owner can have had the key",
-        )
+    check_since(since, clock())
     opened = partial(open_session, policy, clock=clock, random=random, environ=environ, listener=listener)
     if (second := _second(policy, name)) is not None:
         rotated = partial(rotate_post_quantum, clock=clock, random=random, environ=environ, listener=listener)
@@ -117,6 +112,16 @@ def end_key(
     with opened() as session:
         session.everywhere(lambda vault: vault.log.catch_up())
         return _end(session, find_key(_facts(session), fact.keyid), since, reason)
+
+
+def check_since(since: datetime | None, now: datetime) -> None:
+    """Refuse an instant that has not come yet."""
+    if since is not None and since > now:
+        raise UsageError(
+            "since-future",
+            f"--since: expected an instant that has passed, found {format_instant(since)}",
+            hint="name the last instant at which only its owner can have had the key",
+        )
 
 
 def _second(policy: Policy, name: str) -> KeyFact | None:
