@@ -12,6 +12,8 @@ from other_verifiers import others_say
 from real_organisation import live_now, wait_until_settled
 
 from archiver.events import silent
+from archiver.flows.doctor.items import State
+from archiver.flows.doctor.sources import source_items
 from archiver.flows.reading import finished_snapshot, items_of, open_reading
 from archiver.flows.restore.restore import restore
 from archiver.model.item import unescape_path
@@ -180,6 +182,24 @@ def test_what_may_not_be_read_is_an_item_that_failed(place, ceph):
     assert done.exit == 3
     failed = {line.item.path: (line.status, line.reason) for line in lines_of(place) if line.status == "failed"}
     assert failed == {"closed.txt": ("failed", "permission-denied")}
+
+
+def test_the_doctor_looks_at_a_source_as_a_reader_does(place):
+    place.put("papers/a.txt", b"a")
+    assert [(item.code, item.subject, item.state) for item in source_items(place.policy)] == [
+        ("source", "source papers", State.OK),
+        ("source", "source logs", State.UNKNOWN),
+    ]
+    denied = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": ["s3:GetObject", "s3:GetObjectVersion"],
+        "Resource": f"arn:aws:s3:::{place.bucket}/*",
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [denied]})
+    place.client.put_bucket_policy(Bucket=place.bucket, Policy=policy)
+    (papers, _) = source_items(place.policy)
+    assert (papers.state, papers.found) == (State.FAILED, "papers/a.txt: AccessDenied")
 
 
 def test_what_vanishes_between_listing_and_reading_is_said(place):

@@ -64,7 +64,7 @@ def test_only_the_probe_asks_an_s3_store_to_delete(taking_away):
 
 def test_the_probe_is_used_by_doctor_alone():
     users = {name for name in MODULES if "probe_attacks" in (ROOT / name).read_text(encoding="utf-8")}
-    assert users - {ATTACKS} <= {"stores/probe.py", "flows/doctor_probe.py"}
+    assert users - {ATTACKS} <= {"stores/probe.py", "flows/doctor/probe.py"}
 
 
 def test_a_folder_store_takes_nothing_away_but_its_own_scratch_files():
@@ -78,6 +78,6 @@ def test_only_a_release_takes_a_legal_hold_off():
     assert lifting == {
         "stores/s3.py",
         "stores/probe_attacks.py",
-        "flows/hold_release.py",
-        "flows/doctor_policies.py",  # where it is forbidden
+        "flows/hold/release.py",
+        "flows/doctor/policies.py",  # where it is forbidden
     }

@@ -1,6 +1,6 @@
 """Everything that could break the promise of an archive, looked at one by one (`archiver doctor`).
 
-    1  this machine: keys, state folder, space, dates
+    1  this machine: keys, state folder, space, dates; sources that lie elsewhere
     2  the way to the store, its clock, and whether it holds this archive's log
     3  its settings: of a bucket or of a folder
     4  with `probe`: what the store really does, tried on sentinels, and signed
@@ -29,6 +29,7 @@ from archiver.flows.doctor.items import Item, State, counts_of, exit_of, verdict
 from archiver.flows.doctor.keys import key_items
 from archiver.flows.doctor.local import folder_items, local_items
 from archiver.flows.doctor.probe import Signed, power_results, probe_items, sign_probe
+from archiver.flows.doctor.sources import source_items
 from archiver.flows.doctor.timestamps import timestamp_items
 from archiver.flows.doctor.witnesses import witness_items
 from archiver.flows.session import MAX_SKEW_S, destination_store, open_session, own_trust, trust_path
@@ -102,6 +103,7 @@ class _Doctor:
     def look(self, *, probed: bool) -> Doctored:
         items = list(local_items(self._policy, now=self._clock()))
         items[1:1] = key_items(self._policy, self._environ)
+        items += source_items(self._policy)
         items += timestamp_items(self._policy, random=self._random, now=self._clock())
         outcome: Probed | None = None
         signed: Signed | None = None

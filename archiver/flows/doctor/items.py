@@ -38,6 +38,8 @@ CODES: Final[dict[str, Exit]] = {
     "state-folder": Exit.WORLD,
     "spool-space": Exit.WORLD,
     "clock-skew": Exit.WORLD,
+    "source": Exit.INCOMPLETE,
+    "source-credentials": Exit.WORLD,
     "store": Exit.WORLD,
     "log-origin": Exit.WORLD,
     "witness": Exit.INCOMPLETE,
