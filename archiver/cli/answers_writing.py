@@ -178,7 +178,8 @@ class SnapshotSource:
 
     `became` counts captured items by reason (grown, rotated, duplicate, truncated, rewritten, replaced,
     changed-unseen); `lost` names logs that are not as archived any more, `unseen` items that changed under the same
-    times; `marked` counts items by mark, what is inside others too.
+    times; `marked` counts items by mark, what is inside others too; `exposed` belong into quarantine and were stored in
+    the open by this run, `open_before` by an earlier one, when no rule said so.
     """
 
     id: str
@@ -198,6 +199,8 @@ class SnapshotSource:
     unseen: list[str]
     marked: dict[str, int]
     selected: list[SelectedLogs]
+    exposed: int
+    open_before: int
 
 
 @dataclass(frozen=True)

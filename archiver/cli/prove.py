@@ -10,6 +10,7 @@ import click
 from archiver.cli.context import Answer, Run
 from archiver.cli.marks import INCLUDE_MARKED
 from archiver.cli.options import REASON, Place, reader
+from archiver.cli.sealed import Opening, opener
 from archiver.cli.words import size
 from archiver.errors import UsageError
 
@@ -26,6 +27,7 @@ __all__ = ["command"]
     "-o", "--output", type=click.Path(path_type=Path), required=True, metavar="FILE", help="Must not exist yet."
 )
 @INCLUDE_MARKED
+@opener
 @REASON
 @reader
 @click.pass_obj
@@ -38,6 +40,7 @@ def command(
     length: int | None,
     output: Path,
     include_marked: tuple[str, ...],
+    opening: Opening,
     reason: str | None,
     place: Place,
 ) -> Answer:
@@ -60,7 +63,7 @@ def command(
             "usage", f"{item}: expected SOURCE/PATH, found no path", hint="see `archiver list items` for the names"
         )
     refuse_existing(output)
-    with accessed(run, place, "prove", reason, marked=include_marked) as (reading, access):
+    with accessed(run, place, "prove", reason, marked=include_marked, opening=opening) as (reading, access):
         if length is None:
             data = prove(reading, source, path, offset, include_marked=include_marked)
             hand_out(access, data, reading.trust, output, write_output, include_marked=include_marked)

@@ -11,11 +11,13 @@ from archiver.cli.answers import Position
 from archiver.cli.context import Run
 from archiver.cli.opening import introduce, open_policy
 from archiver.cli.options import Place
+from archiver.cli.sealed import NOT_OPENED, Opening, sealed_place
 from archiver.errors import UsageError
 from archiver.events import Event
 from archiver.flows.access import Access, Operator, Unrecorded, check_reason, stating
 from archiver.flows.reading import Reading, open_reading
 from archiver.flows.session import check_keys
+from archiver.judge.sealed import SealedPlace
 from archiver.model.instant import parse_instant
 from archiver.model.policy import Policy
 from archiver.stores.base import Store
@@ -78,6 +80,7 @@ def accessed(
     *,
     word: str | None = None,
     marked: tuple[str, ...] = (),
+    opening: Opening = NOT_OPENED,
 ) -> Iterator[tuple[Reading, Access]]:
     """Open the archive that was meant for a command that hands something out, which an operator states in the log.
 
@@ -88,7 +91,7 @@ def accessed(
     check_reason(policy, word or what, why, marked=marked)
     if policy is not None:
         check_keys(policy, run.environ)
-    with _opened(run, place, policy) as reading:
+    with _opened(run, place, policy, sealed_place(run, place, policy, opening)) as reading:
         if policy is None:
             run.talk.say(UNRECORDED)
         if policy is None or not reading.archive.log.size:  # without a log there is nothing to hand out either
@@ -104,7 +107,7 @@ def operator_of(run: Run, policy: Policy) -> Operator:
 
 
 @contextmanager
-def _opened(run: Run, place: Place, policy: Policy | None) -> Iterator[Reading]:
+def _opened(run: Run, place: Place, policy: Policy | None, sealed: SealedPlace | None = None) -> Iterator[Reading]:
     introduced = policy is not None
 
     def hear(event: Event) -> None:
@@ -119,6 +122,7 @@ def _opened(run: Run, place: Place, policy: Policy | None) -> Iterator[Reading]:
         region=place.region,
         profile=place.profile,
         clock=run.clock,
+        sealed=sealed,
         listener=hear,
     ) as reading:
         if policy is None:

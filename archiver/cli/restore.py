@@ -10,6 +10,7 @@ import click
 from archiver.cli.context import Answer, Run
 from archiver.cli.marks import INCLUDE_MARKED
 from archiver.cli.options import REASON, Place, reader
+from archiver.cli.sealed import Opening, opener
 from archiver.cli.words import columns, count, indented, size
 from archiver.errors import Exit
 
@@ -31,6 +32,7 @@ _MOST = 20  # lines of a list; up to 10,000 are in --json
 @click.option("--path", "path_glob", metavar="GLOB", help="Only items whose path matches, such as 'mail/**'.")
 @click.option("--decoded", is_flag=True, help="Also what is inside containers, in DIR/<source>.decoded.")
 @INCLUDE_MARKED
+@opener
 @REASON
 @reader
 @click.pass_obj
@@ -45,6 +47,7 @@ def command(
     place: Place,
     decoded: bool,
     include_marked: tuple[str, ...],
+    opening: Opening,
     reason: str | None,
 ) -> Answer:
     """Write the files of SNAPSHOT, the newest one if it is left out, to DIR/<source>/<path>.
@@ -55,7 +58,7 @@ def command(
     from archiver.cli.reading import accessed  # noqa: PLC0415 - loaded when called
     from archiver.flows.restore.restore import restore  # noqa: PLC0415
 
-    with accessed(run, place, "restore", reason, marked=include_marked) as (reading, access):
+    with accessed(run, place, "restore", reason, marked=include_marked, opening=opening) as (reading, access):
         done = restore(
             reading,
             to=to,

@@ -275,6 +275,9 @@ def _source(one: Tally) -> list[str]:
     lines += indented(_inside(one))
     if one.marked:
         lines.append(f"  marked: {counts_of(one.marked)}")
+    if one.open_before:
+        number = count(one.open_before, "item")
+        lines.append(f"  belong into quarantine and were stored in the open before, which no lock lets go: {number}")
     if one.known_trouble:
         lines.append(f"  {count(one.known_trouble, 'failure')} that the policy accepts")
     return lines
@@ -341,6 +344,8 @@ def _members(done: Snapshot, made: Made | None) -> Snapshotted:
                 unseen=list(one.unseen),
                 marked=one.marked,
                 selected=[answers.SelectedLogs.of(account, account.items) for account in one.selected],
+                exposed=one.exposed,
+                open_before=one.open_before,
             )
             for one in done.tallies
         ],

@@ -11,6 +11,7 @@ import click
 
 from archiver.cli.context import Answer, Run
 from archiver.cli.options import REASON, Place, reader
+from archiver.cli.sealed import Opening, opener, sealed_place
 from archiver.errors import ArchiverError, Exit, UsageError
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ __all__ = ["command", "trust_bytes"]
 )
 @click.option("--destination", metavar="ID", help="Only this destination of the policy; else each of them.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the report as JSON here.")
+@opener
 @REASON
 @click.option("--no-record", is_flag=True, help="Do not state this verification in the log.")
 @reader
@@ -76,6 +78,7 @@ def command(
     output: Path | None,
     reason: str | None,
     no_record: bool,
+    opening: Opening,
     place: Place,
 ) -> Answer:
     """Check the whole archive: log, signatures, objects, locks, records, completeness.
@@ -107,6 +110,7 @@ def command(
     if policy is None:
         _introduce(run, stores[0][1], trust)
     _check_number(witnesses, trust)
+    sealed = sealed_place(run, place, policy, opening)
     if len(stores) > 1 and (output is not None or seen is not None):
         raise UsageError(
             "usage",
@@ -120,7 +124,7 @@ def command(
         report = verify(
             store,
             trust,
-            options=Options(frozenset(only), sample, seed, before, witnesses, brought),
+            options=Options(frozenset(only), sample, seed, before, witnesses, brought, sealed),
             clock=run.clock,
             derive=_deriver(only),
             trust_is_own=place.trust is None,

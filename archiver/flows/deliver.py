@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from archiver.catalog.compare import missing
+from archiver.flows.sealing import enter_sealed, put_sealed
 from archiver.flows.session import Session
 from archiver.flows.subjects import objects_of
 from archiver.flows.vault import Vault
@@ -32,6 +33,7 @@ def deliver(session: Session, batch: JournaledBatch) -> None:
     key = layout.statement_key("batch", batch.id)
     matters = tuple(str(matter) for matter in batch.predicate["matters"]) or None  # type: ignore[attr-defined]
     envelope = session.journal.kept(key)
+    put_sealed(session, batch)
     if envelope is None:
         receipts = session.everywhere(lambda vault: _put(session, vault, batch, matters))
         # A crash here leaves locked objects without a statement; the next run puts the same file and finds them there.
@@ -46,6 +48,7 @@ def deliver(session: Session, batch: JournaledBatch) -> None:
         session.everywhere(lambda vault: _put_if_missing(session, vault, batch, matters))
     # A crash from here on leaves a signed envelope in the journal, which is put as these bytes until the logs have it.
     session.enter(key, envelope)
+    enter_sealed(session, batch)
     session.journal.batch_logged(batch.id)
     # A crash here leaves a spool file that no batch waits for; the next run sweeps it away.
     if len(session.up) == len(session.vaults) or not _has_room(session):

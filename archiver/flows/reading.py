@@ -26,6 +26,7 @@ from archiver.events import Listener
 from archiver.flows.session import destination_store, own_trust
 from archiver.flows.status.destinations import standing
 from archiver.judge.reader import Archive, open_archive
+from archiver.judge.sealed import SealedPlace
 from archiver.model import layout
 from archiver.model.finding import Finding, Severity, exit_of
 from archiver.model.items import ItemLine
@@ -89,9 +90,10 @@ def open_reading(
     region: str | None = None,
     profile: str | None = None,
     clock: Callable[[], datetime],
+    sealed: SealedPlace | None = None,
     listener: Listener,
 ) -> Iterator[Reading]:
-    """Open the archive of a policy, or the one at a location, for reading."""
+    """Open the archive of a policy, or the one at a location, for reading; `sealed` opens what is in quarantine."""
     said: tuple[str, ...] = ()
     if location is not None:
         base = Path.cwd()
@@ -105,7 +107,7 @@ def open_reading(
     _check_there(store, location)
     trust, words = _trust(policy if location is None else None, trust_path)
     words = (*words, *said)
-    with open_archive(store, trust, listener=listener) as archive:
+    with open_archive(store, trust, sealed=sealed, listener=listener) as archive:
         yield Reading(
             archive=archive,
             store=store,

@@ -60,7 +60,8 @@ class BatchError(EvidenceError):
 class Rows:
     """Some consecutive rows, the first numbered `first`; raw of row i is `data[bounds[i]:bounds[i + 1]]`.
 
-    `withheld` has the SHA-256 of rows whose bytes are not here; their lengths stand in `lengths`.
+    `withheld` has the SHA-256 of rows whose bytes are not here; their lengths stand in `lengths`. `opened` are rows
+    whose bytes came out of a sealed object.
     """
 
     first: int
@@ -71,6 +72,7 @@ class Rows:
     data: bytes
     bounds: list[int]
     withheld: dict[int, bytes]
+    opened: frozenset[int] = frozenset()
 
 
 class _Column(NamedTuple):

@@ -21,6 +21,8 @@ from archiver.judge.content import ObjectError
 from archiver.judge.inventory import printable
 from archiver.judge.log import Seen
 from archiver.judge.reader import Archive
+from archiver.judge.sealed import SealedPlace
+from archiver.judge.withheld import WithheldRows
 from archiver.model import instant, layout
 from archiver.model.finding import CHECKS, Finding, Severity
 from archiver.model.statement import BatchPredicate
@@ -46,7 +48,8 @@ class Options:
     """What the caller leaves out, or brings. `only` names checks (`records`, `7`, `index`), all but `index` when empty.
 
     `sample` is the percentage of data batches to read, chosen by `seed`; None reads all. `seen` is a head of the log
-    that the caller has seen before. `witnesses` is how many must have seen the log; None: all of the trust file.
+    that the caller has seen before. `sealed` is where sealed objects are, and a key to open them. `witnesses` is how
+    many must have seen the log; None: all of the trust file.
     `lists` are national lists of trust services, which say whether tokens are qualified.
     """
 
@@ -56,6 +59,7 @@ class Options:
     seen: Seen | None = None
     witnesses: int | None = None
     lists: tuple[TrustedList, ...] = ()
+    sealed: SealedPlace | None = None
 
     def wants(self, check: str) -> bool:
         """Say whether a check is to be made."""
@@ -82,6 +86,10 @@ class Case:
     disposed: set[str] = field(default_factory=set)
     unread: set[str] = field(default_factory=set)  # snapshots of whose batches or lines some could not be read
     lines_read: bool = False
+
+    def __post_init__(self) -> None:
+        """Begin the account of withheld rows."""
+        self.withheld = WithheldRows(self)
 
     @property
     def witnesses(self) -> int:

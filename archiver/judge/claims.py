@@ -40,14 +40,17 @@ _SCHEMA: Final = """
 CREATE TABLE claims(id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, place TEXT NOT NULL, item TEXT NOT NULL,
     sha256 TEXT NOT NULL, size INTEGER NOT NULL, parts INTEGER NOT NULL, state TEXT);
 CREATE TABLE parts(claim INTEGER NOT NULL, ordinal INTEGER NOT NULL, batch TEXT NOT NULL, first INTEGER NOT NULL,
-    count INTEGER NOT NULL, carries BLOB NOT NULL, PRIMARY KEY(claim, ordinal)) WITHOUT ROWID;
+    count INTEGER NOT NULL, carries BLOB NOT NULL, sealed INTEGER NOT NULL, PRIMARY KEY(claim, ordinal)) WITHOUT ROWID;
 CREATE INDEX parts_by_batch ON parts(batch, first)
 """
 
 
 @dataclass(frozen=True)
 class Part:
-    """A range of rows that a claim names; `carries` is the SHA-256 of the item text that these rows have."""
+    """A range of rows that a claim names; `carries` is the SHA-256 of the item text that these rows have.
+
+    The bytes of all rows of a `sealed` part are withheld, or came out of a sealed object.
+    """
 
     claim: int
     ordinal: int
@@ -55,11 +58,15 @@ class Part:
     first: int
     count: int
     carries: bytes
+    sealed: int
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What came of a claim: `code` None when its rows bear it out, "withheld" when bytes are not here to tell."""
+    """What came of a claim: `code` None when its rows bear it out, "withheld" when bytes are not here to tell.
+
+    Of a withheld item of one row the digest is known all the same: it is `actual`, and the expected one.
+    """
 
     claim: int
     place: str
@@ -82,6 +89,8 @@ class _Open:
     next_ordinal: int = 0
     offset: int = 0
     withheld: bool = False
+    sole: bytes | None = None
+    """SHA-256 of the one row that is all of the item, where that row is withheld."""
     digest: hashlib._Hash = field(default_factory=hashlib.sha256)
 
     def take(self, part: Part, rows: Rows) -> Verdict | None:
@@ -100,9 +109,18 @@ class _Open:
                 f"offset {self.offset} at record {row} of {part.batch} and on without gap", "other offsets"
             )
         self.offset = offsets[-1]
-        self.withheld = self.withheld or any(place in rows.withheld for place in range(first, after) if rows.withheld)
+        if part.sealed and not (rows.withheld.keys() | rows.opened).issuperset(range(first, after)):
+            return self._bad(f"rows of {part.batch} whose bytes are withheld", "rows with their bytes")
+        self._hide(part, rows, range(first, after))
         self.digest.update(memoryview(rows.data)[rows.bounds[first] : rows.bounds[after]])
         return None
+
+    def _hide(self, part: Part, rows: Rows, places: range) -> None:
+        if not rows.withheld or not any(place in rows.withheld for place in places):
+            return
+        self.withheld = True
+        if self.parts == 1 and part.count == 1:
+            self.sole = rows.withheld[places[0]]
 
     def finish(self) -> Verdict:
         """Say what came of the claim now that all its rows are here."""
@@ -110,6 +128,9 @@ class _Open:
             return Verdict(
                 self.claim, self.place, self.item, "item-sha256", f"{self.size} bytes", f"{self.offset} bytes"
             )
+        if self.sole is not None:  # the digest of the row, which its leaf has, is that of the whole item
+            code = "withheld" if self.sole.hex() == self.sha256 else "item-sha256"
+            return Verdict(self.claim, self.place, self.item, code, self.sha256, self.sole.hex())
         if self.withheld:
             return Verdict(self.claim, self.place, self.item, "withheld", self.sha256, "bytes that are withheld")
         if self.digest.hexdigest() != self.sha256:
@@ -133,7 +154,7 @@ class Claims:
     def add(self, place: str, line: ItemLine) -> None:
         """Take the claim of a line in, unless it was made before."""
         text = line.item.text()
-        parts = [(part.batch, part.first, part.count, part.of and part.of.text()) for part in line.parts]
+        parts = [(part.batch, part.first, part.count, part.of and part.of.text(), part.sealed) for part in line.parts]
         digest = sha256(repr((text, line.sha256, line.size, parts)).encode("utf-8", "backslashreplace"))
         cursor = self._db.execute(
             "INSERT OR IGNORE INTO claims(digest, place, item, sha256, size, parts) VALUES(?, ?, ?, ?, ?, ?)",
@@ -142,9 +163,9 @@ class Claims:
         if cursor.rowcount:
             own = item_digest(text)
             self._db.executemany(
-                "INSERT INTO parts VALUES(?, ?, ?, ?, ?, ?)",
+                "INSERT INTO parts VALUES(?, ?, ?, ?, ?, ?, ?)",
                 [
-                    (cursor.lastrowid, ordinal, part.batch, part.first, part.count, _carried(part.of, own))
+                    (cursor.lastrowid, ordinal, part.batch, part.first, part.count, _carried(part.of, own), part.sealed)
                     for ordinal, part in enumerate(line.parts)
                 ],
             )
@@ -169,6 +190,11 @@ class Claims:
         row = self._db.execute("SELECT count(*) FROM claims WHERE state = ?", (state,)).fetchone()
         return int(row[0])
 
+    def batches_of(self, claim: int) -> list[str]:
+        """Return the batches that a claim has rows in."""
+        rows = self._db.execute("SELECT DISTINCT batch FROM parts WHERE claim = ?", (claim,))
+        return [str(batch) for (batch,) in rows]
+
     def reading(self, batch: str) -> BatchClaims:
         """Begin a pass over one batch."""
         return BatchClaims(self, batch)
@@ -183,11 +209,11 @@ class Claims:
     def parts_in(self, batch: str) -> Iterator[tuple[Part, _Open]]:
         """Yield the parts that lie in a batch, by their first row, each with its claim as it begins."""
         rows = self._db.execute(
-            "SELECT p.claim, ordinal, batch, first, count, carries, id, place, item, sha256, size, c.parts"
+            "SELECT p.claim, ordinal, batch, first, count, carries, sealed, id, place, item, sha256, size, c.parts"
             " FROM parts p JOIN claims c ON c.id = p.claim WHERE batch = ? ORDER BY first, p.claim, ordinal",
             (batch,),
         )
-        return ((Part(*row[:6]), _Open(*row[6:])) for row in rows)
+        return ((Part(*row[:7]), _Open(*row[7:])) for row in rows)
 
     def fresh(self, claim: int) -> _Open:
         """Return a claim none of whose rows has been seen."""

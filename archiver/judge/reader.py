@@ -15,27 +15,30 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from archiver.errors import EvidenceError
 from archiver.events import Listener, Stage, silent
 from archiver.judge import batches
+from archiver.judge.batches import Rows
 from archiver.judge.brackets import Brackets
 from archiver.judge.content import Content
 from archiver.judge.inventory import Inventory, Role
 from archiver.judge.log import Log, Seen, read_log
 from archiver.judge.scratch import scratch_database
+from archiver.judge.sealed import Filler, SealedPlace, Unsealer
 from archiver.judge.self_trust import trust_of
 from archiver.judge.statements import Statements, read_statements
 from archiver.judge.timestamps import read_tokens, stamps_of
 from archiver.model import layout
 from archiver.model.finding import Finding, Severity
 from archiver.model.items import ItemLine
-from archiver.model.statement import BatchPredicate, Statement
+from archiver.model.statement import BatchPredicate, SealedPredicate, Statement
 from archiver.model.trust import TrustFile
 from archiver.stores.base import Store
 
@@ -54,6 +57,7 @@ class Archive:
         *,
         unsafe_self_trust: bool,
         seen: Seen | None,
+        sealed: SealedPlace | None,
         listener: Listener,
     ) -> None:
         """List the store, read log and statements; see `open_archive`."""
@@ -78,6 +82,8 @@ class Archive:
         self._statements = read_statements(
             database, self.inventory, self.content, self.log, trusted, brackets=self.brackets
         )
+
+        self.unsealer = None if sealed is None else Unsealer(sealed, self.sealed, folder)
 
     @property
     def findings(self) -> list[Finding]:
@@ -118,9 +124,25 @@ class Archive:
 
     def batch_rows(self, statement: Statement, *, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """Yield the rows of a batch in order, a few MiB at a time; its schema and metadata were checked."""
-        with self.batch(statement) as stream:
-            file = batches.open_parquet(stream, batches.predicate_of(statement))
-            yield from batches.record_batches(file, columns=columns)
+        predicate = batches.predicate_of(statement)
+        with self.batch(statement) as stream, self._opened(predicate.id) as fill:
+            file = batches.open_parquet(stream, predicate)
+            for rows in batches.record_batches(file, columns=columns):
+                yield rows if fill is None or columns is not None else fill.batch(rows)
+
+    def rows(self, file: pq.ParquetFile, batch: str) -> Iterator[Rows]:
+        """Yield the evidence of an opened batch's rows; where there is a key, withheld ones with their bytes."""
+        with self._opened(batch) as fill:
+            for rows in batches.slices(file):
+                yield rows if fill is None else fill(rows)
+
+    def sealed(self, batch: str) -> SealedPredicate | None:
+        """Return the good statement about the sealed object of a batch."""
+        found = self.statement("sealed", batch)
+        return found[1].predicate if found is not None and isinstance(found[1].predicate, SealedPredicate) else None
+
+    def _opened(self, batch: str) -> AbstractContextManager[Filler | None]:
+        return nullcontext() if self.unsealer is None else self.unsealer.opened(batch)
 
     def items_batches(self, snapshot: str) -> list[Statement]:
         """Return the batch statements of a snapshot's items, in order of their numbers."""
@@ -151,6 +173,7 @@ def open_archive(
     *,
     scratch: Path | None = None,
     seen: Seen | None = None,
+    sealed: SealedPlace | None = None,
     listener: Listener = silent,
 ) -> Iterator[Archive]:
     """Open the archive of a store for reading.
@@ -171,5 +194,6 @@ def open_archive(
                 folder,
                 unsafe_self_trust=unsafe_self_trust,
                 seen=seen,
+                sealed=sealed,
                 listener=listener,
             )

@@ -154,7 +154,9 @@ def verify(
     trusted, findings = read_trust(data)
     if trusted is None:
         return _refused(store, now, data, findings)
-    with open_archive(store, trusted, scratch=scratch, seen=options.seen, listener=listener) as archive:
+    with open_archive(
+        store, trusted, scratch=scratch, seen=options.seen, sealed=options.sealed, listener=listener
+    ) as archive:
         case = Case(archive, options, now, derive, listener, Claims(archive.database))
         witnesses = check_witnesses(case)
         check_post_quantum(case)

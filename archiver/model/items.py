@@ -59,18 +59,24 @@ Json = dict[str, canonical.JSON]
 
 @dataclass(frozen=True)
 class Part:
-    """A range of rows of a batch. `of` names the item that the rows carry when it is not the line's own."""
+    """A range of rows of a batch. `of` names the item that the rows carry when it is not the line's own.
+
+    The bytes of a `sealed` part are withheld: they are in the sealed object of the batch.
+    """
 
     batch: str
     first: int
     count: int
     of: Item | None = None
+    sealed: bool = False
 
     def to_json(self) -> Json:
         """Return the member of a line."""
         value: Json = {"batch": self.batch, "count": self.count, "first": self.first}
         if self.of is not None:
             value["of"] = canonical.decode(self.of.text().encode(), limit=MAX_LINE)
+        if self.sealed:
+            value["sealed"] = True
         return value
 
     @staticmethod
@@ -81,13 +87,17 @@ class Part:
             "first",
             "count",
             "of",
+            "sealed",
         }:
             raise _malformed("parts", value)
         batch, first, count = value["batch"], value["first"], value["count"]
         if not isinstance(batch, str) or not _is_count(first) or not _is_count(count) or count == 0:
             raise _malformed("parts", value)
+        if value.get("sealed", True) is not True:
+            raise _malformed("parts", value)
         layout.parse_batch_id(batch)
-        return Part(batch, first, count, Item.from_json(value["of"]) if "of" in value else None)
+        of = Item.from_json(value["of"]) if "of" in value else None
+        return Part(batch, first, count, of, sealed="sealed" in value)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ __all__ = [
     "ENTRIES",
     "README",
     "REPORTS",
+    "SEALED",
     "TIMESTAMPS",
     "BatchId",
     "batch_id",
@@ -33,6 +34,7 @@ __all__ = [
     "parse_batch_id",
     "policy_key",
     "report_key",
+    "sealed_key",
     "statement_key",
     "statement_of_key",
     "timestamp_key",
@@ -45,6 +47,7 @@ CHECKPOINTS: Final = "log/checkpoints/"
 COSIGNATURES: Final = "log/cosignatures/"
 REPORTS: Final = "reports/"
 TIMESTAMPS: Final = "timestamps/"
+SEALED: Final = "sealed/"
 
 STAMP: Final = r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{6}"
 TABLE: Final = r"[a-z][a-z0-9_]{0,62}"
@@ -98,6 +101,11 @@ def parse_batch_id(text: str) -> BatchId:
 def batch_key(table: str, batch: str) -> str:
     """Key of a batch's Parquet object; the date is the one in the snapshot id, for hive readers."""
     return f"{DATA}{table}/date={batch[:8]}/{batch}.parquet"
+
+
+def sealed_key(batch: str) -> str:
+    """Key of the sealed object of a batch, in the destination that seals."""
+    return f"{SEALED}{batch}.sealed"
 
 
 def statement_key(kind: str, identity: str) -> str:

@@ -85,6 +85,11 @@ class Marking:
         """Compile the globs."""
         self._rules = [(rule, [(glob, compile_glob(glob)) for glob in rule.paths]) for rule in rules]
 
+    @property
+    def withholds_by_hash(self) -> bool:
+        """Say whether a list of hashes sends items to quarantine."""
+        return any(rule.hashes is not None and rule.handling == "quarantine" for rule, _ in self._rules)
+
     def of(self, source: str, path: bytes, digest: str | None) -> tuple[Mark, ...]:
         """Return the marks of an item by its raw path and, where it is known, the SHA-256 of its bytes, in hex."""
         found: dict[str, Mark] = {}
@@ -101,11 +106,13 @@ class Marking:
 
 
 def merged(*several: Iterable[Mark]) -> tuple[Mark, ...]:
-    """Return marks in their order, each once: the first of a kind counts."""
+    """Return marks in their order, each once: the first of a kind counts, and one with a quarantine before others."""
     found: dict[str, Mark] = {}
     for marks in several:
         for mark in marks:
-            found.setdefault(mark.mark, mark)
+            known = found.setdefault(mark.mark, mark)
+            if known.handling == "mark" and mark.handling == "quarantine":
+                found[mark.mark] = mark
     return tuple(found[name] for name in sorted(found))
 
 

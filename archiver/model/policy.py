@@ -12,7 +12,7 @@ paths are relative to the policy's own folder. What is doubtful but allowed stan
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
@@ -73,6 +73,7 @@ class Matter:
     issued: date
     instrument: Path | None
     hold: Hold
+    recipient: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -225,6 +226,8 @@ class Policy:
     keys: Keys
     timestamps: Timestamps
     limits: Limits
+    sealing: DestinationSpec | None
+    """Where the bytes of items in quarantine go; no copy of the archive."""
     expected_every_hours: int
     accept: tuple[Accept, ...]
     sensitive: tuple[Sensitive, ...]
@@ -299,6 +302,21 @@ def _keys(words: PolicyWords, places: policy_places.Places, path: Path) -> Keys:
     )
 
 
+def _specs(words: PolicyWords, places: policy_places.Places, *, seals: bool) -> Iterator[DestinationSpec]:
+    for number, one in enumerate(words.destinations):
+        if one.seals == seals:
+            yield DestinationSpec(
+                one.id,
+                one.location,
+                places.destinations[number],
+                one.endpoint,
+                one.region,
+                one.profile,
+                one.read_back,
+                Ended(one.ended.at, one.ended.reason) if one.ended else None,
+            )
+
+
 def _policy(words: PolicyWords, places: policy_places.Places, path: Path, text: bytes) -> Policy:
     return Policy(
         version=words.version,
@@ -311,6 +329,7 @@ def _policy(words: PolicyWords, places: policy_places.Places, path: Path, text: 
                 issued=date.fromisoformat(matter.issued),
                 instrument=path.parent / matter.instrument if matter.instrument else None,
                 hold=Hold(matter.hold.stated_as, matter.hold.retain_until),
+                recipient=path.parent / matter.recipient if matter.recipient else None,
             )
             for matter in words.matters
         ),
@@ -337,19 +356,8 @@ def _policy(words: PolicyWords, places: policy_places.Places, path: Path, text: 
             )
             for number, source in enumerate(words.sources)
         ),
-        destinations=tuple(
-            DestinationSpec(
-                one.id,
-                one.location,
-                places.destinations[number],
-                one.endpoint,
-                one.region,
-                one.profile,
-                one.read_back,
-                Ended(one.ended.at, one.ended.reason) if one.ended else None,
-            )
-            for number, one in enumerate(words.destinations)
-        ),
+        destinations=tuple(_specs(words, places, seals=False)),
+        sealing=next(_specs(words, places, seals=True), None),
         keys=_keys(words, places, path),
         timestamps=Timestamps(
             words.timestamps.required,

@@ -48,6 +48,7 @@ def check(words: PolicyWords, document: Document) -> list[Problem]:
         *_authorities(words, document),
         *_sensitive(words, document),
         *check_selectors(words, document),
+        *_quarantine(words, document),
     ]
 
 
@@ -116,7 +117,7 @@ def _places_apart(words: PolicyWords, document: Document) -> Iterator[Problem]:
             line = document.mark(("destinations", earlier, "location")).line
             text = f"the bucket {bucket} is the destination in line {line} already"
             yield Problem(document.mark(place), dotted(place), text, "a bucket of its own, best with another provider")
-    if all(one.ended for one in words.destinations):
+    if all(one.ended for one in words.destinations if not one.seals):
         place = ("destinations",)
         text = "expected a destination that has not ended, found none"
         yield Problem(document.mark(place), dotted(place), text, "the one that the archive is written to now")
@@ -191,6 +192,31 @@ def _sensitive(words: PolicyWords, document: Document) -> Iterator[Problem]:
                 at: Location = (*place, "sources", index)
                 instead = closest(source, known) or f"one of {', '.join(known)}"
                 yield Problem(document.mark(at), dotted(at), f"there is no source {source} in this policy", instead)
+
+
+def _quarantine(words: PolicyWords, document: Document) -> Iterator[Problem]:
+    """Yield what a quarantine lacks: one place for the sealed bytes, and somebody for each matter who can open them."""
+    sealing = [number for number, one in enumerate(words.destinations) if one.seals]
+    for number in sealing[1:]:
+        place: Location = ("destinations", number, "seals")
+        text = f"the destination {words.destinations[sealing[0]].id} seals already"
+        yield Problem(document.mark(place), dotted(place), text, "one place for what is kept in quarantine")
+    matters = {matter.id: matter for matter in words.matters}
+    for number, rule in enumerate(words.sensitive):
+        at: Location = ("sensitive", number, "handling")
+        if rule.handling != "quarantine":
+            continue
+        if not sealing or words.destinations[sealing[0]].ended:
+            text = "a quarantine needs a destination that seals, found none"
+            yield Problem(document.mark(at), dotted(at), text, "a destination of its own with seals: true")
+        sources = [one for one in words.sources if not rule.sources or one.id in rule.sources]
+        served = {name for source in sources for name in source.matters if name in matters}
+        for name in sorted(served):
+            if matters[name].recipient is None:
+                text = f"a quarantine needs a recipient for the matter {name}, found none"
+                yield Problem(
+                    document.mark(at), dotted(at), text, f"recipient: keys/{name.lower()}.pub below that matter"
+                )
 
 
 def _rules(source: SourceWords) -> int:

@@ -157,12 +157,6 @@ def _must_be(wanted: object, why: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _handling(value: str) -> str:
-    if value == "quarantine":
-        raise _problem("a quarantine is not built yet", "mark")
-    return value
-
-
 def _authority_url(value: str) -> str:
     """Refuse what is no address of the web, and what would put a secret into the signed policy."""
     parts = urlsplit(value)
@@ -254,6 +248,8 @@ class MatterWords(_Words):
     """The day of the order, in quotes."""
     instrument: Text | None = None
     """Path of the order itself; it is archived under the same lock."""
+    recipient: Text | None = None
+    """Path of a public key (X25519, PEM): what is kept in quarantine for this matter is encrypted for its holder."""
     hold: HoldWords
 
 
@@ -282,8 +278,9 @@ class SensitiveWords(_Words):
     """What they are suspected or known to be."""
     reason: Text = Field(examples=["correspondence with counsel"])
     """Why, for the reader of the account; it stands with each item that is marked."""
-    handling: Annotated[Literal["mark", "quarantine"], AfterValidator(_handling)] = Field(examples=["mark"])
-    """`mark`: they are kept like all others, said everywhere, and handed out only when they are asked for by name."""
+    handling: Literal["mark", "quarantine"] = Field(examples=["mark"])
+    """`mark`: they are kept like all others, said everywhere, and handed out only when they are asked for by name.
+    `quarantine`: their bytes go, encrypted for the recipients of their matters, into the destination that seals."""
     paths: list[Glob] = Field(default=[], examples=[["legal/**"]])
     """Which paths."""
     hashes: Text | None = Field(default=None, examples=["./lists/ncii.sha256"])
@@ -371,6 +368,8 @@ class DestinationWords(_Words):
     """Profile of the shared AWS configuration to take credentials from."""
     read_back: Literal["head", "full"] = "head"
     """What is read back after each write: `head` the size, the checksum and the lock, `full` every byte as well."""
+    seals: bool = False
+    """It gets nothing but what is kept in quarantine, encrypted; there is at most one such destination."""
     ended: EndedWords | None = None
     """Set when nothing can be written there any more; what lies there stays held."""
 

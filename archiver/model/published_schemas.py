@@ -182,7 +182,10 @@ def _item() -> Schema:
 def _part() -> Schema:
     batch: Schema = {"type": "string", "pattern": f"^{layout.STAMP}-{layout.TABLE}-[0-9]{{8}}$"}
     count: Schema = {**_COUNT, "minimum": 1}
-    return _object({"batch": batch, "first": _COUNT, "count": count, "of": _item()}, optional=("of",))
+    return _object(
+        {"batch": batch, "first": _COUNT, "count": count, "of": _item(), "sealed": {"const": True}},
+        optional=("of", "sealed"),
+    )
 
 
 def _file() -> Schema:

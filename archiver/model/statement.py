@@ -5,7 +5,7 @@ below say which members each kind has, and nothing else is accepted:
 
 >>> sorted(PREDICATES)
 ['access', 'approval', 'archive', 'batch', 'hold', 'incident', 'key', 'policy', 'receipt', 'release',
- 'snapshot', 'timestamp', 'verification']
+ 'sealed', 'snapshot', 'timestamp', 'verification']
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from archiver.model.selected import Selected
 from archiver.model.statement_access import AccessPredicate, VerificationPredicate
 from archiver.model.statement_holds import ApprovalPredicate, HoldPredicate, ReleasePredicate
 from archiver.model.statement_keys import KeyPredicate, subject_name
+from archiver.model.statement_sealed import SealedPredicate
 from archiver.model.statement_timestamp import TimestampPredicate
 from archiver.model.statement_words import (
     By,
@@ -55,6 +56,7 @@ __all__ = [
     "PublishedKey",
     "ReceiptPredicate",
     "ReceiptWords",
+    "SealedPredicate",
     "SnapshotPredicate",
     "SnapshotSource",
     "SourceWords",
@@ -249,6 +251,7 @@ PREDICATES: Final[dict[str, type[Predicate]]] = {
     "access": AccessPredicate,
     "timestamp": TimestampPredicate,
     "key": KeyPredicate,
+    "sealed": SealedPredicate,
 }
 
 
@@ -379,6 +382,13 @@ def _check_id(statement: Statement) -> None:
         key = layout.batch_key(predicate.table, expected)
         if [subject.name for subject in statement.subject] != [key]:
             raise _malformed(f"the subject {key}", [subject.name for subject in statement.subject])
+    if isinstance(predicate, SealedPredicate):
+        expected = predicate.batch
+        named = layout.batch_key(layout.parse_batch_id(expected).table, expected)
+        if [subject.name for subject in statement.subject] != [named]:
+            raise _malformed(f"the subject {named}", [subject.name for subject in statement.subject])
+        if predicate.key != layout.sealed_key(expected) or predicate.receipt.key != predicate.key:
+            raise _malformed(f"the sealed object {layout.sealed_key(expected)}", predicate.key)
     if isinstance(predicate, (BatchPredicate, ReceiptPredicate)):
         names = {subject.name for subject in statement.subject}
         others = [receipt.key for receipt in predicate.receipts if receipt.key not in names]

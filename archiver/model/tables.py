@@ -13,7 +13,16 @@ import pyarrow as pa
 
 from archiver.model.dialect import FIELDS
 
-__all__ = ["EVIDENCE", "TABLES", "VERSIONS", "WITHHELD", "index_names", "schema_of", "table_document"]
+__all__ = [
+    "EVIDENCE",
+    "KNOWN_WITHOUT_RAW",
+    "TABLES",
+    "VERSIONS",
+    "WITHHELD",
+    "index_names",
+    "schema_of",
+    "table_document",
+]
 
 WITHHELD: Final = pa.struct([("length", pa.uint64()), ("sha256", pa.binary(32))])
 _MICROSECONDS: Final = pa.timestamp("us", tz="UTC")
@@ -79,6 +88,13 @@ VERSIONS: Final[dict[tuple[str, int], pa.Schema]] = {
 
 TABLES: Final[dict[str, int]] = {"items": 1, "documents": 1, "model_logs": 2}
 """The version that is written today."""
+
+
+KNOWN_WITHOUT_RAW: Final = frozenset(
+    {"path", "name", "size", "sha256", "mime", "modified", "custodian", "matters", "collected_at"}
+    | {"dialect", "source_offset"}
+)
+"""Index columns that are set also where a row's bytes are withheld: they say nothing of what is in them."""
 
 
 def schema_of(table: str, version: int | None = None) -> pa.Schema:

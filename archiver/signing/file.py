@@ -39,6 +39,7 @@ __all__ = [
     "open_p256",
     "open_signer",
     "passphrase_from",
+    "read_private",
     "write_key",
 ]
 
@@ -136,7 +137,7 @@ def write_key(path: Path, key: _PrivateKey, passphrase: bytes | None) -> None:
 
 def load_key(path: Path, passphrase: bytes | None) -> _PrivateKey:
     """Read a private key of any kind that this program uses; raises `UsageError`."""
-    return _load(path, _read_private(path, "key"), passphrase)
+    return _load(path, read_private(path, "key"), passphrase)
 
 
 def passphrase_from(reference: str | None, environ: Mapping[str, str], *, what: str = "passphrase") -> bytes | None:
@@ -151,7 +152,7 @@ def passphrase_from(reference: str | None, environ: Mapping[str, str], *, what: 
     if kind == "env":
         found = os.fsencode(environ.get(name, ""))
     elif kind == "file":
-        found = _read_private(Path(name), what).removesuffix(b"\n").removesuffix(b"\r")
+        found = read_private(Path(name), what).removesuffix(b"\n").removesuffix(b"\r")
     else:
         raise UsageError(
             f"{what}-reference".lower(),
@@ -201,7 +202,7 @@ def _load(path: Path, pem: bytes, passphrase: bytes | None) -> _PrivateKey:
     raise UsageError("key-kind", f"{path}: expected a P-256 or Ed25519 key, found another kind")
 
 
-def _read_private(path: Path, what: str) -> bytes:
+def read_private(path: Path, what: str) -> bytes:
     """Read a small regular file that nobody but its owner may read; links are followed, as secret stores use them."""
     keep_secrets()
     try:

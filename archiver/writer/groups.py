@@ -54,6 +54,8 @@ class RowGroup:
     item_paths: list[str]
     runs: list[Run]
     continued: frozenset[int]
+    hidden: frozenset[int] = frozenset()
+    """Rows, counted from `first`, whose bytes are withheld."""
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -150,6 +152,7 @@ def group_of(batch: OpenBatch, first: int, count: int, start: int) -> RowGroup:
     runs: list[Run] = []
     texts: list[str] = []
     paths: list[str] = []
+    hidden: set[int] = set()
     after = first + count
     for member in range(batch.member_of(first), len(batch.members)):
         one = batch.members[member]
@@ -163,6 +166,8 @@ def group_of(batch: OpenBatch, first: int, count: int, start: int) -> RowGroup:
             runs += [Run(len(texts), others, end - begin - 1)] * (end - begin > 1) + [Run(len(texts), last, 1)]
         else:
             runs.append(Run(len(texts), others, end - begin))
+        if one.withheld:
+            hidden.update(range(begin - first, end - first))
         texts.append(one.text)
         paths.append(one.item.path)
     if batch.row_facts:
@@ -178,6 +183,7 @@ def group_of(batch: OpenBatch, first: int, count: int, start: int) -> RowGroup:
         item_paths=paths,
         runs=runs,
         continued=frozenset(row - first for row in batch.pieces if first <= row < after),
+        hidden=frozenset(hidden),
     )
 
 

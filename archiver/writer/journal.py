@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 __all__ = ["Journal", "JournaledBatch", "Line", "Progress", "Run"]
 
@@ -55,6 +55,13 @@ class JournaledBatch:
     sha256: str
     size: int
     predicate: dict[str, object]
+    sealed: dict[str, Any] | None = None
+    """The words of a `SealedFile`, where rows of the batch are withheld."""
+
+    @property
+    def files(self) -> set[str]:
+        """Its files in the spool."""
+        return {self.spool} if self.sealed is None else {self.spool, str(self.sealed["spool"])}
 
 
 @dataclass(frozen=True)
@@ -78,7 +85,7 @@ class Progress:
     rows: int
     size: int
     prefix_sha256: str
-    parts: list[tuple[str, int, int]]
+    parts: list[tuple[str, int, int, bool]]
 
 
 class Journal:

@@ -29,6 +29,7 @@ from archiver.writer.durable import sync_folder
 from archiver.writer.engine import Engine
 from archiver.writer.groups import Cutter, Indexer, RowGroup, group_of
 from archiver.writer.rows import OpenBatch, disk_error
+from archiver.writer.withheld import disclosed, evident
 
 __all__ = ["BatchFile", "Built"]
 
@@ -167,10 +168,10 @@ class BatchFile:
             pa.array(range(group.first, group.first + len(group)), pa.uint64()),
             group.items,
             pa.array(group.offsets, pa.uint64()),
-            group.raw,
-            pa.nulls(len(group), tables.WITHHELD),
+            *evident(group.raw, group.hidden),
         ]
-        table = pa.Table.from_arrays([*evidence, *derived()], schema=self._schema)
+        columns = disclosed(derived(), group.hidden, self._schema.names[len(tables.EVIDENCE) :])
+        table = pa.Table.from_arrays([*evidence, *columns], schema=self._schema)
         table.validate(full=True)
         (self._writer or self._open(group)).write_table(table.combine_chunks(), row_group_size=len(group))
 

@@ -58,6 +58,7 @@ class _Member:
     first: int
     facts: Facts
     whole_on_last_row_only: bool = False
+    withheld: bool = False
 
 
 class OpenBatch:
@@ -106,11 +107,19 @@ class OpenBatch:
         self._file.seek(mark.raw_bytes)
         self._file.truncate()
 
-    def begin(self, item: Item, facts: Facts, *, continued: bool = False) -> None:
-        """Begin the rows of an item, or go on with one; `continued` when an earlier batch ended inside a record."""
+    @property
+    def withholds(self) -> bool:
+        """Say whether there are rows whose bytes go into a sealed object."""
+        return any(member.withheld for member in self.members)
+
+    def begin(self, item: Item, facts: Facts, *, continued: bool = False, withheld: bool = False) -> None:
+        """Begin the rows of an item, or go on with one; `continued` when an earlier batch ended inside a record.
+
+        The bytes of `withheld` rows are kept out of the batch: it has their lengths and digests.
+        """
         text = item.text()
         self._digest = item_digest(text)
-        self.members.append(_Member(item, text, self.rows, facts))
+        self.members.append(_Member(item, text, self.rows, facts, withheld=withheld))
         if continued:
             self.pieces.add(self.rows)
 

@@ -200,7 +200,7 @@ class Verifier:
         require(re.fullmatch(f"urn:archiver:{kind}:v[1-9][0-9]*", payload["predicateType"]), "another kind")
         require(fits({name: said.get(name) for name in FORMS["common"]}, "common"), "members that all statements have")
         require(said["id"] == identity and subjects, "another id, or no subject")
-        require(fits(identity, "batch_id" if kind == "batch" else "stamp"), "no id of that kind")
+        require(fits(identity, "batch_id" if kind in ("batch", "sealed") else "stamp"), "no id of that kind")
         if not self.key_good(index, key, kind, (keyid, signature, raw), said["at"]):
             return None
         same = all(said[name] == self.trust[name] for name in ("archive", "archive_id"))

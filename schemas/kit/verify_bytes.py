@@ -99,12 +99,15 @@ request    format:urn:archiver:release-request:v1 archive archive_id origin matt
            policy:oid certificate_until:instant
 +key       id action:add|retire|revoke role:statement|log|approver keyid pem? vkey? reason:words
            compromised_since:instant?
++sealed    id:batch_id batch:batch_id destination:source key sha256 size rows:positive raw_bytes recipients:recipient*
+           receipt:receipt
+recipient  matter keyid
 line       item:item kind:file|directory|symlink|fifo|socket|device|object|message|inner table:documents|model_logs?
            status:captured|unchanged|changed_during_read|damaged|failed|excluded|recorded|absent reason:reason? detail?
            errno? basis:read|stat|etag? size? sha256? parts:part* observed_at file:file?
            object!:object marks!:mark*
 mark       by:marked_by handling:mark|quarantine mark:csam_suspected|ncii_suspected|personal|privileged reason:words
-part       batch:batch_id first count of!:item
+part       batch:batch_id first count of!:item sealed!:true
 file       dev ino nlink mode:count uid gid owner? group? atime_ns? mtime_ns? ctime_ns? btime_ns? link_target:escaped?
            holes:holes xattrs:xattrs
 trust      version:one archive archive_id logs:log* statement_keys:key_* timestamps:stamps holds:minimum*
@@ -428,6 +431,12 @@ def check_members(kind, said, subjects):
         name = f"data/{said['table']}/date={identity[:8]}/{identity}.parquet"
         require(said["id"] == identity and [one for one, _ in subjects] == [name], "id, members and subject")
         require((said["source"] == "") == (said["table"] == "items"), "source")
+    elif kind == "sealed":
+        table = said["batch"][24:-9]
+        named = [f"data/{table}/date={said['batch'][:8]}/{said['batch']}.parquet"]
+        require(said["id"] == said["batch"] and [one for one, _ in subjects] == named, "id, batch and subject")
+        require(said["key"] == said["receipt"]["key"] == f"sealed/{said['batch']}.sealed", "key of the sealed object")
+        require(said["recipients"], "no recipient")
     elif kind == "policy":
         orders = {one["instrument"] for one in said["matters"]} - {None}
         named = all(name.startswith(f"instruments/{digest}/") for name, digest in subjects[1:])

@@ -121,6 +121,8 @@ class Records:
         self.batches = {one.said["id"]: one for one in verifier.of("batch")}
         self.batch_of = {name: one for one in self.batches.values() for name in one.subjects}
         self.readable, self.content = set(), set()
+        self.sealed = {one.said["batch"]: one.said for one in reversed(list(verifier.of("sealed")))}  # the first counts
+        self.summed = set()  # items of several rows, some withheld, whose SHA-256 nobody can compute here
         self.partial = set()  # snapshots of whose lines some could not be read, or not looked at
         self.tallies, self.sources = defaultdict(Counter), defaultdict(set)
         self.marked = defaultdict(set)
@@ -157,13 +159,16 @@ class Records:
     def check_batch(self, said):
         salt = bytes.fromhex(self.file(said["id"]).metadata.metadata[b"archiver.salt"].decode())
         salts, tree, texts, total = hashlib.shake_256(salt).digest(16 * said["records"]), Tree(), set(), 0
+        hidden = [0, 0]  # withheld rows and their bytes
         for place, (text, offset, raw, withheld, record) in enumerate(self.rows(said["id"], 0, said["records"])):
             whole = record == place and (raw is None) == (withheld is not None)
             require(whole, f"row {place}: number, or raw and withheld", "record-order")
             length, digest = (len(raw), hashlib.sha256(raw).digest()) if raw is not None else withheld.values()
+            hidden = [hidden[0] + 1, hidden[1] + length] if raw is None else hidden
             tree.add(leaf_of(text, offset, length, salts[16 * place : 16 * place + 16], digest))
             texts.add(text)
             total += length
+        self.check_sealed(said["id"], hidden)
         try:
             items = list(map(item_of, texts))
         except ValueError as error:
@@ -184,8 +189,19 @@ class Records:
             elif one.said["table"] == "items":
                 before = f"{identity[:-8]}{one.said['number'] - 1:08d}"
                 self.read_lines(identity, one, ends, ends.get(before) if one.said["number"] else 0)
+        if self.summed:
+            self.find("item-sealed", "items with withheld records", f"{len(self.summed)} not hashed as a whole", "note")
         for mark, items in sorted(self.marked.items()):
             self.find("item-marked", f"mark {mark}", f"{len(items)} items have it", "note")
+
+    def check_sealed(self, batch, hidden):
+        """7 Compare the withheld rows of a batch with what the statement about its sealed object says."""
+        stated = self.sealed.get(batch)
+        name = next(iter(self.batches[batch].subjects))
+        same = stated is None or [stated["rows"], stated["raw_bytes"]] == hidden
+        words = f"{hidden[0]} rows of {hidden[1]} bytes are withheld"
+        if self.expect(same, "sealed-differs", name, words) and stated:
+            self.find("record-sealed", name, f"{words}; not opened: {stated['key']}", "note")
 
     def read_lines(self, identity, one, ends, position):
         name, snapshot = next(iter(one.subjects)), one.said["snapshot"]
@@ -226,13 +242,25 @@ class Records:
             wanted = canonical(part["of"]) if "of" in part else item
             for text, offset, raw, withheld, _ in self.rows(part["batch"], part["first"], part["count"]):
                 require(text == wanted and offset == position, f"a row of another item, gap or overlap at {offset}")
+                require(raw is None or "sealed" not in part, "a sealed part whose bytes are here")
                 position += len(raw) if raw is not None else withheld["length"]
                 digest.update(raw or b"")
-                whole = self.expect(raw is not None, "item-sha256", subject, "bytes are withheld", "unknown") and whole
+                if raw is None:
+                    whole = False
+                    self.withheld(part, subject, line, identity, withheld["sha256"])
         if line["parts"] and whole:
             self.content.add(identity)
             same = (position, digest.hexdigest()) == (line["size"], line["sha256"])
             self.expect(same, "item-sha256", subject, f"its {position} bytes have SHA-256 {digest.hexdigest()}")
+
+    def withheld(self, part, subject, line, identity, digest):
+        """8 Say what a withheld row leaves unknown of its item: nothing, where that is this one row."""
+        alone = [one["count"] for one in line["parts"]] == [1]
+        self.expect(not alone or digest.hex() == line["sha256"], "item-sha256", subject, "another digest is withheld")
+        sealed = part["batch"] in self.sealed
+        self.expect(sealed, "item-sha256", subject, "bytes are withheld", "unknown")
+        if sealed and not alone:
+            self.summed.add(identity)
 
     def count(self, snapshot, line):
         """Tally what the statement of a snapshot says of its lines: items without members."""

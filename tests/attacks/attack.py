@@ -22,8 +22,12 @@ DATA = layout.batch_key("documents", DOCUMENTS)
 STATEMENT = layout.statement_key("batch", DOCUMENTS)
 SNAPSHOT = layout.statement_key("snapshot", FIRST)
 
-ELSEWHERE = {"release-invalid", "object-disposed", "timestamp-invalid", "timestamp-late"}
-"""Codes that need a story with holds and releases, or with authorities."""
+ELSEWHERE = {
+    *("release-invalid", "object-disposed", "timestamp-invalid", "timestamp-late"),
+    *("item-marked", "item-sealed", "record-sealed"),
+    *("sealed-missing", "sealed-sha256", "sealed-malformed", "sealed-differs", "sealed-key"),
+}
+"""Codes that need a story with holds and releases, with authorities, or with a quarantine."""
 
 
 class Attacks(list):

@@ -250,6 +250,10 @@ KINDS: dict[str, dict[str, Any]] = {
         "batches": lambda value: type(value) is dict and all(TABLE(name) and POSITIVE(n) for name, n in value.items()),
     },
     "receipt": {"id": STAMP, "receipts": [RECEIPT]},
+    "sealed": {
+        "id": BATCH_ID, "batch": BATCH_ID, "destination": SOURCE, "key": TEXT, "sha256": HEX, "size": COUNT,
+        "rows": POSITIVE, "raw_bytes": COUNT, "recipients": [{"matter": MATTER, "keyid": HEX}], "receipt": RECEIPT,
+    },
     "hold": {
         "id": STAMP, "matter": MATTER, "instrument": HEX, "scope": ("all", "sources", "batches"), "from": INSTANT,
         "to": INSTANT, "mode": "COMPLIANCE", "legal_hold": True, "counts": {
@@ -385,13 +389,14 @@ OBJECTS = {
 }  # fmt: skip
 CONTENT = ("captured", "unchanged", "changed_during_read", "damaged")
 PART = {"batch": BATCH_ID, "first": COUNT, "count": POSITIVE}
+OF, SEALED = {"of": lambda value: item_fault(value) is None}, {"sealed": lambda value: value is True}
 LINE = {
     "item": lambda value: item_fault(value) is None, "table": ("documents", "model_logs", None),
     "kind": ("file", "directory", "symlink", "fifo", "socket", "device", "object", "message", "inner"),
     "status": (*CONTENT, "failed", "excluded", "recorded", "absent"),
     "reason": (pattern(r"[a-z][a-z0-9-]{0,62}"), None),
     "detail": (TEXT, None), "errno": (COUNT, None), "basis": ("read", "stat", "etag", None), "size": (COUNT, None),
-    "sha256": (HEX, None), "parts": [(PART, PART | {"of": lambda value: item_fault(value) is None})],
+    "sha256": (HEX, None), "parts": [(PART, PART | OF, PART | SEALED, PART | OF | SEALED)],
     "observed_at": INSTANT, "file": (LINE_FILE, None),
 }  # fmt: skip
 MARK = {

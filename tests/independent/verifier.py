@@ -439,6 +439,14 @@ class Archive:
                 raise Bad("id, members and subject are not of one batch")
             if (predicate["source"] == "") != (predicate["table"] == "items"):
                 raise Bad("source")
+        if kind == "sealed":
+            batch, table = predicate["batch"], predicate["batch"][24:-9]
+            if [one[0] for one in subjects] != [f"data/{table}/date={batch[:8]}/{batch}.parquet"]:
+                raise Bad("subject is not the batch")
+            if predicate["id"] != batch or not predicate["recipients"]:
+                raise Bad("id is not the batch, or no recipient")
+            if {predicate["key"], predicate["receipt"]["key"]} != {f"sealed/{batch}.sealed"}:
+                raise Bad("key of the sealed object")
         if kind == "snapshot" and (len(subjects) != 1 or subjects[0] != policy(subjects[0][1])):
             raise Bad("subject is not a policy")
         if kind == "hold" and predicate["to"] < predicate["from"]:
@@ -606,6 +614,7 @@ class Archive:
         count = self.open_batch(self.batches[said["id"]]).metadata.num_rows
         salts = hashlib.shake_256(bytes.fromhex(metadata["archiver.salt"])).digest(16 * count)
         tree, texts, total, good = Tree(), set(), 0, count == said["records"]
+        hidden = [0, 0]
         for number_, (text, offset, raw, withheld, record) in enumerate(self.rows(said["id"], 0, count)):
             good = good and record == number_ and (raw is None) != (withheld is None)
             texts.add(text)
@@ -615,6 +624,12 @@ class Archive:
                 good, length, digest = False, 0, b""
             tree.add(leaf_hash(text, offset, length, salts[16 * number_ : 16 * number_ + 16], digest))
             total += length
+            hidden = [hidden[0] + 1, hidden[1] + length] if raw is None else hidden
+        sealed = self.sealed(said["id"])
+        if sealed and [sealed["rows"], sealed["raw_bytes"]] != hidden:
+            self.find("sealed-differs", name)
+        elif sealed:
+            self.find("record-sealed", name, NOTE)
         if not good:
             self.find("record-order", name)
         if not count or tree.root().hex() != said["merkle_root"]:
@@ -681,13 +696,30 @@ class Archive:
                     return
                 position += len(raw) if raw is not None else withheld["length"]
                 digest.update(raw or b"")
+                if raw is not None and "sealed" in part:
+                    self.find("item-parts", subject, words="a sealed part whose bytes are here")
+                    return
                 if raw is None:
-                    self.find("item-sha256", subject, UNKNOWN, "bytes are withheld")
+                    self.judge_withheld(subject, line, part, withheld["sha256"])
                     complete = False
         if line["parts"] and complete:
             self.content.add(identity)
             if (position, digest.hexdigest()) != (line["size"], line["sha256"]):
                 self.find("item-sha256", subject)
+
+    def judge_withheld(self, subject: str, line: dict[str, Any], part: dict[str, Any], digest: bytes) -> None:
+        """Say what is not known of an item with a withheld row: of an item of one row its digest is known (8)."""
+        alone = [one["count"] for one in line["parts"]] == [1]
+        if alone and digest.hex() != line["sha256"]:
+            self.find("item-sha256", subject)
+        if not self.sealed(part["batch"]):
+            self.find("item-sha256", subject, UNKNOWN, "bytes are withheld")
+        elif not alone:
+            self.find("item-sealed", "items with withheld records", NOTE)
+
+    def sealed(self, batch: str) -> dict[str, Any] | None:
+        """Return what the first statement about the sealed object of a batch says (11.14)."""
+        return next((one.predicate for one in self.of_kind("sealed") if one.predicate["batch"] == batch), None)
 
     # Check 6
 

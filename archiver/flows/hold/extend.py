@@ -28,6 +28,7 @@ from archiver.flows.backlog import LeftBehind, left_behind
 from archiver.flows.hold import in_force, receipts
 from archiver.flows.hold.scope import Scope, matters_ever, only, serving
 from archiver.flows.hold.sweep import Tally, holds, lock_line, looks, receipt_line
+from archiver.flows.sealing import raise_sealed_locks
 from archiver.flows.session import Session, open_session, own_trust
 from archiver.flows.state import StateFolder
 from archiver.flows.timestamps.at_end import AtEnd, stamp_at_end
@@ -241,6 +242,7 @@ class _Extension:
             known = self._sign(plan, before)
         hold = known.id
         swept = session.everywhere(lambda vault: self._in_one(vault, hold, after, todo=bool(todo)))
+        raise_sealed_locks(session)
         for path in (before, after):
             path.unlink(missing_ok=True)
         at_end = stamp_at_end(session)

@@ -174,7 +174,7 @@ def _check_marks(reading: Reading, choice: Choice) -> None:
     left: Counter[str] = Counter()
     for snapshot in finished_snapshots(reading.archive):
         for line in items_of(reading.archive, snapshot):
-            if line.marks and any(part.batch in chosen for part in line.parts):
+            if line.marks and any(part.batch in chosen and not part.sealed for part in line.parts):
                 left.update(unasked(line.marks, choice.include_marked))
     if left:
         names = ", ".join(sorted(left))

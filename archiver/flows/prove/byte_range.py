@@ -144,7 +144,7 @@ def _rows(reading: Reading, line: ItemLine, part: Part, low: int, high: int) -> 
     with reading.archive.batch(statement) as stream:
         file = batches.open_parquet(stream, batches.predicate_of(statement))
         salts = Salts(batches.salt_of(file))
-        for rows in batches.slices(file):
+        for rows in reading.archive.rows(file, part.batch):
             take_leaves(rows, salts, leaves)
             first = max(part.first - rows.first, 0)
             for place in range(first, min(part.first + part.count - rows.first, len(rows.lengths))):

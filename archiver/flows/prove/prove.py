@@ -196,7 +196,7 @@ def _row(reading: Reading, statement: Statement, part: Part, line: ItemLine, off
     with reading.archive.batch(statement) as stream:
         file = batches.open_parquet(stream, predicate)
         salts = Salts(batches.salt_of(file))
-        for rows in batches.slices(file):
+        for rows in reading.archive.rows(file, predicate.id):
             take_leaves(rows, salts, leaves)
             first = max(part.first - rows.first, 0)
             for place in range(first, min(part.first + part.count - rows.first, len(rows.lengths))):

@@ -20,7 +20,7 @@ def check_rows(rows: pa.RecordBatch, item: Item, offset: int) -> None:
     """Compare rows with what their part says: this item, without gap or overlap, nothing withheld."""
     raw = rows.column("raw")
     if raw.null_count:
-        raise EvidenceError("withheld", f"{item.text()}: its bytes are withheld from this copy of the archive")
+        raise EvidenceError("withheld", f"{item.text()}: its bytes are withheld; --open KEYFILE opens a quarantine")
     lengths = pc.cast(pc.binary_length(raw), pa.int64())
     ends = pc.add(pc.cumulative_sum(lengths), pa.scalar(offset, pa.int64()))
     starts = pc.subtract(ends, lengths)

@@ -111,6 +111,7 @@ class Capture:
             accounted=accounted,
             limits=unpacking[0],
             scratch=unpacking[1],
+            marker=marker,
             listener=listener,
         )
         self._selection = selection
@@ -121,6 +122,7 @@ class Capture:
             with self._location.open(sight.found) as opened:
                 head = opened.read(_HEAD)
                 opened.rewind()
+                self._marker.see(sight, self._hash(opened) if self._marker.wants_digest else None)
                 container, encoding = self._holds(opened, head)
                 table = self._kind if container is None and encoding is None else "documents"
                 if self._selection is not None and container is None:
@@ -242,7 +244,10 @@ class Capture:
         if not same_state(before, opened.stat_now()):
             return None
         found = self._contents.find(table, before.size, digest, self._source)
-        return None if found is None or found.item == sight.item else found
+        if found is None or found.item == sight.item:
+            return None
+        withheld = self._marker.withholds(sight.item, digest)
+        return found if all(part.sealed == withheld for part in found.parts) else None
 
     def _read_line(self, sight: Sight, opened: Reading, line: ItemLine) -> ItemLine:
         return said(replace(line, observed_at=spell(sight), basis="read"), opened.stat_now())
@@ -266,19 +271,21 @@ class Capture:
         self, sight: Sight, opened: Reading, table: str, head: bytes
     ) -> tuple[Captured, bool, Beginning | None]:
         """Read a file into rows, once more when it changed meanwhile; say whether it stood still in the end."""
-        stream = self._streams[table]
+        stream, withheld = self._streams[table], self._marker.withholds(sight.item)
         for last in (False, True):
             before = opened.stat_now()
             try:
                 begun = self._begun(sight, opened) if table == "model_logs" else None
                 facts = self._facts(sight, table, head)
-                stream.begin(sight.item, facts, begun)
+                stream.begin(sight.item, facts, begun, withheld=withheld)
                 self._feed(stream, table, opened.blocks() if begun is None or begun.more else None)
                 captured = Captured(stream.size, stream.digest(), ())
                 steady = same_state(before, opened.stat_now())
-                if steady or last or not stream.revocable:
+                missed = not withheld and self._marker.withholds(sight.item, captured.sha256)
+                if (steady and not missed) or last or not stream.revocable:
                     return stream.end(replace(facts, size=captured.size, sha256=captured.sha256)), steady, begun
                 stream.revoke()
+                withheld = withheld or missed
             except PrefixChangedError:
                 stream.revoke()
                 if last:
@@ -330,7 +337,7 @@ class Capture:
         yield self._enter(sight, inner_line(sight, item, captured, damage, steady=steady))
 
     def _decode(
-        self, sight: Sight, item: Item, opened: Reading, encoding: str, expected: str | None
+        self, sight: Sight, item: Item, opened: Reading, encoding: str, expected: str | None, *, withheld: bool = False
     ) -> tuple[Captured, Damage | None, bool]:
         """Decode the file from its beginning; the third answer is whether it still had the bytes of its container."""
         opened.rewind()
@@ -343,12 +350,16 @@ class Capture:
         first = next(blocks, b"")
         facts = self._facts(sight, "model_logs", first[:_HEAD])
         stream = self._streams["model_logs"]
-        stream.begin(item, facts, begun)
+        withheld = withheld or self._marker.withholds(item)
+        stream.begin(item, facts, begun, withheld=withheld)
         rest = _behind(begun, itertools.chain([first], blocks))
         for rows in log_rows(rest) if begun is None or begun.more else map(_no_rows, rest):
             stream.feed(rows)
         for block in opened.blocks():  # what lies behind the place where decoding stopped
             digest.update(block)
+        if not withheld and stream.revocable and self._marker.withholds(item, stream.digest()):
+            stream.revoke()  # what came out is on a list: it is read once more, and not into the open
+            return self._decode(sight, item, opened, encoding, expected, withheld=True)
         facts = replace(facts, size=stream.size, sha256=stream.digest())
         return stream.end(facts), decoded.damage, digest.hexdigest() == expected
 
@@ -359,7 +370,10 @@ class Capture:
         if twin is None or known is None or known.sha256 != outer.sha256:
             return None
         found = self._catalog.latest(replace(item, source=twin.source, path=twin.path).text())
-        return found if found is not None and found.status in ("captured", "unchanged", "damaged") else None
+        if found is None or found.status not in ("captured", "unchanged", "damaged"):
+            return None
+        withheld = self._marker.withholds(item, found.sha256)
+        return found if all(part.sealed == withheld for part in found.parts) else None
 
     def _facts(self, sight: Sight, table: str, head: bytes) -> Facts:
         found = sight.found.facts

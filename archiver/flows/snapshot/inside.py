@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +25,7 @@ from archiver.events import Advanced, Listener
 from archiver.flows.snapshot.beginnings import shared_parts
 from archiver.flows.snapshot.contents import Contents
 from archiver.flows.snapshot.item_lines import bytes_of, said, spell
+from archiver.flows.snapshot.marking import Marker
 from archiver.flows.snapshot.scratch import Scratch, keep
 from archiver.flows.snapshot.sight import Sight
 from archiver.flows.snapshot.stream import PrefixChangedError, Stream
@@ -66,6 +68,7 @@ class Inside:
     accounted: Callable[[str], bool]
     limits: UnpackLimits
     scratch: Path
+    marker: Marker
     listener: Listener
 
     @property
@@ -239,8 +242,12 @@ class _Walk:
         )
 
     def _captured(self, one: _Open, coming: _Coming, whole: Scratch | None) -> ItemLine:
-        stream = self._place.streams[one.table]
-        stream.begin(one.item, one.facts)
+        stream, marker = self._place.streams[one.table], self._place.marker
+        if whole is None and marker.wants_digest:  # its bytes decide where they go, so they are needed twice
+            with keep(coming, self._place.scratch) as kept:
+                return self._captured(one, coming, kept)
+        digest = None if whole is None or not marker.wants_digest else _digest(whole)
+        stream.begin(one.item, one.facts, withheld=marker.withholds(one.item, digest))
         if whole is not None:
             return self._twice(one, coming, whole)
         if not stream.revocable:  # a killed run sealed rows of it: they may turn out to be others
@@ -254,8 +261,9 @@ class _Walk:
             return self._fed(one, coming, span(whole, 0, whole.size))
         except PrefixChangedError:
             stream = self._place.streams[one.table]
+            withheld = stream.withheld
             stream.revoke()
-            stream.begin(one.item, one.facts)
+            stream.begin(one.item, one.facts, withheld=withheld)
             return self._fed(one, coming, span(whole, 0, whole.size))
 
     def _fed(self, one: _Open, coming: _Coming, blocks: Iterable[bytes]) -> ItemLine:
@@ -273,7 +281,7 @@ class _Walk:
         if size == 0 and damage is not None:
             stream.revoke()
             return replace(line, status="failed", table=None, basis=None, size=one.member.size, sha256=None)
-        if stream.revocable and (known := self._known(line)) is not None:
+        if stream.revocable and (known := self._known(line, withheld=stream.withheld)) is not None:
             stream.revoke()
             return known
         return replace(line, parts=stream.end(replace(one.facts, size=size, sha256=digest)).parts)
@@ -285,7 +293,7 @@ class _Walk:
             return replace(line, status="changed_during_read", reason="changed-during-read")
         return line
 
-    def _known(self, line: ItemLine) -> ItemLine | None:
+    def _known(self, line: ItemLine, *, withheld: bool) -> ItemLine | None:
         """Return the line of a member whose bytes are archived: under its own name, or another one."""
         own = self._place.catalog.latest(line.item.text())
         if own is not None and own.status in CONTENT_STATUSES and (own.table, own.sha256) == (line.table, line.sha256):
@@ -295,12 +303,19 @@ class _Walk:
         if not self._place.contents.has_size(table, size):
             return None
         twin = self._place.contents.find(table, size, digest, self._place.source)
-        if twin is None or twin.item == line.item:
+        if twin is None or twin.item == line.item or any(part.sealed != withheld for part in twin.parts):
             return None
         line = replace(line, parts=shared_parts(twin, line.item))
         if line.status != "captured":
             return line
         return replace(line, reason="duplicate", detail=bytes_of(twin))
+
+
+def _digest(whole: Scratch) -> str:
+    digest = sha256()
+    for block in span(whole, 0, whole.size):
+        digest.update(block)
+    return digest.hexdigest()
 
 
 def _raised(coming: _Coming) -> Iterator[bytes]:

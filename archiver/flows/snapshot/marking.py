@@ -8,16 +8,18 @@ What is inside an item has the marks of that item, too: a letter to counsel does
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from archiver.errors import UsageError
 from archiver.flows.snapshot.sight import Sight
+from archiver.model.item import Item
 from archiver.model.items import CONTENT_STATUSES, ItemLine
 from archiver.model.mark import MAX_LIST, HashList, Mark, Marking, Rule, merged, read_hash_list
 from archiver.model.policy import Policy
 
-__all__ = ["Marker", "marking_of", "marks_in_sight"]
+__all__ = ["Marker", "is_withheld", "marking_of", "marks_in_sight"]
 
 
 def marking_of(policy: Policy) -> Marking:
@@ -49,6 +51,23 @@ class Marker:
         """Begin before the first line."""
         self._marking = marking
         self._outer: tuple[str, tuple[Mark, ...]] = ("", ())
+        self.open_outside: list[str] = []
+        """Items that belong into quarantine and are inside one that was stored in the open: their bytes are in that."""
+
+    def see(self, sight: Sight, digest: str | None) -> None:
+        """Begin with an item, before it is read; `digest` is the SHA-256 of its bytes as far as it is known."""
+        self._outer = (sight.item.path, self._marking.of(sight.item.source, sight.item.relative_bytes(), digest))
+
+    def withholds(self, item: Item, digest: str | None = None) -> bool:
+        """Say whether the bytes of an item go into quarantine: by its own marks, or by those of what it is in."""
+        path, outer = self._outer
+        own = self._marking.of(item.source, item.relative_bytes(), digest)
+        return is_withheld(merged(own, outer if path == item.path else ()))
+
+    @property
+    def wants_digest(self) -> bool:
+        """Say whether bytes must be hashed before they are stored, since a list of hashes sends some to quarantine."""
+        return self._marking.withholds_by_hash
 
     def on(self, line: ItemLine) -> ItemLine:
         """Return a line with its marks; what has no content has none."""
@@ -57,10 +76,22 @@ class Marker:
         marks = self._marking.of(line.item.source, line.item.relative_bytes(), line.sha256)
         if line.item.members:
             path, outer = self._outer
-            marks = merged(marks, outer if path == line.item.path else ())
+            outer = outer if path == line.item.path else ()
+            if is_withheld(marks) and not is_withheld(outer) and line.status != "unchanged":
+                self.open_outside.append("!".join([line.item.path, *line.item.members]))
+            marks = merged(marks, outer)
         else:
+            path, seen = self._outer
+            marks = merged(
+                marks, seen if path == line.item.path else ()
+            )  # what sent its bytes to quarantine stays said
             self._outer = (line.item.path, marks)
         return line if line.marks == marks else replace(line, marks=marks)
+
+
+def is_withheld(marks: Iterable[Mark]) -> bool:
+    """Say whether any of the marks sends bytes to quarantine."""
+    return any(mark.handling == "quarantine" for mark in marks)
 
 
 def _hash_list(path: Path) -> HashList:

@@ -21,6 +21,7 @@ from archiver.errors import Exit, UsageError
 from archiver.events import Advanced, Listener, Said, Stage
 from archiver.flows import begin, deliver, recover
 from archiver.flows.backlog import LeftBehind, left_behind
+from archiver.flows.sealing import check_recipients, raise_sealed_locks, recipients_of, warn_of_first_seal
 from archiver.flows.session import Session, open_session
 from archiver.flows.snapshot import received
 from archiver.flows.snapshot.capture import Capture
@@ -103,6 +104,7 @@ def snapshot(
     """
     _check_names(policy, only)
     marking = marking_of(policy)
+    recipients = check_recipients(policy)
     authorities = authorities_of(policy)
     if name_in_trust(policy):
         listener(Said("the trust file names the timestamp authorities now: hand it out again", "warning"))
@@ -113,6 +115,7 @@ def snapshot(
         seen = survey(session.catalog, wanted, clock, listener, marking)
         check_limits(policy, seen, accept_narrowing=accept_narrowing)
         confirm(seen)
+        warn_of_first_seal(session, recipients)
         began = begin.bring_into_force(session, change)
         recovered += recover.recover(session)
         with Stamper(session, authorities) as stamper, engine_of(jobs) as engine:
@@ -145,6 +148,8 @@ class _Run:
         self._rehash = rehash
         self._stamper = stamper
         self._marking = marking
+        self._marker = Marker(marking)
+        self._open_outside: list[str] = []
         self._engine = engine
         self._dialects = LogReader()
         self._unavailable: dict[str, str] = {}
@@ -169,7 +174,7 @@ class _Run:
         tallies = tally(
             session.journal.lines(), self._wanted, session.policy.accept, session.clock(), self._run_words.snapshot
         )
-        self._raised = raise_locks(self._session, self._named_elsewhere())
+        self._raised = raise_locks(self._session, self._named_elsewhere()) + raise_sealed_locks(session)
         self._items()
         finished = self._finish(tallies)
         recover.take_in_own(self._session, finished.id)
@@ -196,12 +201,14 @@ class _Run:
 
     def _source(self, source: Source) -> None:
         self._session.listener(Stage(f"capture {source.id}", None, "bytes"))
+        self._marker = Marker(self._marking)
         with (
             self._stream("documents", source, documents_index(source.matters)) as documents,
             self._stream("model_logs", source, model_logs_index(self._dialects.project)) as logs,
         ):
             self._capture(source, {"documents": documents, "model_logs": logs})
         self._flush()
+        self._open_outside += [f"{source.id}/{name}" for name in self._marker.open_outside]
         if source.id not in self._unavailable and location(source).lasting:
             self._absent(source)
 
@@ -217,7 +224,7 @@ class _Run:
             recognise=self._dialects.recogniser(source.dialect),
             account=self._account,
             accounted=session.journal.has_line,
-            marker=Marker(self._marking),
+            marker=self._marker,
             unpacking=(unpack_limits(session.policy.limits), session.state.spool),
             listener=session.listener,
             selection=Selection.of(source, streams["model_logs"], session.catalog, self._dialects, session.listener),
@@ -357,11 +364,21 @@ class _Run:
         reasons = [f"{source}: {words}" for source, words in self._unavailable.items()]
         for one in tallies:
             reasons += one.reasons(unavailable=one.source in self._unavailable)
+            if one.exposed:
+                reasons.append(
+                    f"{one.source}: the bytes of {one.exposed} items that belong into quarantine were stored in the "
+                    "open, since they changed while they were read"
+                )
             if one.unseen:
                 reasons.append(
                     f"{one.source}: bytes changed while size, times and inode stayed, by a fault of the disk or on "
                     f"purpose, in {one.became[CHANGED_UNSEEN]} items; both versions are kept: {', '.join(one.unseen)}"
                 )
+        if self._open_outside:
+            reasons.append(
+                f"{len(self._open_outside)} items belong into quarantine, and what they are inside was stored in the "
+                f"open, with their bytes: {', '.join(self._open_outside[:5])}; put the SHA-256 of that on the list, too"
+            )
         reasons += [
             f"{source}: was a source and is not in the policy any more; say `ended: {{at, reason}}` instead"
             for source in self._began.missing_sources
@@ -400,6 +417,8 @@ class _Run:
             index=index,
             engine=self._engine,
             deliver=self._deliver,
+            recipients=recipients_of(session.policy, matters, session.random) if source else None,
+            withholds=self._marker.withholds if source else lambda _item: False,
         )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Self
@@ -25,6 +25,7 @@ from archiver.writer.groups import Indexer
 from archiver.writer.journal import Journal, JournaledBatch, Line, Progress
 from archiver.writer.parquet import BatchFile, Built
 from archiver.writer.rows import Facts, Mark, OpenBatch
+from archiver.writer.sealed import Recipients, seal_rows
 
 __all__ = ["Captured", "Limits", "PrefixChangedError", "Stream", "Words"]
 
@@ -76,8 +77,13 @@ class Stream:
         index: Indexer,
         engine: Engine,
         deliver: Callable[[JournaledBatch], None],
+        recipients: Recipients | None = None,
+        withholds: Callable[[Item], bool] = lambda _item: False,
     ) -> None:
-        """Begin with no batch; one is opened by the first item."""
+        """Begin with no batch; one is opened by the first item. What is withheld is sealed for `recipients`.
+
+        `withholds` says of an item whether it is, whoever begins it.
+        """
         self._words = words
         self._journal = journal
         self._spool = spool
@@ -87,6 +93,8 @@ class Stream:
         self._engine = engine
         self._deliver = deliver
         self._compress = ThreadPoolExecutor(1, "compress")
+        self._recipients = recipients
+        self._withholds = withholds
         self._batch: OpenBatch | None = None
         self._file: BatchFile | None = None
         self._pending: list[Line] = []
@@ -94,14 +102,17 @@ class Stream:
 
     # An item
 
-    def begin(self, item: Item, facts: Facts, begun: Beginning | None = None) -> None:
+    def begin(self, item: Item, facts: Facts, begun: Beginning | None = None, *, withheld: bool = False) -> None:
         """Begin an item, or go on with one whose first rows were sealed before a kill, or by an earlier snapshot.
 
-        With `begun` the rows that follow are those behind it.
+        With `begun` the rows that follow are those behind it. The bytes of `withheld` rows go into a sealed object.
         """
+        withheld = withheld or self._withholds(item)
+        if withheld and self._recipients is None:
+            raise RuntimeError(f"stream: {item.text()} is to be withheld, and there is nobody to seal it for")
         if self._batch is not None and self._batch.full:
             self.seal()
-        self._item = _OpenItem(item, facts, begun, self._journal.progress(item.text()))
+        self._item = _OpenItem(item, facts, begun, self._journal.progress(item.text()), withheld=withheld)
 
     def feed(self, rows: Sequence[bytes], facts: Sequence[Facts] = (), places: Sequence[int] = ()) -> None:
         """Add rows of the open item; `places` are where they stood in the stream that it is selected from."""
@@ -129,6 +140,11 @@ class Stream:
     def revocable(self) -> bool:
         """Say whether no row of the open item has left in a sealed batch."""
         return not self._current().has_left
+
+    @property
+    def withheld(self) -> bool:
+        """Say whether the bytes of the open item go into a sealed object."""
+        return self._current().withheld
 
     def digest(self) -> str:
         """Return the SHA-256 of the open item so far."""
@@ -208,6 +224,10 @@ class Stream:
         identity = layout.batch_id(words.snapshot, words.table, number)
         file = self._file or self._follow(batch)
         built = file.finish(identity=identity, archive_id=words.archive_id, table=words.table)
+        sealed = None
+        if self._recipients is not None:
+            place, archive_id = self._spool / f"{identity}.sealed", words.archive_id
+            sealed = seal_rows(batch, place, self._recipients, identity=identity, archive_id=archive_id)
         return JournaledBatch(
             id=identity,
             key=layout.batch_key(words.table, identity),
@@ -215,6 +235,7 @@ class Stream:
             sha256=built.sha256,
             size=built.size,
             predicate=_predicate(words, number, built),
+            sealed=None if sealed is None else asdict(sealed),
         )
 
     def _open(self) -> OpenBatch:
@@ -247,7 +268,8 @@ class Stream:
         open_item = self._current()
         batch = self._open()
         open_item.mark = batch.mark()
-        batch.begin(open_item.item, open_item.facts, continued=open_item.last_length == LOG_ROW)
+        continued = open_item.last_length == LOG_ROW
+        batch.begin(open_item.item, open_item.facts, continued=continued, withheld=open_item.withheld)
 
     def _skip(self, open_item: _OpenItem, rows: Sequence[bytes]) -> int:
         """Pass over rows that are sealed already; at their end the bytes so far must be the same as then."""
@@ -264,7 +286,7 @@ class Stream:
         if batch is None or mark is None or batch.rows == mark.rows:
             return []
         identity = layout.batch_id(self._words.snapshot, self._words.table, self._journal.count(self._words.table))
-        return [Part(identity, mark.rows, batch.rows - mark.rows)]
+        return [Part(identity, mark.rows, batch.rows - mark.rows, sealed=open_item.withheld)]
 
     def _current(self) -> _OpenItem:
         if self._item is None:
@@ -275,8 +297,11 @@ class Stream:
 class _OpenItem:
     """An item whose rows are coming in."""
 
-    def __init__(self, item: Item, facts: Facts, begun: Beginning | None, progress: Progress | None) -> None:
+    def __init__(
+        self, item: Item, facts: Facts, begun: Beginning | None, progress: Progress | None, *, withheld: bool
+    ) -> None:
         self.item = item
+        self.withheld = withheld
         self.facts = facts
         self.mark: Mark | None = None
         self.size = begun.size if begun else 0
@@ -286,7 +311,7 @@ class _OpenItem:
         self.skip = progress.rows if progress else 0
         self.prefix_sha256 = progress.prefix_sha256 if progress else ""
         self.before = list(begun.parts) if begun else []
-        self.parts = [*self.before, *(Part(*words) for words in progress.parts)] if progress else list(self.before)
+        self.parts = [*self.before, *map(_part_of, progress.parts if progress else ())]
 
     @property
     def has_left(self) -> bool:
@@ -305,8 +330,13 @@ class _OpenItem:
 
     def progress(self) -> Progress:
         """Return how far the item has come in sealed batches of this run; what was there before is found again."""
-        parts = [(part.batch, part.first, part.count) for part in self.parts[len(self.before) :]]
+        parts = [(part.batch, part.first, part.count, part.sealed) for part in self.parts[len(self.before) :]]
         return Progress(self.item.text(), self.rows, self.size, self.digest.hexdigest(), parts)
+
+
+def _part_of(words: tuple[str, int, int, bool]) -> Part:
+    batch, first, count, sealed = words
+    return Part(batch, first, count, sealed=sealed)
 
 
 def _predicate(words: Words, number: int, built: Built) -> dict[str, object]:

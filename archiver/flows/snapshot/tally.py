@@ -62,6 +62,10 @@ class Tally:
     doubts: tuple[str, ...]
     """What is wrong with items that were captured all the same."""
     selected: tuple[Selected, ...]
+    exposed: int
+    """Items that belong into quarantine and have rows of this run in the open."""
+    open_before: int
+    """Items that belong into quarantine and have rows in the open since an earlier run, when no rule said so."""
 
     def excluded_words(self, source: Source) -> list[Excluded]:
         """Return what each rule kept out, in the words of a statement."""
@@ -97,6 +101,8 @@ class _Counting:
         self.lost: list[str] = []
         self.unseen: list[str] = []
         self.marked: Counter[str] = Counter()
+        self.exposed = 0
+        self.open_before = 0
         self.statuses: Counter[str] = Counter()
         self.rules: dict[str, tuple[int, int]] = {}
         self.bytes = 0
@@ -114,7 +120,7 @@ class _Counting:
     def add(self, line: Line, accept: tuple[Accept, ...], now: datetime) -> None:
         words = json.loads(line.line)
         status, size = words["status"], words["size"] or 0
-        self.marked.update(mark["mark"] for mark in words.get("marks", ()))
+        self._marks(words)
         if words["basis"] == "read" and status in ("captured", "changed_during_read", "damaged"):
             self.records += sum(part["count"] for part in words["parts"] if self._is_new(part))
         if words["reason"] == SELECTED and (account := account_of(ItemLine.parse(line.line))) is not None:
@@ -145,6 +151,15 @@ class _Counting:
             self._became(words["reason"], path)
         if words["status"] in ("failed", "changed_during_read"):
             self._trouble(path, accept, now)
+
+    def _marks(self, words: dict[str, Any]) -> None:
+        marks = words.get("marks", ())
+        self.marked.update(mark["mark"] for mark in marks)
+        if any(mark["handling"] == "quarantine" for mark in marks):
+            in_the_open = [part for part in words["parts"] if "sealed" not in part]
+            new = any(str(part["batch"]).startswith(self.snapshot) for part in in_the_open)
+            self.exposed += new
+            self.open_before += bool(in_the_open) and not new
 
     def _is_new(self, part: dict[str, object]) -> bool:
         """Say whether rows were made by this run for this item, not by an earlier one or for another."""
@@ -205,6 +220,8 @@ def _tally(source: Source, one: _Counting) -> Tally:
         emptiness=_emptiness(source),
         doubts=tuple(one.doubts),
         selected=tuple(one.selected.words()),
+        exposed=one.exposed,
+        open_before=one.open_before,
     )
 
 

@@ -99,6 +99,7 @@ def check_odd(case: Case) -> None:
             _say_verdict(case, alone.finish())
         except (EvidenceError, WorldError):
             continue  # what is wrong with the batch was said when it was read
+    case.withheld.finish()
 
 
 def _rows_of(case: Case, part: Part, opened: dict[str, pq.ParquetFile], stack: ExitStack) -> Iterator[Rows]:
@@ -108,7 +109,7 @@ def _rows_of(case: Case, part: Part, opened: dict[str, pq.ParquetFile], stack: E
             raise BatchError("item-parts", f"the batch {part.batch}", "none")
         stream = stack.enter_context(case.archive.batch(found[1]))
         opened[part.batch] = batches.open_parquet(stream, batches.predicate_of(found[1]))
-    for rows in batches.slices(opened[part.batch]):
+    for rows in case.archive.rows(opened[part.batch], part.batch):
         if rows.first < part.first + part.count and rows.first + len(rows.lengths) > part.first:
             yield rows
 
@@ -124,13 +125,14 @@ def _read(case: Case, statement: Statement, consume: Callable[[Rows], None]) -> 
             if not batches.is_published(predicate):
                 _say_unknown_table(case, subject.name, predicate)
             judge = RowJudge(predicate, batches.salt_of(file))
-            texts = _read_rows(case, file, judge, consume)
+            texts = _read_rows(case, file, judge, predicate.id, consume)
             if case.options.wants("index"):
                 check_index(case, file, predicate, subject.name)
     except (EvidenceError, WorldError) as problem:
         case.say_object(subject.name, problem)
         return None
     check_others(case, statement)
+    case.withheld.end(predicate.id, subject.name)
     _check_totals(case, subject.name, predicate, judge, texts)
     return judge
 
@@ -141,12 +143,13 @@ def _say_unknown_table(case: Case, key: str, predicate: BatchPredicate) -> None:
     case.say("record-schema", key, "a table that this version knows", name, hint=hint, severity=Severity.UNKNOWN)
 
 
-def _read_rows(case: Case, file: pq.ParquetFile, judge: RowJudge, consume: Callable[[Rows], None]) -> int:
+def _read_rows(case: Case, file: pq.ParquetFile, judge: RowJudge, batch: str, consume: Callable[[Rows], None]) -> int:
     """Take all rows in; return the number of different items."""
     database = case.archive.database
     database.execute("DELETE FROM texts")
-    for rows in batches.slices(file):
+    for rows in case.archive.rows(file, batch):
         judge.take(rows)
+        case.withheld.take(batch, rows)
         database.executemany("INSERT OR IGNORE INTO texts VALUES(?)", [(digest,) for digest in judge.new_items])
         case.subjects["records"] += len(rows.lengths)
         consume(rows)
@@ -203,8 +206,10 @@ def _say_verdict(case: Case, verdict: Verdict) -> None:
     if verdict.code is None:
         return
     subject = f"{verdict.place}, item {verdict.item}"
-    if verdict.code == "withheld":
-        case.say("item-sha256", subject, verdict.expected, verdict.actual, severity=Severity.UNKNOWN)
+    if verdict.code == "withheld" and case.withheld.are_sealed(case.claims.batches_of(verdict.claim)):
+        case.withheld.items += verdict.actual != verdict.expected
+    elif verdict.code == "withheld":
+        case.say("item-sha256", subject, verdict.expected, "bytes that are withheld", severity=Severity.UNKNOWN)
     else:
         case.say(verdict.code, subject, verdict.expected, verdict.actual)
 

@@ -1,0 +1,99 @@
+"""The sealed object of a batch: its withheld rows in a spool file of their own, encrypted before the batch is built.
+
+A data key is made here, wrapped for the recipient of every matter that the rows serve, used for this one file, and
+forgotten: from then on only the holders of the recipients' private keys can open it. Where a run dies and builds a
+batch anew, it makes another key. Rows are read back from the scratch file one at a time.
+
+>>> seal_rows(batch, path, Recipients((("CASE-1", public),), os.urandom), identity=batch_id, archive_id=archive_id)
+SealedFile(spool='20261123T120000Z-0a1b2c-documents-00000000.sealed', ...)
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
+
+from archiver.errors import WorldError
+from archiver.model.leaf import item_digest
+from archiver.proof.digest import sha256_of
+from archiver.proof.sealed import Header, KeyFor, Sealing
+from archiver.proof.wrapping import DATA_KEY, Context, recipient_id, wrap
+from archiver.writer.durable import sync_folder
+from archiver.writer.rows import OpenBatch, disk_error
+
+__all__ = ["Recipients", "SealedFile", "seal_rows"]
+
+
+@dataclass(frozen=True)
+class Recipients:
+    """For whom rows are sealed, by matter, and where randomness comes from."""
+
+    keys: tuple[tuple[str, X25519PublicKey], ...]
+    random: Callable[[int], bytes]
+
+
+@dataclass(frozen=True)
+class SealedFile:
+    """A finished spool file with sealed rows, synced to disk; `recipients` are pairs of matter and key id."""
+
+    spool: str
+    sha256: str
+    size: int
+    rows: int
+    raw_bytes: int
+    recipients: list[tuple[str, str]]
+
+
+def seal_rows(
+    batch: OpenBatch, path: Path, recipients: Recipients, *, identity: str, archive_id: str
+) -> SealedFile | None:
+    """Write the withheld rows of an open batch to `path` and sync it; None where the batch has none."""
+    if not batch.withholds:
+        return None
+    try:
+        with path.open("w+b") as sink:
+            sealing = _seal(batch, sink, recipients, identity, archive_id)
+            sink.flush()
+            os.fsync(sink.fileno())
+            sink.seek(0)
+            digest, size = sha256_of(sink), sink.tell()
+        sync_folder(path.parent)
+    except OSError as problem:
+        raise disk_error(problem, path) from problem
+    ids = [(matter, recipient_id(public)) for matter, public in recipients.keys]
+    return SealedFile(path.name, digest, size, sealing.rows, sealing.raw_bytes, ids)
+
+
+def _seal(batch: OpenBatch, sink: BinaryIO, recipients: Recipients, identity: str, archive_id: str) -> Sealing:
+    data_key = recipients.random(DATA_KEY)
+    keys = [
+        KeyFor(
+            matter,
+            recipient_id(public),
+            wrap(data_key, public, Context(archive_id, identity, matter), ephemeral=recipients.random(DATA_KEY)),
+        )
+        for matter, public in recipients.keys
+    ]
+    sealing = Sealing(sink, Header(archive_id, identity, tuple(keys)), data_key)
+    with batch.scratch.open("rb") as scratch:
+        for member, one in enumerate(batch.members):
+            digest, after = item_digest(one.text), batch.after(member)
+            if one.withheld:
+                for record in range(one.first, after):
+                    sealing.row(record, digest, _exactly(scratch, batch.lengths[record]))
+            else:
+                scratch.seek(sum(batch.lengths[one.first : after]), os.SEEK_CUR)
+    sealing.end()
+    return sealing
+
+
+def _exactly(scratch: BinaryIO, length: int) -> bytes:
+    raw = scratch.read(length)
+    if len(raw) != length:
+        raise WorldError("spool-short", f"{scratch.name}: expected {length} more bytes, found {len(raw)}")
+    return raw

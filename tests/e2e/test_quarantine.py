@@ -1,0 +1,329 @@
+"""A quarantine: no byte of it in the archive, all of it in a sealed object, and back with the recipient's key alone."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import subprocess
+import sys
+import zipfile
+from hashlib import sha256
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from shell import Shell
+
+from archiver.errors import WorldError
+from archiver.flows import sealing
+from archiver.stores.folder import FolderStore
+
+SECRET = b"a letter to counsel, in words that stand nowhere else\n"
+IMAGE = b"\xff\xd8\xff an image that somebody knows" * 50_000
+WORDS = (SECRET, IMAGE[:40], b"counsel\0\0", b"secret-7", b"zipped-secret")
+RULES = """\
+sensitive:
+  - {mark: privileged, reason: letters to counsel, handling: quarantine, paths: ["legal/**"]}
+  - {mark: ncii_suspected, reason: known images, handling: quarantine, hashes: ./known.sha256}
+"""
+
+
+def recipient(folder: Path, name: str) -> Path:
+    private = X25519PrivateKey.from_private_bytes(sha256(name.encode()).digest())
+    file = folder / f"{name}.pem"
+    file.write_bytes(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    file.chmod(0o600)
+    public = private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    (folder / f"{name}.pub").write_bytes(public)
+    return file
+
+
+def with_quarantine(text: str, safe: str = "{id: safe, location: ./safe, seals: true}") -> str:
+    text = text.replace("    hold:\n", "    recipient: keeper.pub\n    hold:\n", 1)
+    return text.replace("limits:", f"  - {safe}\n{RULES}limits:")
+
+
+@pytest.fixture
+def place(organisation):
+    files = {
+        organisation.papers / "legal" / "a.eml": SECRET,
+        organisation.papers / "legal" / "empty": b"",
+        organisation.papers / "legal" / "two-rows.bin": b"counsel" + bytes(8_388_608) + b"tail",
+        organisation.papers / "plain" / "memo.txt": b"nothing special",
+        organisation.papers / "plain" / "image.jpg": IMAGE,
+        organisation.logs / "legal" / "chat.jsonl": b"".join(
+            b'{"request_id":"secret-%d","model":"m"}\n' % number for number in range(20)
+        ),
+        organisation.logs / "open.jsonl": b'{"request_id":"r","model":"m"}\n',
+        organisation.logs / "legal" / "old.jsonl.gz": gzip.compress(b'{"request_id":"zipped-secret"}\n', mtime=0),
+    }
+    for path, data in files.items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(data)
+    recipient(organisation.root, "keeper")
+    recipient(organisation.root, "stranger")
+    (organisation.root / "known.sha256").write_text(f"{sha256(IMAGE).hexdigest()}\n")
+    organisation.write_policy(with_quarantine)
+    return organisation
+
+
+@pytest.fixture
+def shell(place, capsys):
+    place.take()
+    return Shell(place, capsys)
+
+
+EVERY = ("--include-marked", "privileged", "--include-marked", "ncii_suspected", "--reason", "the court")
+
+
+def everything(folder: Path) -> bytes:
+    """Return all bytes that any file of an archive has, its Parquet columns decoded."""
+    found = [path.read_bytes() for path in folder.rglob("*") if path.is_file()]
+    for path in folder.rglob("*.parquet"):
+        found += [repr(column.to_pylist()).encode() for column in pq.read_table(path).columns]
+    return b"\n".join(found)
+
+
+def codes(answer, *severities):
+    return sorted({one["code"] for one in answer["findings"] if one["severity"] in severities})
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_no_byte_of_it_is_in_the_archive_or_in_the_state_folder(shell):
+    for folder in (shell.place.archive, shell.place.root / ".archiver", shell.place.root / "safe"):
+        found = everything(folder)
+        assert [word for word in WORDS if word in found] == []
+
+
+def test_the_archive_verifies_without_the_key_and_says_what_was_not_checked(shell):
+    status, answer, _ = shell("verify", "--no-record")
+    assert (status, answer["verdict"], codes(answer, "failed", "unknown")) == (0, "ok", [])
+    assert {"record-sealed", "item-sealed", "item-marked"} <= set(codes(answer, "note"))
+    said = next(one for one in answer["findings"] if one["code"] == "item-sealed")
+    assert said["actual"].startswith("not computed for 2 items of several records")
+
+
+def test_the_archive_verifies_with_the_key_byte_by_byte(shell):
+    status, answer, _ = shell("verify", "--no-record", "--open", shell.place.root / "keeper.pem")
+    assert (status, codes(answer, "failed", "unknown")) == (0, [])
+    assert not {"record-sealed", "item-sealed"} & set(codes(answer, "note"))
+
+
+def test_a_restore_without_the_key_says_what_it_could_not_restore(shell, tmp_path):
+    status, answer, _ = shell("restore", "--to", tmp_path / "out", "--decoded", *EVERY)
+    assert (status, answer["counts_not_restored"]) == (3, {"withheld": 7})
+    assert sorted(tree(tmp_path / "out")) == ["logs/open.jsonl", "papers/plain/memo.txt"]
+
+
+def test_a_restore_with_the_key_gives_every_byte_back(shell, tmp_path):
+    key = shell.place.root / "keeper.pem"
+    status, answer, _ = shell("restore", "--to", tmp_path / "out", *EVERY, "--open", key)
+    assert (status, answer["counts_not_restored"]) == (0, {})
+    assert tree(tmp_path / "out" / "papers") == tree(shell.place.papers)
+    assert tree(tmp_path / "out" / "logs") == tree(shell.place.logs)
+
+
+def test_an_auditor_names_the_place_and_the_key(shell, tmp_path):
+    where = ("--archive", shell.place.archive, "--trust", shell.place.trust)
+    sealed = ("--sealed", shell.place.root / "safe", "--open", shell.place.root / "keeper.pem")
+    assert shell("verify", *where, *sealed, policy=False)[0] == 0
+    status, _, _ = shell("restore", "--to", tmp_path / "a", *where, *sealed, *EVERY[:4], policy=False)
+    assert (status, (tmp_path / "a/papers/legal/a.eml").read_bytes()) == (0, SECRET)
+
+
+def test_a_proof_of_a_withheld_record_wants_the_key(shell, tmp_path):
+    item, asked = "papers/legal/a.eml", EVERY[:2] + EVERY[4:]
+    status, answer, _ = shell("prove", item, "0", "-o", tmp_path / "a", *asked)
+    assert (status, answer["error"]["code"], (tmp_path / "a").exists()) == (3, "withheld", False)
+    key = ("--open", shell.place.root / "keeper.pem")
+    assert shell("prove", item, "0", "-o", tmp_path / "b", *asked, *key)[0] == 0
+    assert shell("check-proof", tmp_path / "b", "--trust", shell.place.trust, policy=False)[0] == 0
+
+
+def test_a_kit_takes_withheld_records_along_unasked_and_its_program_knows_them(shell, tmp_path):
+    assert shell("audit-kit", "-o", tmp_path / "kit")[0] == 0
+    kit = [sys.executable, str(tmp_path / "kit" / "verify.py"), "--trust", str(shell.place.trust), "--no-locks"]
+    done = subprocess.run(kit, capture_output=True, text=True, check=False)
+    assert (done.returncode, "record-sealed" in done.stdout, "unknown" in done.stdout) == (0, True, False), done.stdout
+
+
+def test_what_is_unchanged_stays_and_a_log_that_grew_is_sealed_on(shell):
+    log = shell.place.logs / "legal" / "chat.jsonl"
+    with log.open("ab") as file:
+        file.write(b'{"request_id":"secret-later"}\n')
+    done = shell.place.take()
+    assert [one.exposed + one.open_before for one in done.tallies] == [0, 0]
+    assert b"secret-later" not in everything(shell.place.archive)
+    assert shell("verify", "--no-record", "--open", shell.place.root / "keeper.pem")[0] == 0
+
+
+def zipped(**members: bytes) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(zipfile.ZipInfo(name), data)
+    return made.getvalue()
+
+
+def test_what_is_inside_a_container_in_quarantine_is_sealed_with_it(place, capsys, tmp_path):
+    (place.papers / "legal" / "bundle.zip").write_bytes(zipped(letter=b"deep " + SECRET, other=b"a second letter"))
+    done = place.take()
+    assert (int(done.exit), [word for word in (SECRET, b"a second letter") if word in everything(place.archive)]) == (
+        0,
+        [],
+    )
+    shell, key = Shell(place, capsys), place.root / "keeper.pem"
+    assert shell("verify", "--no-record", "--open", key)[0] == 0
+    status, _, _ = shell("restore", "--to", tmp_path / "out", "--decoded", *EVERY, "--open", key)
+    found = tree(tmp_path / "out" / "papers.decoded")
+    assert (status, sorted(found.values())) == (0, [b"a second letter", b"deep " + SECRET])
+
+
+def test_a_listed_member_of_a_container_that_is_in_the_open_is_sealed_and_that_is_an_alarm(place, capsys):
+    (place.papers / "plain" / "bundle.zip").write_bytes(zipped(image=IMAGE))
+    done = place.take()
+    assert (int(done.exit), "plain/bundle.zip!zip:0:image" in " ".join(done.reasons)) == (3, True)
+    items = Shell(place, capsys)("list", "items", "--mark", "ncii_suspected")[1]["items"]
+    assert "papers/plain/bundle.zip!zip:0:image" in [one["item"] for one in items]
+    assert int(place.take().exit) == 0  # said once
+
+
+def test_bytes_that_were_kept_before_the_rule_are_said_to_be_in_the_open(place, capsys):
+    place.write_policy()
+    place.take()
+    place.write_policy(with_quarantine)
+    done = place.take()
+    assert [one.open_before for one in done.tallies] == [4, 3]
+    assert int(done.exit) == 0
+
+
+@pytest.mark.parametrize("damage", ["gone", "other bytes", "cut", "of another batch"])
+def test_a_sealed_object_that_is_not_as_it_was_is_found_without_the_key(shell, damage):
+    files = sorted((shell.place.root / "safe" / "sealed").iterdir())
+    one = files[0]
+    data = one.read_bytes()
+    one.chmod(0o600)
+    one.parent.chmod(0o700)
+    one.unlink()
+    if damage != "gone":
+        one.write_bytes({"other bytes": data[:-1] + b"x", "cut": data[:-100]}.get(damage, files[1].read_bytes()))
+    status, answer, _ = shell("verify", "--no-record", "--sealed", shell.place.root / "safe")
+    assert (status, codes(answer, "failed")) == (1, ["sealed-missing" if damage == "gone" else "sealed-sha256"])
+    assert shell("verify", "--no-record")[0] == 0  # the archive itself is whole
+    status, answer, _ = shell(
+        "restore", "--to", shell.place.root / "out", *EVERY, "--open", shell.place.root / "keeper.pem"
+    )
+    assert (status, [one["status"] for one in answer["not_restored"]].count("captured") > 0) == (1, True)
+
+
+def test_a_key_that_opens_nothing_is_said_and_takes_nothing_away(shell, tmp_path):
+    status, answer, _ = shell("verify", "--no-record", "--open", shell.place.root / "stranger.pem")
+    assert (status, codes(answer, "failed", "unknown")) == (3, ["sealed-key"])
+    status, answer, _ = shell("restore", "--to", tmp_path / "o", *EVERY, "--open", shell.place.root / "stranger.pem")
+    assert (status, answer["counts_not_restored"]) == (3, {"withheld": 6})
+
+
+@pytest.mark.parametrize("key", ["keys/statement.pem", "keeper.pub", "nothing.pem"])
+def test_what_is_no_recipients_key_is_refused(shell, key):
+    status, answer, _ = shell("verify", "--no-record", "--open", shell.place.root / key)
+    assert status == 2
+    assert answer["error"]["code"] in ("recipient-kind", "recipient-unreadable", "key-missing", "key-mode")
+
+
+def test_a_run_that_dies_at_the_safe_goes_on_and_seals_nothing_twice(place, capsys, monkeypatch, verified):
+    place.set_up()
+
+    def fail(*_: object) -> None:
+        raise WorldError("store-down", "the safe does not answer")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(sealing, "check_receipt", fail)
+        with pytest.raises(WorldError, match="safe"):
+            place.take()
+    assert not list((place.archive / "data").rglob("*.parquet"))
+    with monkeypatch.context() as broken:
+        broken.setattr(sealing, "enter_sealed", fail)
+        broken.setattr("archiver.flows.deliver.enter_sealed", fail)
+        with pytest.raises(WorldError, match="safe"):
+            place.take()
+    place.take()
+    verified(place)
+    shell = Shell(place, capsys)
+    assert shell("verify", "--no-record", "--open", place.root / "keeper.pem")[0] == 0
+    names = [path.name for path in (place.root / "safe" / "sealed").iterdir()]
+    assert sorted(names) == sorted(f"{one.batch}.sealed" for one in shell.stated("sealed"))
+    assert not list((place.root / ".archiver" / "spool").iterdir())
+
+
+def test_a_hold_that_grows_raises_the_locks_of_sealed_objects(place):
+    place.take()
+    place.until = "2028-01-01T12:00:00Z"
+    place.write_policy(with_quarantine)
+    place.take()
+    safe = FolderStore(place.root / "safe", location="safe", clock=place.clock)
+    for version in safe.list("sealed/"):
+        assert safe.stat(version.key, version.version).lock.retain_until.year == 2028
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (lambda text: text.replace(", seals: true", "").replace("./safe", "./other"), "a destination that seals"),
+        (lambda text: text.replace("    recipient: keeper.pub\n", ""), "a recipient for the matter CASE-1"),
+        (lambda text: text.replace("./safe", "./archive"), "lie in each other"),
+        (
+            lambda text: text.replace("sensitive:", "  - {id: two, location: ./two, seals: true}\nsensitive:"),
+            "seals already",
+        ),
+    ],
+    ids=["no safe", "no recipient", "the same place", "two safes"],
+)
+def test_a_quarantine_that_cannot_be_is_refused(place, capsys, edit, said):
+    place.write_policy(lambda text: edit(with_quarantine(text)))
+    status, answer, _ = Shell(place, capsys)("plan")
+    assert (status, said in answer["error"]["message"]) == (2, True)
+
+
+def test_a_public_key_that_is_none_stops_the_run_before_it_begins(place, capsys):
+    place.set_up()
+    (place.root / "keeper.pub").write_text("something\n")
+    status, answer, _ = Shell(place, capsys)("snapshot")
+    assert (status, answer["error"]["code"], "openssl genpkey" in answer["error"]["hint"]) == (
+        2,
+        "recipient-refused",
+        True,
+    )
+
+
+def test_the_private_key_is_in_no_answer_and_the_loss_of_it_is_said_first(place, capsys):
+    secret = (place.root / "keeper.pem").read_text().splitlines()[1]
+    place.set_up()
+    shell = Shell(place, capsys)
+    _, _, said = shell("snapshot")
+    assert "whoever loses its private half loses these bytes" in said
+    _, answer, said = shell("verify", "--open", place.root / "keeper.pem")
+    assert secret not in repr(answer) + said + everything(place.archive).decode("latin-1")
+    place.later(hours=1)
+    assert "whoever loses" not in shell("snapshot")[2]
+
+
+def test_openssl_makes_a_key_with_a_passphrase_that_opens(place, capsys, tmp_path, monkeypatch):
+    made = tmp_path / "made.pem"
+    base = ["openssl", "genpkey", "-algorithm", "X25519", "-aes256", "-pass", "pass:correct horse", "-out", str(made)]
+    subprocess.run(base, check=True, capture_output=True)
+    made.chmod(0o600)
+    public = ["openssl", "pkey", "-in", str(made), "-passin", "pass:correct horse", "-pubout"]
+    (place.root / "keeper.pub").write_bytes(subprocess.run(public, check=True, capture_output=True).stdout)
+    place.take()
+    shell = Shell(place, capsys)
+    (tmp_path / "words").write_text("correct horse\n")
+    (tmp_path / "words").chmod(0o600)
+    status, answer, _ = shell("verify", "--no-record", "--open", made)
+    assert (status, answer["error"]["code"]) == (2, "recipient-passphrase")
+    reference = f"file:{tmp_path / 'words'}"
+    assert shell("verify", "--no-record", "--open", made, "--open-passphrase", reference)[0] == 0
