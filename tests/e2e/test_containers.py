@@ -12,6 +12,7 @@ import random
 import re
 import shutil
 import struct
+import subprocess
 import tarfile
 import zipfile
 from collections.abc import Iterable
@@ -308,6 +309,77 @@ def test_real_captures_give_their_records_with_the_digests_they_state(organisati
         assert set(stated) <= found
         digests += len(stated)
     assert digests
+
+
+def test_a_message_that_outlook_saved_gives_its_headers_and_bodies(organisation, shared_data, tmp_path, verified):
+    real = (shared_data / "documents" / "office" / "testMSG.msg").read_bytes()
+    (organisation.papers / "a.msg").write_bytes(real)
+    (organisation.papers / "no-mail.vsd").write_bytes(
+        (shared_data / "documents" / "office" / "testVISIO.vsd").read_bytes()
+    )
+    organisation.take()
+    verified(organisation)
+    back = restored(organisation, tmp_path / "back")
+    assert {name: len(data) for name, data in back.items()} == {
+        "a.msg!/msg:0:headers": 3420,
+        "a.msg!/msg:1:body.txt": 585,
+        "a.msg!/msg:2:body.rtf.lzfu": 638,
+    }
+    assert back["a.msg!/msg:0:headers"].startswith(b"Microsoft Mail Internet Headers")
+
+
+@pytest.mark.parametrize("at", range(0, 20480, 1483))
+def test_a_broken_message_of_outlook_never_stops_a_run(organisation, shared_data, at):
+    real = (shared_data / "documents" / "office" / "testMSG.msg").read_bytes()
+    for number, junk in enumerate((b"\xff" * 512, bytes(512), random.Random(at).randbytes(64))):
+        (organisation.papers / f"{number}.msg").write_bytes(patched(real, at, junk)[: len(real)])
+    assert organisation.take().tallies[0].counts.captured == 3
+
+
+def test_an_outlook_store_is_kept_and_said_to_be_closed(organisation):
+    (organisation.papers / "a.pst").write_bytes(b"!BDN" + bytes(1000))
+    assert organisation.take().tallies[0].closed == {"unsupported": 1}
+    assert statuses(organisation)["a.pst!pst:0:"] == ("failed", "unsupported")
+
+
+needs_bsdtar = pytest.mark.skipif(shutil.which("bsdtar") is None, reason="bsdtar is not installed")
+
+
+def seven_zipped(folder: Path, *entries: tuple[str, bytes]) -> bytes:
+    for name, data in entries:
+        (folder / name).write_bytes(data)
+    packed = folder / "packed.7z"
+    command = ["bsdtar", "-cf", str(packed), "--format=7zip", "-C", str(folder), *[name for name, _ in entries]]
+    subprocess.run(command, check=True)
+    return packed.read_bytes()
+
+
+@needs_bsdtar
+def test_7z_archives_are_taken_apart_by_bsdtar(organisation, tmp_path, verified):
+    (tmp_path / "in").mkdir()
+    packed = seven_zipped(tmp_path / "in", ("a.txt", b"one"), ("in.zip", INNER))
+    (organisation.papers / "a.7z").write_bytes(packed)
+    (organisation.papers / "in.zip").write_bytes(zipped(("b.7z", packed)))
+    organisation.take()
+    verified(organisation)
+    back = restored(organisation, tmp_path / "back")
+    assert back["a.7z!/sevenzip:0:a.txt"] == back["in.zip!/zip:0:b.7z!/sevenzip:0:a.txt"] == b"one"
+    assert back["a.7z!/sevenzip:1:in.zip!/zip:0:a.txt"] == b"deep\n"
+
+
+@needs_bsdtar
+def test_a_broken_7z_is_kept_and_said(organisation, tmp_path):
+    packed = seven_zipped(tmp_path, ("a.bin", random.Random(1).randbytes(100_000)))
+    (organisation.papers / "cut.7z").write_bytes(packed[:50_000])
+    organisation.take()
+    assert statuses(organisation) == {"cut.7z": ("captured", None), "cut.7z!sevenzip:0:": ("failed", "corrupt")}
+
+
+def test_without_bsdtar_a_7z_is_kept_and_a_line_says_so(organisation, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    (organisation.papers / "a.7z").write_bytes(b"7z\xbc\xaf\x27\x1c" + bytes(100))
+    organisation.take()
+    assert statuses(organisation)["a.7z!sevenzip:0:"] == ("failed", "unsupported")
 
 
 # What is wrong

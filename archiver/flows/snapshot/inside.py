@@ -156,7 +156,13 @@ class _Walk:
         self._budget = budget
 
     def container(self, item: Item, kind: str, file: Bytes, depth: int) -> Iterator[ItemLine]:
-        yield from self._members(item, kind, lambda: kinds.open_container(kind, file), depth)
+        if kind not in kinds.DESCRIBED:
+            yield from self._members(item, kind, lambda: kinds.open_container(kind, file), depth)
+        elif isinstance(file, Scratch):
+            yield from self._members(item, kind, lambda: kinds.DESCRIBED[kind](file.descriptor), depth)
+        else:
+            with keep(span(file, 0, file.size), self._place.scratch) as whole:
+                yield from self.container(item, kind, whole, depth)
 
     def _members(self, item: Item, kind: str, opens: Callable[[], Iterator[Member]], depth: int) -> Iterator[ItemLine]:
         ordinal = 0

@@ -8,6 +8,8 @@
     mails      attachments of a mail, by its MIME structure
     mailboxes  messages of an mbox file
     captures   records of a web capture
+    outlook    properties of a message that Outlook saved
+    outside    7z, rar and cab, by another program
     lines      bytes line by line
 
 Nothing is extracted to names of the file system: a member's name is bytes in its item's name and no more, so `../` in

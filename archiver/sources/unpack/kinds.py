@@ -5,7 +5,9 @@ Word of a policy, and the containers it stands for:
     zip         zip; not Office files, e-books and programs, which are zip inside (`office` takes those apart too)
     tar         tar
     compressed  gzip, zstd, bzip2, xz; a tar or capture in one of them is taken apart without a copy of itself
+    7z          7z, rar and cab, where `bsdtar` is installed
     mail        mails and mailboxes (mbox)
+    outlook     messages that Outlook saved (.msg); a store (.pst) is kept, and a line says that it was not opened
     web         web captures (WARC, ARC; WACZ is a zip)
 
 >>> recognise(b"PK\x03\x04...", frozenset({"zip"}))
@@ -21,10 +23,10 @@ from typing import Final
 
 from archiver.model import mime
 from archiver.sources.compressed import StoppedError
-from archiver.sources.unpack import captures, encodings, mailboxes, mails, tars, zips
+from archiver.sources.unpack import captures, encodings, mailboxes, mails, outlook, outside, tars, zips
 from archiver.sources.unpack.base import Bytes, Member, span
 
-__all__ = ["HEAD", "STREAMED", "beginning", "is_container", "open_container", "recognise", "spell"]
+__all__ = ["DESCRIBED", "HEAD", "STREAMED", "beginning", "is_container", "open_container", "recognise", "spell"]
 
 HEAD: Final = 65_536
 """First bytes that are plenty to recognise a container."""
@@ -36,6 +38,11 @@ _WORDS: Final = {
     "mbox": "mail",
     "warc": "web",
     "arc": "web",
+    "msg": "outlook",
+    "pst": "outlook",
+    "sevenzip": "7z",
+    "rar": "7z",
+    "cab": "7z",
 } | dict.fromkeys(encodings.ENCODINGS, "compressed")
 
 STREAMED: Final[dict[str, Callable[[Iterable[bytes]], Iterator[Member]]]] = {
@@ -51,6 +58,15 @@ _AT_ANY_PLACE: Final[dict[str, Callable[[Bytes], Iterator[Member]]]] = {
     "mbox": mailboxes.members,
 }
 
+DESCRIBED: Final[dict[str, Callable[[int], Iterator[Member]]]] = {
+    "msg": outlook.message_members,
+    "pst": outlook.store_members,
+    "sevenzip": outside.members,
+    "rar": outside.members,
+    "cab": outside.members,
+}
+"""Containers whose readers want a file of their own, by its descriptor."""
+
 
 def recognise(head: bytes, wanted: frozenset[str], *, message: bool = False) -> str | None:
     """Return which container begins so, if the policy wants such taken apart; a `message` is a mail anyway."""
@@ -60,6 +76,8 @@ def recognise(head: bytes, wanted: frozenset[str], *, message: bool = False) -> 
 
 def is_container(kind: str, file: Bytes, wanted: frozenset[str]) -> bool:
     """Say whether a file that was recognised is to be taken apart: what is one document is left as one."""
+    if kind == "msg":
+        return outlook.is_message(file)
     return kind != "zip" or "office" in wanted or not zips.is_packaged(file)
 
 
@@ -94,7 +112,8 @@ def _sniffed(head: bytes) -> str | None:
         return "zip"
     if tars.sniffed(head):
         return "tar"
-    return encodings.sniffed(head) or captures.sniffed(head) or _mail(head)
+    others = (encodings.sniffed, captures.sniffed, outlook.sniffed, outside.sniffed, _mail)
+    return next((kind for sniffed in others if (kind := sniffed(head)) is not None), None)
 
 
 def _mail(head: bytes) -> str | None:
