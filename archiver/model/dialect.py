@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from archiver.model.csv_table import CsvTable, escaped
 from archiver.model.json_path import Path
 
 __all__ = [
@@ -256,7 +257,7 @@ class Dialect:
     version: int
     title: str
     is_read: bool = True
-    pattern: LinePattern | None = None
+    pattern: LinePattern | CsvTable | None = None
     needs_line_end: bool = False
     priority: int = 0
     recognise: tuple[tuple[Condition, ...], ...] = ()
@@ -272,6 +273,19 @@ class Dialect:
         return replace(
             self, table_version=version, columns=tuple(column for column in self.columns if column.name in names)
         )
+
+    def reading_texts(self) -> Dialect:
+        """Return the dialect as it reads records in which every value is a text, as a cell of CSV is."""
+        numbers = {ValueType.INT64, ValueType.FLOAT64, ValueType.DECIMAL}
+        columns = (replace(column, text_numbers=column.type in numbers) for column in self.columns)
+        return replace(self, columns=tuple(columns))
+
+    @property
+    def spelled(self) -> str:
+        """Return how the dialect is named in a row: its id, of CSV also the header."""
+        if not isinstance(self.pattern, CsvTable) or not self.pattern.header:
+            return self.id
+        return f"{self.id}[{escaped(self.pattern.header)}]"
 
     @property
     def is_carrier(self) -> bool:

@@ -18,8 +18,10 @@ names each step before its reasons, where the chain has several.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
+from archiver.model.csv_table import CsvTable, table_of, unescaped
 from archiver.model.dialect import INNER, Dialect
 from archiver.model.dialect_reference import Derived, derive
 
@@ -51,15 +53,33 @@ _OWN: Final = ("dialect", "parse_status", "parse_error", "content_status", *TIME
 def parse_chain(dialects: Mapping[str, Dialect], text: str) -> Chain | None:
     """Return the chain that a text names; None when it names dialects that are not known, or an impossible chain."""
     names = text.split(SEPARATOR)
-    if len(names) > MAX_STEPS or any(name not in dialects for name in names):
+    chain: list[Dialect] = []
+    for name in names[:MAX_STEPS]:
+        step = _step(dialects, name)
+        if step is None:
+            return None
+        is_in_csv = bool(chain) and isinstance(chain[-1].pattern, CsvTable)
+        chain.append(step.reading_texts() if is_in_csv else step)
+    possible = len(names) <= MAX_STEPS and all(dialect.is_carrier for dialect in chain[:-1])
+    return tuple(chain) if possible else None
+
+
+def _step(dialects: Mapping[str, Dialect], name: str) -> Dialect | None:
+    """Return the dialect that a name means, one of CSV with its header."""
+    plain, bracket, rest = name.partition("[")
+    dialect = dialects.get(plain)
+    if dialect is None or not bracket:
+        return dialect
+    header = unescaped(rest.removesuffix("]")) if rest.endswith("]") else None
+    table = None if header is None else table_of(header)
+    if table is None or not isinstance(dialect.pattern, CsvTable):
         return None
-    chain = tuple(dialects[name] for name in names)
-    return chain if all(dialect.is_carrier for dialect in chain[:-1]) else None
+    return replace(dialect, pattern=table)
 
 
 def spell_chain(chain: Chain) -> str:
     """Return the text that names a chain."""
-    return SEPARATOR.join(dialect.id for dialect in chain)
+    return SEPARATOR.join(dialect.spelled for dialect in chain)
 
 
 def derive_chain(chain: Chain, raw: bytes, *, whole: bool = True) -> dict[str, Derived]:

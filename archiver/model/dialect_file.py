@@ -18,6 +18,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from archiver.errors import UsageError
+from archiver.model.csv_table import CsvTable
 from archiver.model.dialect import (
     CONTENT_STATUSES,
     DERIVED_FIELDS,
@@ -233,7 +234,7 @@ class DialectFile(_Strict):
     version: int = Field(ge=1)
     title: PlainText
     notes: str = ""
-    records: Literal["json", "text", "opaque"] = "json"
+    records: Literal["json", "text", "csv", "opaque"] = "json"
     line: LineFile | None = None
     recognise: RecogniseFile | None = None
     content_status: Annotated[tuple[ContentFile, ...], Field(strict=False)] = ()
@@ -259,7 +260,7 @@ class DialectFile(_Strict):
             version=self.version,
             title=self.title,
             is_read=self.records != "opaque",
-            pattern=self.line.value() if self.line else None,
+            pattern=self.line.value() if self.line else CsvTable() if self.records == "csv" else None,
             needs_line_end=self.inner is not None and self.inner.line_end == "required",
             priority=recognise.priority,
             recognise=tuple(tuple(condition.value() for condition in group) for group in recognise.any),

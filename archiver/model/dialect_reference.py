@@ -24,7 +24,7 @@ from archiver.model import event_time
 from archiver.model.dialect import EVENT_COUNT, Candidate, Column, Dialect, Kind, TimeCandidate, ValueType
 from archiver.model.event_places import event_places, narrowed
 from archiver.model.json_lookup import AmbiguousPath, holds, kind_of, look_up
-from archiver.model.line_pattern import match_lines
+from archiver.model.line_pattern import read_lines
 from archiver.model.strict_json import NotJson, Number, Value, check_text, is_number, parse
 
 __all__ = ["Derived", "decimal_of", "derive", "derive_record", "read_record"]
@@ -85,7 +85,7 @@ def read_record(dialect: Dialect, raw: bytes) -> dict[str, Value]:
             raise NotJson("not-an-object")
         return record
     check_text(raw.removesuffix(b"\n").removesuffix(b"\r"))
-    (members,) = match_lines(dialect.pattern, [raw])
+    (members,) = read_lines(dialect.pattern, [raw])
     if members is None:
         raise NotJson("no-match")
     return dict(members)

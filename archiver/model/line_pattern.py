@@ -17,10 +17,11 @@ from collections.abc import Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from archiver.model.csv_table import CsvTable, read_rows
 from archiver.model.dialect import LinePattern
 from archiver.model.strict_json import Number, is_number
 
-__all__ = ["Members", "as_json", "check_pattern", "match_lines"]
+__all__ = ["Members", "as_json", "check_pattern", "match_lines", "read_lines"]
 
 Members = dict[str, str | Number]
 
@@ -41,6 +42,11 @@ def check_pattern(expression: str) -> list[str]:
             f"line: expected groups with names of their own in a-z 0-9 _, found {', '.join(names) or 'none'}"
         )
     return names
+
+
+def read_lines(pattern: LinePattern | CsvTable, lines: Sequence[bytes | None]) -> list[Members | None]:
+    """Return the members of each line by whatever reads lines of this kind."""
+    return match_lines(pattern, lines) if isinstance(pattern, LinePattern) else read_rows(pattern, lines)
 
 
 def match_lines(pattern: LinePattern, lines: Sequence[bytes | None]) -> list[Members | None]:

@@ -49,10 +49,12 @@ def _steps(
     outer: Columns = dict(zip(batch.schema.names, batch.columns, strict=True))
     if named:
         outer["parse_error"] = pc.binary_join_element_wise(f"{chain[0].id}: ", outer["parse_error"], "")
-    if len(chain) == 1:
+    if not chain[0].is_carrier:
         return outer
     inner = outer.pop(INNER)
     outer["content_status"] = _marked(chain[0], inner, outer["content_status"])
+    if len(chain) == 1:
+        return outer
     goes_on = pc.and_(inner.is_valid(), pc.not_equal(outer["content_status"], "fragment"))
     carried = inner.filter(goes_on).cast(pa.large_binary())
     if not len(carried):

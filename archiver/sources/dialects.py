@@ -22,9 +22,10 @@ import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from archiver.model.csv_table import CsvTable
 from archiver.model.dialect import DERIVED_FIELDS, FIELDS, INNER, Dialect, LinePattern
 from archiver.model.dialect_reference import Derived, derive
-from archiver.model.line_pattern import as_json, match_lines
+from archiver.model.line_pattern import as_json, read_lines
 from archiver.model.strict_json import MAX_RECORD
 from archiver.model.tables import schema_of
 from archiver.sources.dialect_sql import Names, compile_names_query, compile_query, live_paths, names_of, parents
@@ -200,9 +201,9 @@ def _decoded(record: bytes | None) -> str | None:
         return None
 
 
-def _lines_as_json(pattern: LinePattern, raw: pa.LargeBinaryArray) -> pa.LargeStringArray:
+def _lines_as_json(pattern: LinePattern | CsvTable, raw: pa.LargeBinaryArray) -> pa.LargeStringArray:
     """Return the objects that lines stand for, null where one does not match."""
-    return pa.array([as_json(members) for members in match_lines(pattern, raw.to_pylist())], pa.large_string())
+    return pa.array([as_json(members) for members in read_lines(pattern, raw.to_pylist())], pa.large_string())
 
 
 def _is_lenient(text: pa.LargeStringArray) -> pa.BooleanArray:

@@ -11,6 +11,7 @@ from typing import Final
 import pyarrow as pa
 
 from archiver.errors import UsageError
+from archiver.model.csv_table import CsvTable
 from archiver.model.dialect import FIELDS
 from archiver.model.dialect_chain import MAX_STEPS, SEPARATOR, Chain, parse_chain
 from archiver.model.dialect_events import Event, events_of
@@ -53,6 +54,8 @@ class LogReader:
         named = self._dialects[dialect]
         if not named.is_carrier:
             return lambda _lines: dialect
+        if isinstance(named.pattern, CsvTable):  # its header is known only when it is recognised
+            return lambda lines: recognise(self._dialects, lines)
         steps = MAX_STEPS - 1
         return lambda lines: dialect + SEPARATOR + recognise(self._dialects, carried(named, lines), steps=steps)
 

@@ -6,6 +6,7 @@ The laws, section 4.2 of the format:
 2. A document is cut in rows of exactly 8 MiB; a log record longer than 64 MiB in rows of exactly 64 MiB.
 3. A row of exactly that length is always continued by the item's next row, an empty one if nothing is left.
 4. An item of no bytes is one empty row. Joining an item's rows gives its bytes, always.
+5. Lines of a CSV log whose quoted cell goes on are one row, as long as it ends with 0x0A and has at most 1 MiB.
 
 The cuts depend on the bytes alone, never on the blocks they arrive in, so whoever continues an item after `n` rows
 reads it again and drops the first `n`. Memory is bounded by two rows of the longest kind.
@@ -17,15 +18,19 @@ reads it again and drops the first `n`. Memory is bounded by two rows of the lon
 from __future__ import annotations
 
 import io
+import itertools
 from collections.abc import Iterable, Iterator
 
-__all__ = ["BLOCK", "DOCUMENT_ROW", "LOG_ROW", "document_rows", "is_continued", "log_rows"]
+from archiver.model.csv_table import is_csv, joined
+
+__all__ = ["BLOCK", "DOCUMENT_ROW", "LOG_ROW", "csv_rows", "document_rows", "is_continued", "log_rows", "rows_of"]
 
 BLOCK = 4 * 1024 * 1024
 """How many bytes to read at a time: enough to be fast, little enough to hold several."""
 
 DOCUMENT_ROW = 8_388_608
 LOG_ROW = 67_108_864
+CSV_ROW = 1_048_576
 
 _CONTINUED = {"documents": DOCUMENT_ROW, "model_logs": LOG_ROW}
 
@@ -71,6 +76,27 @@ def log_rows(blocks: Iterable[bytes], *, limit: int = LOG_ROW) -> Iterator[list[
             yield rows
     if due:
         yield [bytes(pending)]
+
+
+def csv_rows(blocks: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """Cut a CSV log into its records, in groups of about one block (law 5)."""
+    group: list[bytes] = []
+    size = 0
+    for row in joined(itertools.chain.from_iterable(log_rows(blocks)), CSV_ROW):
+        group.append(row)
+        size += len(row)
+        if size >= BLOCK:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
+
+
+def rows_of(table: str, dialect: str | None, blocks: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """Cut an item of a table; `dialect` is how a log's rows are going to be read."""
+    if table == "documents":
+        return document_rows(blocks)
+    return csv_rows(blocks) if is_csv(dialect) else log_rows(blocks)
 
 
 def _finished(pending: bytearray, end: bytes, limit: int) -> list[bytes]:

@@ -55,7 +55,26 @@ def test_every_sample_of_every_dialect_is_archived_recognised_and_derived_again(
     files = list(place.archive.glob("data/model_logs/*/*.parquet"))
     rows = [row for file in files for row in pq.read_table(file, columns=["item", "dialect"]).to_pylist()]
     found = {json.loads(row["item"])["path"].removesuffix(".jsonl"): row["dialect"] for row in rows}
-    assert {name: found[name].partition(">")[0] for name in samples} == {name: name for name in samples}
+    assert {name: found[name].partition(">")[0].partition("[")[0] for name in samples} == {
+        name: name for name in samples
+    }
+
+
+def test_a_growing_csv_log_is_archived_record_by_record_with_cells_of_several_lines(organisations):
+    place = organisations(records=4)
+    log = place.logs / "usage.csv"
+    text = 'request_id,model,prompt\nr1,grok-4,"Bonjour,\ndeux"\nr2,grok-4,x\n'
+    steps = [text, text + 'r3,grok-4,"open\nat the', text + 'r3,grok-4,"open\nat the end"\nr4,grok-4,"a\nb"\n']
+    for step in steps:
+        log.write_text(step)
+        place.take()
+        assert bad(judged(place, Options())) == [], "every byte has its row, whatever lines were joined before"
+        assert bad(judged(place)) == []
+    files = sorted(place.archive.glob("data/model_logs/*/*.parquet"))
+    rows = [row for one in files for row in pq.read_table(one, columns=["raw", "item", "request_id"]).to_pylist()]
+    rows = [row for row in rows if "usage.csv" in row["item"]]
+    assert (b'r1,grok-4,"Bonjour,\ndeux"\n', "r1") in {(row["raw"], row["request_id"]) for row in rows}
+    assert (b'r4,grok-4,"a\nb"\n', "r4") in {(row["raw"], row["request_id"]) for row in rows}
 
 
 def test_items_that_run_over_several_batches_are_derived_right(organisations):

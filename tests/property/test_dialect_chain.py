@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import random
 import re
@@ -12,7 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from archiver.model.dialect import FIELDS
+from archiver.model.csv_table import CsvTable, escaped, table_of, unescaped
+from archiver.model.dialect import FIELDS, LinePattern
 from archiver.model.dialect_chain import derive_chain, parse_chain, spell_chain
 from archiver.model.dialect_events import events_of
 from archiver.model.dialect_file import load_dialects
@@ -20,6 +23,7 @@ from archiver.model.dialect_recognise import recognise
 from archiver.model.line_pattern import match_lines
 from archiver.sources.dialect_chain import project_chain
 from archiver.sources.dialects import DERIVED_SCHEMA, Engine
+from archiver.sources.rows import csv_rows
 
 ALL = load_dialects()
 SAMPLES = Path(__file__).resolve().parents[2] / "schemas" / "dialects" / "samples"
@@ -38,6 +42,7 @@ WRAPPERS = {
     ),
     "aws.cloudwatch-export": lambda text: f"2026-01-08T11:07:41.118Z {text}",
 }
+CSV = [name for name, dialect in ALL.items() if isinstance(dialect.pattern, CsvTable)]
 PLAIN = sorted(name for name, dialect in ALL.items() if not dialect.is_carrier)
 quiet = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -66,7 +71,7 @@ def wrapped(text, carriers):
 
 
 def test_every_carrier_is_tried():
-    assert sorted(WRAPPERS) == sorted(name for name, dialect in ALL.items() if dialect.is_carrier)
+    assert sorted([*WRAPPERS, *CSV]) == sorted(name for name, dialect in ALL.items() if dialect.is_carrier)
 
 
 @quiet
@@ -126,7 +131,9 @@ def _is_text(body):
         return False
 
 
-@pytest.mark.parametrize("name", sorted(name for name, dialect in ALL.items() if dialect.pattern))
+@pytest.mark.parametrize(
+    "name", sorted(name for name, dialect in ALL.items() if isinstance(dialect.pattern, LinePattern))
+)
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_a_pattern_finds_what_a_backtracking_matcher_finds(name, data):
@@ -221,3 +228,72 @@ def test_the_first_version_of_the_table_says_what_the_second_says_of_its_columns
         assert {column: today[column] for column in said if not column.startswith("parse_")} == {
             column: value for column, value in said.items() if not column.startswith("parse_")
         }
+
+
+NAMES = ["request_id", "model", "start_time", "spend", "call_type"]
+cells = st.one_of(
+    st.sampled_from(["", "grok-4", "8.7e-05", "2026-01-08 11:07:41.118", "acompletion", "Bonjour,\ndeux", 'a "b"\r\n']),
+    st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=6),
+)
+
+
+def written(rows, separator, end):
+    sink = io.StringIO(newline="")
+    csv.writer(sink, delimiter=separator, lineterminator=end).writerows(rows)
+    return sink.getvalue().encode()
+
+
+@quiet
+@given(
+    st.lists(st.tuples(*[cells] * 5), min_size=1, max_size=8), st.sampled_from(",;\t"), st.sampled_from(["\n", "\r\n"])
+)
+def test_what_is_written_as_csv_is_cut_into_its_records_and_read_cell_by_cell(engine, rows, separator, end):
+    data = written([NAMES, *rows], separator, end)
+    cut = [row for group in csv_rows([data[:7], data[7:]]) for row in group]
+    assert b"".join(cut) == data
+    assert cut == [written([row], separator, end) for row in [NAMES, *rows]]
+    name = f"csv.table[{escaped(separator.join(NAMES))}]"
+    chain = parse_chain(ALL, f"{name}>json.generic")
+    assert spell_chain(chain) == f"{name}>json.generic"
+    found = [derive_chain(chain, row) for row in cut]
+    assert [row["request_id"] or "" for row in found] == ["", *(row[0] for row in rows)]
+    assert_same(engine, chain, cut)
+    assert_same(engine, parse_chain(ALL, f"{name}>litellm.spend-log"), cut)
+
+
+@quiet
+@given(
+    st.lists(st.sampled_from([b"a,b", b'"', b'""', b"\n", b"\r\n", b",", b"x" * 40, b"\xff"]), max_size=60),
+    st.integers(1, 9),
+)
+def test_any_bytes_cut_as_csv_join_to_themselves_whatever_blocks_they_come_in(parts, step):
+    data = b"".join(parts)
+    cut = [row for group in csv_rows([data[at : at + step] for at in range(0, len(data), step)]) for row in group]
+    assert b"".join(cut) == data
+    assert cut == [row for group in csv_rows([data]) for row in group]
+    assert cut[:-1] == [row for row in cut[:-1] if row.endswith(b"\n")]
+    assert b"\n" not in cut[-1][:-1] or cut[-1].endswith(b"\n"), (
+        "where a row that may go on begins is seen from the last 0A"
+    )
+
+
+def test_a_quote_that_nobody_closes_joins_nothing():
+    lines = [b'a,"b\n', *[b"x" * 1000 + b"\n"] * 1100, b'c,d"\n', b"e,f\n"]
+    cut = [row for group in csv_rows([b"".join(lines)]) for row in group]
+    assert cut[:-2] == lines[:-2]
+
+
+@given(st.text(max_size=20))
+def test_a_header_in_a_name_has_one_spelling(text):
+    assert unescaped(escaped(text)) == text
+    found = unescaped(text)
+    assert found is None or escaped(found) == text
+    table = table_of(text)
+    assert table is None or table.header == text
+
+
+def test_csv_inside_another_record_or_without_names_is_no_dialect():
+    assert parse_chain(ALL, "csv.table[a]>json.generic") is None
+    assert parse_chain(ALL, "csv.table[a,a]>json.generic") is None
+    assert parse_chain(ALL, "docker.json-file[a,b]>json.generic") is None
+    assert parse_chain(ALL, "csv.table[a,b>json.generic") is None

@@ -53,7 +53,7 @@ from archiver.sources.decode import Damage, decode, sniff
 from archiver.sources.location import Location, Reading, same_state
 from archiver.sources.reading_logs import first_lines
 from archiver.sources.rotation import beginning_of
-from archiver.sources.rows import document_rows, log_rows
+from archiver.sources.rows import rows_of
 from archiver.sources.unpack.base import UnpackLimits
 from archiver.writer.journal import Line
 from archiver.writer.rows import Facts
@@ -278,7 +278,7 @@ class Capture:
                 begun = self._begun(sight, opened) if table == "model_logs" else None
                 facts = self._facts(sight, table, head)
                 stream.begin(sight.item, facts, begun, withheld=withheld)
-                self._feed(stream, table, opened.blocks() if begun is None or begun.more else None)
+                self._feed(stream, table, facts, opened.blocks() if begun is None or begun.more else None)
                 captured = Captured(stream.size, stream.digest(), ())
                 steady = same_state(before, opened.stat_now())
                 missed = not withheld and self._marker.withholds(sight.item, captured.sha256)
@@ -307,11 +307,11 @@ class Capture:
         relatives = self._catalog.latest_below(item.source, beginning_of(item.path), _RELATIVES)
         return candidates(item, own, relatives, self._location)
 
-    def _feed(self, stream: Stream, table: str, blocks: Iterable[bytes] | None) -> None:
+    def _feed(self, stream: Stream, table: str, facts: Facts, blocks: Iterable[bytes] | None) -> None:
         """Feed rows; None where the archive has all of them already."""
         if blocks is None:
             return
-        for rows in document_rows(blocks) if table == "documents" else log_rows(blocks):
+        for rows in rows_of(table, facts.dialect, blocks):
             stream.feed(rows)
             self._listener(Advanced(sum(map(len, rows))))
 
@@ -353,7 +353,7 @@ class Capture:
         withheld = withheld or self._marker.withholds(item)
         stream.begin(item, facts, begun, withheld=withheld)
         rest = _behind(begun, itertools.chain([first], blocks))
-        for rows in log_rows(rest) if begun is None or begun.more else map(_no_rows, rest):
+        for rows in rows_of("model_logs", facts.dialect, rest) if begun is None or begun.more else map(_no_rows, rest):
             stream.feed(rows)
         for block in opened.blocks():  # what lies behind the place where decoding stopped
             digest.update(block)

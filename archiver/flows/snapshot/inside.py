@@ -36,7 +36,7 @@ from archiver.model.policy import Limits, Source
 from archiver.sources.base import Problem, ReadProblem
 from archiver.sources.compressed import Damage, StoppedError
 from archiver.sources.location import Reading
-from archiver.sources.rows import document_rows, log_rows
+from archiver.sources.rows import rows_of
 from archiver.sources.unpack import kinds
 from archiver.sources.unpack.base import LONGEST_NAME, Budget, Bytes, Member, UnpackLimits, span
 from archiver.sources.unpack.encodings import ENCODINGS
@@ -275,7 +275,7 @@ class _Walk:
     def _fed(self, one: _Open, coming: _Coming, blocks: Iterable[bytes]) -> ItemLine:
         stream = self._place.streams[one.table]
         try:
-            for rows in document_rows(blocks) if one.table == "documents" else log_rows(blocks):
+            for rows in rows_of(one.table, one.facts.dialect, blocks):
                 stream.feed(rows)
                 self._place.listener(Advanced(sum(map(len, rows))))
         except ReadProblem:

@@ -47,6 +47,7 @@ def test_these_dialects_are_shipped():
         "aws.cloudwatch-export",
         "aws.cloudwatch",
         "cri.log",
+        "csv.table",
         "docker.json-file",
         "fluent-bit.record",
         "http.access-json",
