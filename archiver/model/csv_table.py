@@ -27,6 +27,7 @@ _MOST_CELLS: Final = 1000
 _LONGEST_HEADER: Final = 8192  # it is repeated in the dictionary of every row group
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.:/-]*(?: [A-Za-z0-9_.:/()-]+)*")
 _ESCAPED: Final = re.compile(r"[%>\[\]\x00-\x1f\x7f]")
+_OPENS: Final = re.compile(rb'(?:(?:"(?:[^"]|"")*+"|[^",;\t|]*+)[,;\t|])*+"(?:[^"]|"")*+')
 _BOM: Final = "\ufeff"
 
 
@@ -101,7 +102,12 @@ def joined(lines: Iterable[bytes], most: int) -> Iterator[bytes]:
 
 
 def _leaves_open(line: bytes, *, is_open: bool) -> bool:
-    return line.endswith(b"\n") and is_open == (line.count(b'"') % 2 == 0)
+    """Say whether a cell is open behind a line.
+
+    One opens only where a cell begins, so that the rest of a record that was cut while it was written swallows nothing.
+    """
+    is_even = line.count(b'"') % 2 == 0
+    return line.endswith(b"\n") and (is_even if is_open else not is_even and _OPENS.fullmatch(line) is not None)
 
 
 def _read(table: CsvTable, line: bytes) -> dict[str, str | Number] | None:
