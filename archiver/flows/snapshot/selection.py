@@ -36,7 +36,7 @@ from archiver.sources.decode import Damage, decode
 from archiver.sources.location import Reading, location, same_state
 from archiver.sources.reading_logs import LogReader, first_lines
 from archiver.sources.rotation import beginning_of, family
-from archiver.sources.rows import log_rows
+from archiver.sources.rows import rows_of
 from archiver.sources.select_records import RecordSelector, Tallied
 from archiver.writer.rows import Facts
 
@@ -161,7 +161,7 @@ class Selection:
         dialect = self._recognise(first_lines(first[:_HEAD]))
         selector = RecordSelector(self._rule, self._logs, path=job.item.path)
         with Feeding(self._stream, job.item.inside(self._rule.member), _facts(job.sight, dialect), before) as feeding:
-            for rows in log_rows(itertools.chain([first], blocks)):
+            for rows in rows_of("model_logs", dialect, itertools.chain([first], blocks)):
                 place = tallied.all.bytes
                 verdicts = selector.verdicts(dialect, rows)
                 tallied.add(rows, verdicts)
