@@ -21,11 +21,12 @@ from typing import Literal
 from pydantic import ValidationError
 
 from archiver.model import policy_checks, policy_places, policy_problems, policy_yaml
+from archiver.model.instant import format_instant
 from archiver.model.key_uri import FileKey, KeyUri
 from archiver.model.named_file import read_named
 from archiver.model.policy_places import PIPE
 from archiver.model.policy_sql import Query, query_of
-from archiver.model.policy_words import PolicyWords
+from archiver.model.policy_words import PolicyWords, WindowWords
 from archiver.model.policy_yaml import Mark, PolicyError, Problem, read_yaml
 from archiver.model.statement_timestamp import authority_name
 
@@ -37,12 +38,14 @@ __all__ = [
     "Exclude",
     "Hold",
     "Keys",
+    "KnownHashes",
     "Limits",
     "Matter",
     "Policy",
     "PolicyError",
     "Sensitive",
     "Source",
+    "Window",
     "load_policy",
     "parse_policy",
 ]
@@ -101,6 +104,27 @@ class Ended:
 
 
 @dataclass(frozen=True)
+class Window:
+    """A span of time: `since` is in it, `before` is not; None where it is open."""
+
+    since: datetime | None
+    before: datetime | None
+
+    def __str__(self) -> str:
+        """Say it for people."""
+        ends = (("since", self.since), ("before", self.before))
+        return " and ".join(f"{word} {format_instant(end)}" for word, end in ends if end is not None)
+
+
+@dataclass(frozen=True)
+class KnownHashes:
+    """A list of SHA-256 digests of files that are passed over, and why."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True)
 class Source:
     """A place to collect from; `location` as written, `dialect` "auto" unless the policy names one.
 
@@ -125,6 +149,10 @@ class Source:
     received: Path | None = None
     unpack: tuple[str, ...] = ()
     query: Query | None = None
+    modified: Window | None = None
+    event_time: Window | None = None
+    only_custodians: tuple[str, ...] = ()
+    known_hashes: tuple[KnownHashes, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -317,6 +345,10 @@ def _specs(words: PolicyWords, places: policy_places.Places, *, seals: bool) -> 
             )
 
 
+def _window(words: WindowWords | None) -> Window | None:
+    return None if words is None else Window(words.since, words.before)
+
+
 def _policy(words: PolicyWords, places: policy_places.Places, path: Path, text: bytes) -> Policy:
     return Policy(
         version=words.version,
@@ -346,6 +378,10 @@ def _policy(words: PolicyWords, places: policy_places.Places, path: Path, text: 
                 dialect=source.dialect or "auto",
                 unpack=tuple(source.unpack),
                 keywords=tuple(source.keywords),
+                modified=_window(source.modified),
+                event_time=_window(source.event_time),
+                only_custodians=tuple(source.only_custodians),
+                known_hashes=tuple(KnownHashes(path.parent / one.list, one.reason) for one in source.known_hashes),
                 where=tuple((column, tuple(values)) for column, values in source.where.items()),
                 ended=Ended(source.ended.at, source.ended.reason) if source.ended else None,
                 endpoint=source.endpoint,

@@ -58,6 +58,7 @@ def statement_text(words: PolicyWords) -> int:
         _length([source.id, source.kind, source.location, source.matters])
         + sum(_length([rule.glob, rule.reason]) for rule in source.exclude)
         + sum(_length([custodian.name, custodian.paths]) for custodian in source.custodians)
+        + sum(_length([one.list, one.reason]) for one in source.known_hashes)
         + sum(_length([column, "another value", "no-", column]) for column in source.where)
         for source in words.sources
     ) + sum(_length([matter.id, matter.instrument]) for matter in words.matters)

@@ -38,6 +38,7 @@ __all__ = [
     "ReasonsWords",
     "SensitiveWords",
     "SourceWords",
+    "WindowWords",
 ]
 
 LARGEST_BATCH: Final = 4 << 30  # one put_object takes at most 5 GiB; Parquet may need a little more than the raw bytes
@@ -305,6 +306,24 @@ def _once(names: list[str]) -> list[str]:
     return names
 
 
+class WindowWords(_Words):
+    """A span of time; one end may be left open."""
+
+    since: Instant | None = Field(default=None, examples=["2025-01-01T00:00:00Z"])
+    """From when on; this instant is in it."""
+    before: Instant | None = Field(default=None, examples=["2026-07-01T00:00:00Z"])
+    """Until when; this instant is not in it."""
+
+
+class KnownHashesWords(_Words):
+    """Files that are known and of no interest, by the SHA-256 of their bytes."""
+
+    list: Text = Field(examples=["./lists/operating-system.sha256"])
+    """A file of SHA-256 digests, one a line in hex; what follows a digest says nothing."""
+    reason: Text = Field(examples=["files of the operating system"])
+    """Why they are passed over, for the reader of the account."""
+
+
 class SourceWords(_Words):
     """A place to collect from."""
 
@@ -334,7 +353,15 @@ class SourceWords(_Words):
     exclude: list[ExcludeWords] = []
     """Which paths are passed over, each with its reason."""
     keywords: list[Pattern] = Field(default=[], examples=[["(?i)undress", "(?i)nudif\\w+"]])
-    """Regular expressions (RE2) on path and text: of logs, the records are kept in which one of them is found."""
+    """Regular expressions (RE2) on path and text: items, of logs records, are kept in which one of them is found."""
+    modified: WindowWords | None = None
+    """When a file must have been modified last; what was kept once is kept on."""
+    event_time: WindowWords | None = None
+    """When a record of a log must have happened; one without a time is kept."""
+    known_hashes: list[KnownHashesWords] = []
+    """Documents that are passed over by the SHA-256 of their bytes."""
+    only_custodians: list[Text] = Field(default=[], examples=[["Doe, Jane"]])
+    """Whose material is kept, out of `custodians`; what is nobody's is kept."""
     custodians: list[CustodianWords] = []
     """Whose material it is, by path."""
     dialect: Dialect | None = None

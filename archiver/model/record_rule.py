@@ -59,10 +59,12 @@ class RecordRule:
 @lru_cache(maxsize=1024)  # a policy has a handful of sources
 def record_rule(source: Source) -> RecordRule | None:
     """Return the rule of a source of logs, None where all records are kept."""
-    if source.kind != "model_logs" or not (source.where or source.keywords):
+    if source.kind != "model_logs" or not (source.where or source.keywords or source.event_time):
         return None
     return RecordRule(
         where=tuple(sorted((column, tuple(sorted(set(values)))) for column, values in source.where)),
+        event_from=source.event_time.since if source.event_time else None,
+        event_until=source.event_time.before if source.event_time else None,
         keywords=tuple(sorted(set(source.keywords))),
         dialect=source.dialect,
     )

@@ -12,17 +12,34 @@ over by the rule `include`. The first custodian with a match is the one. Globs a
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from archiver.model.glob import Matcher, compile_glob
-from archiver.model.policy import Accept, Source
+from archiver.model.policy import Accept, Source, Window
+from archiver.proof import canonical
 
-__all__ = ["INCLUDE_RULE", "NOT_INCLUDED", "Decision", "accepted", "custodian_of", "decide"]
+__all__ = [
+    "INCLUDE_RULE",
+    "NOT_INCLUDED",
+    "UNJUDGED",
+    "Decision",
+    "accepted",
+    "custodian_of",
+    "decide",
+    "keywords_rule",
+    "reason_of",
+]
 
 INCLUDE_RULE = "include"
 NOT_INCLUDED = "no include matches"
+MODIFIED_RULE = "modified"
+UNJUDGED = "kept, it could not be judged by"
+"""Words in the `detail` of a document in which no keyword was found and which may hold more than could be read."""
+_NOT_WANTED = "the policy keeps other custodians"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -45,13 +62,50 @@ class _Compiled:
     custodians: tuple[tuple[Matcher, str], ...]
 
 
-def decide(source: Source, path: bytes) -> Decision:
-    """Say whether the item at `path` (raw bytes, relative to the location) is taken."""
+def decide(source: Source, path: bytes, modified_ns: int | None = None) -> Decision:
+    """Say whether the item at `path` (raw bytes, relative to the location) is taken.
+
+    `modified_ns` is when a file was modified last, None where that does not matter. What is nobody's is kept.
+    """
     rules = _compiled(source)
     for matches, decision in rules.exclude:
         if matches(path):
             return decision
-    return TAKEN if any(matches(path) for matches in rules.include) else PASSED_OVER
+    if not any(matches(path) for matches in rules.include):
+        return PASSED_OVER
+    name = custodian_of(source, path) if source.only_custodians else None
+    if name is not None and name not in source.only_custodians:
+        return Decision(taken=False, rule=f"custodian {name}", reason=_NOT_WANTED)
+    if source.modified is not None and modified_ns is not None and not _in(source.modified, modified_ns):
+        return Decision(taken=False, rule=MODIFIED_RULE, reason=f"not modified {source.modified}")
+    return TAKEN
+
+
+def reason_of(source: Source, rule: str) -> str:
+    """Return the reason of a rule that passes items over without looking into them; empty for any other."""
+    reasons = {one.glob: one.reason for one in source.exclude} | {INCLUDE_RULE: NOT_INCLUDED}
+    reasons |= {f"custodian {one.name}": _NOT_WANTED for one in source.custodians}
+    return ({MODIFIED_RULE: f"not modified {source.modified}"} | reasons).get(rule, "")
+
+
+def keywords_rule(source: Source) -> str | None:
+    """Return the name of the rule by which documents without a keyword are passed over, None where there is none.
+
+    Its digits are the first of the SHA-256 of the canonical list, so that another list is another rule.
+    """
+    if source.kind != "documents" or not source.keywords:
+        return None
+    words = canonical.encode(list[canonical.JSON](sorted(set(source.keywords))))
+    return f"keywords {hashlib.sha256(words).hexdigest()[:16]}"
+
+
+def _in(window: Window, moment_ns: int) -> bool:
+    since, before = _nanoseconds(window.since), _nanoseconds(window.before)
+    return (since is None or moment_ns >= since) and (before is None or moment_ns < before)
+
+
+def _nanoseconds(end: datetime | None) -> int | None:
+    return None if end is None else (end - _EPOCH) // timedelta(microseconds=1) * 1000
 
 
 def custodian_of(source: Source, path: bytes) -> str | None:

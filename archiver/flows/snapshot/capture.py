@@ -31,6 +31,7 @@ from archiver.flows.snapshot.item_lines import (
     failed_line,
     inner_line,
     journal_line,
+    passed_over_line,
     said,
     said_again,
     shared_inside,
@@ -39,6 +40,7 @@ from archiver.flows.snapshot.item_lines import (
     what_became,
 )
 from archiver.flows.snapshot.marking import Marker
+from archiver.flows.snapshot.relevance import Judged, Relevance
 from archiver.flows.snapshot.selection import Selection
 from archiver.flows.snapshot.sight import Sight
 from archiver.flows.snapshot.stream import Captured, PrefixChangedError, Stream
@@ -47,7 +49,7 @@ from archiver.model.item import Item
 from archiver.model.items import CONTENT_STATUSES, ItemLine
 from archiver.model.policy import Source
 from archiver.model.selected import is_kept_whole, selected_by
-from archiver.model.selection import INCLUDE_RULE
+from archiver.model.selection import INCLUDE_RULE, UNJUDGED
 from archiver.sources.base import Problem, ReadProblem
 from archiver.sources.decode import Damage, decode, sniff
 from archiver.sources.location import Location, Reading, same_state
@@ -115,6 +117,7 @@ class Capture:
             listener=listener,
         )
         self._selection = selection
+        self._relevance = Relevance.of(source)
 
     def file(self, sight: Sight) -> Iterator[ItemLine]:
         """Read a file and enter its line, and that of its content when it is a compressed log."""
@@ -131,7 +134,13 @@ class Capture:
                         yield from self._enter_selected(sight, lines)
                         return
                     opened.rewind()
+                judged = self._relevance.judge(sight, opened) if self._relevance is not None else Judged()
+                if judged.rule is not None:
+                    yield self._enter(sight, passed_over_line(sight, judged.rule, judged.sha256, opened.stat_now()))
+                    return
                 line = self._whole(sight, opened, table, head)
+                if judged.detail is not None and line.detail is None:
+                    line = replace(line, detail=judged.detail)
                 if self._selection is not None and line.detail is None:
                     line = replace(line, detail=self._selection.kept_whole)
                 yield self._enter(sight, line, mime.guess(sight.found.path, head) if table == "documents" else None)
@@ -149,7 +158,7 @@ class Capture:
             known,
             status=known.status if is_selected else "unchanged",
             reason=known.reason if is_selected else None,
-            detail=known.detail if is_selected or is_kept_whole(known) else None,
+            detail=known.detail if is_selected or is_kept_whole(known) or _is_unjudged(known) else None,
             basis=basis_of(sight),
             observed_at=spell(sight),
         )
@@ -169,6 +178,7 @@ class Capture:
             observed_at=spell(sight),
             basis=basis_of(sight),
             size=sight.found.size,
+            sha256=sight.known.sha256 if sight.known is not None and sight.known.detail == sight.rule else None,
         )
         return self._enter(sight, said(line, sight.found.facts))
 
@@ -402,6 +412,10 @@ class Capture:
         else:
             self._account(words)
         return line
+
+
+def _is_unjudged(line: ItemLine) -> bool:
+    return line.detail is not None and line.detail.startswith(UNJUDGED)
 
 
 def _hashed(blocks: Iterable[bytes], digest: hashlib._Hash) -> Iterator[bytes]:

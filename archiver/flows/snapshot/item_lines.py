@@ -31,6 +31,7 @@ __all__ = [
     "failed_line",
     "inner_line",
     "journal_line",
+    "passed_over_line",
     "said",
     "said_again",
     "shared_inside",
@@ -58,6 +59,23 @@ def failed_line(sight: Sight, problem: Problem) -> ItemLine:
         size=sight.found.size,
     )
     return said(line, sight.found.facts)
+
+
+def passed_over_line(sight: Sight, rule: str, sha256: str | None, facts: Facts) -> ItemLine:
+    """Return the line of a document that a rule passes over for what is in it."""
+    line = ItemLine(
+        item=sight.item,
+        kind=sight.found.kind,
+        table=None,
+        status="excluded",
+        reason="exclude",
+        detail=rule,
+        basis="read",
+        observed_at=spell(sight),
+        size=facts.size,
+        sha256=sha256,
+    )
+    return said(line, facts)
 
 
 def failed_inside(sight: Sight, item: Item, problem: Problem) -> ItemLine:

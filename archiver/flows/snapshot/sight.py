@@ -18,13 +18,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from archiver.flows.snapshot.content_rules import content_rules
 from archiver.model import instant
 from archiver.model.item import Item, escape_path
 from archiver.model.items import CONTENT_STATUSES, ItemLine
 from archiver.model.policy import Source
 from archiver.model.record_rule import RecordRule, record_rule
 from archiver.model.selected import is_kept_whole, selected_by
-from archiver.model.selection import custodian_of, decide
+from archiver.model.selection import Decision, custodian_of, decide
 from archiver.sources.base import FileFacts, Found, ObjectFacts
 from archiver.sources.location import Location
 
@@ -68,7 +69,7 @@ def sights(
     for found in location.walk():
         item = Item(source.id, escape_path(found.path), version=found.version)
         known = latest(item.text())
-        choice = decide(source, found.path)
+        choice = _choice(source, found, known, rehash=rehash)
         now = clock()
         if not choice.taken and found.kind != "directory":
             decision = "excluded"
@@ -85,6 +86,19 @@ def sights(
         decision = "read" if still and rehash else decision
         rule, reason = (choice.rule, choice.reason) if decision == "excluded" else (None, None)
         yield Sight(item, found, decision, rule, reason, custodian_of(source, found.path), known, now, still, narrows)
+
+
+def _choice(source: Source, found: Found, known: ItemLine | None, *, rehash: bool) -> Decision:
+    """Say whether an item is taken, as far as that is known before it is read: what was kept once is kept on."""
+    was_kept = known is not None and known.status in CONTENT_STATUSES
+    has_content = found.kind in ("file", "object") and found.facts is not None
+    choice = decide(source, found.path, found.facts.mtime_ns if has_content and found.facts and not was_kept else None)
+    if not choice.taken or known is None or known.status != "excluded" or rehash:
+        return choice
+    reason = content_rules(source).get(known.detail or "")
+    if reason is not None and _is_same(found, known):
+        return Decision(taken=False, rule=known.detail, reason=reason)
+    return choice
 
 
 def is_settled(line: ItemLine) -> bool:
@@ -118,6 +132,11 @@ def _is_unchanged(found: Found, known: ItemLine | None) -> bool:
         return False
     if known.status not in CONTENT_STATUSES and selected_by(known) is None:
         return False
+    return _is_same(found, known)
+
+
+def _is_same(found: Found, known: ItemLine) -> bool:
+    """Say whether an item is, as far as its system tells, as it was when it was last looked at."""
     if isinstance(found.facts, ObjectFacts):
         return _is_same_object(found.facts, known)
     if known.file is None or not isinstance(found.facts, FileFacts) or not is_settled(known):

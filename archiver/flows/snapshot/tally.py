@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from archiver.flows.snapshot.content_rules import content_rules
 from archiver.flows.snapshot.item_lines import CHANGED_UNSEEN
 from archiver.model.item import unescape_path
 from archiver.model.items import CONTENT_STATUSES, ItemLine
 from archiver.model.policy import Accept, Source
 from archiver.model.selected import SELECTED, Selected, Sum, account_of
-from archiver.model.selection import INCLUDE_RULE, NOT_INCLUDED, accepted
+from archiver.model.selection import accepted, reason_of
 from archiver.model.statement import Counts, Excluded
 from archiver.writer.journal import Line
 
@@ -69,9 +70,9 @@ class Tally:
 
     def excluded_words(self, source: Source) -> list[Excluded]:
         """Return what each rule kept out, in the words of a statement."""
-        reasons = {rule.glob: rule.reason for rule in source.exclude} | {INCLUDE_RULE: NOT_INCLUDED}
+        inside = content_rules(source)
         return [
-            Excluded(rule=rule, reason=reasons.get(rule, ""), items=items, bytes=size)
+            Excluded(rule=rule, reason=inside.get(rule) or reason_of(source, rule), items=items, bytes=size)
             for rule, (items, size) in sorted(self.rules.items())
         ]
 
