@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from other_verifiers import others_say
 from shell import Shell
 
 from archiver.errors import WorldError
@@ -310,6 +311,23 @@ def test_the_private_key_is_in_no_answer_and_the_loss_of_it_is_said_first(place,
     assert secret not in repr(answer) + said + everything(place.archive).decode("latin-1")
     place.later(hours=1)
     assert "whoever loses" not in shell("snapshot")[2]
+
+
+def test_the_doctor_looks_at_recipients_and_at_the_place_that_seals(shell):
+    def look():
+        return {one["code"]: (one["state"], one["found"]) for one in shell("doctor")[1]["items"]}
+
+    found = look()
+    assert [found[code][0] for code in ("recipient", "sealing-store", "sealed-objects")] == ["ok", "ok", "ok"]
+    next((shell.place.root / "safe" / "sealed").iterdir()).unlink()
+    (shell.place.root / "keeper.pub").write_text("something\n")
+    found = look()
+    assert [found[code][0] for code in ("recipient", "sealed-objects")] == ["failed", "failed"]
+    assert shell("doctor")[0] == 5
+
+
+def test_verifiers_that_share_no_line_with_this_one_agree(shell, tmp_path):
+    assert others_say(shell.place.archive, shell.place.trust) == [(set(), 0), (set(), 0)]
 
 
 def test_openssl_makes_a_key_with_a_passphrase_that_opens(place, capsys, tmp_path, monkeypatch):

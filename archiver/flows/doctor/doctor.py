@@ -29,6 +29,7 @@ from archiver.flows.doctor.items import Item, State, counts_of, exit_of, verdict
 from archiver.flows.doctor.keys import key_items
 from archiver.flows.doctor.local import folder_items, local_items
 from archiver.flows.doctor.probe import Signed, power_results, probe_items, sign_probe
+from archiver.flows.doctor.quarantine import quarantine_items
 from archiver.flows.doctor.sources import source_items
 from archiver.flows.doctor.timestamps import timestamp_items
 from archiver.flows.doctor.witnesses import witness_items
@@ -76,6 +77,7 @@ def doctor(
     found = [_Doctor(policy, clock, random, environ, listener, spec=spec).look(probed=probed) for spec in specs]
     once = set(found[0].items)  # what is about this machine is said once
     items = (*found[0].items, *(item for one in found[1:] for item in one.items if item not in once))
+    items = (*items, *(item for item in quarantine_items(policy, clock) if item not in once))
     able = next((one.capabilities for one in found if one.capabilities), None)
     signed = next((one.signed for one in found if one.signed), None)
     return Doctored(items, counts_of(items), verdict_of(items), exit_of(items), able, signed)
