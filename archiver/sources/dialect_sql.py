@@ -1,7 +1,7 @@
 r"""A dialect as one DuckDB query over a block of log records.
 
 The query reads `block(n, raw)`, `raw` being the record as text or null, and gives a row per record: `n`, `keys` (the
-member names of every object on the way to a mapped path, as JSON), `plain` and those derived columns that can have a
+member names of every object on the way to a mapped path), `plain` and those derived columns that can have a
 value. It looks only at the names it is told of, as most of a dialect's paths are in no record of a log. Where `plain`
 is true the columns are the reference's, provided that the record is strict JSON, repeats none of `keys` and has none
 that the query was not told of; the caller looks at all three. Where it is not, the columns mean nothing.
@@ -22,7 +22,7 @@ from archiver.model.event_time import UNITS
 from archiver.model.json_path import Every, Path, Step
 from archiver.model.strict_json import MAX_NESTING
 
-__all__ = ["Names", "compile_names_query", "compile_query", "live_paths", "names_of", "parents"]
+__all__ = ["Names", "compile_names_query", "compile_query", "names_of", "objects_of"]
 
 Names = frozenset[tuple[str, str]]
 """Names that were seen, each with the object it is in, as DuckDB spells the path."""
@@ -43,10 +43,13 @@ _RFC3339: Final = (
 )
 
 
-def parents(paths: Sequence[Path]) -> list[str]:
-    """Return every object on the way to one of the paths, as DuckDB spells it; the whole record first."""
-    steps = [(), *(parent for path in paths for parent in path.parents())]
-    return list(dict.fromkeys(_duck_path(parent) for parent in steps))
+def objects_of(dialect: Dialect, names: Names | None = None) -> list[str]:
+    """Return every object on the way to a mapped path, as DuckDB spells it; the whole record first.
+
+    With `names` only those that a record with these names can have: a name that nobody knows yet is in one of them.
+    """
+    steps = [(), *(parent for path in dialect.paths() for parent in path.parents())]
+    return list(dict.fromkeys(_duck_path(one) for one in steps if names is None or _names_to(one) <= names))
 
 
 def names_of(paths: Sequence[Path]) -> Names:
@@ -54,10 +57,12 @@ def names_of(paths: Sequence[Path]) -> Names:
 
     Behind `[*]` any member of the array may have the name, and only the first is looked at.
     """
-    steps = [path.steps[: path.steps.index(Every.MEMBER)] if path.has_every else path.steps for path in paths]
-    return frozenset(
-        (_duck_path(one[:i]), step) for one in steps for i, step in enumerate(one) if isinstance(step, str)
-    )
+    return frozenset(name for path in paths for name in _names_to(path.steps))
+
+
+def _names_to(steps: Sequence[Step]) -> Names:
+    sure = steps[: list(steps).index(Every.MEMBER)] if Every.MEMBER in steps else steps
+    return frozenset((_duck_path(sure[:i]), step) for i, step in enumerate(sure) if isinstance(step, str))
 
 
 def live_paths(dialect: Dialect, names: Names) -> list[Path]:
@@ -67,13 +72,16 @@ def live_paths(dialect: Dialect, names: Names) -> list[Path]:
 
 def compile_names_query(dialect: Dialect) -> str:
     """Return the query that finds the names: `keys`, once for every shape of record, over all paths of the dialect."""
-    keys = f"json_keys(TRY_CAST(raw AS JSON), {_list(parents(dialect.paths()))})"
-    return f"SELECT DISTINCT to_json({keys}) AS keys FROM block"  # noqa: S608 - all quoted
+    keys = f"json_keys(TRY_CAST(raw AS JSON), {_list(objects_of(dialect))})"
+    return f"SELECT DISTINCT {keys} AS keys FROM block"  # noqa: S608 - all quoted
 
 
-def compile_query(dialect: Dialect, names: Names) -> str:
-    """Return the query of a dialect over records that have these names and no others."""
-    return _Compiler(dialect, live_paths(dialect, names)).query()
+def compile_query(dialect: Dialect, names: Names, *, well_formed: bool = False) -> str:
+    """Return the query of a dialect over records that have these names and no others.
+
+    With `well_formed` it saves one of three parses, and fails where a record is no JSON.
+    """
+    return _Compiler(dialect, names, well_formed=well_formed).query()
 
 
 def _quote(text: str) -> str:
@@ -183,8 +191,11 @@ _KINDS: Final = {
 class _Compiler:
     """Nested selects: t* are the texts at the paths, c_* what each column chose, e_time; then values and verdict."""
 
-    def __init__(self, dialect: Dialect, live: Sequence[Path]) -> None:
+    def __init__(self, dialect: Dialect, names: Names, *, well_formed: bool) -> None:
+        live = live_paths(dialect, names)
         self.dialect = dialect
+        self.objects = objects_of(dialect, names)
+        self.record = "raw" if well_formed else "TRY_CAST(raw AS JSON)"
         self.paths = live
         self.chosen: dict[str, str] = {}
         self.read: dict[str, str] = {}
@@ -220,10 +231,10 @@ class _Compiler:
         texts = "".join(f", nullif(v[{i + 1}], 'null') AS t{i}" for i in range(len(self.paths)))
         seconds = "".join(f", v[{len(self.paths) + i + 1}] AS s{i}" for i in range(len(many)))
         extract = f"CAST(json_extract(j, {_list([_duck_path(one) for one in steps] or ['$.x'])}) AS VARCHAR[])"
-        keys = f"to_json(json_keys(j, {_list(parents(self.paths))}))"
+        keys = f"json_keys(j, {_list(self.objects)})"
         brackets = "strlen(raw) - strlen(replace(replace(raw, '{', ''), '[', ''))"
         parsed = "j IS NOT NULL AND starts_with(raw, '{')"
-        record = "SELECT n, raw, TRY_CAST(raw AS JSON) AS j FROM block"
+        record = f"SELECT n, raw, {self.record} AS j FROM block"  # noqa: S608 - all quoted
         read = f"{extract} AS v, {keys} AS keys, {parsed} AS parsed, {brackets} AS brackets"
         for array in self.counts:  # at most one, where a query is asked at all
             read += (

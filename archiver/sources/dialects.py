@@ -11,7 +11,6 @@ threads. A block is handed over in slices, because the parser keeps 2,048 record
 
 from __future__ import annotations
 
-import json
 import re
 from bisect import bisect_right
 from decimal import Decimal
@@ -28,12 +27,11 @@ from archiver.model.dialect_reference import Derived, derive
 from archiver.model.line_pattern import as_json, read_lines
 from archiver.model.strict_json import MAX_RECORD
 from archiver.model.tables import schema_of
-from archiver.sources.dialect_sql import Names, compile_names_query, compile_query, live_paths, names_of, parents
+from archiver.sources.dialect_sql import Names, compile_names_query, compile_query, names_of, objects_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from archiver.model.json_path import Path
 
 __all__ = ["DERIVED_SCHEMA", "Engine", "project", "schema_for", "shared_engine", "slices"]
 
@@ -66,6 +64,11 @@ def schema_for(dialect: Dialect) -> pa.Schema:
     return schema.append(_INNER) if dialect.is_carrier else schema
 
 
+_NAME: Final = "\x00"
+_OBJECT: Final = "\x01"
+_NO_OBJECT: Final = "\x02"
+
+
 class Engine:
     """One DuckDB connection that computes derived columns; close it, or use it in a `with` statement."""
 
@@ -79,7 +82,8 @@ class Engine:
         self._connection.execute("SET enable_external_access = false")
         self._connection.execute("SET lock_configuration = true")
         self._names: dict[Dialect, Names] = {}
-        self._queries: dict[tuple[Dialect, Names], duckdb.DuckDBPyRelation] = {}
+        self._queries: dict[tuple[Dialect, Names, bool], duckdb.DuckDBPyRelation] = {}
+        self._malformed: set[Dialect] = set()
         self._asked = 0
 
     def __enter__(self) -> Self:
@@ -141,24 +145,36 @@ class Engine:
         names = self._names.get(dialect) or self._learn(dialect)
         answer = self._run(dialect, names)
         shapes = _shapes(answer["keys"])
-        if not _names_in(shapes.dictionary, live_paths(dialect, names)) & _mapped(dialect) <= names:
-            answer = self._run(dialect, self._learn(dialect))
+        if not _names_in(shapes, objects_of(dialect, names)) & _mapped(dialect) <= names:
+            names = self._learn(dialect)
+            answer = self._run(dialect, names)
             shapes = _shapes(answer["keys"])
         self._connection.unregister("block")
         if not answer["n"].combine_chunks().equals(numbers):
             raise RuntimeError("duckdb answered other rows than it was asked, or in another order")
-        return answer, _has_single_names(shapes)
+        return answer, _has_single_names(shapes, len(objects_of(dialect, names)))
 
     def _run(self, dialect: Dialect, names: Names) -> pa.Table:
-        """Run the query over the block; it is planned anew by DuckDB, but parsed once."""
-        if (dialect, names) not in self._queries:
-            self._queries[dialect, names] = self._connection.sql(compile_query(dialect, names))
-        return self._queries[dialect, names].to_arrow_table()
+        """Run the query over the block; it is planned anew by DuckDB, but parsed once.
+
+        Until a record of the dialect turns out to be malformed all are taken to be JSON, which is a good deal faster.
+        """
+        well_formed = dialect not in self._malformed
+        words = (dialect, names, well_formed)
+        if words not in self._queries:
+            self._queries[words] = self._connection.sql(compile_query(dialect, names, well_formed=well_formed))
+        try:
+            return self._queries[words].to_arrow_table()
+        except (duckdb.InvalidInputException, UnicodeDecodeError):  # its message may cut a character in two
+            if not well_formed:
+                raise
+        self._malformed.add(dialect)
+        return self._run(dialect, names)
 
     def _learn(self, dialect: Dialect) -> Names:
         """Look which names of the dialect the records have, and keep them for the records that follow."""
         shapes = self._connection.sql(compile_names_query(dialect)).to_arrow_table()["keys"]
-        found = _names_in(shapes, dialect.paths()) & _mapped(dialect)
+        found = _names_in(_shapes(shapes), objects_of(dialect)) & _mapped(dialect)
         self._names[dialect] = self._names.get(dialect, frozenset()) | found
         return self._names[dialect]
 
@@ -218,28 +234,42 @@ def _mapped(dialect: Dialect) -> Names:
 
 
 def _shapes(keys: pa.ChunkedArray) -> pa.DictionaryArray:
-    """Tell lists of names apart: a log has few shapes of records, and each is looked at once."""
-    return keys.cast(pa.string()).combine_chunks().dictionary_encode()
+    """Tell lists of names apart: a log has few shapes of records, and each is looked at once.
+
+    A shape is the names of each object behind each other. A name that has a separator in it makes pieces of itself,
+    never fewer of others: repeated names stay repeated, and an object too many is noticed.
+    """
+    rows = keys.combine_chunks()
+    joined = pc.fill_null(pc.binary_join(rows.flatten(), _NAME), _NO_OBJECT)
+    ends = pc.cumulative_sum(pc.fill_null(pc.list_value_length(rows), 0))
+    offsets = pa.concat_arrays([pa.array([0], ends.type), ends])
+    shapes = pc.binary_join(pa.ListArray.from_arrays(offsets, joined), _OBJECT)
+    return pc.if_else(rows.is_valid(), shapes, pa.scalar(None, shapes.type)).dictionary_encode()
 
 
-def _names_in(shapes: pa.Array, paths: Sequence[Path]) -> Names:
-    objects = parents(paths)
+def _objects(shape: str) -> list[list[str]]:
+    """Return the names of each object of a shape, none of an object that is not there."""
+    return [[] if names == _NO_OBJECT else names.split(_NAME) for names in shape.split(_OBJECT)]
+
+
+def _names_in(shapes: pa.DictionaryArray, objects: Sequence[str]) -> Names:
+    found = [_objects(shape) for shape in shapes.dictionary.to_pylist()]
     return frozenset(
         (place, name)
-        for shape in shapes.to_pylist()
-        if shape is not None
-        for place, names in zip(objects, json.loads(shape), strict=True)
-        for name in names or ()
+        for names_of_each in found
+        if len(names_of_each) == len(objects)
+        for place, names in zip(objects, names_of_each, strict=True)
+        for name in names
     )
 
 
-def _has_single_names(shapes: pa.DictionaryArray) -> pa.BooleanArray:
-    single = pa.array([_is_single(shape) for shape in shapes.dictionary.to_pylist()], pa.bool_())
+def _has_single_names(shapes: pa.DictionaryArray, objects: int) -> pa.BooleanArray:
+    single = pa.array([_is_single(_objects(shape), objects) for shape in shapes.dictionary.to_pylist()], pa.bool_())
     return pc.fill_null(single.take(shapes.indices), fill_value=False)
 
 
-def _is_single(shape: str) -> bool:
-    return all(names is None or len(set(names)) == len(names) for names in json.loads(shape))
+def _is_single(names_of_each: list[list[str]], objects: int) -> bool:
+    return len(names_of_each) == objects and all(len(set(names)) == len(names) for names in names_of_each)
 
 
 def _filled(dialect: Dialect, answer: pa.Table) -> pa.Table:

@@ -397,6 +397,46 @@ def test_an_engine_that_knows_some_names_learns_others():
                 assert_same(fresh, dialect, [row, b'{"status":200}\n'])
 
 
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.lists(
+        st.lists(st.tuples(st.text("\0\1\2a", max_size=3) | st.sampled_from(["status", "error"]), st.booleans())),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_names_of_control_characters_hide_no_repetition(engine, records):
+    def member(name, deep):
+        spelt = json.dumps(name)
+        return f'{spelt}:{{{spelt}:1,"type":"x"}}' if deep else f"{spelt}:0"
+
+    rows = ["{" + ",".join(member(*one) for one in record) + "}\n" for record in records]
+    assert_same(engine, DIALECTS["openai.chat"], [row.encode() for row in rows])
+
+
+def test_a_name_that_comes_to_be_an_object_is_looked_into():
+    with Engine(few=0) as fresh:
+        for row in (b'{"error":"x"}\n', b'{"error":{"type":"y"}}\n', b'{"response":{"usage":7}}\n'):
+            assert_same(fresh, DIALECTS["openai.chat"], [row])
+        assert_same(fresh, DIALECTS["openai.chat"], [b'{"response":{"usage":{"prompt_tokens":7}}}\n'])
+
+
+def test_one_malformed_record_among_others_costs_no_answer():
+    rows = [json.dumps(CHAT | {"request_id": number}).encode() + b"\n" for number in range(200)]
+    with Engine(few=0) as fresh:
+        for place in (0, 100, 199):
+            assert_same(fresh, DIALECTS["openai.chat"], [*rows[:place], b"{no json\n", *rows[place:]])
+            assert_same(fresh, DIALECTS["openai.chat"], rows)
+
+
+@pytest.mark.parametrize("letters", range(0, 160, 7))
+def test_a_malformed_record_of_any_letters_costs_no_answer(letters):
+    broken = '{"a":1.,"b":"' + "x" * letters + "\N{SLIGHTLY SMILING FACE}" * 20 + '"}\n'
+    rows = [json.dumps(CHAT).encode() + b"\n", broken.encode()]
+    with Engine(few=0) as fresh:
+        assert_same(fresh, DIALECTS["openai.chat"], rows)
+
+
 def test_a_name_that_only_a_later_member_of_an_array_has_is_not_overlooked():
     with Engine(few=0) as fresh:
         assert_same(fresh, DIALECTS["openai.chat"], [b'{"choices":[{},{"finish_reason":"stop"}]}\n'])
