@@ -23,7 +23,11 @@ __all__ = ["command"]
 
 
 @click.command("plan")
-@click.option("--explain", metavar="SOURCE/PATH", help="Say why this one item is in or out.")
+@click.option(
+    "--explain",
+    metavar="SOURCE/PATH",
+    help="Say why this item is in or out; a rule may have to read it.",
+)
 @with_policy
 @click.pass_obj
 def command(run: Run, explain: str | None) -> Answer:

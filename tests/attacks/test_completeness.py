@@ -10,6 +10,7 @@ from world import EMPTY, FIRST, SECOND, World
 
 from archiver.model import layout
 from archiver.model.finding import CODES
+from archiver.proof import canonical
 
 attacks = Attacks()
 
@@ -38,6 +39,33 @@ def bytes_that_are_not_there(world):
     """a snapshot states other bytes than its lines have"""
     world = World(snapshot=lambda words: {**words, "sources": [{**one, "bytes": 1} for one in words["sources"]]})
     return {"world": world}
+
+
+SELECTED = {
+    "select": "0123456789abcdef", "items": 1, "records": 2, "bytes": 4, "kept": {"records": 1, "bytes": 2},
+    "unjudged": [], "passed_over": [{"rule": "keywords", "reason": "no pattern found", "records": 1, "bytes": 2}],
+}  # fmt: skip
+
+
+@attacks("snapshot-counts")
+def selection_that_no_log_accounts_for(world):
+    """a snapshot states that records were passed over, and no line of a log says so"""
+
+    def claimed(words):
+        return {**words, "sources": [{**one, "selected": [SELECTED]} for one in words["sources"]]}
+
+    return {"world": World(snapshot=claimed)}
+
+
+def miscounted(words):
+    account = {name: value for name, value in SELECTED.items() if name != "items"} | {"records": 3}
+    selected = {"status": "recorded", "reason": "selected", "detail": canonical.encode(account).decode()}
+    return {**words, **selected} if words["item"]["path"] == "~$x" else words
+
+
+@attacks("item-malformed", line=miscounted)
+def account_that_does_not_add_up(world):
+    """the account of a log has fewer records than were kept and passed over"""
 
 
 @attacks("snapshot-counts", snapshot=lambda words: {**words, "batches": {"items": 1}})

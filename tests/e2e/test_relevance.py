@@ -12,6 +12,7 @@ from other_verifiers import others_say
 
 from archiver.catalog.catalog import Catalog
 from archiver.errors import UsageError
+from archiver.flows.snapshot.plan import explain
 from archiver.flows.state import StateFolder
 from archiver.model.selection import UNJUDGED, keywords_rule
 
@@ -194,3 +195,17 @@ def test_an_event_outside_the_window_is_passed_over(organisation, whole):
     assert [(one.rule, one.records) for one in account.passed_over] == [("event_time", 2)]
     assert [(one.reason, one.records) for one in account.unjudged] == [("no-event-time", 1)]
     whole(organisation)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("not.txt", "passed over by the rule 'keywords"),
+        ("found.txt", "no rule that looks into it passes it over"),
+        ("picture.png", "could not be judged"),
+    ],
+)
+def test_explain_reads_a_document_and_says_which_rule_decides(organisation, name, words):
+    (organisation.papers / name).write_bytes(DOCUMENTS[name])
+    selecting(organisation, KEYWORDS)
+    assert words in explain(organisation.policy, f"papers/{name}", clock=organisation.clock).why

@@ -17,6 +17,7 @@ from archiver.errors import UsageError
 from archiver.events import silent
 from archiver.flows.reading import open_reading
 from archiver.flows.restore.restore import restore
+from archiver.flows.snapshot.plan import explain
 from archiver.flows.state import StateFolder
 from archiver.model.record_rule import record_rule
 from archiver.model.selected import account_of
@@ -311,3 +312,15 @@ def test_bytes_that_change_under_the_same_times_are_seen_in_a_selected_log(organ
     done = organisation.take(rehash=True)
     assert lines(organisation)["a.jsonl", "select"].reason == "changed-unseen"
     assert any("bytes changed" in reason for reason in done.reasons)
+
+
+def test_explain_reads_a_log_and_says_what_the_rule_would_keep(organisation):
+    (organisation.logs / "a.jsonl").write_bytes(GROK + OTHER + BROKEN)
+    (organisation.logs / "b.gz").write_bytes(gzip.compress(GROK)[:-3])
+    selecting(organisation, WHERE)
+    why = explain(organisation.policy, "logs/a.jsonl", clock=organisation.clock).why
+    assert "2 of 3 records kept" in why
+    assert "passed over: 1 by where gen_ai_request_model (another value)" in why
+    assert "kept because they could not be judged: 1 parse-failed" in why
+    assert "kept whole" in explain(organisation.policy, "logs/b.gz", clock=organisation.clock).why
+    assert not organisation.archive.exists()

@@ -1,7 +1,8 @@
 """What a snapshot would take and pass over, and why, without writing anything anywhere.
 
 The plan reads the policy, the sources' names and the local catalog. It says how much would be locked, where and until
-when, what changed in the policy since the last signed one, and, for one item, which rule decides.
+when, what changed in the policy since the last signed one, and, for one item, which rule decides; that one is read
+where a rule looks into it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from archiver.events import Listener
 from archiver.flows.hold import in_force
 from archiver.flows.session import destination_store
 from archiver.flows.snapshot import received
+from archiver.flows.snapshot.explain import look_inside
 from archiver.flows.snapshot.marking import marking_of, marks_in_sight
 from archiver.flows.snapshot.sight import Sight, sights
 from archiver.flows.snapshot.survey import Survey, survey
@@ -105,7 +107,9 @@ def explain(policy: Policy, name: str, *, clock: Callable[[], datetime]) -> Expl
         for sight in sights(source, location(source), catalog.latest, clock):
             if sight.item.path == path:
                 marks = marks_in_sight(marking, sight) if sight.decision in ("read", "unchanged") else ()
-                return Explained(identity, path, sight.decision, _why(sight), sight.custodian, marks)
+                inside = look_inside(source, sight)
+                why = _why(sight) if inside is None else f"{_why(sight)}; {inside}"
+                return Explained(identity, path, sight.decision, why, sight.custodian, marks)
     finally:
         catalog.close()
     raise UsageError(
