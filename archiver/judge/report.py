@@ -269,6 +269,8 @@ def _not_proven(report: Report) -> Iterator[str]:
         yield f"that everybody is shown this log beyond its first {_count(seen, 'entries')}, which a witness has seen"
     if report.earliest_lock is not None and not report.locks_enforced:
         yield "that nobody could have changed this copy: a folder shows changes, it does not prevent them"
+    if any(one.code == "record-sealed" for one in report.findings):
+        yield "that what is withheld can be opened: only the holder of a recipient's key can look"
     if report.trust_is_own:
         yield "who made this archive: the trust file was the operator's own, not one you were given"
 
