@@ -137,6 +137,8 @@ def _source(policy: Policy, one: SourceSurvey) -> list[str]:
     lines = [head, *indented(columns(rows or [("0", "", "nothing is there")], right=(0, 1))), *rules]
     if one.marked:
         lines.append(f"  marked, by name or by what was kept before: {counts_of(one.marked)}")
+    if source.query is not None:
+        lines.append("  how much a query gives is known when it has been put")
     if one.narrowed:
         lines.append(f"  kept before and now passed over: {count(one.narrowed_items, 'item')}: {listed(one.narrowed)}")
     return lines

@@ -388,7 +388,7 @@ def _policy(words: PolicyWords, places: policy_places.Places, path: Path, text: 
                 region=source.region,
                 profile=source.profile,
                 received=places.state / "received" / source.id if source.location == PIPE else None,
-                query=query_of(source, path.parent, places.state),
+                query=query_of(source, path.parent, places.state, words.limits.confirm_above_bytes),
             )
             for number, source in enumerate(words.sources)
         ),

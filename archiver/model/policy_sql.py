@@ -30,13 +30,15 @@ _DATABASE: Final = re.compile(r"(postgresql|postgres|sqlite)://")
 class Query:
     """What a database is asked; `location` as written, `file` that of SQLite, `password` a place, never a password.
 
-    `scratch` is the folder in which a result lies while it is read.
+    `scratch` is the folder in which a result lies while it is read, and `most` how many bytes it may have there: nobody
+    knows before it is there, so nobody was asked.
     """
 
     system: Literal["postgresql", "sqlite"]
     text: str
     location: str
     scratch: Path
+    most: int
     file: Path | None = None
     password: str | None = None
 
@@ -72,7 +74,7 @@ def faults(words: SourceWords) -> Iterator[tuple[str, str, str]]:
         yield "include", "the result of a query has no names to choose by", '["**"], and choose in the query'
 
 
-def query_of(words: SourceWords, base: Path, state: Path) -> Query | None:
+def query_of(words: SourceWords, base: Path, state: Path, most: int) -> Query | None:
     """Return what a source asks, None for one that is no query."""
     if words.query is None or not is_database(words.location):
         return None
@@ -82,5 +84,5 @@ def query_of(words: SourceWords, base: Path, state: Path) -> Query | None:
     scratch = state / "received" / words.id
     if words.location.startswith("sqlite://"):
         file = base / words.location.removeprefix("sqlite://")
-        return Query("sqlite", words.query, words.location, scratch, file, password)
-    return Query("postgresql", words.query, words.location, scratch, None, password)
+        return Query("sqlite", words.query, words.location, scratch, most, file, password)
+    return Query("postgresql", words.query, words.location, scratch, most, None, password)

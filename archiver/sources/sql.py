@@ -119,6 +119,7 @@ class QueryLocation:
             for batch in cursor.fetch_record_batch():
                 fields = [field.to_pylist() for field in batch.slice(skip).columns]
                 file.write(encode(names, (self._engine.values(columns, row) for row in zip(*fields, strict=True))))
+                self._bound(file.tell())
                 count += batch.num_rows - skip
                 skip = 0
             file.flush()
@@ -127,6 +128,12 @@ class QueryLocation:
         except UnicodeDecodeError as problem:
             raise ReadProblem(Problem("unreadable", f"row {count} or later: text that is not UTF-8")) from problem
         return count
+
+    def _bound(self, size: int) -> None:
+        """Refuse a result beyond what a person would have been asked about, had it been known before."""
+        if size > self._query.most:
+            text = f"the query's result: expected at most {self._query.most} bytes, found more"
+            raise ReadProblem(Problem("too-large", f"{text}; ask for less, or raise limits.confirm_above_bytes"))
 
     def _columns(self, cursor: Cursor) -> list[Column]:
         columns = self._engine.columns(cursor, self._query.text)

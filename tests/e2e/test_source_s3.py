@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,25 @@ def test_every_version_and_delete_marker_is_kept_and_comes_back(place, verified,
         "logs/chat.jsonl": LOG,
         "logs/chat.jsonl.gz": (target / "logs" / "chat.jsonl.gz").read_bytes(),
         f"logs.decoded/chat.jsonl.gz!@{zipped}!gzip": LOG + b"one more\n",
+    }
+
+
+def test_a_container_in_a_bucket_is_taken_apart_version_by_version(place, verified, tmp_path):
+    text = (place.root / "retention_policy.yaml").read_text(encoding="utf-8")
+    place.write_policy(lambda _: text.replace("kind: documents", "kind: documents\n    unpack: [zip]"))
+    versions = []
+    for content in (b"first", b"second"):
+        with zipfile.ZipFile(tmp_path / "export.zip", "w") as file:
+            file.writestr("a/b.txt", content)
+        versions.append(place.put("papers/export.zip", (tmp_path / "export.zip").read_bytes()))
+    place.put("logs/chat.jsonl", LOG)
+    assert place.take().exit == 0
+    verified(place)
+    bring_back(place, tmp_path / "back", source="papers", decoded=True)
+    decoded = tree(tmp_path / "back" / "papers.decoded")
+    assert decoded == {
+        f"export.zip!@{versions[0]}!/zip:0:a%2Fb.txt": b"first",
+        f"export.zip!@{versions[1]}!/zip:0:a%2Fb.txt": b"second",
     }
 
 

@@ -163,6 +163,18 @@ def test_sqlite_no_value_is_bent(place, verified, tmp_path):
     verified(place)
 
 
+def test_a_result_beyond_what_a_person_would_be_asked_about_is_not_kept(place):
+    with sqlite3.connect(place.root / "chats.db") as database:
+        numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 9000)"
+        database.execute(f"CREATE TABLE chats AS {numbers} SELECT i, 'text of a chat' AS body FROM n")
+    database.close()
+    use(place, "sqlite://chats.db", "SELECT * FROM chats ORDER BY i")
+    text = (place.root / "retention_policy.yaml").read_text(encoding="utf-8")
+    place.write_policy(lambda _: text.replace("confirm_above_bytes: 100GiB", "confirm_above_bytes: 100KiB"))
+    done = place.take()
+    assert (done.exit, line_of(place).status, line_of(place).reason) == (3, "failed", "too-large")
+
+
 def test_sqlite_is_only_read(place):
     use(place, "sqlite://missing.db", "SELECT 1 AS one")
     done = place.take()

@@ -48,7 +48,7 @@ def keep(
         raise UsageError(
             "no-such-pipe",
             f'--stdin {identity}: expected a source whose location is "-", found {pipes or "none"}',
-            hint=f'write a source {{id: {identity}, kind: model_logs, location: "-", include: ["**"], ...}}',
+            hint=f"name one of {pipes}" if pipes else 'write a source with `location: "-"` and `include: ["**"]`',
         )
     name = f"{clock().astimezone(UTC):%Y%m%dT%H%M%SZ}-{random(3).hex()}"
     return receive(source.received, descriptor, name, clock)
