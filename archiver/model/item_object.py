@@ -1,4 +1,4 @@
-"""The member `object` of a line of `items`: what a system that is no file system said of an item (FORMAT.md, 8.1).
+"""The member `object` of a line of `items`: what a system that is no file system said of an item (FORMAT.md, 8.2).
 
 The member `store` tells the form. A known form has exactly its members; a store that a reader does not know may say
 what it likes, as nothing is decided by it.

@@ -4,7 +4,7 @@ The laws:
 
 1. One transaction, read only, of one state of the database: in it columns, plan, snapshot and rows are asked for.
 2. Every value is asked for as the text that the server itself would print for it, never in a type of this side, so none
-   is rounded, cut or made to fit. What that text is, FORMAT.md says (8.1).
+   is rounded, cut or made to fit. What that text is, FORMAT.md says (8.2).
 3. The order of rows is that of the query. Without ORDER BY it is the server's own choice, and may differ next time.
 4. The result goes to a file on the disk and is read from there. Memory is one batch of the driver.
 5. A password comes from the environment or a file, and goes to the server alone: it is taken out of every message.
