@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -121,7 +122,7 @@ class Catalog(ItemIndex):
 
     def log_size(self) -> int:
         """Return the number of entries known."""
-        return int(self._one("SELECT count(*) FROM entries"))
+        return int(self._one("SELECT ifnull(max(position), -1) + 1 FROM entries"))
 
     def frontier(self) -> merkle.Frontier:
         """Return the tree over the known entries."""
@@ -266,14 +267,12 @@ class Catalog(ItemIndex):
     # Statements
 
     def counts_by_status(self) -> dict[str, int]:
-        """Count the items of the newest finished snapshot by status, as its statement does: without what is inside."""
+        """Return how many items of the newest finished snapshot have each status, as its statement says."""
         newest = self.last_snapshot()
-        found = self._db.execute(
-            "SELECT status, count(*) FROM latest WHERE snapshot = ? AND json_extract(item, '$.members') IS NULL"
-            " GROUP BY status",
-            [newest and newest.id],
-        )
-        return dict(found.fetchall())
+        found: Counter[str] = Counter()
+        for source in newest.sources if newest else ():
+            found.update({name: count for name, count in source.counts.model_dump().items() if name != "seen"})
+        return {name: count for name, count in sorted(found.items()) if count}
 
     def archive(self) -> ArchivePredicate | None:
         """Return the archive's own statement."""

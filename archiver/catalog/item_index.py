@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 
+from archiver.model.item import Item
 from archiver.model.items import ItemLine
 
 __all__ = ["ItemIndex"]
@@ -38,12 +39,15 @@ class ItemIndex:
     def latest(self, item_text: str) -> ItemLine | None:
         """Return what was last said of an item."""
         row = self._db.execute("SELECT line FROM latest WHERE item = ?", [item_text]).fetchone()
-        return ItemLine.parse(bytes(row[0])) if row else None
+        return ItemLine.own(row[0]) if row else None
 
     def latest_inside(self, source: str, path: str) -> list[ItemLine]:
         """Return what was last said of everything found inside an item, itself left out."""
-        found = self._db.execute("SELECT line FROM latest WHERE source = ? AND path = ? ORDER BY item", [source, path])
-        return [line for (data,) in found if (line := ItemLine.parse(bytes(data))).item.members]
+        itself = Item(source, path).text()
+        found = self._db.execute(
+            "SELECT line FROM latest WHERE source = ? AND path = ? AND item != ? ORDER BY item", [source, path, itself]
+        )
+        return [line for (data,) in found if (line := ItemLine.own(data)).item.members]
 
     def latest_below(self, source: str, beginning: str, most: int) -> list[ItemLine]:
         """Return what was last said of items whose path begins so, the largest first, at most so many."""
@@ -52,7 +56,7 @@ class ItemIndex:
             " ORDER BY size DESC LIMIT ?",
             [source, beginning, beginning + "\U0010ffff", most],
         )
-        return [ItemLine.parse(bytes(data)) for (data,) in found]
+        return [ItemLine.own(data) for (data,) in found]
 
     def has_size(self, table: str, size: int) -> bool:
         """Say whether any item of a table was last seen with so many bytes."""
@@ -62,7 +66,7 @@ class ItemIndex:
     def with_content(self, table: str, size: int, sha256: str) -> list[ItemLine]:
         """Return items of a table that were last seen with these bytes."""
         query = "SELECT line FROM latest WHERE tbl = ? AND size = ? AND sha256 = ? ORDER BY item LIMIT 16"
-        return [ItemLine.parse(bytes(data)) for (data,) in self._db.execute(query, [table, size, sha256])]
+        return [ItemLine.own(data) for (data,) in self._db.execute(query, [table, size, sha256])]
 
     def present(self, source: str) -> Iterator[ItemLine]:
         """Yield everything that was last seen in a source and not said to be absent, in the order of item texts."""
@@ -70,7 +74,14 @@ class ItemIndex:
             "SELECT line FROM latest WHERE source = ? AND status != 'absent' ORDER BY path, item", [source]
         )
         for (data,) in found:
-            yield ItemLine.parse(bytes(data))
+            yield ItemLine.own(data)
+
+    def texts_present(self, source: str) -> Iterator[str]:
+        """Yield the item texts of `present`, in the same order."""
+        found = self._db.execute(
+            "SELECT item FROM latest WHERE source = ? AND status != 'absent' ORDER BY path, item", [source]
+        )
+        return (text for (text,) in found)
 
     def counts_by_mark(self) -> dict[str, int]:
         """Return how many items, inner ones too, carry each mark as they were last seen; what is gone counts not."""
@@ -82,9 +93,10 @@ class ItemIndex:
 
     def lines_of(self, snapshot: str, status: str | None = None) -> Iterator[ItemLine]:
         """Yield the items that a snapshot was the last to speak of."""
-        query = "SELECT line FROM latest WHERE snapshot = ? AND (? IS NULL OR status = ?) ORDER BY source, path, item"
-        for (data,) in self._db.execute(query, [snapshot, status, status]):
-            yield ItemLine.parse(bytes(data))
+        wanted, words = ("", [snapshot]) if status is None else (" AND status = ?", [snapshot, status])
+        query = f"SELECT line FROM latest WHERE snapshot = ?{wanted} ORDER BY source, path, item"  # noqa: S608 - two constants
+        for (data,) in self._db.execute(query, words):
+            yield ItemLine.own(data)
 
 
 def _content(line: ItemLine) -> tuple[str | None, int | None, str | None]:

@@ -90,7 +90,7 @@ def wanted_by_others(session: Session) -> set[str]:
 def _put(session: Session, vault: Vault, batch: JournaledBatch, matters: tuple[str, ...] | None) -> Receipt:
     wanted = session.lock_for(matters, store=vault.store)
     spool = session.state.spool / batch.spool
-    receipt = place(vault.store, batch.key, spool, lock=wanted, strangers=session.strangers.append)
+    receipt = place(vault.store, batch.key, spool, lock=wanted, strangers=session.strangers.append, sha256=batch.sha256)
     check_receipt(receipt, wanted)
     return receipt
 

@@ -72,7 +72,7 @@ def take_in_own(session: Session, snapshot: str) -> None:
 
     def take_in(vault: Vault) -> None:
         if snapshot in vault.catalog.snapshots_without_items():
-            lines = (ItemLine.parse(line.line) for line in session.journal.lines())
+            lines = (ItemLine.own(line.line) for line in session.journal.lines())
             vault.catalog.absorb_items(snapshot, lines)
 
     session.everywhere(take_in)

@@ -9,8 +9,11 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 __all__ = ["make_tables", "scratch_database"]
+
+_CACHE_KIB: Final = 64 << 10
 
 
 @contextmanager
@@ -20,6 +23,8 @@ def scratch_database(folder: Path) -> Iterator[sqlite3.Connection]:
     try:
         database.execute("PRAGMA journal_mode = OFF")
         database.execute("PRAGMA synchronous = OFF")
+        database.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        database.execute("PRAGMA locking_mode = EXCLUSIVE")
         database.execute("BEGIN")
         yield database
     finally:

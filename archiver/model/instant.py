@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from archiver.errors import EvidenceError
 
@@ -20,6 +21,11 @@ _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 
 def format_instant(moment: datetime) -> str:
     """Spell an aware instant, rounded down to the second."""
+    return _spell(moment.replace(microsecond=0))
+
+
+@lru_cache(maxsize=256)  # a second has many items
+def _spell(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -34,6 +40,7 @@ def round_up(moment: datetime) -> datetime:
     return whole if whole == moment else whole + timedelta(seconds=1)
 
 
+@lru_cache(maxsize=4096)
 def parse_instant(text: str) -> datetime:
     """Read an instant; anything that `format_instant` would not write is refused."""
     if _INSTANT.fullmatch(text):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from json.encoder import encode_basestring
 from typing import cast
 
 from archiver.errors import EvidenceError
@@ -31,6 +32,8 @@ def escape_path(raw: bytes) -> str:
 
 def unescape_path(text: str) -> bytes:
     """Return the bytes that a spelling stands for; a spelling that `escape_path` would not write is refused."""
+    if text.isascii() and not _TO_ESCAPE.search(text):
+        return text.encode()
     try:
         raw = re.sub(rb"%([0-9A-F]{2})", lambda found: bytes.fromhex(found[1].decode()), text.encode("utf-8"))
     except UnicodeEncodeError:
@@ -51,12 +54,24 @@ class Item:
 
     def text(self) -> str:
         """Return the canonical JSON that rows carry and leaves hash."""
+        text: str | None = self.__dict__.get("_text")
+        if text is None:
+            text = self.__dict__["_text"] = self._spell()
+        return text
+
+    def _spell(self) -> str:
+        if not self.members and self.version is None and self.path.isascii() and self.source.isascii():
+            return f'{{"path":{encode_basestring(self.path)},"source":{encode_basestring(self.source)}}}'
+        return canonical.encode(self.to_json()).decode()
+
+    def to_json(self) -> dict[str, canonical.JSON]:
+        """Return the `item` member of an items line."""
         value: dict[str, canonical.JSON] = {"path": self.path, "source": self.source}
         if self.members:
             value["members"] = list(self.members)
         if self.version is not None:
             value["version"] = self.version
-        return canonical.encode(value).decode()
+        return value
 
     def inside(self, member: str) -> Item:
         """Return the item found inside this one."""
@@ -69,7 +84,7 @@ class Item:
     @staticmethod
     def parse(text: str) -> Item:
         """Read an item text; anything but its own canonical form is refused with `EvidenceError("item-malformed")`."""
-        value = canonical.decode(text.encode("utf-8", "surrogatepass"), limit=_LIMIT)
+        value = canonical.decode_plain(text.encode("utf-8", "surrogatepass"), limit=_LIMIT)  # numbers are refused below
         item = Item.from_json(value)
         if item.text() != text:
             raise _malformed(text)

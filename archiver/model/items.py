@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final, TypeGuard
+from typing import Any, Final, TypeGuard
+
+import orjson
 
 from archiver.errors import EvidenceError
 from archiver.model import instant, layout
@@ -41,6 +43,7 @@ CONTENT_STATUSES: Final = frozenset({"captured", "unchanged", "changed_during_re
 BASES: Final = ("read", "stat", "etag")
 MAX_LINE: Final = 8 << 20  # bytes; ten thousand holes and 64 KiB of attributes, many times over
 _MAX_COUNT: Final = 1 << 53
+_OBJECT: Final = b',"object":'  # only as a member: a quote within a text is escaped
 _RULES: Final = ("exclude", "include")
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,38})")
 _REASON = re.compile(r"[a-z][a-z0-9-]{0,62}")
@@ -74,7 +77,7 @@ class Part:
         """Return the member of a line."""
         value: Json = {"batch": self.batch, "count": self.count, "first": self.first}
         if self.of is not None:
-            value["of"] = canonical.decode(self.of.text().encode(), limit=MAX_LINE)
+            value["of"] = self.of.to_json()
         if self.sealed:
             value["sealed"] = True
         return value
@@ -121,8 +124,12 @@ class ItemLine:
     object: Json | None = None
 
     def encode(self) -> bytes:
-        """Return the line, newline included."""
-        return canonical.encode(self.to_json()) + b"\n"
+        """Return the line, newline included; what was read is kept as it was."""
+        raw: bytes | None = self.__dict__.get("_raw")
+        if raw is not None:
+            return raw
+        encode = canonical.encode if self.object is not None else canonical.encode_plain
+        return encode(self.to_json()) + b"\n"
 
     def to_json(self) -> Json:
         """Return the members of the line; `marks` and `object` are members only where there is something to say."""
@@ -131,7 +138,7 @@ class ItemLine:
             "detail": self.detail,
             "errno": self.errno,
             "file": self.file,
-            "item": canonical.decode(self.item.text().encode(), limit=MAX_LINE),
+            "item": self.item.to_json(),
             "kind": self.kind,
             "observed_at": self.observed_at,
             "parts": [part.to_json() for part in self.parts],
@@ -152,7 +159,9 @@ class ItemLine:
         """Read a line strictly; raises `EvidenceError("item-malformed")`."""
         if not raw.endswith(b"\n"):
             raise _malformed("line", "no newline at its end")
-        value = canonical.decode(raw[:-1], limit=MAX_LINE)
+        # Every number is checked below, but for those that another system said of an object.
+        decode = canonical.decode if _OBJECT in raw else canonical.decode_plain
+        value = decode(raw[:-1], limit=MAX_LINE)
         if not isinstance(value, dict) or value.keys() - {"marks", "object"} != _MEMBERS:
             raise _malformed("line", sorted(value) if isinstance(value, dict) else value)
         _check_words(value)
@@ -169,7 +178,39 @@ class ItemLine:
             **{name: value[name] for name in value.keys() - {"item", "parts", "marks"}},  # type: ignore[arg-type] # checked above
         )
         _check_content(line)
+        line.__dict__["_raw"] = raw
         return line
+
+    @staticmethod
+    def own(raw: bytes) -> ItemLine:
+        """Read a line that this program's own records keep, where it was encoded or parsed before: no check is made.
+
+        Raises `EvidenceError("item-malformed")` for what cannot be a line.
+        """
+        try:
+            words = orjson.loads(raw)
+            words["item"] = _own_item(words["item"])
+            words["parts"] = tuple(
+                Part(
+                    one["batch"],
+                    one["first"],
+                    one["count"],
+                    _own_item(one["of"]) if "of" in one else None,
+                    sealed=one.get("sealed", False),
+                )
+                for one in words["parts"]
+            )
+            if "marks" in words:
+                words["marks"] = tuple(Mark(**one) for one in words["marks"])
+            line = ItemLine(**words)
+        except (ValueError, TypeError, KeyError) as problem:
+            raise _malformed("own line", raw[:160]) from problem
+        line.__dict__["_raw"] = raw
+        return line
+
+
+def _own_item(words: dict[str, Any]) -> Item:
+    return Item(words["source"], words["path"], tuple(words.get("members", ())), words.get("version"))
 
 
 def _marks(value: canonical.JSON) -> tuple[Mark, ...]:
@@ -234,9 +275,10 @@ def _check_file(value: canonical.JSON) -> None:
         return
     if not isinstance(value, dict) or value.keys() != _FILE:
         raise _malformed("file", value)
-    strings = all(value[name] is None or _matches(_DECIMAL, value[name]) for name in _FILE_STRINGS)
-    numbers = all(_is_count(value[name]) for name in _FILE_NUMBERS)
-    names = all(isinstance(value[name], str | None) for name in ("owner", "group", "link_target"))
+    # lists, not generators: this is asked of every line of an archive
+    strings = all([value[name] is None or _matches(_DECIMAL, value[name]) for name in _FILE_STRINGS])  # noqa: C419
+    numbers = all([_is_count(value[name]) for name in _FILE_NUMBERS])  # noqa: C419
+    names = all([isinstance(value[name], str | None) for name in ("owner", "group", "link_target")])  # noqa: C419
     holes, xattrs = value["holes"], value["xattrs"]
     ranges = isinstance(holes, list) and all(_is_range(hole) for hole in holes)
     attributes = isinstance(xattrs, dict) and all(map(_is_base64, xattrs.values()))

@@ -86,6 +86,11 @@ class Marking:
         self._rules = [(rule, [(glob, compile_glob(glob)) for glob in rule.paths]) for rule in rules]
 
     @property
+    def has_rules(self) -> bool:
+        """Say whether there is any rule."""
+        return bool(self._rules)
+
+    @property
     def withholds_by_hash(self) -> bool:
         """Say whether a list of hashes sends items to quarantine."""
         return any(rule.hashes is not None and rule.handling == "quarantine" for rule, _ in self._rules)

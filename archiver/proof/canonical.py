@@ -7,8 +7,12 @@ value is written again, so that one comparison refuses them. Integers stay below
 >>> encode({"b": 1, "a": [True, None, "\u20ac"]}).decode()
 '{"a":[true,null,"€"],"b":1}'
 
-The work is done by the standard library's encoder in C, which writes the same bytes as rfc8785 where a value has no
-fraction and no character beyond U+FFFF (only there the order of names differs); all else goes through rfc8785 itself.
+The work is done by orjson, which writes the same bytes as rfc8785 where a value has no fraction and no character beyond
+U+FFFF (only there the order of names differs); all else goes through rfc8785 itself. Bytes that orjson reads and writes
+again as they were are canonical; all others are read once more, slowly, to say what is wrong with them.
+
+`encode_plain` and `decode_plain` are for values whose numbers are known, or checked afterwards, to be integers below
+2^53: orjson writes NaN as null, and reads 1e400 and 2^60.
 """
 
 from __future__ import annotations
@@ -18,11 +22,21 @@ import re
 from collections.abc import Sequence
 from typing import Final, TypeAlias, cast
 
+import orjson
 import rfc8785
 
 from archiver.errors import EvidenceError
 
-__all__ = ["JSON", "MAX_INTEGER", "MAX_NESTING", "CanonicalError", "decode", "encode"]
+__all__ = [
+    "JSON",
+    "MAX_INTEGER",
+    "MAX_NESTING",
+    "CanonicalError",
+    "decode",
+    "decode_plain",
+    "encode",
+    "encode_plain",
+]
 
 JSON: TypeAlias = "dict[str, JSON] | list[JSON] | str | int | float | bool | None"
 
@@ -38,6 +52,15 @@ _BEYOND_BMP: Final = re.compile("[\U00010000-\U0010ffff]")
 _FAST: Final = json.JSONEncoder(
     ensure_ascii=False, sort_keys=True, separators=(",", ":"), check_circular=False, allow_nan=False
 )
+_UNUSUAL: Final = re.compile(rb"(?:\A|[:,\[])-?[0-9]+(?:[.eE]|(?<=[0-9]{16}))|[\xf0-\xf4]")
+"""A fraction, an integer of 16 digits, a character beyond U+FFFF; within a text it only costs time."""
+_BEYOND_BMP_BYTES: Final = re.compile(rb"[\xf0-\xf4]")
+_OPTIONS: Final = (
+    orjson.OPT_SORT_KEYS
+    | orjson.OPT_PASSTHROUGH_SUBCLASS
+    | orjson.OPT_PASSTHROUGH_DATACLASS
+    | orjson.OPT_PASSTHROUGH_DATETIME
+)
 
 
 class CanonicalError(EvidenceError):
@@ -50,15 +73,38 @@ class CanonicalError(EvidenceError):
 
 def encode(value: JSON) -> bytes:
     """Return the canonical bytes; raises `ValueError` for what has none (NaN, 2^53, a lone surrogate, a set)."""
-    if not _count_fractions(value, 1):
-        text = _FAST.encode(value)
-        if not _BEYOND_BMP.search(text):
-            return text.encode("utf-8")
-    return _slow(value)
+    return _slow(value) if _count_fractions(value, 1) else encode_plain(value)
+
+
+def encode_plain(value: JSON) -> bytes:
+    """Return the canonical bytes of a value without fractions and integers of 2^53; what else it holds is checked."""
+    try:
+        data = orjson.dumps(value, option=_OPTIONS)
+    except TypeError:  # a lone surrogate, or a type of its own
+        return _FAST.encode(value).encode("utf-8")
+    return data if data.isascii() or not _BEYOND_BMP_BYTES.search(data) else _slow(value)
 
 
 def decode(data: bytes, *, limit: int) -> JSON:
     """Return the value of canonical bytes, at most `limit` of them; raises `CanonicalError` for all others."""
+    if len(data) <= limit and not _UNUSUAL.search(data):
+        return decode_plain(data, limit=limit)
+    return _decode_slowly(data, limit)
+
+
+def decode_plain(data: bytes, *, limit: int) -> JSON:
+    """Return the value of canonical bytes; the caller refuses a value in which a number is no integer below 2^53."""
+    if len(data) <= limit and data.count(b"[") + data.count(b"{") <= MAX_NESTING:
+        try:
+            value = cast("JSON", orjson.loads(data))
+            if orjson.dumps(value, option=_OPTIONS) == data and (data.isascii() or not _BEYOND_BMP_BYTES.search(data)):
+                return value
+        except (ValueError, TypeError):
+            pass  # what is wrong is said below
+    return _decode_slowly(data, limit)
+
+
+def _decode_slowly(data: bytes, limit: int) -> JSON:
     if len(data) > limit:
         raise CanonicalError(f"JSON: expected at most {limit} bytes, found {len(data)}")
     try:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from archiver.errors import WorldError
 from archiver.model.item import escape_path
@@ -38,8 +39,7 @@ class Problem:
     errno: int | None = None
 
 
-@dataclass(frozen=True)
-class FileFacts:
+class FileFacts(NamedTuple):
     """What the file system says about one name. `size` stands beside `file` in the item, not in it.
 
     `mode` is the whole st_mode, type bits included. `holes` are known only of a regular file that was opened.

@@ -48,9 +48,14 @@ def problem_of(error: OSError, path: bytes) -> Problem:
     return Problem(reason, f"{path.decode('utf-8', 'backslashreplace')}: {error.strerror or error}", error.errno)
 
 
-def facts_at(directory: int, name: bytes, status: os.stat_result) -> FileFacts:
-    """Return the facts of `name` in an open directory, whose `lstat` is `status`; `OSError` if a link is gone since."""
+def facts_at(directory: int, name: bytes, status: os.stat_result, *, quick: bool = False) -> FileFacts:
+    """Return the facts of `name` in an open directory, whose `lstat` is `status`; `OSError` if a link is gone since.
+
+    `quick` leaves out what `lstat` does not tell: attributes and the time of birth.
+    """
     target = os.readlink(name, dir_fd=directory) if stat.S_ISLNK(status.st_mode) else None
+    if quick:
+        return _facts(status, None, target, (), ())
     xattrs = _xattrs(b"/proc/self/fd/%d/%b" % (directory, name))
     return _facts(status, birth_ns(directory, name, status.st_ino), target, (), xattrs)
 

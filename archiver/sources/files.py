@@ -14,10 +14,10 @@ import os
 from pathlib import Path
 
 from archiver.sources.facts import unchanged_since
-from archiver.sources.opening import Opened, open_file, unavailable
+from archiver.sources.opening import Opened, Openings, anchored, open_file, unavailable
 from archiver.sources.walk import walk
 
-__all__ = ["Opened", "device", "open_file", "unchanged_since", "walk"]
+__all__ = ["Opened", "Openings", "anchored", "device", "open_file", "unchanged_since", "walk"]
 
 
 def device(location: Path) -> str:

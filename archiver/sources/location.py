@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -25,7 +25,7 @@ from archiver.sources import files
 from archiver.sources.base import Facts, FileFacts, Found
 from archiver.sources.pipe import PipeLocation
 
-__all__ = ["FolderLocation", "Location", "Reading", "location", "same_state"]
+__all__ = ["FolderLocation", "Location", "Reading", "facts_if_still", "held_open", "location", "same_state"]
 
 
 class Reading(Protocol):
@@ -61,8 +61,11 @@ class Location(Protocol):
         """Whether items stay where they are."""
         ...
 
-    def walk(self) -> Iterator[Found]:
-        """Yield everything; raises `SourceUnavailable` when the place is not there."""
+    def walk(self, *, quick: bool = False) -> Iterator[Found]:
+        """Yield everything, by a `quick` look no more than tells what has changed.
+
+        Raises `SourceUnavailable` when the place is not there.
+        """
         ...
 
     def open(self, found: Found) -> AbstractContextManager[Reading]:
@@ -89,20 +92,20 @@ class FolderLocation:
 
     def __init__(self, path: Path) -> None:
         """Take an absolute path; nothing is opened."""
-        self._path = path
+        self.path = path
 
-    def walk(self) -> Iterator[Found]:
+    def walk(self, *, quick: bool = False) -> Iterator[Found]:
         """Yield every name below, no link followed."""
-        return files.walk(self._path)
+        return files.walk(self.path, quick=quick)
 
     def open(self, found: Found) -> AbstractContextManager[Reading]:
         """Open a regular file."""
-        return files.open_file(self._path, found.path)
+        return files.open_file(self.path, found.path)
 
     def stays(self, line: ItemLine) -> bool:
         """Say whether a file of this name has the same inode, and is not shorter."""
         name = os.fsdecode(line.item.relative_bytes())
-        place = self._path / name if self._path.is_dir() else self._path
+        place = self.path / name if self.path.is_dir() else self.path
         try:
             now = place.lstat()
         except OSError:
@@ -111,11 +114,40 @@ class FolderLocation:
 
     def spell(self, host: str) -> str:
         """Return host and path."""
-        return f"{host}:{self._path}"
+        return f"{host}:{self.path}"
 
     def device(self) -> str | None:
         """Return device numbers, file system and what is mounted."""
-        return files.device(self._path)
+        return files.device(self.path)
+
+
+class _HeldFolder(FolderLocation):
+    """A folder that is held open, so that a file costs only its own opening."""
+
+    def __init__(self, path: Path, openings: files.Openings) -> None:
+        super().__init__(path)
+        self._openings = openings
+
+    def open(self, found: Found) -> AbstractContextManager[Reading]:
+        return files.open_file(self._openings, found.path)
+
+
+@contextmanager
+def held_open(place: Location) -> Iterator[Location]:
+    """Hold a place open for many readings; raises `SourceUnavailable`."""
+    if not isinstance(place, FolderLocation):
+        yield place
+        return
+    with files.anchored(place.path) as anchor, closing(files.Openings(anchor)) as openings:
+        yield _HeldFolder(place.path, openings)
+
+
+def facts_if_still(reading: Reading) -> Facts | None:
+    """Return the facts of what was read as of now, None when it is not in the state of before its first byte."""
+    if isinstance(reading, files.Opened):
+        return reading.facts_if_still()
+    now = reading.stat_now()
+    return now if same_state(reading.first, now) else None
 
 
 def location(source: Source) -> Location:

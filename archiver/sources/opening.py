@@ -28,7 +28,7 @@ from archiver.sources.base import FileFacts, Problem, ReadProblem, SourceUnavail
 from archiver.sources.facts import facts_of, problem_of
 from archiver.sources.rows import BLOCK
 
-__all__ = ["Anchor", "Opened", "anchored", "enter", "open_file", "open_quietly"]
+__all__ = ["Anchor", "Opened", "Openings", "anchored", "enter", "open_file", "open_quietly"]
 
 O_NOATIME: int = getattr(os, "O_NOATIME", 0)  # Linux
 O_PATH: int = getattr(os, "O_PATH", os.O_RDONLY)  # Linux: needs no right to read, only to pass
@@ -111,10 +111,70 @@ class Opened:
         except OSError as error:
             raise ReadProblem(problem_of(error, self._path)) from error
 
+    def facts_if_still(self) -> FileFacts | None:
+        """Return the facts as of now if the file is in the state of `first`, None when it has changed.
+
+        Whatever changes attributes, mode or holes sets ctime, so they are those of the first look.
+        """
+        try:
+            now = os.fstat(self._descriptor)
+        except OSError as error:
+            raise ReadProblem(problem_of(error, self._path)) from error
+        first = self.first
+        state = (now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns)
+        if state != (first.dev, first.ino, first.size, first.mtime_ns, first.ctime_ns):
+            return None
+        return first if now.st_atime_ns == first.atime_ns else first._replace(atime_ns=now.st_atime_ns)
+
+
+class Openings:
+    """A location held open for many files; the folder of the last one stays open, as the next one mostly lies there.
+
+    >>> with anchored(location) as anchor, closing(Openings(anchor)) as openings, openings.file(b"a/b.txt") as opened:
+    ...     opened.read(5)
+    """
+
+    def __init__(self, anchor: Anchor) -> None:
+        """Begin at the location; the anchor stays the caller's."""
+        self._anchor = anchor
+        self._parents: list[bytes] = []
+        self._folder: int | None = None
+
+    def close(self) -> None:
+        """Let the last folder go."""
+        if self._folder is not None:
+            os.close(self._folder)
+        self._folder = None
+
+    @contextmanager
+    def file(self, path: bytes) -> Iterator[Opened]:
+        """Open the regular file at `path`, as `open_file` does."""
+        descriptor = self._open(path)
+        try:
+            yield Opened(descriptor, path)
+        finally:
+            os.close(descriptor)
+
+    def _open(self, path: bytes) -> int:
+        if self._anchor.real is not None and path == self._anchor.path:
+            return _open_item(self._anchor, path)
+        *parents, name = _components(path)
+        try:
+            if self._folder is None or parents != self._parents:
+                self.close()
+                self._folder, self._parents = enter(self._anchor.descriptor, parents), parents
+            return _open_regular(self._folder, name, path)
+        except OSError as error:
+            raise ReadProblem(problem_of(error, path)) from error
+
 
 @contextmanager
-def open_file(location: Path, path: bytes) -> Iterator[Opened]:
-    """Open the regular file at `path` of a location, as `walk` reported it."""
+def open_file(location: Path | Openings, path: bytes) -> Iterator[Opened]:
+    """Open the regular file at `path` of a location, as `walk` reported it; the location may be held open."""
+    if isinstance(location, Openings):
+        with location.file(path) as opened:
+            yield opened
+        return
     with anchored(location) as anchor:
         descriptor = _open_item(anchor, path)
     try:

@@ -107,7 +107,7 @@ class PipeLocation:
         """Take the folder, which need not exist."""
         self._folder = folder
 
-    def walk(self) -> Iterator[Found]:
+    def walk(self, *, quick: bool = False) -> Iterator[Found]:  # noqa: ARG002 - there is nothing quicker
         """Yield what was received and is not being received any more, the oldest first."""
         try:
             names = sorted(path.name for path in self._folder.iterdir())

@@ -98,7 +98,7 @@ class BucketLocation:
         self._clock = clock
         self._sleep = sleep
 
-    def walk(self) -> Iterator[Found]:
+    def walk(self, *, quick: bool = False) -> Iterator[Found]:  # noqa: ARG002 - a listing tells all it tells
         """Yield versions and delete markers, keys in the order of their bytes, a key's newest version first."""
         subject = self._subject(self._prefix, "ListObjectVersions")
         pages = self._client.get_paginator("list_object_versions").paginate(Bucket=self._bucket, Prefix=self._prefix)

@@ -73,7 +73,7 @@ class QueryLocation:
         self._environ = environ
         self._clock = clock
 
-    def walk(self) -> Iterator[Found]:
+    def walk(self, *, quick: bool = False) -> Iterator[Found]:  # noqa: ARG002 - there is nothing quicker
         """Yield the one item, after a look whether the query can be put; its rows are not asked for."""
         with self._cursor() as cursor, self._told(_unavailable):
             columns = self._columns(cursor)

@@ -31,17 +31,20 @@ __all__ = ["walk"]
 _LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def walk(location: Path) -> Iterator[Found]:
-    """Yield everything below `location`, or the one item that it is itself."""
+def walk(location: Path, *, quick: bool = False) -> Iterator[Found]:
+    """Yield everything below `location`, or the one item that it is itself.
+
+    A `quick` walk asks for nothing but the `lstat` of each name: no attributes, no time of birth.
+    """
     with anchored(location) as anchor:
         if anchor.real is not None and anchor.path is not None:
-            yield _looked_at(anchor.descriptor, anchor.real, anchor.path)
+            yield _looked_at(anchor.descriptor, anchor.real, anchor.path, quick=quick)
             return
         try:
             root = _list(anchor.descriptor, b".")
         except OSError as error:
             raise unavailable(location, error) from error
-        yield from _Walk(anchor.descriptor, root).run()
+        yield from _Walk(anchor.descriptor, root, quick=quick).run()
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,10 @@ class _Level:
 class _Walk:
     """Where the walk stands: one open directory, and the way back."""
 
-    def __init__(self, anchor: int, root: _Listed) -> None:
+    def __init__(self, anchor: int, root: _Listed, *, quick: bool) -> None:
         """Begin in the location; its anchor stays the caller's, the listed descriptor is ours from here."""
         self._anchor = anchor
+        self._quick = quick
         self._here: int | None = root.descriptor
         self._lost = Problem("vanished", "the directory is no longer where it was")
         self._path = b""
@@ -90,7 +94,7 @@ class _Walk:
         path = self._path + b"/" + name if self._path else name
         if self._here is None:
             return Found(path, "file", None, None, self._lost)
-        found = _looked_at(self._here, name, path)
+        found = _looked_at(self._here, name, path, quick=self._quick)
         if found.kind != "directory":
             return found
         try:
@@ -137,11 +141,11 @@ class _Walk:
         self._here = descriptor
 
 
-def _looked_at(directory: int, name: bytes, path: bytes) -> Found:
+def _looked_at(directory: int, name: bytes, path: bytes, *, quick: bool) -> Found:
     """Return what can be said about a name without opening it."""
     try:
         status = os.stat(name, dir_fd=directory, follow_symlinks=False)
-        facts = facts_at(directory, name, status)
+        facts = facts_at(directory, name, status, quick=quick)
     except OSError as error:
         return Found(path, "file", None, None, problem_of(error, path))
     kind = kind_of(status.st_mode)

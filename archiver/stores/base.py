@@ -57,7 +57,10 @@ class Version:
 
 @dataclass(frozen=True)
 class Stat:
-    """What the store answers about one version. `sha256` (hex) only where the store itself keeps a checksum."""
+    """What the store answers about one version. `sha256` (hex) only where the store itself keeps a checksum.
+
+    `modified` is told by a store without versions, where a `stat` says all that a listing of the key would.
+    """
 
     key: str
     version: str | None
@@ -66,6 +69,7 @@ class Stat:
     sha256: str | None
     lock: Lock
     request_id: str | None = None
+    modified: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -99,8 +99,9 @@ class FolderStore:
         """Say size and recorded lock; a folder keeps no checksum."""
         parts = self._stored_parts(key, version)
         with told(self._location, key), open_root(self._root) as root:
-            size, lock = look(root, parts).st_size, self._book.lock_of(root, key)
-        return Stat(key=key, version=None, size=size, etag=None, sha256=None, lock=lock)
+            facts, lock = look(root, parts), self._book.lock_of(root, key)
+        modified = _moment(facts.st_mtime_ns)
+        return Stat(key=key, version=None, size=facts.st_size, etag=None, sha256=None, lock=lock, modified=modified)
 
     def list(self, prefix: str = "") -> Iterator[Version]:
         """Yield all that stands below the root, also links and what strangers left; a missing root holds nothing."""
@@ -221,10 +222,8 @@ def _exists(key: str) -> KeyExistsError:
 
 
 def _version(path: bytes, size: int, mtime_ns: int) -> Version:
-    seconds = min(max(mtime_ns // 1_000_000_000, 0), _LAST_SECOND)
-    return Version(
-        key=path.decode("utf-8", "surrogateescape"),
-        version=None,
-        size=size,
-        modified=_EPOCH + timedelta(seconds=seconds),
-    )
+    return Version(key=path.decode("utf-8", "surrogateescape"), version=None, size=size, modified=_moment(mtime_ns))
+
+
+def _moment(mtime_ns: int) -> datetime:
+    return _EPOCH + timedelta(seconds=min(max(mtime_ns // 1_000_000_000, 0), _LAST_SECOND))

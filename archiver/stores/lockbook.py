@@ -14,6 +14,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -29,6 +30,10 @@ __all__ = ["LOCKS", "LockBook", "line_of", "parse_line", "parse_release", "relea
 
 LOCKS: Final = ".locks.jsonl"
 _LONGEST_LINE: Final = 8192  # a key has at most 900 bytes, six each when escaped, and the rest is short
+_PLAIN: Final = re.compile(
+    rb'\{"key":"([ !#-\[\]-~]*)","legal_hold":(true|false),"mode":"(NONE|GOVERNANCE|COMPLIANCE)",'
+    rb'"retain_until":(?:null|"([0-9TZ:-]{20})")\}\n'
+)
 _MEMBERS: Final = {"key", "legal_hold", "mode", "retain_until"}
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _APPEND: Final = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -45,6 +50,14 @@ def line_of(key: str, lock: Lock) -> bytes:
 
 def parse_line(line: bytes) -> tuple[str, Lock] | None:
     """Read a lock line, None when it is not exactly what `line_of` writes."""
+    plain = _PLAIN.fullmatch(line)
+    if plain is not None:  # the rule: nothing in it has a second spelling
+        key, hold, mode, until = plain.groups()
+        try:
+            moment = None if until is None else parse_instant(until.decode())
+        except EvidenceError:
+            return None
+        return key.decode(), Lock(mode.decode(), moment, hold == b"true")
     try:
         members = json.loads(line)
         if not isinstance(members, dict) or members.keys() != _MEMBERS:
@@ -161,7 +174,8 @@ class LockBook:
         if not line.endswith(b"\n") and len(line) < _LONGEST_LINE:
             self._torn = True
             return False
-        found, released = parse_line(line), parse_release(line)
+        found = parse_line(line)
+        released = parse_release(line) if found is None else None
         if found is not None:
             self._locks[found[0]] = highest(self._locks.get(found[0], found[1]), found[1])
         elif released is not None and released in self._locks:

@@ -6,16 +6,16 @@ Times are floored to microseconds; one that does not fit the column is null, and
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+import orjson
 import pyarrow as pa
 
 from archiver.model import instant, tables
-from archiver.model.item import Item
+from archiver.proof import canonical
 from archiver.writer.groups import Indexer, RowGroup, Run
 
 __all__ = ["columns_of_documents", "columns_of_lines", "documents_index", "items_index", "model_logs_index"]
@@ -33,7 +33,7 @@ def items_index(group: RowGroup) -> list[pa.Array]:
         "mime": [facts.mime for facts in group.facts],
         "custodian": [facts.custodian for facts in group.facts],
     }
-    derived = columns_of_lines([json.loads(raw) for raw in group.raw.to_pylist()])
+    derived = columns_of_lines([orjson.loads(raw) for raw in group.raw.to_pylist()])
     return _in_order("items", {**derived, **_arrays("items", known)})
 
 
@@ -41,7 +41,7 @@ def columns_of_lines(lines: list[dict[str, Any]]) -> dict[str, pa.Array]:
     """Return the columns of `items` that stand in the lines themselves."""
     files = [line["file"] or _times_of(line.get("object") or {}) for line in lines]
     values: dict[str, list[object]] = {
-        "item_text": [Item.from_json(line["item"]).text() for line in lines],
+        "item_text": [canonical.encode_plain(line["item"]).decode() for line in lines],
         "status": [line["status"] for line in lines],
         "kind": [line["kind"] for line in lines],
         "size": [line["size"] for line in lines],

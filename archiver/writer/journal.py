@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 __all__ = ["Journal", "JournaledBatch", "Line", "Progress", "Run"]
 
@@ -64,8 +64,7 @@ class JournaledBatch:
         return {self.spool} if self.sealed is None else {self.spool, str(self.sealed["spool"])}
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(NamedTuple):
     """A line of the items table with the two index columns that are not in it."""
 
     source: str
@@ -95,6 +94,7 @@ class Journal:
         """Open or create it."""
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.executescript(_SCHEMA)
+        self._may_progress = self._db.execute("SELECT 1 FROM progress LIMIT 1").fetchone() is not None
 
     def close(self) -> None:
         """Close the file."""
@@ -128,13 +128,11 @@ class Journal:
                     "INSERT INTO batches (id, place, words) SELECT ?, count(*), ? FROM batches",
                     [batch.id, json.dumps(asdict(batch))],
                 )
-            for line in lines:
-                cursor.execute(
-                    f"INSERT INTO lines ({_LINE}) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - a constant
-                    [line.source, line.path, line.item, line.line, line.mime, line.custodian, line.new_bytes],
-                )
-                cursor.execute("DELETE FROM progress WHERE item = ?", [line.item])
+            cursor.executemany(f"INSERT INTO lines ({_LINE}) VALUES (?, ?, ?, ?, ?, ?, ?)", lines)  # noqa: S608 - a constant
+            # The one item that may be in both has just been entered; progress never holds more than a handful.
+            cursor.execute("DELETE FROM progress WHERE EXISTS (SELECT 1 FROM lines WHERE lines.item = progress.item)")
             if progress is not None:
+                self._may_progress = True
                 words = json.dumps(asdict(progress))
                 cursor.execute("INSERT OR REPLACE INTO progress VALUES (?, ?)", [progress.item, words])
             cursor.execute("COMMIT")
@@ -142,6 +140,16 @@ class Journal:
     def has_line(self, item: str) -> bool:
         """Say whether an item is accounted for already."""
         return self._db.execute("SELECT 1 FROM lines WHERE item = ?", [item]).fetchone() is not None
+
+    def has_lines(self) -> bool:
+        """Say whether any item is accounted for already."""
+        return self._db.execute("SELECT 1 FROM lines LIMIT 1").fetchone() is not None
+
+    def without_lines(self, items: Iterable[str]) -> list[str]:
+        """Return those of some items that are not accounted for, in their order."""
+        asked = json.dumps(list(items))
+        query = "SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM lines WHERE item = value) ORDER BY key"
+        return [text for (text,) in self._db.execute(query, [asked])]
 
     def line(self, item: str) -> Line | None:
         """Return the line of an item."""
@@ -155,6 +163,8 @@ class Journal:
 
     def progress(self, item: str) -> Progress | None:
         """Return how far an unfinished item had come."""
+        if not self._may_progress:  # the rule: asked of every item
+            return None
         row = self._db.execute("SELECT words FROM progress WHERE item = ?", [item]).fetchone()
         return Progress(**json.loads(row[0])) if row else None
 

@@ -22,9 +22,14 @@ Strangers = Callable[[Version], None]
 """Told of every version that was found under a key and is not ours."""
 
 
-def place(store: Store, key: str, body: Body, *, lock: Lock, strangers: Strangers) -> Receipt:
-    """Make sure that a version with exactly these bytes is stored under `key` with at least this lock."""
-    digest = _digest_of(body)
+def place(
+    store: Store, key: str, body: Body, *, lock: Lock, strangers: Strangers, sha256: str | None = None
+) -> Receipt:
+    """Make sure that a version with exactly these bytes is stored under `key` with at least this lock.
+
+    `sha256` is that of the body where it is known; the store refuses a body that has another one.
+    """
+    digest = sha256 or _digest_of(body)
     try:
         # A crash after this line leaves a locked object that the next run finds below, by its bytes.
         return store.put(key, body, sha256=digest, lock=lock)
@@ -68,7 +73,19 @@ def first_under(store: Store, prefix: str) -> Version | None:
 
 
 def versions_of(store: Store, key: str) -> list[Version]:
-    """Return the stored versions of exactly this key, oldest first in the store's own order, markers left out."""
+    """Return the stored versions of exactly this key, oldest first in the store's own order, markers left out.
+
+    A store without versions is asked for the one that there may be, so that the cost does not grow with what it holds.
+    """
+    if not store.destination.versioned:
+        try:
+            stat = store.stat(key)
+        except NotStoredError as problem:
+            if problem.code == "not-stored":
+                return []
+        else:
+            if stat.modified is not None:
+                return [Version(key=key, version=stat.version, size=stat.size, modified=stat.modified)]
     found = [version for version in store.list(key) if version.key == key and not version.is_delete_marker]
     return found[::-1]
 

@@ -24,6 +24,7 @@ from archiver.proof import merkle
 __all__ = ["Facts", "Mark", "OpenBatch", "disk_error"]
 
 _LEAF: Final = 32
+_GATHERED: Final = 1 << 20
 _WRITE: Final = 64 << 20
 
 
@@ -82,6 +83,8 @@ class OpenBatch:
         self.pieces: set[int] = set()
         """Rows that are pieces of a record which was longer than a row of a log can be."""
         self._file = scratch.open("wb", buffering=0)  # others read it while it grows
+        self._held: list[bytes] = []
+        self._held_bytes = 0
         self._digest = b""
 
     @property
@@ -103,6 +106,7 @@ class OpenBatch:
         del self.offsets[mark.rows :], self.lengths[mark.rows :], self.members[mark.items :]
         del self._leaves[mark.rows * _LEAF :], self.row_facts[mark.rows :], self.places[mark.rows :]
         self.pieces = {number for number in self.pieces if number < mark.rows}
+        self.flush()
         self.raw_bytes = mark.raw_bytes
         self._file.seek(mark.raw_bytes)
         self._file.truncate()
@@ -171,8 +175,35 @@ class OpenBatch:
             budget -= length
         self.row_facts.extend(facts[:taken])
         self.places.extend(places[:taken] or self.offsets[len(self.places) :])
+        self.flush()
         self._write(rows[:taken])
+        self.raw_bytes += sum(self.lengths[len(self.lengths) - taken :])
         return taken
+
+    def add_whole(self, raw: bytes, digest: bytes) -> bool:
+        """Add the only row of the current item, whose SHA-256 is known: it is that of the row, too.
+
+        Small ones are gathered and written together; say whether all that were added are in the file now.
+        """
+        number, length = self.rows, len(raw)
+        place = bytes(8) + length.to_bytes(8, "big")
+        self._leaves += sha256(b"\x00" + self._digest + place + self._salts.row(number) + digest).digest()
+        self.offsets.append(0)
+        self.places.append(0)
+        self.lengths.append(length)
+        self.raw_bytes += length
+        self._held.append(raw)
+        self._held_bytes += length
+        if self._held_bytes < _GATHERED:
+            return False
+        self.flush()
+        return True
+
+    def flush(self) -> None:
+        """Write what was gathered; before anybody reads the file."""
+        if self._held:
+            held, self._held, self._held_bytes = self._held, [], 0
+            self._write(held)
 
     def root(self) -> bytes:
         """Return the Merkle root over the rows' leaves."""
@@ -191,7 +222,6 @@ class OpenBatch:
                 piece = data[start : start + _WRITE]
                 while piece:
                     piece = piece[os.write(self._file.fileno(), piece) :]
-            self.raw_bytes += len(data)
         except OSError as problem:
             raise disk_error(problem, self.scratch) from problem
 

@@ -67,6 +67,7 @@ def fill(policy: Policy, root: Path, objects: int) -> None:
         open_session(policy, clock=now, random=secrets.token_bytes, environ={}, listener=silent) as session,
         closing(Catalog(policy.state / "bench.sqlite")) as catalog,
         (archive / ".locks.jsonl").open("ab") as book,
+        catalog.block(),
     ):
         session.log.catch_up()
         for position, data in enumerate(session.catalog.entries(0, session.catalog.log_size())):

@@ -28,9 +28,10 @@ from typing import Final
 from corpora import Corpus
 from measure import of_package
 
-__all__ = ["JOBS", "Contestant", "contestants", "versions"]
+__all__ = ["JOBS", "PROGRAM", "Contestant", "contestants", "program_environ", "versions"]
 
 JOBS: Final = ("first", "unchanged", "verify", "restore")
+PROGRAM: Final = [sys.executable, "-m", "archiver"]
 _ROOT: Final = Path(__file__).resolve().parents[2]
 _POLICY: Final = """\
 version: 1
@@ -88,11 +89,20 @@ def versions() -> dict[str, str]:
     return {**found, "archiver": __version__}
 
 
+def program_environ(folder: Path) -> dict[str, str]:
+    """Return what runs this checkout as it would run where it is installed: compiled once, not at every start."""
+    return {
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")])),
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONPYCACHEPREFIX": str(folder / "compiled"),
+    }
+
+
 def _archiver(corpus: Corpus, folder: Path) -> Contestant:
     policy = folder / "retention_policy.yaml"
-    program = [sys.executable, "-m", "archiver", "-q", "-p", str(policy)]
+    program = [*PROGRAM, "-q", "-p", str(policy)]
     kind = "model_logs" if corpus.is_log else "documents"
-    environ = {"PYTHONPATH": os.pathsep.join(filter(None, [str(_ROOT), os.environ.get("PYTHONPATH")]))}
+    environ = program_environ(folder.parent)
 
     def begin() -> None:
         policy.write_text(_POLICY.format(kind=kind, location=corpus.path))

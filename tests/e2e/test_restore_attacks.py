@@ -62,7 +62,7 @@ class Told:
     def items(self, snapshot: str) -> Iterator[ItemLine]:
         return iter(self.lines)
 
-    def batch_rows(self, statement: str) -> Iterator[pa.RecordBatch]:
+    def batch_rows(self, statement: str, *, columns: object = None) -> Iterator[pa.RecordBatch]:
         rows = self.rows[statement]
         for start in range(0, len(rows), 3):
             some = rows[start : start + 3]

@@ -21,6 +21,12 @@ values = st.recursive(
     max_leaves=20,
 )
 
+plain = st.recursive(
+    st.none() | st.booleans() | whole | text,
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(text, inner, max_size=5),
+    max_leaves=20,
+)
+
 
 @given(values)
 @example({"\U0001f600": 1, "\ufb33": 2})
@@ -56,6 +62,15 @@ def test_one_changed_byte_is_refused_or_another_value(value, data):
     bad = good[:place] + bytes([good[place] ^ data.draw(st.integers(1, 255))]) + good[place + 1 :]
     if accepts(bad):
         assert canonical.encode(canonical.decode(bad, limit=1 << 20)) == bad
+
+
+@given(plain)
+@example({"\U0001f600": 1, "\ufb33": 2})
+@example(["\U0001f600", "\x7f\x1f\u2028"])
+def test_plain_values_have_the_bytes_of_rfc8785_and_come_back(value):
+    data = canonical.encode_plain(value)
+    assert data == rfc8785.dumps(value)
+    assert canonical.decode_plain(data, limit=len(data)) == value
 
 
 def accepts(data):

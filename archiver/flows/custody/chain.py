@@ -27,7 +27,7 @@ from archiver.flows.custody.events import Event, now_event
 from archiver.flows.custody.item import Seen, lines_of, seen_events
 from archiver.flows.custody.stated import Subject, stated_events
 from archiver.flows.reading import Reading, require_log
-from archiver.flows.restore.rows import check_rows, joined
+from archiver.flows.restore.rows import COLUMNS, Rows
 from archiver.judge.inventory import Role
 from archiver.model import layout
 from archiver.model.instant import format_instant
@@ -139,12 +139,10 @@ def _content(reading: Reading, line: ItemLine) -> tuple[int, str]:
         if found is None:
             raise EvidenceError("statement-missing", f"batch {part.batch}: expected its statement, found none")
         first, after = 0, part.first + part.count
-        for rows in reading.archive.batch_rows(found[1], columns=["item", "offset", "raw"]):
+        for rows in reading.archive.batch_rows(found[1], columns=COLUMNS):
             start, end = max(part.first, first), min(after, first + rows.num_rows)
             if start < end:
-                wanted = rows.slice(start - first, end - start)
-                check_rows(wanted, part.of or line.item, size)
-                data = joined(wanted.column("raw"))
+                data = Rows(rows).piece(start - first, end - first, part.of or line.item, size)
                 digest.update(data)
                 size += len(data)
             first += rows.num_rows

@@ -15,9 +15,9 @@ from typing import Final, cast
 
 from archiver.model.instant import parse_instant
 from archiver.model.item import unescape_path
-from archiver.model.items import Json
+from archiver.model.items import ItemLine, Json
 
-__all__ = ["give_back", "give_time_back", "holes_of", "write_at"]
+__all__ = ["give_all_back", "give_back", "give_time_back", "holes_of", "write_at"]
 
 _RIGHTS: Final = 0o1777
 _NEVER_MIND: Final = {b"security.selinux"}  # every system labels its own files
@@ -43,6 +43,12 @@ def holes_of(file: Json | None) -> list[tuple[int, int]]:
             return []
         place = offset + length
     return found
+
+
+def give_all_back(descriptor: int, line: ItemLine) -> list[str]:
+    """Set what a line tells of a file or of an object; return what could not be set."""
+    remarks = [] if line.file is None else give_back(descriptor, line.file)
+    return remarks if line.object is None else [*remarks, *give_time_back(descriptor, line.object)]
 
 
 def give_back(descriptor: int, file: Json) -> list[str]:

@@ -106,9 +106,7 @@ class Plan:
 
     def line(self, number: int) -> ItemLine:
         """Return the line of a file."""
-        return ItemLine.parse(
-            bytes(self._db.execute("SELECT line FROM files WHERE number = ?", [number]).fetchone()[0])
-        )
+        return ItemLine.own(self._db.execute("SELECT line FROM files WHERE number = ?", [number]).fetchone()[0])
 
     def mark(self, number: int) -> None:
         """Note that a file is restored, or that it was said why not."""
@@ -124,7 +122,7 @@ class Plan:
             "SELECT f.number, f.line, l.line FROM files f JOIN files l ON f.leader = l.number ORDER BY f.number"
         ).fetchall()
         for number, line, leader in rows:
-            yield int(number), ItemLine.parse(bytes(leader)), ItemLine.parse(bytes(line))
+            yield int(number), ItemLine.own(leader), ItemLine.own(line)
 
     def left(self) -> Iterator[tuple[int, ItemLine]]:
         """Yield the files that are not done, in order."""
@@ -133,14 +131,14 @@ class Plan:
             "SELECT number, line FROM files WHERE NOT done AND number > ? ORDER BY number LIMIT 1", [number]
         ).fetchone():
             number = int(row[0])
-            yield number, ItemLine.parse(bytes(row[1]))
+            yield number, ItemLine.own(row[1])
 
     def chosen_folders(self) -> Iterator[ItemLine]:
         """Yield the folders that were asked for, outer ones first."""
         for (line,) in self._db.execute("SELECT line FROM folders WHERE chosen ORDER BY depth, source, path"):
-            yield ItemLine.parse(bytes(line))
+            yield ItemLine.own(line)
 
     def folders_inside_out(self) -> Iterator[ItemLine]:
         """Yield all known folders, inner ones first: what they hold must be finished before their times are set."""
         for (line,) in self._db.execute("SELECT line FROM folders ORDER BY depth DESC, source, path"):
-            yield ItemLine.parse(bytes(line))
+            yield ItemLine.own(line)

@@ -21,18 +21,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pyarrow as pa
-
 from archiver.errors import EvidenceError, Exit, UsageError
 from archiver.events import Advanced, Listener, Stage
 from archiver.flows.access import Access, Unrecorded, Words, sayable
 from archiver.flows.marked import Marks, options_for, unasked
 from archiver.flows.reading import Reading, UnknownError, check_source, finished_snapshot, items_of
 from archiver.flows.restore.account import Account, NotRestored, Restored, kind_of, why
-from archiver.flows.restore.facts import give_back, give_time_back, holes_of, write_at
+from archiver.flows.restore.facts import give_all_back, give_back, holes_of, write_at
 from archiver.flows.restore.places import beside, place, shown
 from archiver.flows.restore.plan import Plan, Range
-from archiver.flows.restore.rows import check_rows, joined
+from archiver.flows.restore.rows import COLUMNS, Rows, check_whole
 from archiver.flows.restore.tree import NameRefusedError, Tree, check_target, open_tree
 from archiver.judge.content import ObjectError
 from archiver.judge.disposal import Disposals
@@ -228,7 +226,7 @@ class _Restore:
         active: list[Range] = []
         try:
             for first, rows in self._rows(batch):
-                end = first + rows.num_rows
+                end = first + rows.count
                 while coming is not None and coming.first < end:
                     active.append(coming)
                     coming = next(waiting, None)
@@ -240,24 +238,31 @@ class _Restore:
         except EvidenceError:
             return  # what needs this batch is still not done, and says so when it is read by itself
 
-    def _rows(self, batch: str) -> Iterator[tuple[int, pa.RecordBatch]]:
+    def _rows(self, batch: str) -> Iterator[tuple[int, Rows]]:
         found = self._archive.statement("batch", batch)
         if found is None:
             raise EvidenceError("statement-missing", f"batch {batch}: expected its statement in the log, found none")
         first = 0
-        for rows in self._archive.batch_rows(found[1]):
-            yield first, rows
+        for rows in self._archive.batch_rows(found[1], columns=COLUMNS):
+            yield first, Rows(rows)
             first += rows.num_rows
 
-    def _feed(self, one: Range, first: int, rows: pa.RecordBatch) -> None:
+    def _feed(self, one: Range, first: int, rows: Rows) -> None:
         """Write the rows of a range that are among `rows`, the first of which has the number `first`."""
         try:
-            writing = self._open.get(one.number) or self._begin(one.number)
+            start, end = max(one.first, first), min(one.end, first + rows.count)
+            writing = self._open.get(one.number)
             if writing is None:
-                return
+                if self._plan.is_done(one.number):
+                    return  # it was refused at an earlier row
+                line = self._plan.line(one.number)
+                if len(line.parts) == 1 and end - start == line.parts[0].count:
+                    self._at_once(line, rows, start - first, end - first)
+                    self._done(one.number)
+                    return
+                writing = self._open[one.number] = self._start(line)
             part = writing.line.parts[writing.ranges]
-            start, end = max(one.first, first), min(one.end, first + rows.num_rows)
-            self._take(writing, part, rows.slice(start - first, end - start))
+            self._take(writing, part, rows, start - first, end - first)
             if end == one.end:
                 writing.ranges += 1
                 if writing.ranges == len(writing.line.parts):
@@ -266,20 +271,29 @@ class _Restore:
         except EvidenceError as problem:
             self._refuse(one.number, problem)
 
-    def _begin(self, number: int) -> _Writing | None:
-        if self._plan.is_done(number):
-            return None  # it was refused at an earlier row
-        writing = self._start(self._plan.line(number))
-        self._open[number] = writing
-        return writing
+    def _at_once(self, line: ItemLine, rows: Rows, start: int, end: int) -> None:
+        """Write a file all of whose rows are here; its bytes are checked before the first is written."""
+        place(line)
+        data = rows.piece(start, end, line.parts[0].of or line.item, 0)
+        check_whole(line, len(data), hashlib.sha256(data).hexdigest())
+        with self._tree.fresh() as (name, descriptor):
+            write_at(descriptor, data, 0, holes_of(line.file))
+            os.ftruncate(descriptor, len(data))
+            remarks = give_all_back(descriptor, line)
+        try:
+            remarks += self._name(name, line)
+        except EvidenceError:
+            self._tree.drop(name)
+            raise
+        self._listener(Advanced(len(data)))
+        self._restored(line, len(data), remarks)
 
     def _start(self, line: ItemLine) -> _Writing:
         place(line)
         return _Writing(line, self._tree.begin(), holes_of(line.file))
 
-    def _take(self, writing: _Writing, part: Part, rows: pa.RecordBatch) -> None:
-        check_rows(rows, part.of or writing.line.item, writing.size)
-        data = joined(rows.column("raw"))
+    def _take(self, writing: _Writing, part: Part, rows: Rows, start: int, end: int) -> None:
+        data = rows.piece(start, end, part.of or writing.line.item, writing.size)
         writing.digest.update(data)
         with self._tree.unfinished(writing.name) as descriptor:
             write_at(descriptor, data, writing.size, writing.holes)
@@ -289,16 +303,10 @@ class _Restore:
     def _finish(self, writing: _Writing) -> None:
         """Compare with the line, give mode and times back, and only then let the file appear."""
         line = writing.line
-        if (writing.size, writing.digest.hexdigest()) != (line.size, line.sha256):
-            raise EvidenceError(
-                "item-sha256",
-                f"{line.item.text()}: expected {line.size} bytes with SHA-256 {line.sha256}, "
-                f"found {writing.size} with {writing.digest.hexdigest()}",
-            )
+        check_whole(line, writing.size, writing.digest.hexdigest())
         with self._tree.unfinished(writing.name) as descriptor:
             os.ftruncate(descriptor, writing.size)
-            remarks = [] if line.file is None else give_back(descriptor, line.file)
-            remarks += [] if line.object is None else give_time_back(descriptor, line.object)
+            remarks = give_all_back(descriptor, line)
         remarks += self._name(writing.name, line)
         self._restored(line, writing.size, remarks)
 
@@ -353,9 +361,9 @@ class _Restore:
         after = part.first + part.count
         taken = 0
         for first, rows in self._rows(part.batch):
-            start, end = max(part.first, first), min(after, first + rows.num_rows)
+            start, end = max(part.first, first), min(after, first + rows.count)
             if start < end:
-                self._take(writing, part, rows.slice(start - first, end - start))
+                self._take(writing, part, rows, start - first, end - first)
                 taken += end - start
             if taken == part.count:
                 return

@@ -1,44 +1,65 @@
 """Rows of a batch as pieces of a file.
 
->>> check_rows(rows, Item("mail", "a.eml"), offset=0)
+>>> Rows(batch).piece(0, 1, Item("mail", "a.eml"), offset=0).tobytes()
+b'From: ...'
 """
 
 from __future__ import annotations
 
-import struct
+import itertools
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from archiver.errors import EvidenceError
 from archiver.model.item import Item
+from archiver.model.items import ItemLine
 
-__all__ = ["check_rows", "joined"]
+__all__ = ["COLUMNS", "Rows", "check_whole"]
+
+COLUMNS = ("item", "offset", "raw")
+"""What a restore reads of a batch."""
 
 
-def check_rows(rows: pa.RecordBatch, item: Item, offset: int) -> None:
-    """Compare rows with what their part says: this item, without gap or overlap, nothing withheld."""
-    raw = rows.column("raw")
-    if raw.null_count:
-        raise EvidenceError("withheld", f"{item.text()}: its bytes are withheld; --open KEYFILE opens a quarantine")
-    lengths = pc.cast(pc.binary_length(raw), pa.int64())
-    ends = pc.add(pc.cumulative_sum(lengths), pa.scalar(offset, pa.int64()))
-    starts = pc.subtract(ends, lengths)
-    if not starts.equals(pc.cast(rows.column("offset"), pa.int64())):
+class Rows:
+    """Some rows of a batch, looked through once for all files that have a piece in them."""
+
+    def __init__(self, batch: pa.RecordBatch) -> None:
+        """Take rows whose schema was checked; their bytes stay where they lie."""
+        raw, item = batch.column("raw"), batch.column("item")
+        _, bounds, data = raw.buffers()
+        self.count: int = batch.num_rows
+        self._raw = raw
+        self._bounds: list[int] = memoryview(bounds).cast("q")[raw.offset : raw.offset + self.count + 1].tolist()
+        self._data = memoryview(b"") if data is None else memoryview(data)
+        self._offsets: list[int | None] = batch.column("offset").to_pylist()
+        self._texts: list[str | None] = item.dictionary.to_pylist()
+        self._codes: list[int | None] = item.indices.to_pylist()
+
+    def piece(self, start: int, end: int, item: Item, offset: int) -> memoryview:
+        """Return the bytes of rows `start` to `end`; raises `EvidenceError` unless they are what their part says.
+
+        They are rows of this item, without gap or overlap from `offset` on, nothing withheld.
+        """
+        if self._raw.null_count and self._raw.slice(start, end - start).null_count:
+            raise EvidenceError("withheld", f"{item.text()}: its bytes are withheld; --open KEYFILE opens a quarantine")
+        bounds = self._bounds[start : end + 1]
+        begin = offset - bounds[0]
+        if [begin + bound for bound in itertools.islice(bounds, end - start)] != self._offsets[start:end]:
+            raise EvidenceError(
+                "item-parts", f"{item.text()}: expected rows from offset {offset} on without gap, found others"
+            )
+        texts = {None if code is None else self._texts[code] for code in set(self._codes[start:end])}
+        if texts != {item.text()}:
+            raise EvidenceError(
+                "item-parts", f"{item.text()}: expected rows of this item, found {sorted(map(str, texts))[:3]}"
+            )
+        return self._data[bounds[0] : bounds[-1]]
+
+
+def check_whole(line: ItemLine, size: int, sha256: str) -> None:
+    """Refuse bytes that are not those of an item's line."""
+    if (size, sha256) != (line.size, line.sha256):
         raise EvidenceError(
-            "item-parts", f"{item.text()}: expected rows from offset {offset} on without gap, found others"
+            "item-sha256",
+            f"{line.item.text()}: expected {line.size} bytes with SHA-256 {line.sha256}, found {size} with {sha256}",
         )
-    texts = set(rows.column("item").unique().to_pylist())
-    if texts != {item.text()}:
-        raise EvidenceError(
-            "item-parts", f"{item.text()}: expected rows of this item, found {sorted(map(str, texts))[:3]}"
-        )
-
-
-def joined(raw: pa.LargeBinaryArray) -> memoryview:
-    """Return the bytes of all rows in one piece, where they lie."""
-    _, offsets, data = raw.buffers()
-    if data is None:
-        return memoryview(b"")
-    start, end = (struct.unpack_from("=q", offsets, 8 * place)[0] for place in (raw.offset, raw.offset + len(raw)))
-    return memoryview(data)[start:end]

@@ -142,6 +142,19 @@ class Tree:
         return name
 
     @contextmanager
+    def fresh(self) -> Iterator[tuple[bytes, int]]:
+        """Make an unfinished file and hold it open for writing; yields what it is called, and its descriptor."""
+        self._count += 1
+        name = b"%d" % self._count
+        with self._named((_STAGING, name)):
+            descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=self._staging)
+        try:
+            with self._named((_STAGING, name)):
+                yield name, descriptor
+        finally:
+            os.close(descriptor)
+
+    @contextmanager
     def unfinished(self, name: bytes) -> Iterator[int]:
         """Open an unfinished file for reading and writing."""
         with self._named((_STAGING, name)):

@@ -22,21 +22,23 @@ from pathlib import Path
 
 from archiver.catalog.catalog import Catalog
 from archiver.events import Advanced, Listener, Said
+from archiver.flows.snapshot.at_once import AT_ONCE, AtOnce
 from archiver.flows.snapshot.beginnings import Beginning, candidates, longest
 from archiver.flows.snapshot.contents import Contents
 from archiver.flows.snapshot.inside import Inside
 from archiver.flows.snapshot.item_lines import (
     basis_of,
+    captured_line,
     failed_inside,
     failed_line,
     inner_line,
     journal_line,
     passed_over_line,
     said,
-    said_again,
     shared_inside,
     shared_line,
     spell,
+    unchanged_line,
     what_became,
 )
 from archiver.flows.snapshot.marking import Marker
@@ -74,10 +76,10 @@ class Capture:
         self,
         source: Source,
         location: Location,
+        *,
         streams: dict[str, Stream],
         catalog: Catalog,
         contents: Contents,
-        *,
         recognise: Callable[[list[bytes]], str],
         account: Callable[[Line], None],
         accounted: Callable[[str], bool],
@@ -118,11 +120,19 @@ class Capture:
         )
         self._selection = selection
         self._relevance = Relevance.of(source)
+        plain = selection is None and self._relevance is None and not marker.has_rules
+        self._takes_at_once = source.kind == "documents" and plain
+        self._at_once = AtOnce(source, streams["documents"], contents, self._inside.kind_of, listener)
 
     def file(self, sight: Sight) -> Iterator[ItemLine]:
         """Read a file and enter its line, and that of its content when it is a compressed log."""
         try:
             with self._location.open(sight.found) as opened:
+                if self._takes_at_once and opened.first.size < AT_ONCE:
+                    done = self._at_once.take(sight, opened)
+                    if done is not None:
+                        yield self._enter(sight, *done)
+                        return
                 head = opened.read(_HEAD)
                 opened.rewind()
                 self._marker.see(sight, self._hash(opened) if self._marker.wants_digest else None)
@@ -153,16 +163,16 @@ class Capture:
 
     def again(self, sight: Sight, known: ItemLine) -> ItemLine:
         """Account for an item that is unchanged as its times or its ETag tell; what can be said of it is said anew."""
+        if known.detail is None and selected_by(known) is None:
+            return self._enter(sight, unchanged_line(sight, known))
         is_selected = selected_by(known) is not None
         line = replace(
-            known,
+            unchanged_line(sight, known),
             status=known.status if is_selected else "unchanged",
             reason=known.reason if is_selected else None,
             detail=known.detail if is_selected or is_kept_whole(known) or _is_unjudged(known) else None,
-            basis=basis_of(sight),
-            observed_at=spell(sight),
         )
-        return self._enter(sight, said_again(line, sight.found.facts))
+        return self._enter(sight, line)
 
     def without_content(self, sight: Sight) -> ItemLine:
         """Account for what is not read: excluded, recorded, or failed before it could be opened."""
@@ -231,19 +241,7 @@ class Capture:
             return self._read_line(sight, opened, shared_line(sight, twin))
         captured, steady, begun = self._steadily(sight, opened, table, head)
         reason, detail = what_became(sight, table, begun, opened.first) if steady else ("changed-during-read", None)
-        line = ItemLine(
-            item=sight.item,
-            kind=sight.found.kind,
-            table=table,
-            status="captured" if steady else "changed_during_read",
-            reason=reason,
-            detail=detail,
-            observed_at=spell(sight),
-            size=captured.size,
-            sha256=captured.sha256,
-            parts=captured.parts,
-        )
-        return self._read_line(sight, opened, line)
+        return self._read_line(sight, opened, captured_line(sight, table, captured, reason, detail, steady=steady))
 
     def _twin(self, sight: Sight, opened: Reading, table: str) -> ItemLine | None:
         """Return another item that has these bytes and whose rows this one may share; None if there is none."""

@@ -22,6 +22,7 @@ __all__ = ["Contents"]
 
 _SCHEMA: Final = """
 PRAGMA cache_size = -8000;
+PRAGMA journal_mode = OFF;
 CREATE TABLE contents (size INTEGER NOT NULL, tbl TEXT NOT NULL, sha256 TEXT NOT NULL, matters TEXT NOT NULL,
     line BLOB NOT NULL, PRIMARY KEY (size, tbl, sha256, matters)) WITHOUT ROWID;
 """
@@ -36,6 +37,7 @@ class Contents:
         self._matters = {source.id: _spell(source) for source in sources}
         self._db = sqlite3.connect("", isolation_level=None)
         self._db.executescript(_SCHEMA)
+        self._db.execute("BEGIN")  # one transaction for all: the file is dropped with the connection
 
     def __enter__(self) -> Self:
         """Use it in a `with` statement."""
@@ -62,7 +64,7 @@ class Contents:
         query = "SELECT line FROM contents WHERE size = ? AND tbl = ? AND sha256 = ? AND matters = ?"
         row = self._db.execute(query, [size, table, sha256, matters]).fetchone()
         if row is not None:
-            return ItemLine.parse(bytes(row[0]))
+            return ItemLine.own(row[0])
         known = self._catalog.with_content(table, size, sha256)
         return next((line for line in known if self._matters.get(line.item.source) == matters), None)
 

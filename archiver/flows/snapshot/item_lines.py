@@ -27,16 +27,17 @@ __all__ = [
     "CHANGED_UNSEEN",
     "basis_of",
     "bytes_of",
+    "captured_line",
     "failed_inside",
     "failed_line",
     "inner_line",
     "journal_line",
     "passed_over_line",
     "said",
-    "said_again",
     "shared_inside",
     "shared_line",
     "spell",
+    "unchanged_line",
     "what_became",
 ]
 
@@ -76,6 +77,51 @@ def passed_over_line(sight: Sight, rule: str, sha256: str | None, facts: Facts) 
         sha256=sha256,
     )
     return said(line, facts)
+
+
+def captured_line(
+    sight: Sight, table: str, captured: Captured, reason: str | None, detail: str | None, *, steady: bool
+) -> ItemLine:
+    """Return the line of an item that has rows of its own, before what its system says of it now is added."""
+    return ItemLine(
+        item=sight.item,
+        kind=sight.found.kind,
+        table=table,
+        status="captured" if steady else "changed_during_read",
+        reason=reason,
+        detail=detail,
+        observed_at=spell(sight),
+        size=captured.size,
+        sha256=captured.sha256,
+        parts=captured.parts,
+    )
+
+
+def unchanged_line(sight: Sight, known: ItemLine) -> ItemLine:
+    """Return the line of an item that is as it was when it was last read, by its times or its ETag.
+
+    What its system says of it is said anew; what only a reading shows is as it was shown then.
+    """
+    facts, file, said_of = sight.found.facts, None, None
+    if isinstance(facts, FileFacts):
+        file = cast("Json", facts.to_json())
+        file["holes"] = known.file["holes"] if known.file else []
+    elif isinstance(facts, ObjectFacts):
+        said_of = facts.words if known.object is None else {**facts.words, "read": known.object.get("read")}
+    return ItemLine(
+        item=sight.item,
+        kind=known.kind,
+        table=known.table,
+        status="unchanged",
+        observed_at=spell(sight),
+        basis=basis_of(sight),
+        size=known.size,
+        sha256=known.sha256,
+        parts=known.parts,
+        file=file,
+        marks=known.marks,
+        object=said_of,
+    )
 
 
 def failed_inside(sight: Sight, item: Item, problem: Problem) -> ItemLine:
@@ -178,16 +224,6 @@ def said(line: ItemLine, facts: Facts | None) -> ItemLine:
     """Return the line with what the system that holds the item says of it."""
     file = cast("Json", facts.to_json()) if isinstance(facts, FileFacts) else None
     return replace(line, file=file, object=facts.words if isinstance(facts, ObjectFacts) else None)
-
-
-def said_again(line: ItemLine, facts: Facts | None) -> ItemLine:
-    """Return the line of an item that was not read again; what only a reading shows is as it was shown then."""
-    now = said(line, facts)
-    if now.file is not None:
-        now = replace(now, file={**now.file, "holes": line.file["holes"] if line.file else []})
-    if now.object is not None and line.object is not None:
-        now = replace(now, object={**now.object, "read": line.object.get("read")})
-    return now
 
 
 def basis_of(sight: Sight) -> str:

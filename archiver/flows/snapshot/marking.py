@@ -65,6 +65,11 @@ class Marker:
         return is_withheld(merged(own, outer if path == item.path else ()))
 
     @property
+    def has_rules(self) -> bool:
+        """Say whether anything at all is to be marked."""
+        return self._marking.has_rules
+
+    @property
     def wants_digest(self) -> bool:
         """Say whether bytes must be hashed before they are stored, since a list of hashes sends some to quarantine."""
         return self._marking.withholds_by_hash

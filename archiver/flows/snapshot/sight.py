@@ -60,13 +60,15 @@ def sights(
     clock: Callable[[], datetime],
     *,
     rehash: bool = False,
+    quick: bool = False,
 ) -> Iterator[Sight]:
     """Look at every name of a source; with `rehash` all files are to be read, whatever their times say.
 
+    A `quick` look asks for no attributes and no times of birth: enough to decide, not enough to account for a file.
     Raises `SourceUnavailable` when the location is not there.
     """
     selects = record_rule(source)
-    for found in location.walk():
+    for found in location.walk(quick=quick):
         item = Item(source.id, escape_path(found.path), version=found.version)
         known = latest(item.text())
         choice = _choice(source, found, known, rehash=rehash)
@@ -141,8 +143,13 @@ def _is_same(found: Found, known: ItemLine) -> bool:
         return _is_same_object(found.facts, known)
     if known.file is None or not isinstance(found.facts, FileFacts) or not is_settled(known):
         return False
-    now = found.facts.to_json()
-    return known.size == found.size and all(known.file[name] == now[name] for name in ("mtime_ns", "ctime_ns", "ino"))
+    file, now = known.file, found.facts
+    return (
+        known.size == found.size
+        and file["mtime_ns"] == str(now.mtime_ns)
+        and file["ctime_ns"] == str(now.ctime_ns)
+        and file["ino"] == str(now.ino)
+    )
 
 
 def _is_same_object(facts: ObjectFacts, known: ItemLine) -> bool:

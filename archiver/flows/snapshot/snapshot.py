@@ -11,8 +11,7 @@ A run that is killed is run again: the same snapshot goes on, with the same batc
 
 from __future__ import annotations
 
-import itertools
-import json
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,6 +28,7 @@ from archiver.flows.snapshot.contents import Contents
 from archiver.flows.snapshot.ends_earlier import dates, ends_earlier
 from archiver.flows.snapshot.inside import unpack_limits
 from archiver.flows.snapshot.item_lines import CHANGED_UNSEEN
+from archiver.flows.snapshot.journal_lines import batches_named, chunks, facts_of
 from archiver.flows.snapshot.marking import Marker, marking_of
 from archiver.flows.snapshot.relock import raise_locks
 from archiver.flows.snapshot.selection import Selection
@@ -45,7 +45,7 @@ from archiver.model.mark import Marking
 from archiver.model.policy import Policy, Source
 from archiver.model.statement import SnapshotPredicate, SnapshotSource, Subject
 from archiver.sources.base import SourceUnavailable
-from archiver.sources.location import location
+from archiver.sources.location import held_open, location
 from archiver.sources.reading_logs import LogReader
 from archiver.writer.engine import Engine, engine_of
 from archiver.writer.groups import Indexer
@@ -167,7 +167,7 @@ class _Run:
         """Capture, account, sign."""
         with Contents(self._session.catalog, self._session.policy.sources) as self._contents:
             for line in self._session.journal.lines():
-                self._contents.add(ItemLine.parse(line.line))
+                self._contents.add(ItemLine.own(line.line))
             for source in self._wanted:
                 self._source(source)
         session = self._session
@@ -214,28 +214,30 @@ class _Run:
 
     def _capture(self, source: Source, streams: dict[str, Stream]) -> None:
         session = self._session
-        place = location(source)
-        capture = Capture(
+        goes_on = session.journal.has_lines()  # a fresh run has none to be asked for
+        capture_at = functools.partial(
+            Capture,
             source,
-            place,
-            streams,
-            session.catalog,
-            self._contents,
+            streams=streams,
+            catalog=session.catalog,
+            contents=self._contents,
             recognise=self._dialects.recogniser(source.dialect),
             account=self._account,
-            accounted=session.journal.has_line,
+            accounted=session.journal.has_line if goes_on else lambda _item: False,
             marker=self._marker,
             unpacking=(unpack_limits(session.policy.limits), session.state.spool),
             listener=session.listener,
             selection=Selection.of(source, streams["model_logs"], session.catalog, self._dialects, session.listener),
         )
         try:
-            for sight in sights(source, place, session.catalog.latest, session.clock, rehash=self._rehash):
-                line = session.journal.line(sight.item.text())
-                for _entered in (
-                    self._one(sight, capture) if line is None else capture.rest(sight, ItemLine.parse(line.line))
-                ):
-                    pass
+            with held_open(location(source)) as place:
+                capture = capture_at(place)
+                for sight in sights(source, place, session.catalog.latest, session.clock, rehash=self._rehash):
+                    line = session.journal.line(sight.item.text()) if goes_on else None
+                    for _entered in (
+                        self._one(sight, capture) if line is None else capture.rest(sight, ItemLine.own(line.line))
+                    ):
+                        pass
         except SourceUnavailable as problem:
             self._unavailable[source.id] = problem.message
             session.say(f"{source.id}: {problem.message}", "error")
@@ -254,16 +256,17 @@ class _Run:
     def _absent(self, source: Source) -> None:
         """Say once of everything that was there last time that it is not there now."""
         session, now = self._session, instant.format_instant(self._session.clock())
-        for known in session.catalog.present(source.id):
-            text = known.item.text()
-            if not session.journal.has_line(text):
+        for texts in chunks(session.catalog.texts_present(source.id), _LINES_AT_ONCE):
+            for text in session.journal.without_lines(texts):
+                known = session.catalog.latest(text)
+                assert known is not None
                 line = ItemLine(item=known.item, kind=known.kind, table=None, status="absent", observed_at=now)
                 self._account(Line(source.id, known.item.path, text, line.encode(), None, None))
         self._flush()
 
     def _named_elsewhere(self) -> set[str]:
         """Return the batches of earlier snapshots that this run's items name as their content."""
-        named = (part["batch"] for line in self._session.journal.lines() for part in json.loads(line.line)["parts"])
+        named = batches_named(self._session.journal.lines())
         return {batch for batch in named if not batch.startswith(self._run_words.snapshot)}
 
     def _account(self, line: Line) -> None:
@@ -283,8 +286,8 @@ class _Run:
         session.listener(Stage("account for every item", None, "items"))
         with self._stream("items", None, items_index) as stream:
             stream.begin(items_item(self._run_words.snapshot), Facts(collected_at=self._run_words.started))
-            for lines in _chunks(session.journal.lines(), _LINES_AT_ONCE):
-                stream.feed([line.line for line in lines], [_facts_of(line) for line in lines])
+            for lines in chunks(session.journal.lines(), _LINES_AT_ONCE):
+                stream.feed([line.line for line in lines], [facts_of(line) for line in lines])
                 session.listener(Advanced(len(lines)))
             stream.seal()
 
@@ -431,12 +434,3 @@ def _check_names(policy: Policy, only: tuple[str, ...]) -> None:
                 f"--source {name}: expected one of {', '.join(known)}",
                 hint="see `sources` in the policy",
             )
-
-
-def _facts_of(line: Line) -> Facts:
-    return Facts(mime=line.mime, custodian=line.custodian, collected_at=json.loads(line.line)["observed_at"])
-
-
-def _chunks(lines: Iterator[Line], size: int) -> Iterator[list[Line]]:
-    while chunk := list(itertools.islice(lines, size)):
-        yield chunk

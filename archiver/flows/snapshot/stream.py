@@ -7,19 +7,20 @@ not sent twice, as long as the bytes before them are still the same.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from archiver.errors import ArchiverError
 from archiver.flows.snapshot.beginnings import Beginning
 from archiver.model import layout, tables
 from archiver.model.item import Item
 from archiver.model.items import Part
-from archiver.model.leaf import LOG_ROW
+from archiver.model.leaf import DOCUMENT_ROW, LOG_ROW
 from archiver.writer.engine import Engine
 from archiver.writer.groups import Indexer
 from archiver.writer.journal import Journal, JournaledBatch, Line, Progress
@@ -28,6 +29,9 @@ from archiver.writer.rows import Facts, Mark, OpenBatch
 from archiver.writer.sealed import Recipients, seal_rows
 
 __all__ = ["Captured", "Limits", "PrefixChangedError", "Stream", "Words"]
+
+
+_BIG: Final = 1 << 20
 
 
 class PrefixChangedError(ArchiverError):
@@ -95,7 +99,9 @@ class Stream:
         self._compress = ThreadPoolExecutor(1, "compress")
         self._recipients = recipients
         self._withholds = withholds
+        self._hash = ThreadPoolExecutor(1, "hash")
         self._batch: OpenBatch | None = None
+        self._identity = ""
         self._file: BatchFile | None = None
         self._pending: list[Line] = []
         self._item: _OpenItem | None = None
@@ -112,7 +118,8 @@ class Stream:
             raise RuntimeError(f"stream: {item.text()} is to be withheld, and there is nobody to seal it for")
         if self._batch is not None and self._batch.full:
             self.seal()
-        self._item = _OpenItem(item, facts, begun, self._journal.progress(item.text()), withheld=withheld)
+        progress = self._journal.progress(item.text())
+        self._item = _OpenItem(item, facts, begun, progress, self._hash, withheld=withheld)
 
     def feed(self, rows: Sequence[bytes], facts: Sequence[Facts] = (), places: Sequence[int] = ()) -> None:
         """Add rows of the open item; `places` are where they stood in the stream that it is selected from."""
@@ -130,6 +137,22 @@ class Stream:
                 if self._words.table != "documents":  # their rows say of the whole what is known at its end
                     self._offer()
             rows, facts, places = rows[taken:], facts[taken:], places[taken:]
+
+    def add_whole(self, item: Item, facts: Facts, raw: bytes, digest: bytes) -> Captured | None:
+        """Add an item that is one row, given its SHA-256; its line must follow with `enter`.
+
+        None when a killed run has sealed rows of it already: then it goes the long way.
+        """
+        if self._withholds(item) or len(raw) >= DOCUMENT_ROW or self._journal.progress(item.text()) is not None:
+            return None
+        if self._batch is not None and self._batch.full:
+            self.seal()
+        batch = self._open()
+        row = batch.rows
+        batch.begin(item, facts)
+        if batch.add_whole(raw, digest):
+            self._offer()
+        return Captured(len(raw), digest.hex(), (Part(self._identity, row, 1),))
 
     @property
     def size(self) -> int:
@@ -214,14 +237,14 @@ class Stream:
         """Give an open batch up; after an error it is read again from the source."""
         self._abandon()
         self._compress.shutdown()
+        self._hash.shutdown()
         if self._batch is not None:
             self._batch.close()
             self._batch = None
 
     def _build(self, batch: OpenBatch) -> JournaledBatch:
-        words = self._words
-        number = self._journal.count(words.table)
-        identity = layout.batch_id(words.snapshot, words.table, number)
+        words, identity = self._words, self._identity
+        batch.flush()
         file = self._file or self._follow(batch)
         built = file.finish(identity=identity, archive_id=words.archive_id, table=words.table)
         sealed = None
@@ -234,7 +257,7 @@ class Stream:
             spool=built.path.name,
             sha256=built.sha256,
             size=built.size,
-            predicate=_predicate(words, number, built),
+            predicate=_predicate(words, layout.parse_batch_id(identity).number, built),
             sealed=None if sealed is None else asdict(sealed),
         )
 
@@ -246,17 +269,19 @@ class Stream:
                 max_bytes=self._limits.raw_bytes,
                 max_rows=self._limits.records,
             )
+            number = self._journal.count(self._words.table)
+            self._identity = layout.batch_id(self._words.snapshot, self._words.table, number)
         return self._batch
 
     def _follow(self, batch: OpenBatch) -> BatchFile:
-        identity = layout.batch_id(self._words.snapshot, self._words.table, self._journal.count(self._words.table))
-        path, table = self._spool / f"{identity}.parquet", self._words.table
+        path, table = self._spool / f"{self._identity}.parquet", self._words.table
         self._file = BatchFile(batch, path, table=table, index=self._index, engine=self._engine, thread=self._compress)
         return self._file
 
     def _offer(self) -> None:
         """Let the row groups that are closed be derived and compressed while further rows come in."""
         if self._batch is not None:
+            self._batch.flush()
             (self._file or self._follow(self._batch)).offer(self._batch.rows)
 
     def _abandon(self) -> None:
@@ -285,8 +310,7 @@ class Stream:
         batch, mark = self._batch, open_item.mark
         if batch is None or mark is None or batch.rows == mark.rows:
             return []
-        identity = layout.batch_id(self._words.snapshot, self._words.table, self._journal.count(self._words.table))
-        return [Part(identity, mark.rows, batch.rows - mark.rows, sealed=open_item.withheld)]
+        return [Part(self._identity, mark.rows, batch.rows - mark.rows, sealed=open_item.withheld)]
 
     def _current(self) -> _OpenItem:
         if self._item is None:
@@ -298,16 +322,25 @@ class _OpenItem:
     """An item whose rows are coming in."""
 
     def __init__(
-        self, item: Item, facts: Facts, begun: Beginning | None, progress: Progress | None, *, withheld: bool
+        self,
+        item: Item,
+        facts: Facts,
+        begun: Beginning | None,
+        progress: Progress | None,
+        thread: Executor,
+        *,
+        withheld: bool,
     ) -> None:
         self.item = item
         self.withheld = withheld
+        self._thread = thread
+        self._hashing: Future[None] | None = None
         self.facts = facts
         self.mark: Mark | None = None
         self.size = begun.size if begun else 0
         self.rows = 0
         self.last_length = -1
-        self.digest = begun.digest.copy() if begun else sha256()
+        self._digest = begun.digest.copy() if begun else sha256()
         self.skip = progress.rows if progress else 0
         self.prefix_sha256 = progress.prefix_sha256 if progress else ""
         self.before = list(begun.parts) if begun else []
@@ -318,12 +351,24 @@ class _OpenItem:
         """Say whether rows of this run have left in a sealed batch."""
         return len(self.parts) > len(self.before)
 
+    @property
+    def digest(self) -> hashlib._Hash:
+        """The state of the SHA-256 behind all rows that were taken."""
+        if self._hashing is not None:
+            self._hashing.result()
+            self._hashing = None
+        return self._digest
+
     def took(self, rows: Sequence[bytes]) -> None:
         """Count rows that were taken."""
         if not rows:
             return
         data = rows[0] if len(rows) == 1 else b"".join(rows)
-        self.digest.update(data)
+        digest = self.digest
+        if len(data) < _BIG:
+            digest.update(data)
+        else:  # beside the leaf of the next row: SHA-256 of large data needs no interpreter
+            self._hashing = self._thread.submit(digest.update, data)
         self.size += len(data)
         self.rows += len(rows)
         self.last_length = len(rows[-1])

@@ -7,12 +7,13 @@ make the run incomplete. What became of items that were archived before (`grown`
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+import orjson
 
 from archiver.flows.snapshot.content_rules import content_rules
 from archiver.flows.snapshot.item_lines import CHANGED_UNSEEN
@@ -119,7 +120,7 @@ class _Counting:
         self.selected = Sum()
 
     def add(self, line: Line, accept: tuple[Accept, ...], now: datetime) -> None:
-        words = json.loads(line.line)
+        words = orjson.loads(line.line)
         status, size = words["status"], words["size"] or 0
         self._marks(words)
         if words["basis"] == "read" and status in ("captured", "changed_during_read", "damaged"):

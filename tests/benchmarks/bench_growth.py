@@ -1,0 +1,107 @@
+"""What a run asks of an archive before its own work, and whether that grows with what the archive holds.
+
+    python tests/benchmarks/bench_growth.py log 1000 10000 100000     # statements in the log
+    python tests/benchmarks/bench_growth.py status 1000 1000000       # items in the catalog
+    python tests/benchmarks/bench_growth.py help
+
+The archive lies in a folder. `log` finds the newest checkpoint from nothing and from the catalog, and appends; `status`
+and `help` are the commands, as they are started by a person. Milliseconds of the clock and of the processor.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import sqlite3
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from bench_hold import begin, fill, now, statement_of
+from contestants import PROGRAM, program_environ
+from measure import machine, measure
+
+from archiver.events import silent
+from archiver.flows.session import open_session
+from archiver.model.policy import Policy
+from archiver.stores.base import Lock
+
+TIMES = 9
+
+
+def log(root: Path, statements: int) -> dict[str, Any]:
+    """Append to a log of so many statements."""
+    policy = begin(root)
+    fill(policy, root, 4 * statements)
+    with open_session(policy, clock=now, random=secrets.token_bytes, environ={}, listener=silent) as session:
+        session.log.catch_up()  # reads the lock file of the folder, once
+        lookup = timed(lambda: session.log._newest(0))
+        size = timed(session.catalog.log_size)
+        append = timed(lambda: one_more(session, policy))
+    return {"statements": statements, "newest_checkpoint": lookup, "catalog_size": size, "append": append}
+
+
+def one_more(session: Any, policy: Policy) -> None:
+    batch = f"{session.seal.fresh_id()}-documents-00000000"
+    key, envelope, _ = statement_of(session, batch, 0, b"", policy)
+    lock = Lock("COMPLIANCE", session.retain_until(("CASE-1",)), legal_hold=True)
+    session.store.put(key, envelope, sha256=hashlib.sha256(envelope).hexdigest(), lock=lock)
+    session.log.append(key, envelope)
+
+
+def status(root: Path, items: int) -> dict[str, Any]:
+    """Ask how an archive with so many items stands."""
+    policy = begin(root)
+    with closing(sqlite3.connect(policy.state / "catalog.sqlite", isolation_level=None)) as database:
+        (words,) = database.execute("SELECT line FROM latest LIMIT 1").fetchone() or (b"{}",)
+        (snapshot,) = database.execute("SELECT id FROM snapshots").fetchone()
+        rows = (
+            (
+                *(f'{{"path":"a/{number:07d}.txt","source":"papers"}}', "papers", f"a/{number:07d}.txt", snapshot),
+                *("captured", words + b" " * 700, "documents", number, f"{number:064x}"),
+            )
+            for number in range(items)
+        )
+        database.execute("BEGIN")
+        database.executemany("INSERT INTO latest VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        database.execute("COMMIT")
+    command = [*PROGRAM, "-p", str(root / "retention_policy.yaml"), "status"]
+    return {"items": items, "status": commands(command)}
+
+
+def commands(command: list[str]) -> dict[str, float]:
+    costs = [measure(command, environ=program_environ(Path(tempfile.gettempdir())), good=(0, 3)) for _ in range(TIMES)]
+    wall, cpu = ([getattr(cost, name) * 1000 for cost in costs] for name in ("wall_s", "cpu_s"))
+    return {"wall_ms": round(statistics.median(wall), 1), "cpu_ms": round(statistics.median(cpu), 1)}
+
+
+def timed(work: Callable[[], object]) -> dict[str, float]:
+    wall, cpu = [], []
+    for _ in range(TIMES):
+        began, used = time.perf_counter(), time.process_time()
+        work()
+        wall.append((time.perf_counter() - began) * 1000)
+        cpu.append((time.process_time() - used) * 1000)
+    return {"wall_ms": round(statistics.median(wall), 3), "cpu_ms": round(statistics.median(cpu), 3)}
+
+
+def main(arguments: list[str]) -> None:
+    results = []
+    for amount in map(int, arguments[1:] or ["0"]):
+        with tempfile.TemporaryDirectory() as name:
+            if arguments[0] == "help":
+                results.append({"help": commands([*PROGRAM, "--help"])})
+            else:
+                results.append({"log": log, "status": status}[arguments[0]](Path(name) / "bench", amount))
+        print(json.dumps(results[-1]))  # noqa: T201
+    print(json.dumps({"machine": machine()}))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,94 @@
+"""Lines of `items` are written by a fast encoder and read back by two readers: bytes as rfc8785 writes them, always."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import replace
+
+import pytest
+import rfc8785
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from archiver.errors import EvidenceError
+from archiver.model.item import Item, escape_path
+from archiver.model.items import ItemLine, Part
+from archiver.sources.base import FileFacts
+
+names = st.binary(min_size=1, max_size=20).filter(lambda raw: raw not in {b".", b".."} and b"/" not in raw)
+paths = st.lists(names, min_size=1, max_size=4).map(b"/".join)
+text = st.none() | st.text(st.characters(codec="utf-8"), max_size=20)
+whole = st.integers(0, 2**53 - 1)
+nanoseconds = st.integers(-(2**70), 2**70)
+items = st.builds(Item, st.sampled_from(["papers", "mail"]), paths.map(escape_path))
+facts = st.builds(
+    FileFacts,
+    *(st.integers(0, 2**64 - 1),) * 2,
+    *(whole,) * 4,
+    *(text, text),
+    *(nanoseconds,) * 3,
+    st.none() | nanoseconds,
+    whole,
+    link_target=st.none() | st.binary(max_size=12),
+    holes=st.lists(st.tuples(whole, whole), max_size=3).map(tuple),
+    xattrs=st.dictionaries(st.binary(max_size=12), st.binary(max_size=12), max_size=3).map(
+        lambda it: tuple(it.items())
+    ),
+)
+lines = st.builds(
+    ItemLine,
+    items,
+    kind=st.just("file"),
+    table=st.just("documents"),
+    status=st.just("captured"),
+    observed_at=st.just("2026-11-25T12:00:00Z"),
+    detail=text,
+    size=whole,
+    sha256=st.binary(min_size=32, max_size=32).map(bytes.hex),
+    parts=st.lists(
+        st.builds(
+            Part, st.just("20261125T120000Z-0a1b2c-documents-00000000"), whole, st.integers(1, 99), st.none() | items
+        ),
+        min_size=1,
+        max_size=3,
+    ).map(tuple),
+    file=st.none() | facts.map(FileFacts.to_json),
+)
+BEYOND = Item("papers", "\U0001f600")
+
+
+@given(lines)
+@example(
+    ItemLine(BEYOND, "file", None, "recorded", "2026-11-25T12:00:00Z", detail="\x7f\U0001f600\ufb33", file=None),
+)
+def test_a_line_has_the_bytes_of_rfc8785_and_both_readers_give_it_back(line):
+    data = line.encode()
+    assert data == rfc8785.dumps(line.to_json()) + b"\n"
+    for read in (ItemLine.parse(data), ItemLine.own(data)):
+        assert read == line
+        assert replace(read).encode() == data  # written anew, not as it was read
+
+
+@given(facts)
+def test_attributes_whose_names_sort_otherwise_in_utf_16_are_in_order(found):
+    names = {escape_path(name): base64.b64encode(value).decode() for name, value in found.xattrs}
+    line = ItemLine(BEYOND, "file", None, "recorded", "2026-11-25T12:00:00Z", file=found.to_json())
+    assert line.encode() == rfc8785.dumps(line.to_json()) + b"\n"
+    assert ItemLine.parse(line.encode()).file["xattrs"] == names
+
+
+@pytest.mark.parametrize("number", ["1.5", "1.0", "-0", "1e3", "9007199254740992", "1e400", "true", "null"])
+def test_a_number_that_is_no_plain_one_is_refused(number):
+    good = ItemLine(Item("papers", "a"), "file", None, "recorded", "2026-11-25T12:00:00Z", errno=7).encode()
+    bad = good.replace(b'"errno":7', b'"errno":' + number.encode())
+    if number == "null":
+        assert ItemLine.parse(bad).errno is None
+        return
+    with pytest.raises(EvidenceError):
+        ItemLine.parse(bad)
+
+
+@pytest.mark.parametrize("data", [b"", b"{}\n", b"[]\n", b'{"item":{"path":"a","source":"b"},"parts":[]}\n', b"\xff\n"])
+def test_records_of_our_own_that_are_no_lines_are_refused(data):
+    with pytest.raises(EvidenceError):
+        ItemLine.own(data)
