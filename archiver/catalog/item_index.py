@@ -41,13 +41,16 @@ class ItemIndex:
         row = self._db.execute("SELECT line FROM latest WHERE item = ?", [item_text]).fetchone()
         return ItemLine.own(row[0]) if row else None
 
-    def latest_inside(self, source: str, path: str) -> list[ItemLine]:
-        """Return what was last said of everything found inside an item, itself left out."""
+    def latest_inside(self, source: str, path: str) -> Iterator[ItemLine]:
+        """Yield what was last said of everything found inside an item, itself left out; it may be a million."""
         itself = Item(source, path).text()
         found = self._db.execute(
             "SELECT line FROM latest WHERE source = ? AND path = ? AND item != ? ORDER BY item", [source, path, itself]
         )
-        return [line for (data,) in found if (line := ItemLine.own(data)).item.members]
+        for (data,) in found:
+            line = ItemLine.own(data)
+            if line.item.members:
+                yield line
 
     def latest_below(self, source: str, beginning: str, most: int) -> list[ItemLine]:
         """Return what was last said of items whose path begins so, the largest first, at most so many."""

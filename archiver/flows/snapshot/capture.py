@@ -229,8 +229,13 @@ class Capture:
 
     def _members(self, sight: Sight, opened: Reading, container: str, outer: ItemLine) -> Iterator[ItemLine]:
         """Take a container apart; again only when it has changed, when all files are read, or when it never was."""
-        known = outer.status == "unchanged" and not sight.stands_still and list(self.reuse_inside(sight))
-        yield from known or self._inside.lines(sight, opened, container, outer)
+        known = self.reuse_inside(sight) if outer.status == "unchanged" and not sight.stands_still else iter(())
+        first = next(known, None)
+        if first is None:
+            yield from self._inside.lines(sight, opened, container, outer)
+        else:
+            yield first
+            yield from known
 
     def _whole(self, sight: Sight, opened: Reading, table: str, head: bytes) -> ItemLine:
         known = sight.known
