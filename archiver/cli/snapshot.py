@@ -251,13 +251,14 @@ def _new(done: Snapshot) -> list[str]:
 def _source(one: Tally) -> list[str]:
     from archiver.model.selected import sentence  # noqa: PLC0415 - loaded when called
 
-    counts = one.counts
+    counts, logs = one.counts, sum(account.items for account in one.selected)
     words = [
         (counts.captured, "captured"),
         (counts.unchanged, "unchanged"),
         (counts.changed_during_read, "changed while read"),
         (counts.failed, "failed"),
-        (counts.recorded, "on record without content (folders, links and the like)"),
+        (counts.recorded - logs, "on record without content (folders, links and the like)"),
+        (logs, "selected from"),
         (counts.excluded, "passed over"),
         (counts.absent, "gone since last time"),
     ]
