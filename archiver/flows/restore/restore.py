@@ -30,7 +30,7 @@ from archiver.flows.restore.account import Account, NotRestored, Restored, kind_
 from archiver.flows.restore.facts import give_all_back, give_back, holes_of, write_at
 from archiver.flows.restore.places import beside, place, shown
 from archiver.flows.restore.plan import Plan, Range
-from archiver.flows.restore.rows import COLUMNS, Rows, check_whole
+from archiver.flows.restore.rows import Rows, check_whole
 from archiver.flows.restore.tree import NameRefusedError, Tree, check_target, open_tree
 from archiver.judge.content import ObjectError
 from archiver.judge.disposal import Disposals
@@ -243,7 +243,7 @@ class _Restore:
         if found is None:
             raise EvidenceError("statement-missing", f"batch {batch}: expected its statement in the log, found none")
         first = 0
-        for rows in self._archive.batch_rows(found[1], columns=COLUMNS):
+        for rows in self._archive.batch_rows(found[1]):
             yield first, Rows(rows)
             first += rows.num_rows
 

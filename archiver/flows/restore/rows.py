@@ -17,7 +17,7 @@ from archiver.model.items import ItemLine
 __all__ = ["COLUMNS", "Rows", "check_whole"]
 
 COLUMNS = ("item", "offset", "raw")
-"""What a restore reads of a batch."""
+"""What is needed of a batch; all of its columns, where withheld bytes are to be filled in."""
 
 
 class Rows:
