@@ -97,10 +97,10 @@ def line_of(raw):
     """8 Return a line of `items`."""
     require(raw.endswith(b"\n"), "no end of line")
     line = parse(raw[:-1], "line", 8 << 20)
-    content, inner = line["status"] in CONTENT, line["kind"] == "inner"
+    content, within = line["status"] in CONTENT, "members" in line["item"]
     require(content == bool(line["parts"]), "content without parts, or parts without content")
     require(not content or None not in (line["table"], line["size"], line["sha256"]), "content without size or digest")
-    require(inner == ("members" in line["item"]) and (inner or line["status"] != "damaged"), "kind and members")
+    require(within or (line["kind"] != "inner" and line["status"] != "damaged"), "kind and members")
     elsewhere = line["kind"] == "object" and line["status"] != "absent"
     require(("object" in line) == elsewhere and not (elsewhere and line["file"]), "kind and object")
     require(not elsewhere or fits(line["object"].get("store"), "reason"), "object")

@@ -432,9 +432,7 @@ def line_fault(raw: bytes, line: Any) -> str | None:
     content = line["status"] in CONTENT
     if content != bool(line["parts"]) or (content and None in (line["table"], line["size"], line["sha256"])):
         return "content without parts, or parts without content"
-    if (line["kind"] == "inner") != ("members" in line["item"]) or (
-        line["status"] == "damaged" and line["kind"] != "inner"
-    ):
+    if "members" not in line["item"] and (line["kind"] == "inner" or line["status"] == "damaged"):
         return "kind and members"
     if line["status"] in REASONS and line["reason"] not in REASONS[line["status"]]:
         return "reason"
