@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import yaml
@@ -90,8 +91,12 @@ class Document:
         return self.values.get(place, Mark(1, 1))
 
 
+@lru_cache(maxsize=8)
 def read_yaml(data: bytes, name: str) -> Document:
-    """Read one document; raises `PolicyError` where nothing after the problem can be read."""
+    """Read one document; raises `PolicyError` where nothing after the problem can be read.
+
+    A run asks for the same text several times, and PyYAML takes 10 ms for it: what was read is kept, and never changed.
+    """
     text = _decode(data, name)
     reader = _Reader()
     try:

@@ -132,7 +132,7 @@ TILES = {"entries": "PUT log/tile/entries/", "hashes": "PUT log/tile/0/"}
 
 @pytest.mark.parametrize(
     ("tile", "fault"),
-    [("entries", SLOW), ("entries", KILLED_KEPT), ("hashes", CUT), ("hashes", KEPT)],
+    [("entries", SLOW), ("hashes", KILLED_KEPT)],
     ids=lambda value: getattr(value, "name", value),
 )
 def test_a_tile_that_meets_a_fault_is_put_by_the_same_command(archive, begun, tile, fault):

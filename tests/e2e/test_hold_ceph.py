@@ -108,7 +108,7 @@ def admitted(place, signer):
 
 
 def test_what_is_released_can_be_deleted_when_its_date_has_passed_and_not_before(held, tmp_path):
-    ends_in(held, seconds=75)
+    ends_in(held, seconds=60)
     held.take()
     signers = [create_p256(tmp_path / f"{name}.pem", None) for name in ("a", "b")]
     for signer in signers:

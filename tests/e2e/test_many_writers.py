@@ -1,6 +1,6 @@
 """Eight processes write to one archive at once: one log, no fork, no lost entry, and the verdict is ok.
 
-ARCHIVER_WRITERS_STATEMENTS sets how many statements each of them enters (default 8; 100 takes minutes).
+ARCHIVER_WRITERS_STATEMENTS sets how many statements each of them enters (default 5; 100 takes minutes).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from archiver.proof import entry
 from archiver.writer.place import versions_of
 
 WRITERS = 8
-EACH = int(os.environ.get("ARCHIVER_WRITERS_STATEMENTS", "8"))
+EACH = int(os.environ.get("ARCHIVER_WRITERS_STATEMENTS", "5"))
 UNSIGNED = b"a checkpoint that nobody signed"
 
 

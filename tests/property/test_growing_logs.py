@@ -110,7 +110,7 @@ def restored(reading, identity: str, to: Path, *, rule: bool) -> dict[str, bytes
 
 @settings(
     phases=[Phase.explicit, Phase.generate],  # a night takes half a second: what fails is short enough as it is
-    max_examples=15,
+    max_examples=10,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )

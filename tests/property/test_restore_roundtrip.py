@@ -112,7 +112,7 @@ def seen(folder: Path) -> dict[bytes, tuple[object, ...]]:
     return found
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(
     papers=ENTRIES,
     logs=ENTRIES,

@@ -123,7 +123,7 @@ def test_every_leaf_of_every_nesting_comes_out(drawn):
 
 
 @given(containers(depth=1), st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 def test_no_change_of_bytes_makes_a_reader_do_more_than_stop(drawn, draws):
     data = bytearray(drawn[0])
     for _ in range(draws.draw(st.integers(1, 6))):
@@ -137,7 +137,7 @@ def test_no_change_of_bytes_makes_a_reader_do_more_than_stop(drawn, draws):
 @given(st.sampled_from([b"PK\x05\x06", b"PK\x03\x04", b"From a Tue Jan  6 09:00:00 2026\n", b"WARC/1.0\r\n",
                         b"filedesc://a\n", b"\x1f\x8b\x08\0", b"\xfd7zXZ\0", b"BZh91AY&SY", b"From: a\nTo: b\n\n"]),
        st.binary(max_size=600))  # fmt: skip
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=75, deadline=None)
 def test_no_beginning_is_believed(magic, rest):
     size, reason = walked(magic + rest)
     assert size <= MOST

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
+from row_group_work import killed_always, killed_once, refused
 
 from archiver.errors import WorldError
 from archiver.model.item import Item
 from archiver.sources.reading_logs import LogReader
 from archiver.writer import groups
 from archiver.writer.engine import Processes, Threads
-from archiver.writer.groups import RowGroup, group_of
+from archiver.writer.groups import group_of
 from archiver.writer.index_columns import model_logs_index
 from archiver.writer.parquet import BatchFile
 from archiver.writer.rows import Facts, OpenBatch
@@ -31,24 +29,6 @@ def batch(tmp_path):
     opened.begin(Item("s", "a.jsonl"), FACTS)
     yield opened
     opened.close()
-
-
-def killed_once(group: RowGroup) -> list[pa.Array]:
-    """Kill the process that it runs in, unless it was here before."""
-    mark = group.scratch.with_name(f"killed-{group.first}")
-    if not mark.exists():
-        mark.touch()
-        os.kill(os.getpid(), signal.SIGKILL)
-    return [pa.array([group.first])]
-
-
-def killed_always(_group: RowGroup) -> list[pa.Array]:
-    os.kill(os.getpid(), signal.SIGKILL)
-    raise AssertionError
-
-
-def refused(group: RowGroup) -> list[pa.Array]:
-    raise WorldError("spool-short", f"{group.first}", hint="look")
 
 
 def written(batch: OpenBatch, path: Path, engine) -> str:

@@ -1,0 +1,29 @@
+"""Work on row groups that other processes find by its name: they know this folder, and not where a test lies."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pyarrow as pa
+
+from archiver.errors import WorldError
+from archiver.writer.groups import RowGroup
+
+
+def killed_once(group: RowGroup) -> list[pa.Array]:
+    """Kill the process that it runs in, unless it was here before."""
+    mark = group.scratch.with_name(f"killed-{group.first}")
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return [pa.array([group.first])]
+
+
+def killed_always(_group: RowGroup) -> list[pa.Array]:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
+
+
+def refused(group: RowGroup) -> list[pa.Array]:
+    raise WorldError("spool-short", f"{group.first}", hint="look")
