@@ -127,10 +127,7 @@ def _as_of_now(policy: Policy) -> TrustFile:
     from archiver.model.trust import TrustedHold  # noqa: PLC0415
 
     trust, state = own_trust(policy), StateFolder(policy.state)
-    if not state.exists:
-        raise UsageError(
-            "never-run", f"{state.path}: expected the records of a run, found none", hint="archiver snapshot"
-        )
+    state.demand_run("archiver snapshot")
     known = [_known(catalog_path(policy, log.origin.rpartition("/")[2])) for log in trust.logs]
     logs = [log.model_copy(update={"seen": one.seen}) for log, one in zip(trust.logs, known, strict=True)]
     fullest = max(known, key=lambda one: one.seen.size if one.seen else 0)

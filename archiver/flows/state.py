@@ -17,14 +17,17 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from pydantic import ValidationError
 
-from archiver.errors import BusyError, WorldError
+from archiver.errors import BusyError, UsageError, WorldError
 from archiver.model.statement import Continues
 from archiver.writer.durable import write_new
 
 __all__ = ["StateFolder"]
+
+_FIRST_RUN: Final = "run `archiver snapshot` first, or `archiver catalog rebuild` if this machine is new to the archive"
 
 
 class StateFolder:
@@ -92,6 +95,11 @@ class StateFolder:
                 f"{self.path}: expected a folder that can be written, found: {problem.strerror}",
                 hint="set `state` in the policy to a folder on a local disk that survives a reboot",
             ) from problem
+
+    def demand_run(self, hint: str = _FIRST_RUN) -> None:
+        """Refuse with `UsageError("never-run")` where no run has left its records; `hint` is what to type then."""
+        if not self.exists:
+            raise UsageError("never-run", f"{self.path}: expected the records of a run, found none", hint=hint)
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -160,12 +160,7 @@ def _local_holds(policy: Policy) -> dict[str, str]:
     """Return the signed holds as far as they are known without asking the store."""
     own_trust(policy)
     state = StateFolder(policy.state)
-    if not state.exists:
-        raise UsageError(
-            "never-run",
-            f"{state.path}: expected the records of a run, found none",
-            hint="run `archiver snapshot` first, or `archiver catalog rebuild` if this machine is new to the archive",
-        )
+    state.demand_run()
     try:
         with closing(Catalog(state.catalog, read_only=True)) as catalog:
             return catalog.holds()

@@ -343,11 +343,5 @@ def _refuse_unknown(catalog: Catalog, matter: str) -> None:
 
 
 def _catalog(policy: Policy, named: Named) -> Catalog:
-    state = StateFolder(policy.state)
-    if not state.exists:
-        raise UsageError(
-            "never-run",
-            f"{state.path}: expected the records of a run, found none",
-            hint="run `archiver snapshot` first, or `archiver catalog rebuild` if this machine is new to the archive",
-        )
+    StateFolder(policy.state).demand_run()
     return known_catalog(named)

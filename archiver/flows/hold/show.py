@@ -69,16 +69,9 @@ def show(
     known = [one.id for one in policy.matters]
     if matter is not None and matter not in known:
         raise UsageError("no-such-matter", f"{matter}: expected one of {', '.join(known)}", hint="see `matters`")
-    own_trust(policy)
-    state = StateFolder(policy.state)
-    if not state.exists:
-        raise UsageError(
-            "never-run",
-            f"{state.path}: expected the records of a run, found none",
-            hint="run `archiver snapshot` first, or `archiver catalog rebuild` if this machine is new to the archive",
-        )
-    found: dict[str, ShownHold] = {}
     trust = own_trust(policy)
+    StateFolder(policy.state).demand_run()
+    found: dict[str, ShownHold] = {}
     for named in destinations(policy, trust):
         store = destination_store(policy, clock, named.spec)
         with closing(known_catalog(named)) as known_here, catalog_now(known_here, store, trust, named.log) as catalog:

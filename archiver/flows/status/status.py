@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from archiver.catalog.catalog import Catalog
-from archiver.errors import Exit, UsageError
+from archiver.errors import Exit
 from archiver.events import Listener
 from archiver.flows.reading import Reading, require_log
 from archiver.flows.rebuild import take_in_lines, take_in_log
@@ -91,12 +91,7 @@ class Status:
 def status(policy: Policy, *, clock: Callable[[], datetime]) -> Status:
     """Read catalog and journal; raises `UsageError("never-run")` before the first snapshot."""
     trust, state = own_trust(policy), StateFolder(policy.state)
-    if not state.exists:
-        raise UsageError(
-            "never-run",
-            f"{state.path}: expected the records of a run, found none",
-            hint="run `archiver snapshot` first",
-        )
+    state.demand_run("run `archiver snapshot` first")
     places = standing(policy, trust)
     lead = leading(places)
     with closing(Catalog(lead.catalog, read_only=True)) as catalog:
