@@ -22,6 +22,7 @@ from archiver.errors import UsageError, WorldError
 from archiver.flows.session import Session, destination_store
 from archiver.model import layout
 from archiver.model.instant import parse_instant
+from archiver.model.named_file import read_named
 from archiver.model.policy import Policy
 from archiver.model.statement import Subject
 from archiver.model.statement_sealed import RecipientWords, SealedPredicate
@@ -65,8 +66,7 @@ def recipients_of(policy: Policy, matters: Iterable[str], random: Callable[[int]
 def read_recipient(path: Path) -> X25519PublicKey:
     """Read a recipient's public key, and try it: a key of low order would seal nothing."""
     try:
-        with path.open("rb") as file:
-            key = load_recipient(file.read(MAX_PEM + 1).decode("utf-8", "replace"))
+        key = load_recipient(read_named(path, MAX_PEM).decode("utf-8", "replace"))
         wrap(_TRIAL, key, Context("", "", ""), ephemeral=_TRIAL)
     except (OSError, KeyRefusedError) as problem:
         words = problem.message if isinstance(problem, KeyRefusedError) else problem.strerror

@@ -9,10 +9,9 @@ A name holds the first digits of a hash of the rule, so that what one rule passe
 from __future__ import annotations
 
 from functools import lru_cache
-from pathlib import Path
 
-from archiver.errors import UsageError
-from archiver.model.mark import MAX_LIST, HashList, read_hash_list
+from archiver.flows.snapshot.hash_lists import hash_list_at
+from archiver.model.mark import HashList
 from archiver.model.policy import KnownHashes, Source
 from archiver.model.selection import keywords_rule
 
@@ -35,21 +34,8 @@ def known_files(source: Source) -> dict[str, frozenset[bytes]]:
 
 
 def _lists(source: Source) -> list[tuple[KnownHashes, HashList]]:
-    return [(one, _read(one.path)) for one in source.known_hashes]
+    return [(one, hash_list_at(one.path, "known_hashes")) for one in source.known_hashes]
 
 
 def _name(listed: HashList) -> str:
     return f"known_hashes {listed.sha256[:16]}"
-
-
-def _read(path: Path) -> HashList:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_LIST + 1)
-    except OSError as problem:
-        raise UsageError(
-            "hash-list-refused",
-            f"{path}: expected a list of SHA-256 digests, found: {problem.strerror}",
-            hint="put the file there that `known_hashes` of the policy names",
-        ) from problem
-    return read_hash_list(data, str(path))

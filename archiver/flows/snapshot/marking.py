@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
 
-from archiver.errors import UsageError
+from archiver.flows.snapshot.hash_lists import hash_list_at
 from archiver.flows.snapshot.sight import Sight
 from archiver.model.item import Item
 from archiver.model.items import CONTENT_STATUSES, ItemLine
-from archiver.model.mark import MAX_LIST, HashList, Mark, Marking, Rule, merged, read_hash_list
+from archiver.model.mark import Mark, Marking, Rule, merged
 from archiver.model.policy import Policy
 
 __all__ = ["Marker", "is_withheld", "marking_of", "marks_in_sight"]
@@ -30,7 +29,7 @@ def marking_of(policy: Policy) -> Marking:
             one.reason,
             one.handling,
             one.paths,
-            None if one.hashes is None else _hash_list(one.hashes),
+            None if one.hashes is None else hash_list_at(one.hashes, "sensitive"),
             one.sources,
         )
         for one in policy.sensitive
@@ -87,9 +86,7 @@ class Marker:
             marks = merged(marks, outer)
         else:
             path, seen = self._outer
-            marks = merged(
-                marks, seen if path == line.item.path else ()
-            )  # what sent its bytes to quarantine stays said
+            marks = merged(marks, seen if path == line.item.path else ())  # what sent its bytes away stays said
             self._outer = (line.item.path, marks)
         return line if line.marks == marks else replace(line, marks=marks)
 
@@ -97,16 +94,3 @@ class Marker:
 def is_withheld(marks: Iterable[Mark]) -> bool:
     """Say whether any of the marks sends bytes to quarantine."""
     return any(mark.handling == "quarantine" for mark in marks)
-
-
-def _hash_list(path: Path) -> HashList:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_LIST + 1)
-    except OSError as problem:
-        raise UsageError(
-            "hash-list-refused",
-            f"{path}: expected a list of SHA-256 digests, found: {problem.strerror}",
-            hint="put the file there that `sensitive` of the policy names",
-        ) from problem
-    return read_hash_list(data, str(path))
