@@ -53,7 +53,7 @@ def command(
     from archiver.cli.answers import MadeProof  # noqa: PLC0415 - loaded when called
     from archiver.cli.files import refuse_existing, write_output  # noqa: PLC0415
     from archiver.cli.reading import accessed  # noqa: PLC0415
-    from archiver.flows.prove.access import hand_out, hand_out_range  # noqa: PLC0415
+    from archiver.flows.prove.access import hand_out  # noqa: PLC0415
     from archiver.flows.prove.byte_range import prove_range  # noqa: PLC0415
     from archiver.flows.prove.prove import prove  # noqa: PLC0415
 
@@ -66,10 +66,9 @@ def command(
     with accessed(run, place, "prove", reason, marked=include_marked, opening=opening) as (reading, access):
         if length is None:
             data = prove(reading, source, path, offset, include_marked=include_marked)
-            hand_out(access, data, reading.trust, output, write_output, include_marked=include_marked)
         else:
             data = prove_range(reading, source, path, offset, length, include_marked=include_marked)
-            hand_out_range(access, data, reading.trust, output, write_output, include_marked=include_marked)
+        hand_out(access, data, reading.trust, output, write_output, include_marked=include_marked)
         status = reading.exit
     what = "this one record" if length is None else "the records that have these bytes"
     run.talk.say(f"wrote {output}, {size(len(data))}; it discloses {what}")

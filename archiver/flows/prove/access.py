@@ -10,39 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from archiver.flows.access import Access, Words, sayable
-from archiver.flows.prove.byte_range import check_range
-from archiver.flows.prove.prove import check_proof
+from archiver.flows.prove.byte_range import check_any
 from archiver.model.trust import TrustFile
 from archiver.proof import canonical
 
-__all__ = ["hand_out", "hand_out_range"]
-
-
-def hand_out_range(
-    access: Access,
-    data: bytes,
-    trust: TrustFile,
-    to: Path,
-    write: Callable[[Path, bytes], None],
-    *,
-    include_marked: tuple[str, ...] = (),
-) -> None:
-    """Write a proof of a range to a file, between the two statements that say so."""
-    checked = check_range(data, trust)
-    about: Words = {
-        "item": checked.item,
-        "offset": checked.offset,
-        "length": checked.length,
-        "batch": checked.groups[0].batch,
-        "record": checked.groups[0].record,
-        "sha256": checked.sha256,
-        "include_marked": list[canonical.JSON](sorted(set(include_marked))),
-        "to": sayable(f"{socket.gethostname()}:{to.absolute()}"),
-    }
-    counts = {"records": sum(group.records for group in checked.groups), "bytes": checked.length}
-    access.begin(about, counts)
-    write(to, data)
-    access.end("ok", about, counts)
+__all__ = ["hand_out"]
 
 
 def hand_out(
@@ -54,19 +26,19 @@ def hand_out(
     *,
     include_marked: tuple[str, ...] = (),
 ) -> None:
-    """Write a proof to a file, between the two statements that say so."""
-    checked = check_proof(data, trust)
+    """Write a proof of either kind to a file, between the two statements that say so."""
+    checked = check_any(data, trust)
     about: Words = {
         "item": checked.item,
         "offset": checked.offset,
         "length": checked.length,
-        "batch": checked.batch,
-        "record": checked.record,
+        "batch": checked.groups[0].batch,
+        "record": checked.groups[0].record,
         "sha256": checked.sha256,
         "include_marked": list[canonical.JSON](sorted(set(include_marked))),
         "to": sayable(f"{socket.gethostname()}:{to.absolute()}"),
     }
-    counts = {"records": 1, "bytes": checked.length}
+    counts = {"records": sum(group.records for group in checked.groups), "bytes": checked.length}
     access.begin(about, counts)
     write(to, data)
     access.end("ok", about, counts)
