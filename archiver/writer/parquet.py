@@ -62,6 +62,7 @@ class BatchFile:
         """Follow a batch into the file `path`; `thread` compresses, one group after the other."""
         self._batch = batch
         self._path = path
+        self._table = table
         self._schema = tables.schema_of(table)
         self._index = index
         self._engine = engine
@@ -81,15 +82,15 @@ class BatchFile:
             self._start()
         self._cutter.look_again()
 
-    def finish(self, *, identity: str, archive_id: str, table: str) -> Built:
+    def finish(self, *, identity: str, archive_id: str) -> Built:
         """Write what is left, sync the file, and say what it is; the caller closes the batch."""
         batch = self._batch
         root = batch.root().hex()
         metadata = {
             "archiver.format": "1",
             "archiver.archive_id": archive_id,
-            "archiver.table": table,
-            "archiver.table_version": str(tables.TABLES[table]),
+            "archiver.table": self._table,
+            "archiver.table_version": str(tables.TABLES[self._table]),
             "archiver.batch": identity,
             "archiver.salt": batch.salt.hex(),
             "archiver.merkle_root": root,

@@ -16,7 +16,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -35,6 +34,7 @@ from archiver.judge.verify import Report, verify
 from archiver.model.finding import Verdict
 from archiver.model.statement import By
 from archiver.proof import canonical
+from archiver.proof.digest import sha256_of
 from archiver.stores.base import Store
 
 __all__ = ["Declared", "Paper", "Scope", "declare"]
@@ -157,10 +157,7 @@ def _digests(folder: Path) -> dict[str, str]:
     found = {}
     for path in sorted(folder.iterdir()):
         with path.open("rb") as file:
-            digest = sha256()
-            while block := file.read(1 << 20):
-                digest.update(block)
-        found[path.name] = digest.hexdigest()
+            found[path.name] = sha256_of(file)
     return found
 
 

@@ -246,7 +246,7 @@ class Stream:
         words, identity = self._words, self._identity
         batch.flush()
         file = self._file or self._follow(batch)
-        built = file.finish(identity=identity, archive_id=words.archive_id, table=words.table)
+        built = file.finish(identity=identity, archive_id=words.archive_id)
         sealed = None
         if self._recipients is not None:
             place, archive_id = self._spool / f"{identity}.sealed", words.archive_id

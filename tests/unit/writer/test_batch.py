@@ -33,7 +33,7 @@ def written(batch, path):
     with Threads() as engine, ThreadPoolExecutor(1) as thread:
         index = documents_index(("CASE-1",))
         file = BatchFile(batch, path, table="documents", index=index, engine=engine, thread=thread)
-        return file.finish(identity="b", archive_id="a", table="documents")
+        return file.finish(identity="b", archive_id="a")
 
 
 def fill(batch, rows=(b"one", b"two")):

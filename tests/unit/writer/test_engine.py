@@ -35,7 +35,7 @@ def written(batch: OpenBatch, path: Path, engine) -> str:
     index = model_logs_index(LogReader().project)
     with ThreadPoolExecutor(1) as thread:
         file = BatchFile(batch, path, table="model_logs", index=index, engine=engine, thread=thread)
-        return file.finish(identity="b", archive_id="a", table="model_logs").sha256
+        return file.finish(identity="b", archive_id="a").sha256
 
 
 def test_the_bytes_are_the_same_whoever_derives_the_columns(batch, tmp_path, monkeypatch):
@@ -60,7 +60,7 @@ def test_the_bytes_are_the_same_whenever_the_rows_were_offered_and_taken_back(ba
             batch.rollback(mark)
             file.take_back(mark.rows)
             file.offer(batch.rows)
-        first = file.finish(identity="b", archive_id="a", table="model_logs").sha256
+        first = file.finish(identity="b", archive_id="a").sha256
         assert first == written(batch, tmp_path / "two", engine)
 
 
