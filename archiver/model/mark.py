@@ -95,14 +95,22 @@ class Marking:
         """Say whether a list of hashes sends items to quarantine."""
         return any(rule.hashes is not None and rule.handling == "quarantine" for rule, _ in self._rules)
 
-    def of(self, source: str, path: bytes, digest: str | None) -> tuple[Mark, ...]:
-        """Return the marks of an item by its raw path and, where it is known, the SHA-256 of its bytes, in hex."""
+    @property
+    def lists_hashes(self) -> bool:
+        """Say whether any rule marks by a list of hashes."""
+        return any(rule.hashes is not None for rule, _ in self._rules)
+
+    def of(self, source: str, path: bytes | None, digest: str | None) -> tuple[Mark, ...]:
+        """Return the marks of an item by its raw path and, where it is known, the SHA-256 of its bytes, in hex.
+
+        Without a path those of its bytes alone.
+        """
         found: dict[str, Mark] = {}
         raw = None if digest is None else bytes.fromhex(digest)
         for rule, globs in self._rules:
             if rule.mark in found or (rule.sources and source not in rule.sources):
                 continue
-            by = next((f"path:{glob}" for glob, matches in globs if matches(path)), None)
+            by = None if path is None else next((f"path:{glob}" for glob, matches in globs if matches(path)), None)
             if by is None and rule.hashes is not None and raw is not None and raw in rule.hashes.digests:
                 by = f"hashes:{rule.hashes.sha256}"
             if by is not None:

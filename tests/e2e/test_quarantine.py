@@ -185,13 +185,33 @@ def test_what_is_inside_a_container_in_quarantine_is_sealed_with_it(place, capsy
     assert (status, sorted(found.values())) == (0, [b"a second letter", b"deep " + SECRET])
 
 
-def test_a_listed_member_of_a_container_that_is_in_the_open_is_sealed_and_that_is_an_alarm(place, capsys):
-    (place.papers / "plain" / "bundle.zip").write_bytes(zipped(image=IMAGE))
-    done = place.take()
-    assert (int(done.exit), "plain/bundle.zip!zip:0:image" in " ".join(done.reasons)) == (3, True)
+def test_what_has_a_listed_member_inside_it_is_sealed_with_it_and_says_which(place, capsys):
+    inner = zipped(image=IMAGE)
+    (place.papers / "plain" / "bundle.zip").write_bytes(zipped(deep=inner, other=b"nothing special at all"))
+    (place.papers / "plain" / "other.zip").write_bytes(zipped(memo=b"nothing special either"))
+    assert int(place.take().exit) == 0
+    assert IMAGE not in everything(place.archive)
+    assert inner not in everything(place.archive)
+    assert b"nothing special at all" in everything(place.archive)
     items = Shell(place, capsys)("list", "items", "--mark", "ncii_suspected")[1]["items"]
-    assert "papers/plain/bundle.zip!zip:0:image" in [one["item"] for one in items]
-    assert int(place.take().exit) == 0  # said once
+    deep = "papers/plain/bundle.zip!zip:0:deep"
+    assert {one["item"]: one["marks"][0]["reason"].partition("; ")[2] for one in items} == {
+        "papers/plain/image.jpg": "",
+        "papers/plain/bundle.zip": "inside it: zip:0:deep!zip:0:image",
+        deep: "inside it: zip:0:image",
+        f"{deep}!zip:0:image": "",
+    }
+    place.later(hours=1)
+    assert [one.marked["ncii_suspected"] for one in place.take().tallies[:1]] == [4]  # also when it is not read again
+
+
+def test_a_compressed_log_whose_content_is_listed_is_sealed_with_it(place):
+    content = b'{"request_id":"zipped-and-listed"}\n'
+    (place.logs / "plain.jsonl.gz").write_bytes(gzip.compress(content, mtime=0))
+    (place.root / "known.sha256").write_text(f"{sha256(content).hexdigest()}\n")
+    done = place.take()
+    assert (int(done.exit), done.tallies[1].marked["ncii_suspected"]) == (0, 2)
+    assert gzip.compress(content, mtime=0) not in everything(place.archive)
 
 
 def test_bytes_that_were_kept_before_the_rule_are_said_to_be_in_the_open(place, capsys):

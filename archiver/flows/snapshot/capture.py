@@ -22,6 +22,7 @@ from pathlib import Path
 
 from archiver.catalog.catalog import Catalog
 from archiver.events import Advanced, Listener, Said
+from archiver.flows.snapshot.ahead import ahead
 from archiver.flows.snapshot.at_once import AT_ONCE, AtOnce
 from archiver.flows.snapshot.beginnings import Beginning, candidates, longest
 from archiver.flows.snapshot.contents import Contents
@@ -137,6 +138,7 @@ class Capture:
                 opened.rewind()
                 self._marker.see(sight, self._hash(opened) if self._marker.wants_digest else None)
                 container, encoding = self._holds(opened, head)
+                self._see_inside(sight, opened, container, encoding)
                 table = self._kind if container is None and encoding is None else "documents"
                 if self._selection is not None and container is None:
                     lines = self._selection.lines(sight, opened, encoding)
@@ -163,6 +165,10 @@ class Capture:
 
     def again(self, sight: Sight, known: ItemLine) -> ItemLine:
         """Account for an item that is unchanged as its times or its ETag tell; what can be said of it is said anew."""
+        if self._marker.lists_hashes:
+            inside = self._catalog.latest_inside(sight.item.source, sight.item.path)
+            found = [one for line in inside if line.sha256 for one in self._marker.listed(line.item, line.sha256)]
+            self._marker.see_inside(sight.item, found)
         if known.detail is None and selected_by(known) is None:
             return self._enter(sight, unchanged_line(sight, known))
         is_selected = selected_by(known) is not None
@@ -201,6 +207,7 @@ class Capture:
             try:
                 with self._location.open(sight.found) as opened:
                     container, encoding = self._holds(opened, opened.read(_HEAD))
+                    self._see_inside(sight, opened, container, encoding)
                     if encoding is not None and not self._accounted(sight.item.inside(encoding).text()):
                         yield from self._content(sight, opened, encoding, outer)
                     elif container is not None:
@@ -220,6 +227,12 @@ class Capture:
                 elif selected_by(known):
                     line = replace(line, basis=basis_of(sight))
                 yield self._enter(sight, line)
+
+    def _see_inside(self, sight: Sight, opened: Reading, container: str | None, encoding: str | None) -> None:
+        """Let the marker know what is inside an item, where that counts for the item itself."""
+        wanted = self._marker.lists_hashes and (container is not None or encoding is not None)
+        found = ahead(self._inside, sight, opened, container=container, encoding=encoding) if wanted else []
+        self._marker.see_inside(sight.item, found)
 
     def _holds(self, opened: Reading, head: bytes) -> tuple[str | None, str | None]:
         """Return which container a file is, and how a compressed log is encoded; at most one of them."""

@@ -33,8 +33,9 @@ def known_files(source: Source) -> dict[str, frozenset[bytes]]:
     return {_name(listed): listed.digests for _, listed in _lists(source)}
 
 
-def _lists(source: Source) -> list[tuple[KnownHashes, HashList]]:
-    return [(one, hash_list_at(one.path, "known_hashes")) for one in source.known_hashes]
+@lru_cache(maxsize=64)  # read once: the names of rules and the digests that they stand for are of the same bytes
+def _lists(source: Source) -> tuple[tuple[KnownHashes, HashList], ...]:
+    return tuple((one, hash_list_at(one.path, "known_hashes")) for one in source.known_hashes)
 
 
 def _name(listed: HashList) -> str:

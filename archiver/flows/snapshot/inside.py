@@ -42,7 +42,7 @@ from archiver.sources.unpack.base import LONGEST_NAME, Budget, Bytes, Member, Un
 from archiver.sources.unpack.encodings import ENCODINGS
 from archiver.writer.rows import Facts
 
-__all__ = ["Inside", "unpack_limits"]
+__all__ = ["Coming", "Inside", "Walk", "Whole", "digest_of", "unpack_limits"]
 
 _LOGS: Final = ("application/json", "application/x-ndjson", "text/plain", "text/csv")
 """Media types of members that are logs, in a source of logs."""
@@ -83,24 +83,26 @@ class Inside:
         if kind in ENCODINGS and self.source.kind == "model_logs":
             within = kinds.recognise(kinds.beginning(kind, head), self.wanted)
             return kind if within is not None and within not in ENCODINGS else None
-        if kind is None or not kinds.is_container(kind, _Whole(opened), self.wanted):
+        if kind is None or not kinds.is_container(kind, Whole(opened), self.wanted):
             return None
         return kind
 
     def lines(self, sight: Sight, opened: Reading, kind: str, outer: ItemLine) -> Iterator[ItemLine]:
         """Take a file apart that is on record as `outer`, and enter a line for all that is inside."""
-        walk = _Walk(self, sight, lambda: _is_as(outer, opened), Budget(self.limits, opened.first.size))
-        yield from walk.container(sight.item, kind, _Whole(opened), 1)
+        walk = Walk(self, sight, lambda: _is_as(outer, opened), Budget(self.limits, opened.first.size))
+        yield from walk.container(sight.item, kind, Whole(opened), 1)
 
 
-class _Whole:
+class Whole:
     """An open file of the source, to be read at any place."""
 
     def __init__(self, opened: Reading) -> None:
+        """Bind to the file."""
         self._opened = opened
         self.size = opened.first.size
 
     def read_at(self, offset: int, size: int) -> bytes:
+        """Return so many bytes from there, fewer at its end."""
         self._opened.rewind(offset)
         found = b""
         while len(found) < size and (more := self._opened.read(size - len(found))):
@@ -108,10 +110,11 @@ class _Whole:
         return found
 
 
-class _Coming:
+class Coming:
     """Bytes of a member on their way; after their end `damage` says why it came early."""
 
     def __init__(self, blocks: Iterable[bytes]) -> None:
+        """Read as much as is looked at."""
         self._blocks = iter(blocks)
         self.damage: Damage | None = None
         self.head = b""
@@ -146,16 +149,18 @@ class _Open:
     table: str
 
 
-class _Walk:
+class Walk:
     """One file of the source, and everything inside it."""
 
     def __init__(self, place: Inside, sight: Sight, steady: Callable[[], bool], budget: Budget) -> None:
+        """Bind to the file; `steady` says whether it is still as it was archived."""
         self._place = place
         self._sight = sight
         self._steady = steady
         self._budget = budget
 
     def container(self, item: Item, kind: str, file: Bytes, depth: int) -> Iterator[ItemLine]:
+        """Take a container apart that has this name, and yield a line for all that is inside."""
         if kind not in kinds.DESCRIBED:
             yield from self._members(item, kind, lambda: kinds.open_container(kind, file), depth)
         elif isinstance(file, Scratch):
@@ -192,7 +197,7 @@ class _Walk:
         if member.problem is not None:
             yield from self._without(item, member.problem, member)
             return
-        coming = _Coming(self._budget.counted(member.blocks()))
+        coming = Coming(self._budget.counted(member.blocks()))
         within = kinds.recognise(coming.head, self._place.wanted, message=member.kind == "message")
         if within in kinds.STREAMED and kind in ENCODINGS:
             # The stream is whole in its container, and a tar or a capture is looked at by what is in it.
@@ -229,7 +234,7 @@ class _Walk:
 
     # Rows
 
-    def _rows(self, item: Item, member: Member, coming: _Coming, whole: Scratch | None) -> Iterator[ItemLine]:
+    def _rows(self, item: Item, member: Member, coming: Coming, whole: Scratch | None) -> Iterator[ItemLine]:
         """Capture a member; `whole` has its bytes where they are needed again."""
         if self._place.accounted(item.text()):
             return
@@ -247,12 +252,12 @@ class _Walk:
             self._sight, self._captured(_Open(item, member, facts, table), coming, whole), facts.mime
         )
 
-    def _captured(self, one: _Open, coming: _Coming, whole: Scratch | None) -> ItemLine:
+    def _captured(self, one: _Open, coming: Coming, whole: Scratch | None) -> ItemLine:
         stream, marker = self._place.streams[one.table], self._place.marker
         if whole is None and marker.wants_digest:  # its bytes decide where they go, so they are needed twice
             with keep(coming, self._place.scratch) as kept:
                 return self._captured(one, coming, kept)
-        digest = None if whole is None or not marker.wants_digest else _digest(whole)
+        digest = None if whole is None or not marker.wants_digest else digest_of(span(whole, 0, whole.size))
         stream.begin(one.item, one.facts, withheld=marker.withholds(one.item, digest))
         if whole is not None:
             return self._twice(one, coming, whole)
@@ -261,7 +266,7 @@ class _Walk:
                 return self._twice(one, coming, kept)
         return self._fed(one, coming, coming)
 
-    def _twice(self, one: _Open, coming: _Coming, whole: Scratch) -> ItemLine:
+    def _twice(self, one: _Open, coming: Coming, whole: Scratch) -> ItemLine:
         """Feed bytes that are kept; once more from the first row when those that were sealed are others now."""
         try:
             return self._fed(one, coming, span(whole, 0, whole.size))
@@ -272,7 +277,7 @@ class _Walk:
             stream.begin(one.item, one.facts, withheld=withheld)
             return self._fed(one, coming, span(whole, 0, whole.size))
 
-    def _fed(self, one: _Open, coming: _Coming, blocks: Iterable[bytes]) -> ItemLine:
+    def _fed(self, one: _Open, coming: Coming, blocks: Iterable[bytes]) -> ItemLine:
         stream = self._place.streams[one.table]
         try:
             for rows in rows_of(one.table, one.facts.dialect, blocks):
@@ -317,14 +322,15 @@ class _Walk:
         return replace(line, reason="duplicate", detail=bytes_of(twin))
 
 
-def _digest(whole: Scratch) -> str:
+def digest_of(blocks: Iterable[bytes]) -> str:
+    """Return the SHA-256 of bytes that come."""
     digest = sha256()
-    for block in span(whole, 0, whole.size):
+    for block in blocks:
         digest.update(block)
     return digest.hexdigest()
 
 
-def _raised(coming: _Coming) -> Iterator[bytes]:
+def _raised(coming: Coming) -> Iterator[bytes]:
     """Yield the bytes, and say again at their end why it came early."""
     yield from coming
     if coming.damage is not None:

@@ -1,6 +1,8 @@
 """Marking the items of a run by the rules of the policy (`archiver.model.mark`).
 
-What is inside an item has the marks of that item, too: a letter to counsel does not stop being one in an archive.
+What is inside an item has the marks of that item, too: a letter to counsel does not stop being one in an archive. And
+an item that has something inside it whose bytes are on a list is marked as that is, since it has these bytes in it;
+such a mark goes to all that it is inside of, and not to what lies beside it.
 
 >>> Marker(marking).on(line).marks[0].mark
 'privileged'
@@ -8,8 +10,9 @@ What is inside an item has the marks of that item, too: a letter to counsel does
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Final, TypeAlias
 
 from archiver.flows.snapshot.hash_lists import hash_list_at
 from archiver.flows.snapshot.sight import Sight
@@ -18,7 +21,12 @@ from archiver.model.items import CONTENT_STATUSES, ItemLine
 from archiver.model.mark import Mark, Marking, Rule, merged
 from archiver.model.policy import Policy
 
-__all__ = ["Marker", "is_withheld", "marking_of", "marks_in_sight"]
+__all__ = ["Listed", "Marker", "is_withheld", "marking_of", "marks_in_sight"]
+
+Listed: TypeAlias = tuple[Item, tuple[Mark, ...]]
+"""Something inside an item, and the marks that it has for its bytes."""
+
+_LONGEST: Final = 300  # characters of a member's name in a reason; it is for people, and the member has a line
 
 
 def marking_of(policy: Policy) -> Marking:
@@ -50,6 +58,7 @@ class Marker:
         """Begin before the first line."""
         self._marking = marking
         self._outer: tuple[str, tuple[Mark, ...]] = ("", ())
+        self._inside: tuple[str, Sequence[Listed]] = ("", ())
         self.open_outside: list[str] = []
         """Items that belong into quarantine and are inside one that was stored in the open: their bytes are in that."""
 
@@ -57,16 +66,30 @@ class Marker:
         """Begin with an item, before it is read; `digest` is the SHA-256 of its bytes as far as it is known."""
         self._outer = (sight.item.path, self._marking.of(sight.item.source, sight.item.relative_bytes(), digest))
 
+    def see_inside(self, outermost: Item, listed: Sequence[Listed]) -> None:
+        """Take in what is inside an item and on a list, before anything of it is stored."""
+        self._inside = (outermost.text(), listed)
+
+    def listed(self, item: Item, digest: str) -> list[Listed]:
+        """Return the item with its marks where its bytes are on a list."""
+        marks = self._marking.of(item.source, None, digest)
+        return [(item, marks)] if marks else []
+
     def withholds(self, item: Item, digest: str | None = None) -> bool:
         """Say whether the bytes of an item go into quarantine: by its own marks, or by those of what it is in."""
         path, outer = self._outer
         own = self._marking.of(item.source, item.relative_bytes(), digest)
-        return is_withheld(merged(own, outer if path == item.path else ()))
+        return is_withheld(merged(own, outer if path == item.path else (), self._by_inside(item)))
 
     @property
     def has_rules(self) -> bool:
         """Say whether anything at all is to be marked."""
         return self._marking.has_rules
+
+    @property
+    def lists_hashes(self) -> bool:
+        """Say whether it matters what is inside an item."""
+        return self._marking.lists_hashes
 
     @property
     def wants_digest(self) -> bool:
@@ -81,14 +104,35 @@ class Marker:
         if line.item.members:
             path, outer = self._outer
             outer = outer if path == line.item.path else ()
-            if is_withheld(marks) and not is_withheld(outer) and line.status != "unchanged":
+            around = merged(outer, self._by_inside(replace(line.item, members=())))
+            if is_withheld(marks) and not is_withheld(around) and line.status != "unchanged":
                 self.open_outside.append("!".join([line.item.path, *line.item.members]))
-            marks = merged(marks, outer)
+            marks = merged(marks, outer, self._by_inside(line.item))
         else:
             path, seen = self._outer
             marks = merged(marks, seen if path == line.item.path else ())  # what sent its bytes away stays said
             self._outer = (line.item.path, marks)
+            marks = merged(marks, self._by_inside(line.item))
         return line if line.marks == marks else replace(line, marks=marks)
+
+    def _by_inside(self, item: Item) -> tuple[Mark, ...]:
+        """Return the marks that an item has for what is inside it, the first such member in the reason of each."""
+        outermost, listed = self._inside
+        if not listed or replace(item, members=()).text() != outermost:
+            return ()
+        named: dict[str, Mark] = {}
+        depth = len(item.members)
+        for one, marks in listed:
+            if len(one.members) > depth and one.members[:depth] == item.members:
+                name = _spelled(one.members[depth:])
+                for mark in marks:
+                    named.setdefault(mark.mark, replace(mark, reason=f"{mark.reason}; inside it: {name}"))
+        return merged(named.values())
+
+
+def _spelled(members: Sequence[str]) -> str:
+    name = "!".join(members)
+    return name if len(name) <= _LONGEST else f"{name[:_LONGEST]}..."
 
 
 def is_withheld(marks: Iterable[Mark]) -> bool:
