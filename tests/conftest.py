@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -35,6 +35,17 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the real inputs are not beside this checkout; set ARCHIVER_TEST_DATA to their folder")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _temporary_folders_count_as_a_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """`doctor` refuses a state folder that lies in memory, as temporary folders do on some machines, CI among them."""
+    from archiver.flows.doctor import local
+
+    real, below = local.file_system_of, tmp_path_factory.getbasetemp()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(local, "file_system_of", lambda path: "ext4" if path.is_relative_to(below) else real(path))
+        yield
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ import boto3
 import pytest
 
 from archiver.errors import Exit, WorldError
-from archiver.flows.doctor import local
 from archiver.flows.doctor.doctor import doctor
 from archiver.flows.doctor.items import State
 from archiver.flows.doctor.printed import print_policies
@@ -101,12 +100,6 @@ class Place:
             "Action": list(actions),
             "Resource": [name, f"{name}/*"],
         }
-
-
-@pytest.fixture(autouse=True)
-def _on_disk(monkeypatch):
-    """Temporary folders lie in memory on some machines, which is not what is looked at here."""
-    monkeypatch.setattr(local, "file_system_of", lambda _: "ext4")
 
 
 @pytest.fixture

@@ -26,7 +26,6 @@ from pathlib import Path
 import attack_versions
 import pytest
 
-from archiver.flows.doctor import local
 from archiver.flows.doctor.printed import print_policies
 from archiver.model.policy import load_policy
 
@@ -112,7 +111,6 @@ class _Player(plain._Player):
 
 @pytest.fixture
 def player(stage, capfd, monkeypatch, ceph):
-    monkeypatch.setattr(local, "file_system_of", lambda _: "ext4")
     ceph.enter(monkeypatch)
     bucket, users = ceph.bucket(), {"owner": ("", ceph)}
     for role, may in (("writer", "readwrite"), ("auditor", "read")):

@@ -12,7 +12,6 @@ from archiver.errors import Exit
 from archiver.flows.doctor import local
 from archiver.flows.doctor.doctor import doctor
 from archiver.flows.doctor.items import CODES, Item, State, exit_of
-from archiver.flows.doctor.local import file_system_of
 from archiver.flows.setup import set_up
 from archiver.flows.snapshot.snapshot import snapshot
 from archiver.model.policy import load_policy
@@ -38,10 +37,7 @@ state: {state}
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch):
-    # Temporary folders lie in memory on some machines; everything but /dev/shm counts as a disk here.
-    real = local.file_system_of
-    monkeypatch.setattr(local, "file_system_of", lambda path: real(path) if path.is_relative_to("/dev/shm") else "ext4")
+def place(tmp_path):
     (tmp_path / "papers").mkdir()
     (tmp_path / "papers" / "memo.txt").write_text("keep\n")
     tmp_path.chmod(0o700)
@@ -105,7 +101,7 @@ def test_a_key_that_is_lost_is_named(place):
 
 def test_state_in_memory_is_a_failure(place):
     memory = Path("/dev/shm")
-    if file_system_of(memory) != "tmpfs":
+    if local.file_system_of(memory) != "tmpfs":
         pytest.skip("/dev/shm is no tmpfs here")
     write(place, state=str(memory / "archiver-test-state"))
     found = look(place)
