@@ -6,17 +6,15 @@ import json
 import os
 import stat
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
 
-import jsonschema
 import pytest
+from answer_schema import demand_published
 
 from archiver.cli import answers
 from archiver.cli.entry import run
 from tests.e2e.conftest import Organisation
 
-SCHEMAS = Path(__file__).resolve().parent.parent.parent / "schemas" / "cli"
 NOW = datetime(2026, 11, 23, 15, 0, 0, tzinfo=UTC)
 ORDER = ["--instrument", "{root}/order.txt"]
 AT = ["--archive", "{root}/archive", "--trust", "{root}/trust.json"]
@@ -98,11 +96,6 @@ def _run(*arguments: str) -> int:
     return run(list(arguments), clock=lambda: NOW, environ={})
 
 
-@cache
-def _schema(command: str) -> dict[str, object]:
-    return json.loads((SCHEMAS / f"{command.replace(' ', '-')}.schema.json").read_text())
-
-
 def _files(root: Path) -> dict[str, tuple[int, int]]:
     """Return everything there is, but for what SQLite writes beside a database that is read."""
     found = {str(path): path.lstat() for path in root.rglob("*") if not path.name.endswith(("-shm", "-wal"))}
@@ -122,7 +115,7 @@ def refused(root, capsys, monkeypatch):
         captured = capsys.readouterr()
         answer = json.loads(captured.out)
         command = command or answer["command"]
-        jsonschema.validate(answer, _schema(command))
+        demand_published(answer, command)
         assert (answer["command"], answer["exit"]) == (command, status)
         assert _files(root) == before
         assert "Traceback" not in captured.err

@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-import jsonschema
 import pytest
+from answer_schema import demand_published, validator
 
 from archiver.cli import answers, entry, schemas
 from archiver.cli.commands import COMMANDS, GROUPS, program
@@ -87,10 +87,10 @@ def _commands(folder):
 
 
 def _validated(command, found):
-    schema = json.loads(schemas.published()[f"cli/{command.replace(' ', '-')}.schema.json"])
-    jsonschema.validate(found, schema)
+    demand_published(found, command)
     if found["error"] is None:
-        assert set(found) == set(schema["properties"]), "no member that the schema does not name"
+        named = validator(command.replace(" ", "-")).schema["properties"]
+        assert set(found) == set(named), "no member that the schema does not name"
 
 
 def test_every_command_answers_with_json_as_published(here, capsys):

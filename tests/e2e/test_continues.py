@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 
-import jsonschema
 import pytest
+from answer_schema import demand_published
 
 from archiver.catalog.catalog import Catalog
-from archiver.cli import run, schemas
+from archiver.cli import run
 from archiver.errors import WorldError
 from archiver.flows.state import StateFolder
 
@@ -36,7 +36,7 @@ def init(place, *arguments, capsys):
     policy = str(place.root / "retention_policy.yaml")
     status = run(["-p", policy, "--json", "init", *arguments], clock=place.clock, random=place.random, environ={})
     found = json.loads(capsys.readouterr().out)
-    jsonschema.validate(found, json.loads(schemas.published()["cli/init.schema.json"]))
+    demand_published(found, "init")
     assert found["exit"] == status
     return found
 

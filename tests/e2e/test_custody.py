@@ -7,8 +7,8 @@ import io
 import json
 from pathlib import Path
 
-import jsonschema
 import pytest
+from answer_schema import demand_published
 from lxml import etree
 
 from archiver.cli import run
@@ -32,8 +32,7 @@ def chain(ask):
     def call(item, *options):
         status, out = ask("--json", "custody", item, *options)
         answer = json.loads(out)
-        schema = json.loads((ROOT / "schemas/cli/custody.schema.json").read_bytes())
-        jsonschema.validate(answer, schema)
+        demand_published(answer, "custody")
         return status, answer
 
     return call

@@ -11,8 +11,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
-import jsonschema
 import pytest
+from answer_schema import demand_published
 
 from archiver.cli import run
 from archiver.flows.declare.blocks import Document, Fact, Facts, Paragraph, Table
@@ -36,7 +36,7 @@ def declared(filled, capsys):
         arguments = [*head, "--json", "declare", "-o", str(to), *map(str, options)]
         status = run(arguments, clock=filled.clock, random=filled.random, environ={})
         answer = json.loads(capsys.readouterr().out)
-        jsonschema.validate(answer, json.loads((ROOT / "schemas/cli/declare.schema.json").read_bytes()))
+        demand_published(answer, "declare")
         return status, answer
 
     return call

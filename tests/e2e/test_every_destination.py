@@ -5,10 +5,9 @@ from __future__ import annotations
 import csv
 import json
 
-import jsonschema
 import pytest
+from answer_schema import demand_published
 
-from archiver.cli import schemas
 from archiver.cli.entry import run
 from archiver.errors import UsageError
 from archiver.flows.doctor.printed import print_policies
@@ -40,8 +39,7 @@ def answer(filled, capsys):
         status = run([*policy, *map(str, words)], clock=filled.clock, random=filled.random, environ={})
         found = json.loads(capsys.readouterr().out)
         assert (status, found["exit"]) == (code, code), found
-        name = "-".join(found["command"].split())
-        jsonschema.validate(found, json.loads(schemas.published()[f"cli/{name}.schema.json"]))
+        demand_published(found, found["command"])
         return found
 
     return answered

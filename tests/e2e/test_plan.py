@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 import boto3
-import jsonschema
 import pytest
+from answer_schema import demand_published
 from moto import mock_aws
 
-from archiver.cli import run, schemas
+from archiver.cli import run
 from archiver.flows.session import destination_store
 
 
@@ -43,7 +43,7 @@ def test_the_account_stands_beside_the_bucket(in_bucket, capsys):
 
 def test_the_answer_is_as_published(in_bucket, capsys):
     found = json.loads(plan(in_bucket, capsys, "--json"))
-    jsonschema.validate(found, json.loads(schemas.published()["cli/plan.schema.json"]))
+    demand_published(found, "plan")
     assert found["destinations"][0]["account"].startswith("123456789012, ")
 
 

@@ -7,11 +7,11 @@ import json
 import shutil
 import subprocess
 
-import jsonschema
 import pytest
+from answer_schema import demand_published
 from other_verifiers import others_say
 
-from archiver.cli import run, schemas
+from archiver.cli import run
 from archiver.errors import UsageError
 from archiver.judge.verify import verify
 from archiver.proof import cosignature, post_quantum
@@ -124,7 +124,7 @@ def test_an_archive_gets_the_key_later_and_a_trust_file_from_before_stays_good(p
     words = {"clock": place.clock, "random": place.random, "environ": {}}
     assert run(["-p", policy, "--json", "key", "post-quantum"], **words) == 0
     said = json.loads(capsys.readouterr().out)
-    jsonschema.validate(said, json.loads(schemas.published()["cli/key-post-quantum.schema.json"]))
+    demand_published(said, "key post-quantum")
     assert found(place) == found(place, before) == ([], 0)
     assert run(["-p", policy, "key", "post-quantum"], **words) == 0
     assert len(lines(place)) == 1
@@ -177,8 +177,7 @@ def said(place, capsys, *words, status=0):
     policy = str(place.root / "retention_policy.yaml")
     assert run(["-p", policy, "--json", *words], clock=place.clock, random=place.random, environ={}) == status
     answer = json.loads(capsys.readouterr().out)
-    name = "-".join(words[:2])
-    jsonschema.validate(answer, json.loads(schemas.published()[f"cli/{name}.schema.json"]))
+    demand_published(answer, " ".join(words[:2]))
     return answer
 
 

@@ -7,10 +7,10 @@ import json
 import os
 import shutil
 
-import jsonschema
 import pytest
+from answer_schema import demand_published
 
-from archiver.cli import run, schemas
+from archiver.cli import run
 from archiver.errors import Exit
 from archiver.flows.status.status import status
 
@@ -26,7 +26,7 @@ def asked(place, capsys, *arguments):
     capsys.readouterr()
     exit_status = run(["--json", *arguments], clock=place.clock, environ={})
     found = json.loads(capsys.readouterr().out)
-    jsonschema.validate(found, json.loads(schemas.published()["cli/status.schema.json"]))
+    demand_published(found, "status")
     assert found["exit"] == exit_status
     return found
 

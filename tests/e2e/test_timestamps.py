@@ -9,13 +9,13 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-import jsonschema
 import pytest
+from answer_schema import demand_published
 from cryptography import x509
 from openssl_authority import OpensslAuthority
 from trusted_lists import GRANTED, service, trusted_list
 
-from archiver.cli import run, schemas
+from archiver.cli import run
 from archiver.errors import UsageError, WorldError
 from archiver.flows.status.status import status
 from archiver.flows.timestamps.timestamp import stamp
@@ -96,7 +96,7 @@ def test_a_national_list_says_which_tokens_are_qualified(stamped, tsa, capsys):
     capsys.readouterr()
     assert run(["--json", "verify", *words], clock=stamped.clock, environ={}) == 0
     said = json.loads(capsys.readouterr().out)
-    jsonschema.validate(said, json.loads(schemas.published()["cli/verify.schema.json"]))
+    demand_published(said, "verify")
     mine = f"127.0.0.1_{tsa[0].server.server_address[1]}"
     assert {(one["authority"] == mine, one["qualified"]) for one in said["timestamps"]} == {
         (True, "yes"),
@@ -358,10 +358,8 @@ def test_nothing_but_http_is_asked():
 
 
 def test_the_command_answers_as_published_and_says_what_to_do(stamped, tsa, capsys):
-    from jsonschema import Draft202012Validator
 
     from archiver.cli.entry import run
-    from archiver.cli.schemas import published
 
     stamped.set_up()
     stamped.later(hours=1)
@@ -370,8 +368,7 @@ def test_the_command_answers_as_published_and_says_what_to_do(stamped, tsa, caps
     def call(*words):
         status = run([*policy, "--json", *words], clock=stamped.clock, random=stamped.random, environ={})
         answer = json.loads(capsys.readouterr().out)
-        name = f"cli/{'-'.join(words[:2] if words[1:2] == ('renew',) else words[:1])}.schema.json"
-        Draft202012Validator(json.loads(published()[name])).validate(answer)
+        demand_published(answer, " ".join(words[:2] if words[1:2] == ("renew",) else words[:1]))
         return status, answer
 
     assert [one["pending"] for one in call("snapshot")[1]["timestamps"]] == [0, 0]

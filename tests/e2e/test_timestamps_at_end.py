@@ -7,6 +7,7 @@ import shutil
 from datetime import timedelta
 
 import pytest
+from answer_schema import demand_published
 
 from archiver.errors import WorldError
 from archiver.events import silent
@@ -129,10 +130,8 @@ def test_an_approver_who_comes_with_the_first_authority_is_in_the_trust_file_wit
 
 
 def test_the_commands_answer_as_published(stamped, capsys):
-    from jsonschema import Draft202012Validator
 
     from archiver.cli.entry import run
-    from archiver.cli.schemas import published
 
     stamped.take()
     order = stamped.root / "order.pdf"
@@ -146,6 +145,6 @@ def test_the_commands_answer_as_published(stamped, capsys):
         assert run([*policy, *call], clock=stamped.clock, random=stamped.random, environ={}) == 0
         heard = capsys.readouterr()
         answer = json.loads(heard.out)
-        Draft202012Validator(json.loads(published()[f"cli/{name}.schema.json"])).validate(answer)
+        demand_published(answer, name)
         assert [one["pending"] for one in answer["timestamps"]] == [0, 0]
         assert heard.err.count("timestamp by 127.0.0.1") == 2

@@ -8,11 +8,11 @@ from datetime import timedelta
 
 import boto3
 import botocore.client
-import jsonschema
 import pytest
+from answer_schema import demand_published
 from moto import mock_aws
 
-from archiver.cli import run, schemas
+from archiver.cli import run
 from archiver.flows.status.status import status
 from archiver.proof import checkpoint, cosignature, merkle, note
 from archiver.signing.file import open_ed25519
@@ -29,8 +29,7 @@ def call(filled, capsys):
         found_status = run(["--json", *map(str, arguments)], clock=filled.clock, random=filled.random, environ={})
         found = json.loads(capsys.readouterr().out)
         assert (found_status, found["exit"]) == (code, code), found
-        schema = json.loads(schemas.published()[f"cli/{found['command'].replace(' ', '-')}.schema.json"])
-        jsonschema.validate(found, schema)
+        demand_published(found, found["command"])
         return found
 
     return answered

@@ -23,6 +23,7 @@ from archiver.model.trust import parse_trust
 from archiver.proof import b64, canonical, checkpoint, digest, dsse, entry, keys, merkle, note, tlog_proof
 from archiver.stores.lockbook import parse_line
 
+PUBLISHED = published()
 SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
 EXAMPLES = SCHEMAS / "examples"
 FORMAT = (SCHEMAS / "FORMAT.md").read_text(encoding="utf-8")
@@ -65,21 +66,21 @@ def trusted():
     return parse_trust(example("trust.json"))
 
 
-@pytest.mark.parametrize("name", sorted(published()))
+@pytest.mark.parametrize("name", sorted(PUBLISHED))
 def test_a_committed_schema_is_the_generated_one(name):
-    assert (SCHEMAS / name).read_bytes() == published()[name], "run: python .ci/schemas.py --write"
+    assert (SCHEMAS / name).read_bytes() == PUBLISHED[name], "run: python .ci/schemas.py --write"
 
 
 def test_nothing_that_looks_generated_is_left_over():
     found = {
         path.relative_to(SCHEMAS).as_posix() for path in (*SCHEMAS.glob("statements/*"), *SCHEMAS.glob("tables/*"))
     }
-    assert found == {name for name in published() if "/" in name}
+    assert found == {name for name in PUBLISHED if "/" in name}
 
 
-@pytest.mark.parametrize("name", sorted(name for name in published() if name.endswith(".schema.json")))
+@pytest.mark.parametrize("name", sorted(name for name in PUBLISHED if name.endswith(".schema.json")))
 def test_a_published_schema_is_a_json_schema(name):
-    Draft202012Validator.check_schema(json.loads(published()[name]))
+    Draft202012Validator.check_schema(json.loads(PUBLISHED[name]))
 
 
 @pytest.mark.parametrize(("word", "text"), BLOCKS)
