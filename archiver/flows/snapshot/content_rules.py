@@ -1,6 +1,7 @@
 """The rules of a source that look into documents: their names and reasons, and the lists of hashes that they need.
 
-A name holds the first digits of a hash of the rule, so that what one rule passed over is judged anew by another.
+A name holds the first digits of a hash of the rule, so that what one rule passed over is judged anew by another. A run
+reads each list once, so that the names of rules and the digests that they stand for are of the same bytes.
 
 >>> content_rules(source)
 {'keywords 0f1e2d3c4b5a6978': 'none of 2 regular expressions is found in path and text'}
@@ -15,7 +16,7 @@ from archiver.model.mark import HashList
 from archiver.model.policy import KnownHashes, Source
 from archiver.model.selection import keywords_rule
 
-__all__ = ["content_rules", "known_files"]
+__all__ = ["content_rules", "forget_lists", "known_files"]
 
 
 @lru_cache(maxsize=64)  # a policy has a handful of sources; asked for every item
@@ -33,9 +34,15 @@ def known_files(source: Source) -> dict[str, frozenset[bytes]]:
     return {_name(listed): listed.digests for _, listed in _lists(source)}
 
 
-@lru_cache(maxsize=64)  # read once: the names of rules and the digests that they stand for are of the same bytes
+@lru_cache(maxsize=64)
 def _lists(source: Source) -> tuple[tuple[KnownHashes, HashList], ...]:
     return tuple((one, hash_list_at(one.path, "known_hashes")) for one in source.known_hashes)
+
+
+def forget_lists() -> None:
+    """Begin a run: what was read for an earlier one of this process is read again."""
+    content_rules.cache_clear()
+    _lists.cache_clear()
 
 
 def _name(listed: HashList) -> str:

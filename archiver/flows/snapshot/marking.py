@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final, TypeAlias
 
+from archiver.flows.snapshot.content_rules import forget_lists
 from archiver.flows.snapshot.hash_lists import hash_list_at
 from archiver.flows.snapshot.sight import Sight
 from archiver.model.item import Item
@@ -30,7 +31,11 @@ _LONGEST: Final = 300  # characters of a member's name in a reason; it is for pe
 
 
 def marking_of(policy: Policy) -> Marking:
-    """Read the policy's lists; raises `UsageError` before anything is done for one that is not there or not a list."""
+    """Read the policy's lists; raises `UsageError` before anything is done for one that is not there or not a list.
+
+    Every run begins with it, so that a run reads each list once, and the next one anew.
+    """
+    forget_lists()
     return Marking(
         Rule(
             one.mark,
