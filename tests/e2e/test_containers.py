@@ -336,12 +336,6 @@ def test_a_broken_message_of_outlook_never_stops_a_run(organisation, shared_data
     assert organisation.take().tallies[0].counts.captured == 3
 
 
-def test_an_outlook_store_is_kept_and_said_to_be_closed(organisation):
-    (organisation.papers / "a.pst").write_bytes(b"!BDN" + bytes(1000))
-    assert organisation.take().tallies[0].closed == {"unsupported": 1}
-    assert statuses(organisation)["a.pst!pst:0:"] == ("failed", "unsupported")
-
-
 needs_bsdtar = pytest.mark.skipif(shutil.which("bsdtar") is None, reason="bsdtar is not installed")
 
 

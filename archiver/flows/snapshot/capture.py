@@ -241,8 +241,9 @@ class Capture:
         return container, sniff(head) if container is None and self._kind == "model_logs" else None
 
     def _members(self, sight: Sight, opened: Reading, container: str, outer: ItemLine) -> Iterator[ItemLine]:
-        """Take a container apart; again only when it has changed, when all files are read, or when it never was."""
-        known = self.reuse_inside(sight) if outer.status == "unchanged" and not sight.stands_still else iter(())
+        """Take a container apart; again only when it has changed, all files are read, or no reader was there for it."""
+        again = outer.status != "unchanged" or sight.stands_still or self._inside.lacked_a_reader(sight.item)
+        known = iter(()) if again else self.reuse_inside(sight)
         first = next(known, None)
         if first is None:
             yield from self._inside.lines(sight, opened, container, outer)

@@ -87,6 +87,10 @@ class Inside:
             return None
         return kind
 
+    def lacked_a_reader(self, item: Item) -> bool:
+        """Say whether something in a file could not be taken apart by what was installed then."""
+        return any(line.reason == "unsupported" for line in self.catalog.latest_inside(item.source, item.path))
+
     def lines(self, sight: Sight, opened: Reading, kind: str, outer: ItemLine) -> Iterator[ItemLine]:
         """Take a file apart that is on record as `outer`, and enter a line for all that is inside."""
         walk = Walk(self, sight, lambda: _is_as(outer, opened), Budget(self.limits, opened.first.size))
@@ -198,7 +202,8 @@ class Walk:
             yield from self._without(item, member.problem, member)
             return
         coming = Coming(self._budget.counted(member.blocks()))
-        within = kinds.recognise(coming.head, self._place.wanted, message=member.kind == "message")
+        is_mail = member.kind == "message" and kind in kinds.MAILS
+        within = kinds.recognise(coming.head, self._place.wanted, message=is_mail)
         if within in kinds.STREAMED and kind in ENCODINGS:
             # The stream is whole in its container, and a tar or a capture is looked at by what is in it.
             yield from self._members(item, within, lambda: kinds.STREAMED[within](_raised(coming)), depth)

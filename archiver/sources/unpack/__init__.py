@@ -9,6 +9,8 @@
     mailboxes  messages of an mbox file
     captures   records of a web capture
     outlook    properties of a message that Outlook saved
+    outlook_stores  messages and attachments of Outlook's stores, by `store_reader`, in a process of its own
+    framed     members on their way from such a process
     outside    7z, rar and cab, by another program
     lines      bytes line by line
 

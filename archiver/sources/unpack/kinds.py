@@ -7,7 +7,7 @@ Word of a policy, and the containers it stands for:
     compressed  gzip, zstd, bzip2, xz; a tar or capture in one of them is taken apart without a copy of itself
     7z          7z, rar and cab, where `bsdtar` is installed
     mail        mails and mailboxes (mbox)
-    outlook     messages that Outlook saved (.msg); a store (.pst) is kept, and a line says that it was not opened
+    outlook     messages that Outlook saved (.msg), and its stores (.pst, .ost)
     web         web captures (WARC, ARC; WACZ is a zip)
 
 >>> recognise(b"PK\x03\x04...", frozenset({"zip"}))
@@ -23,10 +23,23 @@ from typing import Final
 
 from archiver.model import mime
 from archiver.sources.compressed import StoppedError
-from archiver.sources.unpack import captures, encodings, mailboxes, mails, outlook, outside, tars, zips
+from archiver.sources.unpack import captures, encodings, mailboxes, mails, outlook, outlook_stores, outside, tars, zips
 from archiver.sources.unpack.base import Bytes, Member, span
 
-__all__ = ["DESCRIBED", "HEAD", "STREAMED", "beginning", "is_container", "open_container", "recognise", "spell"]
+__all__ = [
+    "DESCRIBED",
+    "HEAD",
+    "MAILS",
+    "STREAMED",
+    "beginning",
+    "is_container",
+    "open_container",
+    "recognise",
+    "spell",
+]
+
+MAILS: Final = ("mail", "mbox")
+"""Containers whose messages are mails, however they begin."""
 
 HEAD: Final = 65_536
 """First bytes that are plenty to recognise a container."""
@@ -60,7 +73,7 @@ _AT_ANY_PLACE: Final[dict[str, Callable[[Bytes], Iterator[Member]]]] = {
 
 DESCRIBED: Final[dict[str, Callable[[int], Iterator[Member]]]] = {
     "msg": outlook.message_members,
-    "pst": outlook.store_members,
+    "pst": outlook_stores.members,
     "sevenzip": outside.members,
     "rar": outside.members,
     "cab": outside.members,

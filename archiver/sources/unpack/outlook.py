@@ -6,8 +6,7 @@ The laws:
    each attachment, in the order of their storages. Bytes are as they stand, text in UTF-16 where it stands so.
 2. A message attached as a message has no bytes of its own and is `unsupported`; it is whole in its container.
 3. A property of more than 256 MiB is `too-large`: the reader of OLE files holds one in memory.
-4. Without `olefile` nothing is taken out, and one line says so. So it is of Outlook's stores (.pst, .ost): turning one
-   into messages is a conversion, and the store is the evidence.
+4. Without `olefile` nothing is taken out, and one line says so.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from archiver.sources.unpack.base import Bytes, Member, span
 if TYPE_CHECKING:
     from olefile import OleFileIO
 
-__all__ = ["is_message", "message_members", "sniffed", "store_members"]
+__all__ = ["is_message", "message_members", "sniffed"]
 
 _OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _STORE: Final = b"!BDN"
@@ -61,11 +60,6 @@ def is_message(file: Bytes) -> bool:
             return True
         end = piece[-len(_MARK) :]
     return False
-
-
-def store_members(_descriptor: int) -> Iterator[Member]:
-    """Say that a store is not taken apart (law 4)."""
-    raise StoppedError("unsupported", "an Outlook store is kept as it is; export its mails as .eml or .msg beside it")
 
 
 def message_members(descriptor: int) -> Iterator[Member]:
