@@ -13,12 +13,15 @@ Of a column's candidates the first that is present wins: its conditions hold, an
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from archiver.model.csv_table import CsvTable, escaped
 from archiver.model.json_path import Path
+
+if TYPE_CHECKING:
+    from archiver.model.dialect_lists import Lists
 
 __all__ = [
     "CONTENT_STATUSES",
@@ -250,7 +253,7 @@ class Dialect:
 
     A carrier has the column `INNER`; where `needs_line_end`, a carried text without a line end is a piece of one.
     `events`: the arrays, each in a member of the one before, whose last holds the events of a record; what is derived
-    is the first event's. `table_version`: for which version of the table.
+    is the first event's. `table_version`: for which version of the table. `lists`: what `record_lists` reads besides.
     """
 
     id: str
@@ -266,6 +269,7 @@ class Dialect:
     columns: tuple[Column, ...] = ()
     events: tuple[Path, ...] = ()
     table_version: int = max(FIELDS)
+    lists: Lists | None = field(default=None, hash=False)
 
     def at(self, version: int) -> Dialect:
         """Return the dialect as it derives the columns of a version of the table: without those that came later."""

@@ -25,17 +25,33 @@ from archiver.model.dialect_chain import SEPARATOR, Chain, goes_on, joined, mark
 from archiver.model.dialect_reference import Derived, derive, derive_record, read_record
 from archiver.model.event_places import Place, event_places, narrowed
 from archiver.model.json_lookup import AmbiguousPath
-from archiver.model.strict_json import NotJson
+from archiver.model.record_nodes import pointer_step
+from archiver.model.strict_json import NotJson, Value
 
-__all__ = ["Event", "events_of"]
+__all__ = ["Event", "Step", "events_of"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one dialect of a chain read: a record, None where it could not be, with one event alone if it is a batch.
+
+    `base` is where the record's text stands, `place` where the event does in it.
+    """
+
+    dialect: Dialect
+    base: str
+    place: Place
+    record: dict[str, Value] | None
+    row: dict[str, Derived]
 
 
 @dataclass(frozen=True)
 class Event:
-    """An event of a record: where it stands, and its derived columns."""
+    """An event of a record: where it stands, its derived columns, and what each step read of it."""
 
     pointer: str
     row: dict[str, Derived]
+    steps: tuple[Step, ...] = ()
 
 
 def events_of(chain: Chain, raw: bytes, *, whole: bool = True) -> Iterator[Event]:
@@ -43,38 +59,44 @@ def events_of(chain: Chain, raw: bytes, *, whole: bool = True) -> Iterator[Event
 
     A batch of no events yields none.
     """
-    for pointer, row in _events(chain, raw, whole=whole, named=len(chain) > 1):
-        row.pop(INNER, None)
-        yield Event(pointer.rstrip(SEPARATOR), row | {"dialect": spell_chain(chain)})
+    for event in _events(chain, raw, "", whole=whole, named=len(chain) > 1):
+        event.row.pop(INNER, None)
+        yield Event(event.pointer.rstrip(SEPARATOR), event.row | {"dialect": spell_chain(chain)}, event.steps)
 
 
-def _events(chain: Chain, raw: bytes, *, whole: bool, named: bool) -> Iterator[tuple[str, dict[str, Derived]]]:
-    for pointer, row in _own(chain[0], raw, whole=whole):
-        outer = marked(chain[0], row, named=named)
+def _events(chain: Chain, raw: bytes, base: str, *, whole: bool, named: bool) -> Iterator[Event]:
+    for step in _own(chain[0], raw, base, whole=whole):
+        pointer = base + _pointer(step)
+        outer = marked(chain[0], step.row, named=named)
         if len(chain) == 1 or not goes_on(outer):
-            yield pointer, outer
+            yield Event(pointer, outer, (step,))
             continue
-        for place, inner in _events(chain[1:], str(outer[INNER]).encode(), whole=True, named=named):
-            yield f"{pointer}{SEPARATOR}{place}", joined(outer, inner)
+        text = str(outer[INNER]).encode()
+        for inner in _events(chain[1:], text, pointer + SEPARATOR, whole=True, named=named):
+            yield Event(inner.pointer, joined(outer, inner.row), (step, *inner.steps))
 
 
-def _own(dialect: Dialect, raw: bytes, *, whole: bool) -> Iterator[tuple[str, dict[str, Derived]]]:
+def _own(dialect: Dialect, raw: bytes, base: str, *, whole: bool) -> Iterator[Step]:
     """Yield what one step makes of each event of a record."""
     try:
-        record = read_record(dialect, raw) if whole and dialect.events else None
-        places = None if record is None else event_places(dialect.events, record)
-    except (NotJson, AmbiguousPath):
-        record = places = None
-    if record is None or places is None:
-        yield "", derive(dialect, raw, whole=whole)
+        record = read_record(dialect, raw) if whole and dialect.is_read else None
+    except NotJson:
+        record = None
+    if record is None:
+        yield Step(dialect, base, (), None, derive(dialect, raw, whole=whole))
+        return
+    try:
+        places = event_places(dialect.events, record)
+    except AmbiguousPath:
+        places = None
+    if places is None:
+        yield Step(dialect, base, (), record, derive_record(dialect, record))
         return
     for place in places:
-        yield _pointer(dialect, place), derive_record(dialect, narrowed(dialect.events, record, place))
+        alone = narrowed(dialect.events, record, place)
+        yield Step(dialect, base, place, alone, derive_record(dialect, alone))
 
 
-def _pointer(dialect: Dialect, place: Place) -> str:
-    steps: list[str] = []
-    for path, number in zip(dialect.events, place, strict=True):
-        steps += [str(step).replace("~", "~0").replace("/", "~1") for step in path.steps]
-        steps.append(str(number))
-    return "".join(f"/{step}" for step in steps)
+def _pointer(step: Step) -> str:
+    names = ((*path.steps, number) for path, number in zip(step.dialect.events, step.place, strict=False))
+    return "".join(pointer_step(str(one)) for steps in names for one in steps)

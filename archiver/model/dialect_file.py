@@ -15,7 +15,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 
 from archiver.errors import UsageError
 from archiver.model.csv_table import CsvTable
@@ -26,14 +26,14 @@ from archiver.model.dialect import (
     INNER,
     Candidate,
     Column,
-    Condition,
     ContentRule,
     Dialect,
-    Kind,
     LinePattern,
     TimeCandidate,
     ValueType,
 )
+from archiver.model.dialect_lists_file import ListsFile
+from archiver.model.dialect_places import CandidateFile, Conditions, PathText, PlaceFile, PlainText, Strict
 from archiver.model.json_path import Step, parse_path, spell
 from archiver.model.line_pattern import check_pattern
 from archiver.model.published import schemas_folder
@@ -53,65 +53,6 @@ _COLUMNS: Final = {
     name: kind for name, kind in DERIVED_FIELDS if name not in _OWN and not name.startswith("event_time")
 }
 
-# What the fast reader compares as text must look the same escaped and plain.
-PlainText = Annotated[str, Field(pattern=r'^[^"\\\x00-\x1f\x7f]*$', max_length=200)]
-PathText = Annotated[str, Field(pattern=r"^\$", max_length=500)]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
-
-
-class ConditionFile(_Strict):
-    """A test on one value of a record: it is there, or is not (null is not), of a kind, one of some strings, none."""
-
-    path: PathText
-    is_: Literal["present", "absent", "object", "array", "string", "number", "bool"] | None = Field(None, alias="is")
-    one_of: Annotated[tuple[PlainText, ...], Field(strict=False, min_length=1)] | None = None
-    none_of: Annotated[tuple[PlainText, ...], Field(strict=False, min_length=1)] | None = None
-
-    @model_validator(mode="after")
-    def _one_question(self) -> ConditionFile:
-        if [self.is_, self.one_of, self.none_of].count(None) != 2:  # noqa: PLR2004 - all but one
-            raise ValueError('a condition has either "is" or "one_of" or "none_of"')
-        return self
-
-    def value(self) -> Condition:
-        """Return the condition inside."""
-        kind = None if self.is_ in (None, "present", "absent") else Kind(str(self.is_))
-        path = parse_path(self.path)
-        if path.has_every:
-            raise ValueError(f"condition {path}: expected one value, found [*]")
-        return Condition(path, kind, self.one_of, absent=self.is_ == "absent", none_of=self.none_of)
-
-
-Conditions = Annotated[tuple[ConditionFile, ...], Field(strict=False)]
-
-
-class CandidateFile(_Strict):
-    """A path that counts only where every condition holds."""
-
-    path: PathText
-    when: Conditions = ()
-
-    def value(self) -> Candidate:
-        """Return the candidate inside."""
-        return Candidate(parse_path(self.path), tuple(condition.value() for condition in self.when))
-
-
-class PlaceFile(CandidateFile):
-    """A path that counts only where every condition holds; with "as" the value is that text, whatever stands there.
-
-    With "exponent" the number there, a decimal, counts units of this power of ten.
-    """
-
-    as_: Annotated[PlainText, Field(min_length=1)] | None = Field(None, alias="as")
-    exponent: Annotated[int, Field(ge=-24, le=0)] = 0
-
-    def value(self) -> Candidate:
-        """Return the candidate inside."""
-        return replace(super().value(), constant=self.as_, exponent=self.exponent)
-
 
 class TimeFile(CandidateFile):
     """A path of the event's time, and the unit it is written in."""
@@ -120,7 +61,7 @@ class TimeFile(CandidateFile):
     naive: Literal["utc"] | None = None
 
 
-class ColumnFile(_Strict):
+class ColumnFile(Strict):
     """Where a column's value stands: of the paths the first that is present wins."""
 
     type: Literal["string", "identifier", "int64", "float64", "decimal", "bool", "string_list"]
@@ -169,21 +110,21 @@ class ColumnFile(_Strict):
         )
 
 
-class ContentFile(_Strict):
+class ContentFile(Strict):
     """The content's status where every condition holds; without a rule that holds it is unknown."""
 
     when: Conditions
     is_: Literal[CONTENT_STATUSES] = Field(alias="is")  # type: ignore[valid-type]
 
 
-class RecogniseFile(_Strict):
+class RecogniseFile(Strict):
     """A record is of this dialect when all conditions of one list hold; the highest priority wins."""
 
     priority: int = Field(ge=0, le=1000)
     any: Annotated[tuple[Conditions, ...], Field(strict=False)]
 
 
-class ColumnsFile(_Strict):
+class ColumnsFile(Strict):
     """The columns; each name but event_time is one of model_logs."""
 
     model_config = ConfigDict(extra="allow", frozen=True, strict=True, defer_build=True)
@@ -192,7 +133,7 @@ class ColumnsFile(_Strict):
     __pydantic_extra__: dict[str, ColumnFile] = Field(init=False)
 
 
-class InnerFile(_Strict):
+class InnerFile(Strict):
     """Where a carrier holds the record that it carries: the first of the paths that is present, a string."""
 
     paths: Annotated[tuple[PathText | CandidateFile, ...], Field(strict=False, min_length=1)]
@@ -207,7 +148,7 @@ class InnerFile(_Strict):
         return Column(INNER, ValueType.STRING, places)
 
 
-class LineFile(_Strict):
+class LineFile(Strict):
     """The regular expression that a whole line of text matches; every group of it is named and gives a string.
 
     The language is RE2's, `.` matches every character. A group of `numbers` gives a number where its text is one in
@@ -227,7 +168,7 @@ class LineFile(_Strict):
         return LinePattern(self.pattern, self.numbers, self.absent)
 
 
-class DialectFile(_Strict):
+class DialectFile(Strict):
     """A log dialect: which JSON paths become which columns of the table model_logs."""
 
     dialect: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")]
@@ -241,6 +182,7 @@ class DialectFile(_Strict):
     events: Annotated[tuple[PathText, ...], Field(strict=False, max_length=4)] = ()
     inner: InnerFile | None = None
     columns: ColumnsFile = ColumnsFile()
+    lists: ListsFile | None = None
 
     @model_validator(mode="after")
     def _a_line_for_text(self) -> DialectFile:
@@ -273,6 +215,7 @@ class DialectFile(_Strict):
                 *(_column(name, column) for name, column in columns.items()),
                 *((self.inner.value(),) if self.inner else ()),
             ),
+            lists=self.lists.value() if self.lists else None,
         )
 
 

@@ -27,7 +27,7 @@ from archiver.model.json_lookup import AmbiguousPath, holds, kind_of, look_up
 from archiver.model.line_pattern import read_lines
 from archiver.model.strict_json import NotJson, Number, Value, check_text, is_number, parse
 
-__all__ = ["Derived", "decimal_of", "derive", "derive_record", "read_record"]
+__all__ = ["Derived", "deciding", "deciding_time", "decimal_of", "derive", "derive_record", "read_record"]
 
 Derived = str | int | float | bool | Decimal | list[str] | None
 """A derived value; `event_time` is an int, nanoseconds since 1970."""
@@ -156,23 +156,38 @@ def _present(candidate: Candidate, record: Value) -> Value:
     return value if candidate.constant is None or value is None else candidate.constant
 
 
-def _column(column: Column, record: Value, account: _Account) -> Derived:
+def deciding(column: Column, record: Value) -> tuple[Candidate, Value] | None:
+    """Return the candidate that decides what a column says, and the value that stands there; raises AmbiguousPath."""
     for candidate in column.candidates:
-        try:
-            value = _present(candidate, record)
-            if column.text_numbers and isinstance(value, str) and is_number(value):
-                value = Number(value)
-            if value is None or _counts_as_absent(column, value):
-                continue
-            if column.type is ValueType.DECIMAL:
-                return decimal_of(value, candidate.exponent)
-            return _map(column, _take(column.type, value))
-        except AmbiguousPath as where:
-            account.miss(f"duplicate-key {where}")
-        except _Unfit as reason:
-            account.miss(f"{reason} {candidate.path}")
-        return None
+        value = _present(candidate, record)
+        if column.text_numbers and isinstance(value, str) and is_number(value):
+            value = Number(value)
+        if value is not None and not _counts_as_absent(column, value):
+            return candidate, value
     return None
+
+
+def deciding_time(dialect: Dialect, record: Value) -> TimeCandidate | None:
+    """Return the candidate that decides when the event was; raises AmbiguousPath."""
+    return next((time for time in dialect.event_time if _present(time.place, record) is not None), None)
+
+
+def _column(column: Column, record: Value, account: _Account) -> Derived:
+    try:
+        found = deciding(column, record)
+    except AmbiguousPath as where:
+        account.miss(f"duplicate-key {where}")
+        return None
+    if found is None:
+        return None
+    candidate, value = found
+    try:
+        if column.type is ValueType.DECIMAL:
+            return decimal_of(value, candidate.exponent)
+        return _map(column, _take(column.type, value))
+    except _Unfit as reason:
+        account.miss(f"{reason} {candidate.path}")
+        return None
 
 
 def _counts_as_absent(column: Column, value: Value) -> bool:
@@ -269,17 +284,17 @@ def _string_list(value: Value) -> list[str] | None:
 
 def _event_time(dialect: Dialect, record: Value, account: _Account) -> None:
     account.values["event_time_basis"] = "none"
-    for candidate in dialect.event_time:
-        try:
-            value = _present(candidate.place, record)
-            if value is None:
-                continue
-            _read_time(candidate, value, account)
-        except AmbiguousPath as where:
-            account.miss(f"duplicate-key {where}")
-        except (_Unfit, event_time.NoInstant) as reason:
-            account.miss(f"{reason} {candidate.place.path}")
+    try:
+        candidate = deciding_time(dialect, record)
+    except AmbiguousPath as where:
+        account.miss(f"duplicate-key {where}")
         return
+    if candidate is None:
+        return
+    try:
+        _read_time(candidate, _present(candidate.place, record), account)
+    except (_Unfit, event_time.NoInstant) as reason:
+        account.miss(f"{reason} {candidate.place.path}")
 
 
 def _read_time(candidate: TimeCandidate, value: Value, account: _Account) -> None:

@@ -50,14 +50,14 @@ def _only(node: Value, way: Sequence[Step], arrays: Sequence[Path], place: Place
     step = way[0]
     if not isinstance(node, dict) or not isinstance(step, str):
         raise TypeError(f"no event at {place}")
-    changed = _copy(node)
-    changed[step] = _only(node[step], way[1:], arrays, place)
-    return changed
+    return _changed(node, step, _only(node[step], way[1:], arrays, place))
 
 
-def _copy(node: dict[str, Value]) -> dict[str, Value]:
+def _changed(node: dict[str, Value], name: str, value: Value) -> dict[str, Value]:
+    """Return a copy of an object with another value for a name, which it does not repeat."""
     if not isinstance(node, Ambiguous):
-        return dict(node)
-    copy = Ambiguous(node)
+        return {**node, name: value}
+    copy = Ambiguous({**node, name: value})
     copy.repeated = node.repeated
+    copy.pairs = tuple((one, value if one == name else other) for one, other in node.pairs)
     return copy

@@ -15,7 +15,7 @@ from archiver.model.strict_json import Ambiguous, Number, Value
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["ABSENT", "AmbiguousPath", "holds", "kind_of", "look_up", "same_text"]
+__all__ = ["ABSENT", "AmbiguousPath", "holds", "keyed", "kind_of", "look_up", "same_text"]
 
 ABSENT: Final = None
 """Null and absent are one: neither is a value."""
@@ -57,15 +57,21 @@ def _every(node: Value, steps: Sequence[Step], place: int) -> Value:
     return [value for value in found if value is not None] or ABSENT
 
 
+def keyed(node: Value, step: Keyed, way: Sequence[Step]) -> int | None:
+    """Return which member of a list has a key; one that stands twice, or twice in one pair, is ambiguous."""
+    pairs = [(place, one) for place, one in enumerate(node) if isinstance(one, dict)] if isinstance(node, list) else []
+    if any(isinstance(one, Ambiguous) and {"key", "value"} & one.repeated for _, one in pairs):
+        raise AmbiguousPath(spell(tuple(way)))
+    places = [place for place, one in pairs if one.get("key") == step.key]
+    if len(places) > 1:
+        raise AmbiguousPath(spell(tuple(way)))
+    return places[0] if places else None
+
+
 def _behind(node: Value, step: Keyed, way: Sequence[Step]) -> Value:
-    """Return the value behind a key of a list; a key that stands twice, or twice in one pair, is ambiguous."""
-    pairs = [one for one in node if isinstance(one, dict)] if isinstance(node, list) else []
-    if any(isinstance(one, Ambiguous) and {"key", "value"} & one.repeated for one in pairs):
-        raise AmbiguousPath(spell(tuple(way)))
-    found = [one for one in pairs if one.get("key") == step.key]
-    if len(found) > 1:
-        raise AmbiguousPath(spell(tuple(way)))
-    return found[0].get("value") if found else ABSENT
+    place = keyed(node, step, way)
+    pair = node[place] if isinstance(node, list) and place is not None else None
+    return pair.get("value") if isinstance(pair, dict) else ABSENT
 
 
 def kind_of(value: Value) -> Kind | None:

@@ -68,14 +68,14 @@ class Path:
         return tuple(self.steps[:i] for i, step in enumerate(self.steps) if isinstance(step, str))
 
 
-def parse_path(text: str) -> Path:
-    """Parse a path; raises UsageError `dialect-path`."""
+def parse_path(text: str, *, itself: bool = False) -> Path:
+    """Parse a path, with `itself` also `$` alone, the value that it starts from; raises UsageError `dialect-path`."""
     steps: list[Step] = []
     at = 1
     while text.startswith("$") and (match := _STEP.match(text, at)):
         steps.append(_step(match))
         at = match.end()
-    if at != len(text) or not steps or steps.count(Every.MEMBER) > 1:
+    if at != len(text) or not (steps or (itself and text == "$")) or steps.count(Every.MEMBER) > 1:
         raise UsageError(
             "dialect-path",
             f'path {text!r}: expected $ and steps such as .name, ["any name"], [0], {{key}} or once [*], found another',

@@ -35,9 +35,10 @@ class Number:
 
 
 class Ambiguous(dict[str, "Value"]):
-    """An object that repeats names; `repeated` holds them."""
+    """An object that repeats names; `repeated` holds them, `pairs` every member as it was written."""
 
     repeated: frozenset[str] = frozenset()
+    pairs: tuple[tuple[str, Value], ...] = ()
 
 
 Value = dict[str, "Value"] | list["Value"] | str | Number | bool | None
@@ -95,6 +96,7 @@ def _object(pairs: list[tuple[str, Value]]) -> Value:
     if len(members) == len(pairs):
         return members
     ambiguous = Ambiguous(members)
+    ambiguous.pairs = tuple(pairs)
     ambiguous.repeated = frozenset(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
     return ambiguous
 

@@ -11,8 +11,10 @@ import pytest
 
 from archiver.model.csv_table import CsvTable
 from archiver.model.dialect_chain import derive_chain, parse_chain
+from archiver.model.dialect_events import events_of
 from archiver.model.dialect_file import load_dialects
 from archiver.model.dialect_recognise import recognise
+from archiver.model.record_lists import lists_of
 from archiver.sources.dialect_chain import project_chain
 from archiver.sources.dialects import Engine
 from archiver.sources.rows import rows_of as rows_of_log
@@ -44,7 +46,7 @@ def stated(row):
 
 
 def test_every_dialect_has_samples_and_nothing_else_has():
-    names = {f"{name}{end}" for name in DIALECTS for end in (".jsonl", ".rows.jsonl")}
+    names = {f"{name}{end}" for name in DIALECTS for end in (".jsonl", ".rows.jsonl", ".lists.jsonl")}
     assert {file.name for file in SAMPLES.iterdir()} == names
 
 
@@ -68,6 +70,23 @@ def test_the_fast_reader_gives_the_rows_of_the_samples(engine, name):
         plain = answer.set_column(place, "event_time", answer["event_time"].cast(pa.int64())).to_pylist()
         for row, wanted, its in zip(plain, rows, chains, strict=True):
             assert its != chain or stated(row) == wanted
+
+
+def present(value):
+    """Return a value without the members of its structs that are null."""
+    if isinstance(value, dict):
+        return {name: present(one) for name, one in value.items() if one is not None}
+    return [present(one) for one in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("name", sorted(DIALECTS))
+def test_the_lists_of_every_event_are_those_of_the_samples(name):
+    expected = [json.loads(line) for line in (SAMPLES / f"{name}.lists.jsonl").read_text("utf-8").splitlines()]
+    found = [
+        [{"event": event.pointer, **present(lists_of(event))} for event in events_of(chain, line)]
+        for chain, line in zip(chains_of(name), lines_of(name), strict=True)
+    ]
+    assert found == expected
 
 
 @pytest.mark.parametrize("name", sorted(DIALECTS))
