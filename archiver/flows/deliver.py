@@ -6,6 +6,9 @@ every destination has it; while one is set aside its spool file stays, as far as
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from concurrent.futures import Future
+from types import MappingProxyType
 from typing import Final
 
 from archiver.catalog.compare import missing
@@ -16,36 +19,40 @@ from archiver.flows.vault import Vault
 from archiver.model import instant, layout
 from archiver.model.statement import BatchPredicate, HoldWords, ReceiptWords, Subject
 from archiver.proof import entry
-from archiver.stores.base import Receipt
+from archiver.stores.base import Lock, Receipt, Store
 from archiver.writer.journal import JournaledBatch
 from archiver.writer.place import check_receipt, place, versions_of
 from archiver.writer.seal import receipt_words
 
-__all__ = ["deliver", "deliver_rest", "place_kept", "wanted_by_others"]
+__all__ = ["Sent", "batch_lock", "deliver", "deliver_rest", "place_kept", "put_batch", "wanted_by_others"]
 
 _MOST_KEPT: Final = 8
 """Batches' worth of spool files that wait for a destination; what is beyond is copied from another one later."""
 
+Sent = Mapping[str, Future[Receipt]]
+"""By destination: the put of a batch that was begun before its turn came (`archiver.flows.uploads`)."""
 
-def deliver(session: Session, batch: JournaledBatch) -> None:
+_NOTHING_SENT: Final[Sent] = MappingProxyType({})
+
+
+def deliver(session: Session, batch: JournaledBatch, sent: Sent = _NOTHING_SENT) -> None:
     """Bring one journaled batch into the stores and the logs."""
     spool = session.state.spool / batch.spool
     key = layout.statement_key("batch", batch.id)
-    matters = tuple(str(matter) for matter in batch.predicate["matters"]) or None  # type: ignore[attr-defined]
     envelope = session.journal.kept(key)
     put_sealed(session, batch)
     if envelope is None:
-        receipts = session.everywhere(lambda vault: _put(session, vault, batch, matters))
+        receipts = session.everywhere(lambda vault: _put(session, vault, batch, sent))
         # A crash here leaves locked objects without a statement; the next run puts the same file and finds them there.
         hold = HoldWords(
-            retain_until=instant.format_instant(session.retain_until(matters)),
+            retain_until=instant.format_instant(session.retain_until(_matters(batch))),
             mode="COMPLIANCE",
             legal_hold=True,
         )
         envelope = session.keep(key, _seal(session, batch, hold, [receipt_words(one) for one in receipts]))
     elif len(session.vaults) > 1:
         # One that was down when this was signed has not the object; its receipt is stated by itself later.
-        session.everywhere(lambda vault: _put_if_missing(session, vault, batch, matters))
+        session.everywhere(lambda vault: _put_if_missing(session, vault, batch))
     # A crash from here on leaves a signed envelope in the journal, which is put as these bytes until the logs have it.
     session.enter(key, envelope)
     enter_sealed(session, batch)
@@ -87,17 +94,31 @@ def wanted_by_others(session: Session) -> set[str]:
     return {f"{name[1]}.parquet" for name in named if name is not None and name[0] == "batch"}
 
 
-def _put(session: Session, vault: Vault, batch: JournaledBatch, matters: tuple[str, ...] | None) -> Receipt:
-    wanted = session.lock_for(matters, store=vault.store)
+def batch_lock(session: Session, batch: JournaledBatch, store: Store) -> Lock:
+    """Return the lock that a batch is to have in a store."""
+    return session.lock_for(_matters(batch), store=store)
+
+
+def put_batch(session: Session, store: Store, batch: JournaledBatch, lock: Lock) -> Receipt:
+    """Put the file of a batch; touches nothing of the session that another thread could not bear."""
     spool = session.state.spool / batch.spool
-    receipt = place(vault.store, batch.key, spool, lock=wanted, strangers=session.strangers.append, sha256=batch.sha256)
+    return place(store, batch.key, spool, lock=lock, strangers=session.strangers.append, sha256=batch.sha256)
+
+
+def _put(session: Session, vault: Vault, batch: JournaledBatch, sent: Sent = _NOTHING_SENT) -> Receipt:
+    wanted, begun = batch_lock(session, batch, vault.store), sent.get(vault.id)
+    receipt = put_batch(session, vault.store, batch, wanted) if begun is None else begun.result()
     check_receipt(receipt, wanted)
     return receipt
 
 
-def _put_if_missing(session: Session, vault: Vault, batch: JournaledBatch, matters: tuple[str, ...] | None) -> None:
+def _put_if_missing(session: Session, vault: Vault, batch: JournaledBatch) -> None:
     if not versions_of(vault.store, batch.key):
-        _put(session, vault, batch, matters)
+        _put(session, vault, batch)
+
+
+def _matters(batch: JournaledBatch) -> tuple[str, ...] | None:
+    return tuple(str(matter) for matter in batch.predicate["matters"]) or None  # type: ignore[attr-defined]
 
 
 def _enter_in(session: Session, vault: Vault, key: str, envelope: bytes, only: str | None) -> None:

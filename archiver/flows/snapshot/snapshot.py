@@ -18,7 +18,7 @@ from datetime import datetime
 
 from archiver.errors import Exit, UsageError
 from archiver.events import Advanced, Listener, Said, Stage
-from archiver.flows import begin, deliver, recover
+from archiver.flows import begin, recover
 from archiver.flows.backlog import LeftBehind, left_behind
 from archiver.flows.sealing import check_recipients, raise_sealed_locks, recipients_of, warn_of_first_seal
 from archiver.flows.session import Session, open_session
@@ -38,6 +38,7 @@ from archiver.flows.snapshot.survey import Survey, check_limits, survey
 from archiver.flows.snapshot.tally import Tally, tally
 from archiver.flows.timestamps.authorities import authorities_of, name_in_trust
 from archiver.flows.timestamps.stamping import Stamped, Stamper, not_enough
+from archiver.flows.uploads import Uploads
 from archiver.model import instant, layout, tables
 from archiver.model.item import items_item
 from archiver.model.items import ItemLine
@@ -50,7 +51,7 @@ from archiver.sources.reading_logs import LogReader
 from archiver.writer.engine import Engine, engine_of
 from archiver.writer.groups import Indexer
 from archiver.writer.index_columns import documents_index, items_index, model_logs_index
-from archiver.writer.journal import JournaledBatch, Line, Run
+from archiver.writer.journal import Line, Run
 from archiver.writer.rows import Facts
 
 __all__ = ["Snapshot", "snapshot"]
@@ -118,10 +119,22 @@ def snapshot(
         warn_of_first_seal(session, recipients)
         began = begin.bring_into_force(session, change)
         recovered += recover.recover(session)
-        with Stamper(session, authorities) as stamper, engine_of(jobs) as engine:
+        with (
+            Stamper(session, authorities) as stamper,
+            engine_of(jobs) as engine,
+            Uploads(session, stamper.poll) as uploads,
+        ):
             stamper.start()
             run = _Run(
-                session, wanted, began, recovered, stamper=stamper, engine=engine, marking=marking, rehash=rehash
+                session,
+                wanted,
+                began,
+                recovered,
+                stamper=stamper,
+                uploads=uploads,
+                engine=engine,
+                marking=marking,
+                rehash=rehash,
             )
             return run.run()
 
@@ -137,6 +150,7 @@ class _Run:
         recovered: int,
         *,
         stamper: Stamper,
+        uploads: Uploads,
         marking: Marking,
         engine: Engine,
         rehash: bool,
@@ -147,6 +161,7 @@ class _Run:
         self._recovered = recovered
         self._rehash = rehash
         self._stamper = stamper
+        self._uploads = uploads
         self._marking = marking
         self._marker = Marker(marking)
         self._open_outside: list[str] = []
@@ -176,6 +191,7 @@ class _Run:
         )
         self._raised = raise_locks(self._session, self._named_elsewhere()) + raise_sealed_locks(session)
         self._items()
+        self._uploads.settle()
         finished = self._finish(tallies)
         recover.take_in_own(self._session, finished.id)
         archived = received.kept(self._session.journal.lines(), self._wanted)
@@ -208,6 +224,7 @@ class _Run:
         ):
             self._capture(source, {"documents": documents, "model_logs": logs})
         self._flush()
+        self._uploads.settle()
         self._open_outside += [f"{source.id}/{name}" for name in self._marker.open_outside]
         if source.id not in self._unavailable and location(source).lasting:
             self._absent(source)
@@ -395,10 +412,6 @@ class _Run:
         ]
         return reasons
 
-    def _deliver(self, batch: JournaledBatch) -> None:
-        deliver.deliver(self._session, batch)
-        self._stamper.poll()
-
     def _stream(self, table: str, source: Source | None, index: Indexer) -> Stream:
         session = self._session
         matters = source.matters if source else tuple(sorted({name for one in self._wanted for name in one.matters}))
@@ -419,7 +432,7 @@ class _Run:
             random=session.random,
             index=index,
             engine=self._engine,
-            deliver=self._deliver,
+            deliver=self._uploads.take,
             recipients=recipients_of(session.policy, matters, session.random) if source else None,
             withholds=self._marker.withholds if source else lambda _item: False,
         )
