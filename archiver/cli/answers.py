@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from archiver.cli.answers_derive import DerivedTable, DerivedTables
 from archiver.cli.answers_doctor import Doctored, PrintedPolicy
 from archiver.cli.answers_holding import (
     AdmittedApprover,
@@ -106,6 +107,8 @@ __all__ = [
     "Continued",
     "Counts",
     "CustodyLink",
+    "DerivedTable",
+    "DerivedTables",
     "Destination",
     "DestinationStanding",
     "ExplainedItem",
@@ -176,6 +179,7 @@ ANSWERS: Final[dict[str, type]] = {
     "verify": Verified,
     "list": Listing,
     "show": ShownStatements,
+    "derive": DerivedTables,
     "restore": RestoredFiles,
     "prove": MadeProof,
     "custody": ChainOfCustody,

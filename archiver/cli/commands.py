@@ -20,6 +20,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "verify": ("verify", "Check the whole archive against the trust file."),
     "list": ("listing", "List snapshots, batches, items or statements."),
     "show": ("show", "Show a snapshot, a batch or another statement."),
+    "derive": ("derive", "Read archived logs with other dialects, into tables of their own."),
     "restore": ("restore", "Write the archived files to a new folder."),
     "prove": ("prove", "Make a proof of one record, to be checked offline."),
     "custody": ("custody", "Print the chain of custody of one item."),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from archiver.cli.context import Answer, Run
+from archiver.cli.locking import YES_LOCK, agree_to_lock
 from archiver.cli.marks import counts_of
 from archiver.cli.options import with_policy
 from archiver.cli.timestamp import taken, words_of
@@ -34,27 +35,9 @@ _BECAME = {
 }
 
 
-class _Bytes(click.ParamType[int]):
-    """A number of bytes, as in the policy: 500000000 or 100GiB."""
-
-    name = "bytes"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        from archiver.model.size import parse_size  # noqa: PLC0415 - loaded when called
-
-        if isinstance(value, int):
-            return value
-        try:
-            return parse_size(str(value))
-        except ValueError as problem:
-            self.fail(f"expected a number of bytes such as 100GiB, found {value!r}: {problem}", param, ctx)
-
-
 @click.command("snapshot")
 @click.option("--source", "only", metavar="ID", multiple=True, help="Take only this source; may be given again.")
-@click.option(
-    "--yes-lock", type=_Bytes(), metavar="BYTES", help="Agree to lock up to so much, such as 200GiB (for cron)."
-)
+@YES_LOCK
 @click.option("--stdin", "pipe", metavar="ID", help="Take what is piped in as an item of this source, and only that.")
 @click.option("--accept-narrowing", is_flag=True, help="Agree that rules now pass over items that were kept before.")
 @click.option("--rehash", is_flag=True, help="Read every file again, also those whose size and times are the same.")
@@ -158,37 +141,7 @@ def _keys(run: Run, policy: Policy, only: tuple[str, ...], confirm: Callable[[Su
 
 def _confirm(run: Run, policy: Policy, agreed: int | None) -> Callable[[Survey], None]:
     """Return the question that is asked before much is locked for good."""
-    from archiver.cli.opening import where  # noqa: PLC0415 - loaded when called
-    from archiver.flows.session import destination_store  # noqa: PLC0415
-
-    places = [destination_store(policy, run.clock, one).destination for one in policy.destinations if not one.ended]
-    place = next((one for one in places if one.enforces_locks), places[0])
-
-    def confirm(found: Survey) -> None:
-        planned = found.new_bytes
-        if agreed is not None and planned > agreed:
-            raise UsageError(
-                "lock-not-agreed",
-                f"snapshot: expected to lock at most {agreed} bytes (--yes-lock), found {planned} to be read",
-                hint=f"look at `archiver plan`; if all of it is meant, say --yes-lock {planned}",
-            )
-        if agreed is not None or not place.enforces_locks or planned <= policy.limits.confirm_above_bytes:
-            return
-        until = policy.retain_until().strftime("%Y-%m-%d")
-        words = f"up to {size(planned)} would be locked in {where(place)} until {until}, and nobody could undo that"
-        if not run.talk.terminal or run.talk.quiet:
-            raise UsageError(
-                "confirm-needed",
-                f"snapshot: {words}; expected a person or --yes-lock, found neither",
-                hint=f"look at `archiver plan`, then say --yes-lock {planned}, or raise limits.confirm_above_bytes",
-            )
-        run.talk.say(words)
-        if run.talk.ask(f"type the archive's name ({policy.archive}) to go on:") != policy.archive:
-            raise UsageError(
-                "not-confirmed", f"snapshot: expected {policy.archive!r} to be typed, found something else"
-            )
-
-    return confirm
+    return lambda found: agree_to_lock(run, policy, "snapshot", found.new_bytes, agreed, look="archiver plan")
 
 
 def _say(run: Run, done: Snapshot) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from archiver.cli.answers import Finding, Verified, VerifiedDestination
-    from archiver.judge.case import Derive
+    from archiver.judge.case import Derive, Rederive
     from archiver.judge.log import Seen
     from archiver.judge.reader import Archive
     from archiver.judge.verify import Report
@@ -110,7 +110,7 @@ def command(
     if policy is None:
         _introduce(run, stores[0][1], trust)
     _check_number(witnesses, trust)
-    sealed = sealed_place(run, place, policy, opening)
+    sealed, (derive, rederive) = sealed_place(run, place, policy, opening), _derivers(only)
     if len(stores) > 1 and (output is not None or seen is not None):
         raise UsageError(
             "usage",
@@ -126,7 +126,8 @@ def command(
             trust,
             options=Options(frozenset(only), sample, seed, before, witnesses, brought, sealed),
             clock=run.clock,
-            derive=_deriver(only),
+            derive=derive,
+            rederive=rederive,
             trust_is_own=place.trust is None,
             listener=run.talk.hear,
             then=stated.make,
@@ -245,13 +246,14 @@ class _Statement:
             self.keys, self.words = [key], key
 
 
-def _deriver(only: tuple[str, ...]) -> Derive | None:
-    """Load the engine that derives the index only where it is asked for."""
+def _derivers(only: tuple[str, ...]) -> tuple[Derive | None, Rederive | None]:
+    """Load what derives index and derived tables only where it is asked for."""
     if "index" not in only:
-        return None
-    from archiver.flows.derive import IndexDeriver  # noqa: PLC0415 - loaded when called
+        return None, None
+    from archiver.flows.derivation.events import rederive  # noqa: PLC0415 - loaded when called
+    from archiver.flows.derive import IndexDeriver  # noqa: PLC0415
 
-    return IndexDeriver()
+    return IndexDeriver(), rederive
 
 
 def _check_names(only: tuple[str, ...]) -> None:

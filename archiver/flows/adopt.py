@@ -3,7 +3,7 @@
     1  a stored statement that is valid and not in the log is entered, as whoever finds it should
     2  a batch object that no statement names gets one from its own bytes, if they pass every check of a batch and it is
        the next one of a snapshot that nobody has finished
-    3  a report that no statement names was left by a kill before its statement was signed
+    3  a report or derived table that no statement names was left by a kill before its statement was signed or stored
     4  a token that no statement names is entered when it is good (`adopt_tokens`)
     5  anything else of this kind is named in an `incident` by key, version and SHA-256, and left alone from then on
 
@@ -17,6 +17,7 @@ because the incident says that it was found: an adopted batch is named in one to
 
 from __future__ import annotations
 
+import itertools
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -39,6 +40,7 @@ from archiver.model import instant, layout, tables
 from archiver.model.item import Item
 from archiver.model.statement import (
     BatchPredicate,
+    DerivationPredicate,
     HoldWords,
     SnapshotPredicate,
     Subject,
@@ -53,7 +55,7 @@ from archiver.writer.seal import receipt_words
 __all__ = ["adopt"]
 
 _KINDS: Final = ("batch", "receipt", "incident", "key", "timestamp", "hold", "approval", "release", "access",
-                 "verification", "policy", "archive", "snapshot")  # fmt: skip
+                 "verification", "derivation", "policy", "archive", "snapshot")  # fmt: skip
 """Snapshots last: they speak of the batches before them."""
 _ONCE: Final = {"archive", "policy"}  # a later one would contradict the log that has gone on without it
 _MOST_OBJECTS: Final = 1000  # named in one run; more than a killed run can leave, and no litter fills the log
@@ -170,6 +172,8 @@ def _why_not(session: Session, opened: Opened, data: bytes) -> str | None:
             return "never entered: a valid snapshot statement that goes on from one that the log has not"
     if isinstance(predicate, BatchPredicate) and session.catalog.has_statement("snapshot", predicate.snapshot):
         return "never entered: a valid batch statement of a snapshot that has ended"
+    if isinstance(predicate, DerivationPredicate) and not session.catalog.has_statement("batch", predicate.batch):
+        return "never entered: a valid derivation statement about a batch that the log has not"
     return None
 
 
@@ -327,10 +331,12 @@ def _copy(stream: BinaryIO, copy: BinaryIO) -> str:
 
 
 def _reports(session: Session, days: set[str]) -> list[Left]:
-    """Return the recent reports that no statement of the log names."""
+    """Return the recent reports and derived tables that no statement of the log names."""
     known, first = named_before(session), min(days)
     left: list[Left] = []
-    for version in session.store.list(layout.REPORTS):
+    kinds = {layout.REPORTS: "report", layout.DERIVED: "derived table"}
+    listed = itertools.chain.from_iterable(map(session.store.list, kinds))
+    for version in listed:
         recent = instant.compact_instant(version.modified) >= first and is_settled(session, version)
         if version.is_delete_marker or not recent or not layout.is_archive_key(version.key):
             continue
@@ -340,7 +346,8 @@ def _reports(session: Session, days: set[str]) -> list[Left]:
             with session.store.read(version.key, version.version) as stream:
                 digest = sha256_of(stream)
             if (version.key, digest) not in known:
-                left.append(Left(version, digest, "never entered: a report that no statement names"))
+                what = kinds[f"{version.key.partition('/')[0]}/"]
+                left.append(Left(version, digest, f"never entered: a {what} that no statement names"))
     return left
 
 

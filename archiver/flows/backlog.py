@@ -178,7 +178,7 @@ def _objects(session: Session, late: Vault, source: Vault, envelope: bytes) -> l
 def _body(session: Session, source: Vault, subject: Subject) -> Iterator[Path]:
     """Yield a file with the bytes of an object: the spool's own, or a checked copy from another destination."""
     spooled = session.state.spool / subject.name.rpartition("/")[2]
-    if subject.name.startswith(layout.DATA) and spooled.exists():
+    if subject.name.startswith((layout.DATA, layout.DERIVED)) and spooled.exists():
         with spooled.open("rb") as file:
             if sha256_of(file) == subject.digest.sha256:
                 yield spooled

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from archiver.catalog.compare import missing
+from archiver.errors import WorldError
 from archiver.flows.sealing import enter_sealed, put_sealed
 from archiver.flows.session import Session
 from archiver.flows.subjects import objects_of
@@ -24,7 +25,16 @@ from archiver.writer.journal import JournaledBatch
 from archiver.writer.place import check_receipt, place, versions_of
 from archiver.writer.seal import receipt_words
 
-__all__ = ["Sent", "batch_lock", "deliver", "deliver_rest", "place_kept", "put_batch", "wanted_by_others"]
+__all__ = [
+    "Sent",
+    "batch_lock",
+    "deliver",
+    "deliver_rest",
+    "place_kept",
+    "put_batch",
+    "spooled_tables",
+    "wanted_by_others",
+]
 
 _MOST_KEPT: Final = 8
 """Batches' worth of spool files that wait for a destination; what is beyond is copied from another one later."""
@@ -69,8 +79,8 @@ def deliver_rest(session: Session) -> int:
         deliver(session, batch)
     envelopes = [one for one in session.journal.unlogged_envelopes() if layout.statement_of_key(one[0]) is not None]
     for key, envelope, only in envelopes:
-        if len(session.vaults) == 1:
-            place_kept(session, session.lead, envelope)
+        if len(session.vaults) == 1 or _is_derivation(key):
+            session.everywhere(lambda vault, it=envelope: place_kept(session, vault, it))  # type: ignore[misc] # as below
             session.enter(key, envelope)
         else:
             session.everywhere(lambda vault, it=(key, envelope, only): _enter_in(session, vault, *it))  # type: ignore[misc] # mypy cannot infer a lambda with a default
@@ -78,12 +88,36 @@ def deliver_rest(session: Session) -> int:
 
 
 def place_kept(session: Session, vault: Vault, envelope: bytes) -> None:
-    """Store the objects that a statement is about where the journal keeps them beside it, as it does tokens."""
+    """Store the objects that a statement is about and that are kept here: in the journal, or a table in the spool."""
     for subject in objects_of(envelope):
         body = session.journal.kept(subject.name)
         if body is not None:
             session.place(vault, subject.name, body)
             session.journal.envelope_logged(subject.name)
+        elif subject.name.startswith(layout.DERIVED):
+            _place_derived(session, vault, subject)
+
+
+def _place_derived(session: Session, vault: Vault, subject: Subject) -> None:
+    """Store a derived table from its spool file; where that is gone, the store must have it."""
+    path = session.state.spool / subject.name.rpartition("/")[2]
+    if path.exists():
+        wanted = session.lock_for(store=vault.store)
+        receipt = place(
+            vault.store,
+            subject.name,
+            path,
+            lock=wanted,
+            strangers=session.strangers.append,
+            sha256=subject.digest.sha256,
+        )
+        check_receipt(receipt, wanted)
+    elif not versions_of(vault.store, subject.name):
+        raise WorldError(
+            "spool-missing",
+            f"{path}: expected the derived table that its statement waits for, found none",
+            hint="put the file back: nothing else has its bytes",
+        )
 
 
 def wanted_by_others(session: Session) -> set[str]:
@@ -91,7 +125,19 @@ def wanted_by_others(session: Session) -> set[str]:
     late = [vault for vault in session.vaults if vault.problem is not None]
     keys = {entry.decode(data).key for one in late for data in missing(one.catalog.path, session.catalog.path)}
     named = (layout.statement_of_key(key) for key in keys)
-    return {f"{name[1]}.parquet" for name in named if name is not None and name[0] == "batch"}
+    kinds = ("batch", "derivation")
+    return {f"{name[1]}.parquet" for name in named if name is not None and name[0] in kinds}
+
+
+def spooled_tables(session: Session) -> set[str]:
+    """Return the names of spool files with derived tables whose statements are not in the logs yet."""
+    named = (layout.statement_of_key(key) for key, _, _ in session.journal.unlogged_envelopes())
+    return {f"{name[1]}.parquet" for name in named if name is not None and name[0] == "derivation"}
+
+
+def _is_derivation(key: str) -> bool:
+    named = layout.statement_of_key(key)
+    return named is not None and named[0] == "derivation"
 
 
 def batch_lock(session: Session, batch: JournaledBatch, store: Store) -> Lock:

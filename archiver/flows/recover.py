@@ -27,7 +27,7 @@ __all__ = ["catch_up", "finish_deliveries", "recover", "take_in_own", "take_logs
 def finish_deliveries(session: Session) -> int:
     """Step 1; everything else a run does stands on it. Return how many batches and statements were brought in."""
     waiting = {name for batch in session.journal.unlogged_batches() for name in batch.files}
-    session.state.sweep(waiting | deliver.wanted_by_others(session))
+    session.state.sweep(waiting | deliver.spooled_tables(session) | deliver.wanted_by_others(session))
     return deliver.deliver_rest(session)
 
 

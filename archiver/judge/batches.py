@@ -30,6 +30,7 @@ from archiver.model.statement import BatchPredicate, Statement
 __all__ = [
     "BatchError",
     "Rows",
+    "check_schema",
     "is_published",
     "open_parquet",
     "predicate_of",
@@ -37,6 +38,7 @@ __all__ = [
     "salt_of",
     "slices",
     "stated_size",
+    "told",
 ]
 
 _TARGET_BYTES: Final = 16 << 20
@@ -100,13 +102,13 @@ def stated_size(statement: Statement) -> int | None:
 
 def open_parquet(stream: BinaryIO, predicate: BatchPredicate) -> pq.ParquetFile:
     """Open a batch whose bytes were checked; raises `BatchError("record-schema")` unless it is as published."""
-    with _told("record-schema", "a readable Parquet object"):
+    with told("record-schema", "a readable Parquet object"):
         file = pq.ParquetFile(stream, page_checksum_verification=True, buffer_size=_BUFFER, pre_buffer=False)
         found = file.schema_arrow
         published = tables.VERSIONS.get((predicate.table, predicate.table_version))
         if published is None:  # a later table: the evidence columns are the same in all of them
             found, published = pa.schema(list(found)[: len(tables.EVIDENCE)]), pa.schema(tables.EVIDENCE)
-        _check_schema(file, found, published)
+        check_schema(file, found, published)
         _check_metadata(file, predicate)
     if file.metadata.num_rows != predicate.records:
         raise BatchError("record-order", f"{predicate.records} records", f"{file.metadata.num_rows} records")
@@ -122,7 +124,7 @@ def record_batches(file: pq.ParquetFile, *, columns: Sequence[str] | None = None
     """Yield the rows of an opened batch as Arrow record batches of a few MiB, in order."""
     names = None if columns is None else list(columns)
     for group in range(file.metadata.num_row_groups):
-        with _told("record-root", f"row group {group} readable"):
+        with told("record-root", f"row group {group} readable"):
             size = _rows_at_once(file, group)
             yield from file.iter_batches(batch_size=size, row_groups=[group], columns=names, use_threads=False)
 
@@ -131,7 +133,7 @@ def slices(file: pq.ParquetFile) -> Iterator[Rows]:
     """Yield the evidence of a batch's rows; raises `BatchError` for what is not as published."""
     first = 0
     for batch in record_batches(file, columns=_EVIDENCE):
-        with _told("record-order", f"rows from {first} on as published"):
+        with told("record-order", f"rows from {first} on as published"):
             rows = _rows(batch, first)
         yield rows
         first += batch.num_rows
@@ -144,7 +146,7 @@ def salt_of(file: pq.ParquetFile) -> bytes:
 
 
 @contextmanager
-def _told(code: str, expected: str) -> Iterator[None]:
+def told(code: str, expected: str) -> Iterator[None]:
     """Turn what pyarrow raises about bytes that are no good Parquet into a `BatchError`."""
     try:
         yield
@@ -152,7 +154,8 @@ def _told(code: str, expected: str) -> Iterator[None]:
         raise BatchError(code, expected, _first_line(problem)) from problem
 
 
-def _check_schema(file: pq.ParquetFile, found: pa.Schema, published: pa.Schema) -> None:
+def check_schema(file: pq.ParquetFile, found: pa.Schema, published: pa.Schema) -> None:
+    """Refuse columns that are not the published ones, for Arrow and for every other reader of Parquet."""
     if not found.remove_metadata().equals(published):
         raise BatchError("record-schema", "exactly the published columns", _schema_difference(found, published))
     wanted = _published_columns(published)

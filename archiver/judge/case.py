@@ -28,7 +28,7 @@ from archiver.model.finding import CHECKS, Finding, Severity
 from archiver.model.statement import BatchPredicate
 from archiver.proof.trusted_list import TrustedList
 
-__all__ = ["ALWAYS", "Case", "Derive", "Options"]
+__all__ = ["ALWAYS", "Case", "Derive", "Options", "Rederive"]
 
 ALWAYS: Final = frozenset({"trust", "log", "statements"})
 """Checks that all others rest on; `only` cannot leave them out."""
@@ -40,6 +40,12 @@ Derive = Callable[
 """Derives index columns anew: yields the rows of a batch, in order, with the columns it can speak about, by name.
 
 It may read the batch more than once. A column is None when it stands for rows that this version cannot read anew.
+"""
+
+Rederive = Callable[[bytes, BatchPredicate, Iterator[pa.RecordBatch], Iterator[str | None]], Iterator[pa.RecordBatch]]
+"""Derives a derived table anew: from its dialects, the rows of its batch, and the dialect that it names of each record.
+
+It raises `UsageError` for dialects that it does not understand.
 """
 
 
@@ -86,6 +92,8 @@ class Case:
     disposed: set[str] = field(default_factory=set)
     unread: set[str] = field(default_factory=set)  # snapshots of whose batches or lines some could not be read
     lines_read: bool = False
+
+    rederive: Rederive | None = None
 
     def __post_init__(self) -> None:
         """Begin the account of withheld rows."""

@@ -21,8 +21,9 @@ from typing import Final
 
 from archiver.errors import Exit
 from archiver.events import Listener, silent
-from archiver.judge.case import ALWAYS, Case, Derive, Options
+from archiver.judge.case import ALWAYS, Case, Derive, Options, Rederive
 from archiver.judge.checks.completeness import Counting, check_completeness
+from archiver.judge.checks.derived import check_derived
 from archiver.judge.checks.locks import Demands, LockFacts, check_locks
 from archiver.judge.checks.objects import check_batch_objects, check_objects
 from archiver.judge.checks.post_quantum import check_post_quantum
@@ -137,6 +138,7 @@ def verify(
     options: Options | None = None,
     clock: Callable[[], datetime],
     derive: Derive | None = None,
+    rederive: Rederive | None = None,
     trust_is_own: bool = False,
     listener: Listener = silent,
     scratch: Path | None = None,
@@ -144,8 +146,9 @@ def verify(
 ) -> Report:
     """Verify an archive against a trust file; raises `WorldError` only when the store does not answer at all.
 
-    `derive` computes index columns for `--only index`. `trust_is_own` says that the trust file is the operator's, which
-    the report repeats. `scratch` takes temporary files, at most one batch and an index of the listing.
+    `derive` computes index columns for `--only index`, `rederive` derived tables. `trust_is_own` says that the trust
+    file is the operator's, which the report repeats. `scratch` takes temporary files, at most one batch, a derived
+    table and an index of the listing.
     `then` is called with the report while the archive is still open, unless the trust file is refused.
     """
     options = options or Options()
@@ -157,7 +160,7 @@ def verify(
     with open_archive(
         store, trusted, scratch=scratch, seen=options.seen, sealed=options.sealed, listener=listener
     ) as archive:
-        case = Case(archive, options, now, derive, listener, Claims(archive.database))
+        case = Case(archive, options, now, derive, listener, Claims(archive.database), rederive=rederive)
         witnesses = check_witnesses(case)
         check_post_quantum(case)
         locks = _run(case, trusted)
@@ -184,6 +187,7 @@ def _run(case: Case, trusted: TrustFile) -> LockFacts | None:
     if wants("records") or wants("index"):
         check_data(case)
         check_odd(case)
+        check_derived(case)
     else:
         check_batch_objects(case)
     locks = check_locks(case) if wants("locks") else None

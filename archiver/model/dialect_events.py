@@ -17,7 +17,7 @@ An event's columns are those of the record with every other event left out. It i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from archiver.model.dialect import INNER, Dialect
@@ -28,7 +28,7 @@ from archiver.model.json_lookup import AmbiguousPath
 from archiver.model.record_nodes import pointer_step
 from archiver.model.strict_json import NotJson, Value
 
-__all__ = ["Event", "Step", "events_of"]
+__all__ = ["Event", "Step", "events_of", "events_within", "first_step"]
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,19 @@ def events_of(chain: Chain, raw: bytes, *, whole: bool = True) -> Iterator[Event
     for event in _events(chain, raw, "", whole=whole, named=len(chain) > 1):
         event.row.pop(INNER, None)
         yield Event(event.pointer.rstrip(SEPARATOR), event.row | {"dialect": spell_chain(chain)}, event.steps)
+
+
+def first_step(chain: Chain, raw: bytes) -> Step:
+    """Return what the first step of a chain, which has no events, makes of a record."""
+    return next(_own(chain[0], raw, "", whole=True))
+
+
+def events_within(chain: Chain, text: str, first: Step, outer: Mapping[str, Derived]) -> Iterator[Event]:
+    """Yield the events of a text that the first step of a chain carries; `outer` is what that step derived."""
+    for inner in _events(chain[1:], text.encode(), SEPARATOR, whole=True, named=True):
+        row = joined(outer, inner.row)
+        row.pop(INNER, None)
+        yield Event(inner.pointer.rstrip(SEPARATOR), row | {"dialect": spell_chain(chain)}, (first, *inner.steps))
 
 
 def _events(chain: Chain, raw: bytes, base: str, *, whole: bool, named: bool) -> Iterator[Event]:

@@ -104,6 +104,7 @@ CODES: Final[dict[str, tuple[int, Severity]]] = {
     "sealed-differs": (7, _F),
     "sealed-key": (7, _F),
     "index-differs": (7, _F),
+    "derived-source": (7, _F),
     "snapshot-unfinished": (8, _U),
     "snapshot-incomplete": (8, _N),
     "snapshot-counts": (8, _F),

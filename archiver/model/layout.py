@@ -18,6 +18,7 @@ __all__ = [
     "CHECKPOINTS",
     "COSIGNATURES",
     "DATA",
+    "DERIVED",
     "ENTRIES",
     "README",
     "REPORTS",
@@ -28,6 +29,8 @@ __all__ = [
     "batch_key",
     "checkpoint_key",
     "cosignature_key",
+    "derived_key",
+    "dialects_key",
     "entry_key",
     "instrument_key",
     "is_archive_key",
@@ -42,6 +45,7 @@ __all__ = [
 
 README: Final = "README.txt"
 DATA: Final = "data/"
+DERIVED: Final = "derived/"
 ENTRIES: Final = "log/entries/"
 CHECKPOINTS: Final = "log/checkpoints/"
 COSIGNATURES: Final = "log/cosignatures/"
@@ -61,6 +65,7 @@ _KEYS: Final = tuple(
     for pattern in (
         r"README\.txt",
         rf"data/(?P<table>{TABLE})/date=(?P<date>[0-9]{{8}})/(?P=date)T[0-9]{{6}}Z-[0-9a-f]{{6}}-(?P=table)-[0-9]{{8}}\.parquet",
+        rf"derived/{TABLE}/date=(?P<day>[0-9]{{8}})/(?P=day)T[0-9]{{6}}Z-[0-9a-f]{{6}}\.parquet",
         _STATEMENT.pattern,
         r"log/(?:entries|checkpoints)/[0-9]{12}",
         r"log/tile/(?:entries|[0-9]|[1-5][0-9]|6[0-3])/(?:x[0-9]{3}/)*[0-9]{3}",
@@ -101,6 +106,16 @@ def parse_batch_id(text: str) -> BatchId:
 def batch_key(table: str, batch: str) -> str:
     """Key of a batch's Parquet object; the date is the one in the snapshot id, for hive readers."""
     return f"{DATA}{table}/date={batch[:8]}/{batch}.parquet"
+
+
+def derived_key(table: str, identity: str) -> str:
+    """Key of a derived table, by the id of the statement about it; the date is the one in the id."""
+    return f"{DERIVED}{table}/date={identity[:8]}/{identity}.parquet"
+
+
+def dialects_key(sha256: str) -> str:
+    """Key of the dialects that a derived table was made with."""
+    return report_key(sha256, "dialects.json")
 
 
 def sealed_key(batch: str) -> str:

@@ -14,6 +14,7 @@ import io
 import json
 from typing import Final, TypeAlias
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import JsonValue
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
@@ -65,7 +66,10 @@ def published() -> dict[str, bytes]:
         name, title = f"statements/{kind}.schema.json", f"A statement of the kind {kind}, version 1"
         files[name] = _document(f"statement:{kind}", title, _statement(kind, model))
     for table, version in tables.VERSIONS:
-        files[f"tables/{table}.v{version}.json"] = _text(_table(table, version))
+        document = tables.table_document(table, version)
+        files[f"tables/{table}.v{version}.json"] = _text(_table(document, tables.schema_of(table, version)))
+    for (table, version), schema in tables.DERIVED.items():
+        files[f"tables/{table}.v{version}.json"] = _text(_table(tables.derived_document(table, version), schema))
     return files
 
 
@@ -283,19 +287,18 @@ def _items_line() -> Schema:
     }
 
 
-def _table(table: str, version: int) -> dict[str, object]:
+def _table(document: dict[str, object], schema: pa.Schema) -> dict[str, object]:
     """Describe a table version, with the Parquet columns that its Arrow columns become."""
-    columns = _parquet_columns(table, version)
-    document = tables.table_document(table, version)
+    columns = _parquet_columns(schema)
     listed = document["columns"]
     assert isinstance(listed, list)
     return {**document, "columns": [{**column, "parquet": columns[column["name"]]} for column in listed]}
 
 
-def _parquet_columns(table: str, version: int) -> dict[str, list[dict[str, object]]]:
+def _parquet_columns(schema: pa.Schema) -> dict[str, list[dict[str, object]]]:
     """Return the Parquet leaf columns of each Arrow column, as the library writes them."""
     sink = io.BytesIO()
-    pq.write_table(tables.schema_of(table, version).empty_table(), sink)
+    pq.write_table(schema.empty_table(), sink)
     written = pq.ParquetFile(sink).schema
     found: dict[str, list[dict[str, object]]] = {}
     for number in range(len(written)):

@@ -4,7 +4,7 @@ A statement is an in-toto Statement v1 in canonical JSON. Its predicate type is 
 below say which members each kind has, and nothing else is accepted:
 
 >>> sorted(PREDICATES)
-['access', 'approval', 'archive', 'batch', 'hold', 'incident', 'key', 'policy', 'receipt', 'release',
+['access', 'approval', 'archive', 'batch', 'derivation', 'hold', 'incident', 'key', 'policy', 'receipt', 'release',
  'sealed', 'snapshot', 'timestamp', 'verification']
 """
 
@@ -19,6 +19,7 @@ from archiver.errors import EvidenceError
 from archiver.model import layout
 from archiver.model.selected import Selected
 from archiver.model.statement_access import AccessPredicate, VerificationPredicate
+from archiver.model.statement_derivation import DerivationPredicate, derived_subjects
 from archiver.model.statement_holds import ApprovalPredicate, HoldPredicate, ReleasePredicate
 from archiver.model.statement_keys import KeyPredicate, subject_name
 from archiver.model.statement_sealed import SealedPredicate
@@ -45,6 +46,7 @@ __all__ = [
     "BatchPredicate",
     "By",
     "Counts",
+    "DerivationPredicate",
     "Excluded",
     "HoldWords",
     "IncidentObject",
@@ -252,6 +254,7 @@ PREDICATES: Final[dict[str, type[Predicate]]] = {
     "timestamp": TimestampPredicate,
     "key": KeyPredicate,
     "sealed": SealedPredicate,
+    "derivation": DerivationPredicate,
 }
 
 
@@ -389,6 +392,11 @@ def _check_id(statement: Statement) -> None:
             raise _malformed(f"the subject {named}", [subject.name for subject in statement.subject])
         if predicate.key != layout.sealed_key(expected) or predicate.receipt.key != predicate.key:
             raise _malformed(f"the sealed object {layout.sealed_key(expected)}", predicate.key)
+    if isinstance(predicate, DerivationPredicate):
+        named_here = [(subject.name, subject.digest.sha256) for subject in statement.subject]
+        keys = derived_subjects(predicate)
+        if [name for name, _ in named_here] != keys or named_here[1][1] != predicate.dialects:
+            raise _malformed(f"the subjects {keys}", named_here)
     if isinstance(predicate, (BatchPredicate, ReceiptPredicate)):
         names = {subject.name for subject in statement.subject}
         others = [receipt.key for receipt in predicate.receipts if receipt.key not in names]

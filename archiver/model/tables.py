@@ -14,11 +14,14 @@ import pyarrow as pa
 from archiver.model.dialect import FIELDS
 
 __all__ = [
+    "DERIVED",
+    "EVENTS",
     "EVIDENCE",
     "KNOWN_WITHOUT_RAW",
     "TABLES",
     "VERSIONS",
     "WITHHELD",
+    "derived_document",
     "index_names",
     "schema_of",
     "table_document",
@@ -89,6 +92,22 @@ VERSIONS: Final[dict[tuple[str, int], pa.Schema]] = {
 TABLES: Final[dict[str, int]] = {"items": 1, "documents": 1, "model_logs": 2}
 """The version that is written today."""
 
+EVENTS: Final = ("model_log_events", 1)
+"""The derived table that is written today, with its version."""
+
+DERIVED: Final[dict[tuple[str, int], pa.Schema]] = {
+    EVENTS: pa.schema(
+        [
+            pa.field("batch", pa.dictionary(pa.int32(), pa.string()), nullable=False),
+            pa.field("record", pa.uint64(), nullable=False),
+            pa.field("event", pa.uint64()),
+            pa.field("pointer", pa.string()),
+            pa.field("records", pa.list_(pa.field("element", pa.uint64()))),
+            *(pa.field(name, _TYPES[kind]) for name, kind in FIELDS[2]),
+        ]
+    ),
+}
+"""Every published version of a derived table: what dialects read in a batch, beside the evidence and never in it."""
 
 KNOWN_WITHOUT_RAW: Final = frozenset(
     {"path", "name", "size", "sha256", "mime", "modified", "custodian", "matters", "collected_at"}
@@ -110,16 +129,23 @@ def index_names(table: str, version: int | None = None) -> list[str]:
 def table_document(table: str, version: int) -> dict[str, object]:
     """Describe a table version as it is published under `schemas/tables/`."""
     evidence = {field.name for field in EVIDENCE}
+    roles = {True: "evidence", False: "index"}
+    return _document(table, version, [(field, roles[field.name in evidence]) for field in schema_of(table, version)])
+
+
+def derived_document(table: str, version: int) -> dict[str, object]:
+    """Describe a version of a derived table as it is published; columns that are a `place` point at the evidence."""
+    place = {"batch", "record", "event", "pointer", "records"}
+    roles = {True: "place", False: "index"}
+    return _document(table, version, [(field, roles[field.name in place]) for field in DERIVED[table, version]])
+
+
+def _document(table: str, version: int, fields: list[tuple[pa.Field, str]]) -> dict[str, object]:
     return {
         "table": table,
         "version": version,
         "columns": [
-            {
-                "name": field.name,
-                "type": str(field.type),
-                "nullable": field.nullable,
-                "role": "evidence" if field.name in evidence else "index",
-            }
-            for field in schema_of(table, version)
+            {"name": field.name, "type": str(field.type), "nullable": field.nullable, "role": role}
+            for field, role in fields
         ],
     }

@@ -5,14 +5,14 @@ The engine is opened when the first log is projected, so that a run without logs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 import pyarrow as pa
 
 from archiver.errors import UsageError
 from archiver.model.csv_table import CsvTable
-from archiver.model.dialect import FIELDS
+from archiver.model.dialect import FIELDS, Dialect
 from archiver.model.dialect_chain import MAX_STEPS, SEPARATOR, Chain, parse_chain
 from archiver.model.dialect_events import Event, events_of
 from archiver.model.dialect_file import load_dialects
@@ -33,9 +33,9 @@ def first_lines(head: bytes) -> list[bytes]:
 class LogReader:
     """Recognises dialects and projects records of any of them."""
 
-    def __init__(self) -> None:
-        """Load the published dialects."""
-        self._dialects = load_dialects()
+    def __init__(self, dialects: Mapping[str, Dialect] | None = None) -> None:
+        """Read with these dialects, the published ones unless others are given."""
+        self._dialects = load_dialects() if dialects is None else dialects
         self._chains: dict[tuple[str, int], Chain] = {}
 
     def recogniser(self, dialect: str) -> Callable[[list[bytes]], str]:
@@ -61,9 +61,10 @@ class LogReader:
 
     def knows(self, dialect: str | None) -> bool:
         """Say whether a dialect, or every one of a chain, is a published one."""
-        return dialect is not None and self._chain(dialect) is not None
+        return dialect is not None and self.chain(dialect) is not None
 
-    def _chain(self, dialect: str, version: int = _TODAY) -> Chain | None:
+    def chain(self, dialect: str, version: int = _TODAY) -> Chain | None:
+        """Return the chain that a name means, None when it names dialects that are not known."""
         if (dialect, version) not in self._chains and (chain := parse_chain(self._dialects, dialect)) is not None:
             self._chains[dialect, version] = tuple(step.at(version) for step in chain)
         return self._chains.get((dialect, version))
@@ -88,7 +89,7 @@ class LogReader:
         yield from events_of(self._known(dialect, version), raw)
 
     def _known(self, dialect: str, version: int) -> Chain:
-        chain = self._chain(dialect, version)
+        chain = self.chain(dialect, version)
         if chain is None:
             raise ValueError(f"no dialect {dialect}")
         return chain

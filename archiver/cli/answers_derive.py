@@ -1,0 +1,36 @@
+"""What `derive` answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from archiver.cli.answers_timestamp import StampedLog
+from archiver.cli.answers_writing import LeftBehind
+
+__all__ = ["DerivedTable", "DerivedTables"]
+
+
+@dataclass(frozen=True)
+class DerivedTable:
+    """A batch and the table that was derived from it; null behind `--dry-run`."""
+
+    batch: str
+    source: str
+    records: int
+    raw_bytes: int
+    id: str | None
+    key: str | None
+    rows: int | None
+    size: int | None
+
+
+@dataclass(frozen=True)
+class DerivedTables:
+    """Batches that were read with these dialects now, and how many had been before; `dialects` is their SHA-256."""
+
+    dialects: str
+    dry_run: bool
+    derived: list[DerivedTable]
+    before: int
+    timestamps: list[StampedLog]
+    left_behind: list[LeftBehind]

@@ -1,0 +1,1 @@
+"""Derived tables: what dialects read in the rows of batches, written beside the evidence, and derived again."""
