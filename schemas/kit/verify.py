@@ -304,10 +304,14 @@ class Verifier:
                 self.left_out.add(one.said["id"])
                 self.owner.update(dict.fromkeys(one.subjects, one.index))
                 continue
+            tables = list(one.subjects)[:1] if one.kind == "derivation" and self.is_left_out(one.said["batch"]) else []
+            self.owner.update(dict.fromkeys(tables, one.index))  # it goes with its batch (16.1)
             for name, digest in one.subjects.items():
+                if name in tables:
+                    continue
                 if name not in {thing["key"] for thing in met} and one.kind != "key":
                     self.owner.setdefault(name, one.index)
-                    if one.kind or re.match("(data|policies|instruments|reports|timestamps)/", name):
+                    if one.kind or re.match("(data|derived|policies|instruments|reports|timestamps)/", name):
                         stated[name].add(digest)
             for receipt in one.said["receipts"] if one.kind in ("batch", "receipt") else []:
                 sizes[receipt["key"]].add(receipt["size"])

@@ -102,6 +102,8 @@ request    format:urn:archiver:release-request:v1 archive archive_id origin matt
 +sealed    id:batch_id batch:batch_id destination:source key sha256 size rows:positive raw_bytes recipients:recipient*
            receipt:receipt
 recipient  matter keyid
++derivation  id batch:batch_id batch_sha256:hex statement_sha256:hex table:table table_version rows:positive size
+           dialects:hex parquet_writer
 line       item:item kind:file|directory|symlink|fifo|socket|device|object|message|inner table:documents|model_logs?
            status:captured|unchanged|changed_during_read|damaged|failed|excluded|recorded|absent reason:reason? detail?
            errno? basis:read|stat|etag? size? sha256? parts:part* observed_at file:file?
@@ -437,6 +439,10 @@ def check_members(kind, said, subjects):
         require(said["id"] == said["batch"] and [one for one, _ in subjects] == named, "id, batch and subject")
         require(said["key"] == said["receipt"]["key"] == f"sealed/{said['batch']}.sealed", "key of the sealed object")
         require(said["recipients"], "no recipient")
+    elif kind == "derivation":
+        table, dialects = said["table"], said["dialects"]
+        named = [f"derived/{table}/date={said['id'][:8]}/{said['id']}.parquet", f"reports/{dialects}/dialects.json"]
+        require([one for one, _ in subjects] == named and subjects[1][1] == dialects, "id, dialects and subjects")
     elif kind == "policy":
         orders = {one["instrument"] for one in said["matters"]} - {None}
         named = all(name.startswith(f"instruments/{digest}/") for name, digest in subjects[1:])

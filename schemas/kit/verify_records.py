@@ -12,6 +12,7 @@ from functools import lru_cache
 import pyarrow as pa
 import pyarrow.parquet as pq
 from verify_bytes import Fault, Tree, canonical, fits, item_of, leaf_of, parse, require, sha256
+from verify_derived import check_derived
 
 CONTENT = ("captured", "unchanged", "changed_during_read", "damaged")
 REASONS = {
@@ -38,6 +39,7 @@ def check_records(verifier):
     records.check_batches()
     records.check_lines()
     records.check_counts()
+    check_derived(verifier)
     Locks(records).check()
 
 

@@ -26,8 +26,9 @@ ELSEWHERE = {
     *("release-invalid", "object-disposed", "timestamp-invalid", "timestamp-late"),
     *("item-marked", "item-sealed", "record-sealed"),
     *("sealed-missing", "sealed-sha256", "sealed-malformed", "sealed-differs", "sealed-key"),
+    "derived-source",
 }
-"""Codes that need a story with holds and releases, with authorities, or with a quarantine."""
+"""Codes that need a story with holds and releases, authorities, a quarantine, or derived tables."""
 
 
 class Attacks(list):

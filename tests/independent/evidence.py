@@ -254,6 +254,10 @@ KINDS: dict[str, dict[str, Any]] = {
         "id": BATCH_ID, "batch": BATCH_ID, "destination": SOURCE, "key": TEXT, "sha256": HEX, "size": COUNT,
         "rows": POSITIVE, "raw_bytes": COUNT, "recipients": [{"matter": MATTER, "keyid": HEX}], "receipt": RECEIPT,
     },
+    "derivation": {
+        "id": STAMP, "batch": BATCH_ID, "batch_sha256": HEX, "statement_sha256": HEX, "table": TABLE,
+        "table_version": POSITIVE, "rows": POSITIVE, "size": COUNT, "dialects": HEX, "parquet_writer": TEXT,
+    },
     "hold": {
         "id": STAMP, "matter": MATTER, "instrument": HEX, "scope": ("all", "sources", "batches"), "from": INSTANT,
         "to": INSTANT, "mode": "COMPLIANCE", "legal_hold": True, "counts": {
@@ -536,6 +540,15 @@ INDEX["model_logs", 2] = [
     *((f"{name}_body_size", pa.int64()) for name in ("request", "response")), ("cost_usd", DECIMAL),
     ("moderation_flagged", pa.bool_()), ("media_uri", STRING), ("media_respects_moderation", pa.bool_()),
 ]  # fmt: skip
+NUMBERS = pa.list_(pa.field("element", pa.uint64()))
+DERIVED: dict[tuple[str, int], list[pa.Field]] = {  # 7.6
+    ("model_log_events", 1): [
+        pa.field("batch", pa.dictionary(pa.int32(), STRING), nullable=False),
+        pa.field("record", pa.uint64(), nullable=False), pa.field("event", pa.uint64()), pa.field("pointer", STRING),
+        pa.field("records", NUMBERS),
+        *(pa.field(*column) for column in INDEX["model_logs", 2] if column[0] != "source_offset"),
+    ],
+}  # fmt: skip
 PHYSICAL = {  # of each leaf column: physical type, logical type in the words of the Parquet library
     pa.uint64(): ("INT64", "Int(bitWidth=64, isSigned=false)"), STRING: ("BYTE_ARRAY", "String"),
     pa.dictionary(pa.int32(), STRING): ("BYTE_ARRAY", "String"), pa.large_binary(): ("BYTE_ARRAY", "None"),
@@ -548,8 +561,8 @@ PHYSICAL = {  # of each leaf column: physical type, logical type in the words of
 def leaf_columns(field: pa.Field) -> list[tuple[str, pa.DataType, int, int]]:
     """Return path, type and highest definition and repetition level of a field's columns in Parquet."""
     depth = int(field.nullable)
-    if field.type == LIST:
-        return [(f"{field.name}.list.element", STRING, depth + 2, 1)]
+    if field.type in (LIST, NUMBERS):
+        return [(f"{field.name}.list.element", field.type.value_type, depth + 2, 1)]
     if field.type == DIGEST:
         return [(f"{field.name}.{child.name}", child.type, depth + 1, 0) for child in field.type]
     return [(field.name, field.type, depth, 0)]

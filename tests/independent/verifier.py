@@ -27,6 +27,7 @@ import pyarrow.parquet as pq
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # python -I does not look beside the program
 
+from derived import judge as judge_derived
 from evidence import (
     ACCOUNTED,
     COMMON,
@@ -447,6 +448,12 @@ class Archive:
                 raise Bad("id is not the batch, or no recipient")
             if {predicate["key"], predicate["receipt"]["key"]} != {f"sealed/{batch}.sealed"}:
                 raise Bad("key of the sealed object")
+        if kind == "derivation":
+            table, dialects = predicate["table"], predicate["dialects"]
+            names = [f"derived/{table}/date={predicate['id'][:8]}/{predicate['id']}.parquet",
+                     f"reports/{dialects}/dialects.json"]  # fmt: skip
+            if [one[0] for one in subjects] != names or subjects[1][1] != dialects:
+                raise Bad("subjects are not the table and its dialects")
         if kind == "snapshot" and (len(subjects) != 1 or subjects[0] != policy(subjects[0][1])):
             raise Bad("subject is not a policy")
         if kind == "hold" and predicate["to"] < predicate["from"]:
@@ -558,6 +565,7 @@ class Archive:
         for statement in sorted(self.batches.values(), key=lambda one: one.predicate["id"]):
             if statement.predicate["table"] == "items":
                 self.check_lines(statement, offsets)
+        judge_derived(self.of_kind("derivation"), self.stated, self.root, self.digests, self.find)
 
     def open_batch(self, statement: Statement) -> pq.ParquetFile:
         return pq.ParquetFile(self.root / next(iter(statement.subjects)))

@@ -32,12 +32,12 @@ from archiver.flows.kit.folder import INVENTORY, KitFolder
 from archiver.flows.marked import options_for, unasked
 from archiver.flows.reading import Reading, finished_snapshots, items_of, require_log
 from archiver.flows.restore.tree import check_target
-from archiver.judge.batches import stated_size
+from archiver.judge.batches import predicate_of, stated_size
 from archiver.judge.holds import read_holds
 from archiver.model import layout
 from archiver.model.instant import format_instant
 from archiver.model.published import schemas_folder
-from archiver.model.statement import BatchPredicate, IncidentPredicate, Statement
+from archiver.model.statement import BatchPredicate, DerivationPredicate, IncidentPredicate, Statement
 from archiver.proof import canonical
 from archiver.proof.tile_view import tile_view
 
@@ -48,6 +48,7 @@ PROGRAMS: Final = (
     "verify.py",
     "verify_bytes.py",
     "verify_cosigned.py",
+    "verify_derived.py",
     "verify_proof.py",
     "verify_records.py",
     "verify_times.py",
@@ -218,7 +219,9 @@ def _copy_objects(work: _Work) -> None:
     work.listener(Stage("copy the objects", archive.table_of_statements.count(), "statements"))
     for position, statement, _ in archive.statements():
         predicate = statement.predicate
-        if not isinstance(predicate, BatchPredicate):
+        if isinstance(predicate, DerivationPredicate):
+            _copy_derived(work, statement, predicate)
+        elif not isinstance(predicate, BatchPredicate):
             _copy_subjects(work, statement)
         elif not work.choice.takes(predicate):
             work.left_out += 1
@@ -232,6 +235,15 @@ def _copy_objects(work: _Work) -> None:
     if readme:
         with archive.store.read(layout.README, readme[0].version) as stream:
             work.folder.copy(_ARCHIVE + layout.README, stream)
+
+
+def _copy_derived(work: _Work, statement: Statement, predicate: DerivationPredicate) -> None:
+    """Copy a derived table and its dialects; the table goes with its batch, since it says what is in it."""
+    table, dialects = statement.subject
+    found = work.reading.archive.statement("batch", predicate.batch)
+    if found is None or work.choice.takes(predicate_of(found[1])):
+        _copy(work, table.name, table.digest.sha256, predicate.size)
+    _copy(work, dialects.name, dialects.digest.sha256)
 
 
 def _copy_subjects(work: _Work, statement: Statement) -> None:

@@ -21,6 +21,7 @@ from archiver.events import Advanced, Stage
 from archiver.judge import batches
 from archiver.judge.batches import predicate_of, record_batches
 from archiver.judge.case import Case
+from archiver.judge.checks.index import spelled
 from archiver.judge.derived import aligned, open_derived, places
 from archiver.model import layout, tables
 from archiver.model.finding import Severity
@@ -162,8 +163,4 @@ def _say_difference(case: Case, key: str, derived: pa.RecordBatch | None, stored
         if not column.equals(wanted):
             wrong = next((place for place in range(len(column)) if column[place] != wanted[place]), 0)
             subject = f"{key} record {stored.column('record')[wrong]}, {name}"
-            case.say("index-differs", subject, _spelled(wanted[wrong]), _spelled(column[wrong]))
-
-
-def _spelled(value: pa.Scalar) -> str:
-    return str(value) if value.is_valid else "no value"
+            case.say("index-differs", subject, spelled(wanted[wrong]), spelled(column[wrong]))

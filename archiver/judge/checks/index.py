@@ -15,7 +15,7 @@ from archiver.judge.case import Case
 from archiver.model.finding import Severity
 from archiver.model.statement import BatchPredicate
 
-__all__ = ["check_index"]
+__all__ = ["check_index", "spelled"]
 
 
 def check_index(case: Case, file: pq.ParquetFile, predicate: BatchPredicate, key: str) -> None:
@@ -31,7 +31,7 @@ def check_index(case: Case, file: pq.ParquetFile, predicate: BatchPredicate, key
                 unknown.add(name)
             elif (wrong := _first_difference(rows.column(name), derived)) is not None:
                 subject = f"{key} record {first + wrong}, {name}"
-                case.say("index-differs", subject, _spelled(derived[wrong]), _spelled(rows.column(name)[wrong]))
+                case.say("index-differs", subject, spelled(derived[wrong]), spelled(rows.column(name)[wrong]))
         first += rows.num_rows
     for name in sorted(unknown):
         actual = "rows of a dialect that this version does not know"
@@ -44,5 +44,8 @@ def _first_difference(column: pa.Array, derived: pa.Array) -> int | None:
     return next((place for place in range(len(column)) if column[place] != derived[place]), 0)
 
 
-def _spelled(value: pa.Scalar) -> str:
-    return str(value) if value.is_valid else "no value"
+def spelled(value: pa.Scalar) -> str:
+    """Spell a value for people; no time of Python's holds nanoseconds."""
+    if not value.is_valid:
+        return "no value"
+    return str(value.cast(pa.string()) if pa.types.is_timestamp(value.type) else value)
