@@ -1,4 +1,4 @@
-"""Derived tables: what they point at is there, and they have rows for every record of their batch (7.6, 11.15).
+"""Derived tables: what they point at is there, and they have rows for every record of their batch (7.7, 11.15).
 
 A part of `verify.py`. What the dialects made of a record is not derived anew here; no evidence rests on it. Numbers in
 comments are sections of FORMAT.md.
@@ -42,7 +42,7 @@ def check_table(verifier, one, name, records):
 
 
 def open_table(path, said):
-    """7.6 Open a derived table; ValueError unless it has the published columns and the metadata that is stated."""
+    """7.7 Open a derived table; ValueError unless it has the published columns and the metadata that is stated."""
     file, sink = pq.ParquetFile(path, page_checksum_verification=True), io.BytesIO()
     schema = file.schema_arrow.remove_metadata()
     pq.write_table(schema.empty_table(), sink)
@@ -59,7 +59,7 @@ def open_table(path, said):
 
 
 def check_rows(file, batch, records):
-    """7.6 Every record has rows, in order: its events numbered from 0, or one row without a number."""
+    """7.7 Every record has rows, in order: its events numbered from 0, or one row without a number."""
     last, before = -1, None
     for rows in file.iter_batches(columns=COLUMNS):
         for name, record, event, pointer, joined in zip(*(rows[one].to_pylist() for one in COLUMNS), strict=True):

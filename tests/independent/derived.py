@@ -1,4 +1,4 @@
-"""Derived tables (FORMAT.md, 7.6 and 11.15): what they point at, and that their rows are of all records of a batch."""
+"""Derived tables (FORMAT.md, 7.7 and 11.15): what they point at, and that their rows are of all records of a batch."""
 
 from __future__ import annotations
 

@@ -541,7 +541,7 @@ INDEX["model_logs", 2] = [
     ("moderation_flagged", pa.bool_()), ("media_uri", STRING), ("media_respects_moderation", pa.bool_()),
 ]  # fmt: skip
 NUMBERS = pa.list_(pa.field("element", pa.uint64()))
-DERIVED: dict[tuple[str, int], list[pa.Field]] = {  # 7.6
+DERIVED: dict[tuple[str, int], list[pa.Field]] = {  # 7.7
     ("model_log_events", 1): [
         pa.field("batch", pa.dictionary(pa.int32(), STRING), nullable=False),
         pa.field("record", pa.uint64(), nullable=False), pa.field("event", pa.uint64()), pa.field("pointer", STRING),
