@@ -15,10 +15,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from archiver.model.csv_table import CsvTable, escaped
-from archiver.model.json_path import Path
+from archiver.model.json_path import Keyed, Path, Step
 
 if TYPE_CHECKING:
     from archiver.model.dialect_lists import Lists
@@ -305,7 +306,29 @@ class Dialect:
     @property
     def is_plain(self) -> bool:
         """Say whether any JSON reader walks the paths: no lists of keys and values, no events in arrays of arrays."""
-        return len(self.events) < 2 and not any(path.has_keyed for path in self.paths())  # noqa: PLR2004 - one array
+        return len(self.events) < 2 and not self.has_pairs  # noqa: PLR2004 - one array
+
+    @cached_property
+    def ways_through(self) -> frozenset[tuple[Step, ...]]:
+        """Return the steps to every object and array that a path goes through."""
+        return frozenset(path.steps[:at] for path in self.paths() for at in range(len(path.steps)))
+
+    @cached_property
+    def ways_of_arrays(self) -> frozenset[tuple[Step, ...]]:
+        """Return the steps to every array of events, and to every list of keys and values."""
+        ways = {
+            path.steps[:at] for path in self.paths() for at, step in enumerate(path.steps) if isinstance(step, Keyed)
+        }
+        way: tuple[Step, ...] = ()
+        for path in self.events:
+            ways.add(way + path.steps)
+            way += (*path.steps, 0)
+        return frozenset(ways)
+
+    @cached_property
+    def has_pairs(self) -> bool:
+        """Say whether a path goes through a list of keys and values."""
+        return any(path.has_keyed for path in self.paths())
 
     def paths(self) -> tuple[Path, ...]:
         """Return every path that the derivation reads, each once, in the order of first use."""

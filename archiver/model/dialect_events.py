@@ -25,7 +25,7 @@ from archiver.model.dialect_chain import SEPARATOR, Chain, goes_on, joined, mark
 from archiver.model.dialect_reference import Derived, derive, derive_record, read_record
 from archiver.model.event_places import Place, event_places, narrowed
 from archiver.model.json_lookup import AmbiguousPath
-from archiver.model.record_nodes import pointer_step
+from archiver.model.json_path import pointer_step
 from archiver.model.strict_json import NotJson, Value
 
 __all__ = ["Event", "Step", "events_of", "events_within", "first_step"]

@@ -86,8 +86,9 @@ class Messages:
     """Where messages stand, each in its `envelope` as some have one, with the reason why the model stopped beside it.
 
     `reads`: what is undone on the way. `otlp`: the value is one of OTLP's, which names its type. `json`: a string may
-    be the text of a JSON array or object. `numbered` gathers the members of an object, or of a list of keys and values
-    of OTLP, whose names begin with this text and a number: `gen_ai.prompt.0.role` is the role of the first message.
+    be the text of a JSON array or object. `repr`: a string may be one as Python prints it. `numbered` gathers the
+    members of an object, or of a list of keys and values of OTLP, whose names begin with this text and a number:
+    `gen_ai.prompt.0.role` is the role of the first message.
     `inside`: where the messages stand in what is read then.
 
     `role` is that of a message which says none; with `only` those of other roles are passed over.

@@ -137,7 +137,7 @@ class MessagesFile(Strict):
 
     path: PathText
     when: Conditions = ()
-    read: Annotated[tuple[Literal["otlp", "json"], ...], Field(strict=False)] = ()
+    read: Annotated[tuple[Literal["otlp", "json", "repr"], ...], Field(strict=False)] = ()
     numbered: PlainText | None = None
     inside: PathText | None = None
     message: PathText | None = None

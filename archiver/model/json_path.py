@@ -13,10 +13,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 
 from archiver.errors import UsageError
 
-__all__ = ["Every", "Keyed", "Path", "Step", "parse_path", "spell"]
+__all__ = ["Every", "Keyed", "Path", "Step", "parse_path", "pointer_step", "spell"]
 
 _STEP = re.compile(
     r"\.(?P<name>[A-Za-z_@][A-Za-z0-9_@-]*)"
@@ -63,6 +64,13 @@ class Path:
         """Say whether the path goes through a list of keys and values."""
         return any(isinstance(step, Keyed) for step in self.steps)
 
+    @cached_property
+    def pointer(self) -> str | None:
+        """Return the JSON pointer that means the same, None where what the path means depends on what is there."""
+        if self.has_every or self.has_keyed:
+            return None
+        return "".join(pointer_step(step) for step in self.steps if isinstance(step, str | int))
+
     def parents(self) -> tuple[tuple[Step, ...], ...]:
         """Return the steps of every object whose member the path goes through."""
         return tuple(self.steps[:i] for i, step in enumerate(self.steps) if isinstance(step, str))
@@ -82,6 +90,11 @@ def parse_path(text: str, *, itself: bool = False) -> Path:
             hint='write for example $.response.usage.prompt_tokens or $["service.name"]',
         )
     return Path(text, tuple(steps))
+
+
+def pointer_step(step: str | int) -> str:
+    """Return a step of a JSON pointer (RFC 6901); in places `>` goes into a text, so one in a name is `~2`."""
+    return "/" + str(step).replace("~", "~0").replace("/", "~1").replace(">", "~2")
 
 
 def _step(match: re.Match[str]) -> Step:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from archiver.model.dialect import Dialect
-from archiver.model.json_path import Every, Keyed, Step
+from archiver.model.json_path import Every, Step
 from archiver.model.json_text import members_of, spell_value
 from archiver.model.record_nodes import Account, Node, child
 from archiver.model.record_words import Row, is_text
@@ -30,27 +30,17 @@ _NOWHERE: Final = (Every.MEMBER, Every.MEMBER)
 
 def leftovers(dialect: Dialect, record: Node, account: Account) -> list[Row]:
     """Return the attributes of a record in their order."""
-    ways = [path.steps for path in dialect.paths()]
-    keyed = {way[:at] for way in ways for at, step in enumerate(way) if isinstance(step, Keyed)}
     walk = _Walk(
-        frozenset(way[:at] for way in ways for at in range(len(way))),
-        frozenset(keyed | set(_event_arrays(dialect))),
+        dialect.ways_through,
+        dialect.ways_of_arrays,
         frozenset(place[:at] for place in account.told for at, letter in enumerate(place) if letter in "/>"),
         account,
-        has_pairs=bool(keyed),
+        has_pairs=dialect.has_pairs,
     )
     return [
         {"key": key, "place": account.spelled(node.place), "value_json": spell_value(node.value)}
         for key, node in walk.of(record, None, ())
     ]
-
-
-def _event_arrays(dialect: Dialect) -> Iterator[_Way]:
-    way: _Way = ()
-    for path in dialect.events:
-        way += path.steps
-        yield way
-        way += (0,)
 
 
 @dataclass(frozen=True)

@@ -22,11 +22,11 @@ from typing import Final
 from archiver.model.dialect import INNER, Column, Dialect, ValueType
 from archiver.model.dialect_events import Event, Step, events_of
 from archiver.model.dialect_reference import Derived, deciding, deciding_time
-from archiver.model.json_path import Path
+from archiver.model.json_path import Path, pointer_step
 from archiver.model.record_leftovers import leftovers
 from archiver.model.record_media import media_at, verdicts_at
 from archiver.model.record_messages import instructions_of, messages_of
-from archiver.model.record_nodes import Account, Node, found, pointer_step
+from archiver.model.record_nodes import Account, Node, found
 from archiver.model.record_words import Row, is_exactly
 
 __all__ = ["LIST_NAMES", "events_of", "lists_of"]
@@ -90,6 +90,10 @@ def _columns(step: Step, record: Node, row: Mapping[str, Derived], account: Acco
 
 
 def _note(column: Column, record: Node, said: Derived, account: Account) -> None:
+    only = column.candidates[0] if len(column.candidates) == 1 else None
+    if only is not None and only.constant is None and column.mapping is None and column.type is not ValueType.FLOAT64:
+        account.told |= _places(record, only.path)
+        return
     decided = deciding(column, record.value)
     if decided is None or decided[0].constant is not None:
         return
@@ -102,8 +106,8 @@ def _note(column: Column, record: Node, said: Derived, account: Account) -> None
 
 
 def _places(record: Node, path: Path) -> set[str]:
-    """Return the places that a path means; null members of an array are none."""
-    return {node.place for node in found(record, path)}
+    """Return the places that a path means, where something is there; null members of an array are none."""
+    return {path.pointer} if path.pointer is not None else {node.place for node in found(record, path)}
 
 
 def _spelling(step: Step) -> Callable[[str], str]:

@@ -17,8 +17,9 @@ from urllib.parse import unquote_to_bytes
 
 from archiver.model.dialect_lists import Media, Moderation
 from archiver.model.json_lookup import AmbiguousPath, holds
+from archiver.model.json_path import pointer_step
 from archiver.model.json_text import members_of
-from archiver.model.record_nodes import Account, Node, among, child, found, pointer_step
+from archiver.model.record_nodes import Account, Node, among, child, found
 from archiver.model.record_words import Row, choose, is_exactly, is_text, nearest, one_flag, one_text
 from archiver.model.strict_json import Ambiguous
 

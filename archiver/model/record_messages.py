@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from archiver.model.dialect_lists import Lists, Messages, Parts, Renames, Shape, Tools
 from archiver.model.json_lookup import AmbiguousPath, holds
 from archiver.model.record_media import media_at
-from archiver.model.record_nodes import Account, Node, among, first, found, numbered, plain, read_json
+from archiver.model.record_nodes import Account, Node, among, first, found, numbered, plain, printed, read_json
 from archiver.model.record_words import Row, one_text, text_of
 
 __all__ = ["instructions_of", "messages_of"]
@@ -63,7 +63,7 @@ def _undone(place: Messages, node: Node, account: Account) -> Node:
     if place.numbered is not None:
         node = numbered(node, place.numbered) or Node(None, node.place)
     for step in place.reads:
-        node = plain(node) if step == "otlp" else read_json(node, account)
+        node = plain(node) if step == "otlp" else printed(node) if step == "repr" else read_json(node, account)
     return node
 
 

@@ -19,15 +19,18 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from archiver.model.dialect import Candidate
-from archiver.model.json_lookup import AmbiguousPath, holds, keyed
-from archiver.model.json_path import Every, Keyed, Path, Step, spell
+from archiver.model.json_lookup import AmbiguousPath, holds, keyed, look_up
+from archiver.model.json_path import Every, Keyed, Path, Step, pointer_step, spell
 from archiver.model.json_text import members_of
 from archiver.model.strict_json import Ambiguous, NotJson, Number, Value, is_number, parse
 
-__all__ = ["Account", "Node", "among", "child", "first", "found", "numbered", "plain", "pointer_step", "read_json"]
+__all__ = ["Account", "Node", "among", "child", "first", "found", "numbered", "plain", "read_json"]
 
 _NOWHERE: Final = "="  # no pointer begins like this
 _SCALARS: Final = {"stringValue": str, "boolValue": bool, "bytesValue": str}
+_ESCAPE: Final = r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U(?:000[0-9a-f]{5}|0010[0-9a-f]{4})|[\\'\"nrt])"
+_PRINTED: Final = re.compile(rf"""'((?:[^'\\]|{_ESCAPE})*+)'|"((?:[^"\\]|{_ESCAPE})*+)\"""", re.DOTALL)
+_SHORT: Final = {"\\": "\\", "'": "'", '"': '"', "n": "\n", "r": "\r", "t": "\t"}
 
 
 class Node(NamedTuple):
@@ -67,11 +70,6 @@ class _Array(list[Value]):
     places: list[str]
 
 
-def pointer_step(step: str | int) -> str:
-    """Return a step of a JSON pointer."""
-    return "/" + str(step).replace("~", "~0").replace("/", "~1").replace(">", "~2")
-
-
 def child(node: Node, step: str | int, value: Value) -> Node:
     """Return a member of an object or array."""
     own = node.value
@@ -91,7 +89,10 @@ def among(node: Node) -> Iterator[Node]:
 
 def found(node: Node, path: Path) -> Iterator[Node]:
     """Yield what is present at a path, several values where it says `[*]`; raises AmbiguousPath."""
-    yield from _found(node, path.steps, 0)
+    if path.pointer is None or isinstance(node.value, _Object | _Array):
+        yield from _found(node, path.steps, 0)
+    elif (value := look_up(node.value, path)) is not None:
+        yield Node(value, node.place + path.pointer)
 
 
 def _found(node: Node, steps: Sequence[Step], at: int) -> Iterator[Node]:
@@ -190,6 +191,24 @@ def plain(node: Node) -> Node:
     if name == "kvlistValue" and isinstance(members, list):
         return Node(_object(list(_named(child(inside, "values", members)))), node.place)
     return node
+
+
+def printed(node: Node) -> Node:
+    r"""Return the string that a string is as Python prints it; any other value is itself.
+
+    >>> printed(Node(r"'it\'s \u2028 \x00'", "")).value == "it's \u2028 \x00"
+    True
+    """
+    match = _PRINTED.fullmatch(node.value) if isinstance(node.value, str) else None
+    if match is None:
+        return node
+    return Node(re.sub(_ESCAPE, _character, match[1] or match[2] or ""), node.place)
+
+
+def _character(found: re.Match[str]) -> str:
+    """Return the character that an escape stands for: a backslash, and behind it a letter with hexadecimal digits."""
+    name, digits = found[0][1], found[0][2:]
+    return chr(int(digits, 16)) if digits else _SHORT[name]
 
 
 def read_json(node: Node, account: Account) -> Node:
