@@ -371,10 +371,10 @@ class SourceWords(_Words):
     )
     """Columns of `model_logs` and the values of theirs, with `*`, `?` and `[]`, that select records."""
     unpack: Annotated[
-        list[Literal["zip", "tar", "compressed", "7z", "mail", "outlook", "web", "office"]],
+        list[Literal["zip", "tar", "compressed", "7z", "mail", "outlook", "web", "office", "git"]],
         AfterValidator(_once),
         Field(json_schema_extra={"uniqueItems": True}),
-    ] = Field(default=["zip", "tar", "compressed", "7z", "mail", "outlook", "web"], examples=[["zip", "mail"]])
+    ] = Field(default=["zip", "tar", "compressed", "7z", "mail", "outlook", "web", "git"], examples=[["zip", "mail"]])
     """Which containers are taken apart, so that what is inside can be found by itself; they are kept whole as well."""
     ended: EndedWords | None = None
     """Set when the source has ended."""

@@ -44,6 +44,7 @@ from archiver.flows.snapshot.item_lines import (
 )
 from archiver.flows.snapshot.marking import Marker
 from archiver.flows.snapshot.relevance import Judged, Relevance
+from archiver.flows.snapshot.repositories import Repositories, is_of_git
 from archiver.flows.snapshot.selection import Selection
 from archiver.flows.snapshot.sight import Sight
 from archiver.flows.snapshot.stream import Captured, PrefixChangedError, Stream
@@ -119,6 +120,7 @@ class Capture:
             marker=marker,
             listener=listener,
         )
+        self._repositories = None if source.path is None else Repositories(self._inside, source.path)
         self._selection = selection
         self._relevance = Relevance.of(source)
         plain = selection is None and self._relevance is None and not marker.has_rules
@@ -219,7 +221,7 @@ class Capture:
     def reuse_inside(self, sight: Sight) -> Iterator[ItemLine]:
         """Say again what is inside a file that is unchanged."""
         for known in self._catalog.latest_inside(sight.item.source, sight.item.path):
-            if known.status != "absent" and not self._accounted(known.item.text()):
+            if known.status != "absent" and not is_of_git(known) and not self._accounted(known.item.text()):
                 line = replace(known, observed_at=spell(sight))
                 if known.status in CONTENT_STATUSES:
                     status = known.status if known.status == "damaged" else "unchanged"
@@ -227,6 +229,11 @@ class Capture:
                 elif selected_by(known):
                     line = replace(line, basis=basis_of(sight))
                 yield self._enter(sight, line)
+
+    def repository(self, sight: Sight) -> Iterator[ItemLine]:
+        """Account for what is inside a git repository, behind the line of its HEAD."""
+        if self._repositories is not None and self._kind == "documents":
+            yield from self._repositories.lines(sight)
 
     def _see_inside(self, sight: Sight, opened: Reading, container: str | None, encoding: str | None) -> None:
         """Let the marker know what is inside an item, where that counts for the item itself."""

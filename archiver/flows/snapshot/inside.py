@@ -166,14 +166,15 @@ class Walk:
     def container(self, item: Item, kind: str, file: Bytes, depth: int) -> Iterator[ItemLine]:
         """Take a container apart that has this name, and yield a line for all that is inside."""
         if kind not in kinds.DESCRIBED:
-            yield from self._members(item, kind, lambda: kinds.open_container(kind, file), depth)
+            yield from self.members(item, kind, lambda: kinds.open_container(kind, file), depth)
         elif isinstance(file, Scratch):
-            yield from self._members(item, kind, lambda: kinds.DESCRIBED[kind](file.descriptor), depth)
+            yield from self.members(item, kind, lambda: kinds.DESCRIBED[kind](file.descriptor), depth)
         else:
             with keep(span(file, 0, file.size), self._place.scratch) as whole:
                 yield from self.container(item, kind, whole, depth)
 
-    def _members(self, item: Item, kind: str, opens: Callable[[], Iterator[Member]], depth: int) -> Iterator[ItemLine]:
+    def members(self, item: Item, kind: str, opens: Callable[[], Iterator[Member]], depth: int) -> Iterator[ItemLine]:
+        """Take apart what `opens` gives the members of, and yield a line for each and what is inside it."""
         ordinal = 0
         if depth > self._place.limits.depth:
             words = f"expected at most {self._place.limits.depth} containers in each other, found more"
@@ -206,7 +207,7 @@ class Walk:
         within = kinds.recognise(coming.head, self._place.wanted, message=is_mail)
         if within in kinds.STREAMED and kind in ENCODINGS:
             # The stream is whole in its container, and a tar or a capture is looked at by what is in it.
-            yield from self._members(item, within, lambda: kinds.STREAMED[within](_raised(coming)), depth)
+            yield from self.members(item, within, lambda: kinds.STREAMED[within](_raised(coming)), depth)
         elif within is None:
             yield from self._rows(item, member, coming, None)
         else:

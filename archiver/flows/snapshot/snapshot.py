@@ -12,6 +12,7 @@ A run that is killed is run again: the same snapshot goes on, with the same batc
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -251,9 +252,8 @@ class _Run:
                 capture = capture_at(place)
                 for sight in sights(source, place, session.catalog.latest, session.clock, rehash=self._rehash):
                     line = session.journal.line(sight.item.text()) if goes_on else None
-                    for _entered in (
-                        self._one(sight, capture) if line is None else capture.rest(sight, ItemLine.own(line.line))
-                    ):
+                    own = self._one(sight, capture) if line is None else capture.rest(sight, ItemLine.own(line.line))
+                    for _entered in itertools.chain(own, capture.repository(sight)):
                         pass
         except SourceUnavailable as problem:
             self._unavailable[source.id] = problem.message

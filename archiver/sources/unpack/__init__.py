@@ -12,6 +12,7 @@
     outlook_stores  messages and attachments of Outlook's stores, by `store_reader`, in a process of its own
     framed     members on their way from such a process
     outside    7z, rar and cab, by another program
+    repositories  git repositories in a folder
     lines      bytes line by line
 
 Nothing is extracted to names of the file system: a member's name is bytes in its item's name and no more, so `../` in

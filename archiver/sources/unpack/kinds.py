@@ -9,6 +9,7 @@ Word of a policy, and the containers it stands for:
     mail        mails and mailboxes (mbox)
     outlook     messages that Outlook saved (.msg), and its stores (.pst, .ost)
     web         web captures (WARC, ARC; WACZ is a zip)
+    git         repositories in a folder: refs, `git fsck` and a bundle, inside their HEAD (`repositories`)
 
 >>> recognise(b"PK\x03\x04...", frozenset({"zip"}))
 'zip'
