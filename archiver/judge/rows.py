@@ -18,7 +18,7 @@ from hashlib import sha256
 from archiver.errors import EvidenceError
 from archiver.judge.batches import BatchError, Rows
 from archiver.model.item import Item, items_item
-from archiver.model.leaf import Salts
+from archiver.model.leaf import Salts, leaves_of_digests
 from archiver.model.statement import BatchPredicate
 from archiver.proof import merkle
 
@@ -57,14 +57,12 @@ class RowJudge:
         return self._tree.size
 
     def _leaves(self, rows: Rows) -> None:
-        salt_of, append = self._salts.row, self._tree.append
-        data, bounds, withheld = memoryview(rows.data), rows.bounds, rows.withheld
-        for place, (item, offset, length) in enumerate(zip(rows.digests, rows.offsets, rows.lengths, strict=True)):
-            raw = sha256(data[bounds[place] : bounds[place + 1]]).digest()
-            if withheld:
-                raw = withheld.get(place, raw)
-            numbers = offset.to_bytes(8, "big") + length.to_bytes(8, "big")
-            append(sha256(b"\x00" + item + numbers + salt_of(rows.first + place) + raw).digest())
+        data = memoryview(rows.data)
+        raws = [sha256(data[first:after]).digest() for first, after in itertools.pairwise(rows.bounds)]
+        for place, digest in rows.withheld.items():
+            raws[place] = digest
+        salts = self._salts.rows(rows.first, len(raws))
+        self._tree.extend(leaves_of_digests(rows.digests, rows.offsets, rows.lengths, salts, raws))
 
     def _items(self, rows: Rows) -> None:
         self.new_items = []

@@ -10,15 +10,30 @@ proof of one record says nothing about the next.
 from __future__ import annotations
 
 import hashlib
+import struct
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from itertools import repeat
 from typing import Final
 
-__all__ = ["DOCUMENT_ROW", "LOG_ROW", "SALT_BYTES", "Salts", "is_continued", "item_digest", "leaf", "leaf_of_digest"]
+__all__ = [
+    "DOCUMENT_ROW",
+    "LOG_ROW",
+    "SALT_BYTES",
+    "Salts",
+    "is_continued",
+    "item_digest",
+    "leaf",
+    "leaf_of_digest",
+    "leaves_of_digests",
+]
 
 DOCUMENT_ROW: Final = 8_388_608
 LOG_ROW: Final = 67_108_864
 SALT_BYTES: Final = 32
 _ROW_SALT: Final = 16
 _FIRST_ROWS: Final = 1024
+_HASHED: Final = struct.Struct(">c32sQQ16s32s")  # what is hashed into a leaf: 97 bytes
 
 
 class Salts:
@@ -34,10 +49,18 @@ class Salts:
     def row(self, number: int) -> bytes:
         """Return the 16 bytes of row `number`."""
         start = number * _ROW_SALT
-        if start + _ROW_SALT > len(self._stream):
-            rows = max(_FIRST_ROWS, 2 * (number + 1))
-            self._stream = self._shake.digest(rows * _ROW_SALT)
+        self._reach(number + 1)
         return self._stream[start : start + _ROW_SALT]
+
+    def rows(self, first: int, count: int) -> Iterable[bytes]:
+        """Return the 16 bytes of each of `count` rows from `first` on."""
+        self._reach(first + count)
+        wanted = memoryview(self._stream)[first * _ROW_SALT : (first + count) * _ROW_SALT]
+        return (salt for (salt,) in struct.iter_unpack(f"{_ROW_SALT}s", wanted))
+
+    def _reach(self, rows: int) -> None:
+        if rows * _ROW_SALT > len(self._stream):
+            self._stream = self._shake.digest(max(_FIRST_ROWS, 2 * rows) * _ROW_SALT)
 
 
 def item_digest(item_text: str) -> bytes:
@@ -50,6 +73,24 @@ def leaf_of_digest(item: bytes, offset: int, length: int, row_salt: bytes, raw_s
     return hashlib.sha256(
         b"\x00" + item + offset.to_bytes(8, "big") + length.to_bytes(8, "big") + row_salt + raw_sha256
     ).digest()
+
+
+def leaves_of_digests(
+    items: Iterable[bytes],
+    offsets: Sequence[int],
+    lengths: Sequence[int],
+    salts: Iterable[bytes],
+    raws: Sequence[bytes],
+) -> list[bytes]:
+    """Return the leaf hashes of many rows, as `leaf_of_digest` gives them one by one; half the time of that.
+
+    Digests are of 32 bytes and salts of 16: others would be cut or filled up here.
+    """
+    hashed = map(_HASHED.pack, repeat(b"\x00"), items, offsets, lengths, salts, raws)
+    leaves = [sha256(one).digest() for one in hashed]
+    if len(leaves) != len(raws):
+        raise ValueError(f"leaves: expected of {len(raws)} rows, found of {len(leaves)}")
+    return leaves
 
 
 def leaf(item: bytes, offset: int, row_salt: bytes, raw: bytes) -> bytes:

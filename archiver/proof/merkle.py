@@ -171,6 +171,19 @@ class Frontier:
         self._hashes.append(found)
         self._size += 1
 
+    def extend(self, leaves: Sequence[bytes]) -> None:
+        """Add many leaf hashes: level by level, which is the faster way."""
+        _check_hashes(*leaves)
+        level, size, kept = list(leaves), self._size, list[bytes]()  # kept: the smallest subtree first
+        while level or size:
+            if size & 1:
+                level.insert(0, self._hashes.pop())
+            if len(level) & 1:
+                kept.append(level.pop())
+            level, size = _level_above(level), size >> 1
+        self._hashes = kept[::-1]
+        self._size += len(leaves)
+
     def root(self) -> bytes:
         """Return the root over all leaves so far."""
         if not self._hashes:
@@ -220,9 +233,8 @@ def _climb(place: int, last: int, hashes: Sequence[bytes]) -> tuple[bytes, bytes
 
 
 def _check_hashes(*hashes: bytes) -> None:
-    for value in hashes:
-        if len(value) != HASH_BYTES:
-            raise ProofError(f"hash: expected {HASH_BYTES} bytes, found {len(value)}")
+    for length in set(map(len, hashes)) - {HASH_BYTES}:
+        raise ProofError(f"hash: expected {HASH_BYTES} bytes, found {length}")
 
 
 def _check_root(found: bytes, root: bytes) -> None:

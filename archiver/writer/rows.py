@@ -7,7 +7,9 @@ turns out to be unchanged or changed while it was read. Memory is about 60 bytes
 from __future__ import annotations
 
 import errno
+import itertools
 import os
+import struct
 from array import array
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -18,7 +20,7 @@ from typing import Final
 
 from archiver.errors import WorldError
 from archiver.model.item import Item
-from archiver.model.leaf import LOG_ROW, Salts, item_digest
+from archiver.model.leaf import LOG_ROW, Salts, item_digest, leaves_of_digests
 from archiver.proof import merkle
 
 __all__ = ["Facts", "Mark", "OpenBatch", "disk_error"]
@@ -155,30 +157,32 @@ class OpenBatch:
 
         `places` says where each row of a selection stood in the stream that it was selected from.
         """
-        taken = 0
-        digest, salt_of, leaves = self._digest, self._salts.row, self._leaves
-        number, budget = self.rows, self._max_bytes - self.raw_bytes
-        room = self._max_rows - number
-        for raw in rows:
-            if taken >= room or budget <= 0:
-                break
-            length = len(raw)
+        lengths = list(map(len, rows[: self._fitting(rows)]))
+        taken, number = len(lengths), self.rows
+        offsets = list(itertools.accumulate(lengths, initial=offset))[:-1]
+        for place, length in enumerate(lengths):
             if length == LOG_ROW:
-                self.pieces.update((number, number + 1))
-            place = offset.to_bytes(8, "big") + length.to_bytes(8, "big")
-            leaves += sha256(b"\x00" + digest + place + salt_of(number) + sha256(raw).digest()).digest()
-            self.offsets.append(offset)
-            self.lengths.append(length)
-            number += 1
-            taken += 1
-            offset += length
-            budget -= length
+                self.pieces.update((number + place, number + place + 1))
+        raws = [sha256(raw).digest() for raw in rows[:taken]]
+        salts = self._salts.rows(number, taken)
+        self._leaves += b"".join(leaves_of_digests(itertools.repeat(self._digest), offsets, lengths, salts, raws))
+        self.offsets.extend(offsets)
+        self.lengths.extend(lengths)
         self.row_facts.extend(facts[:taken])
         self.places.extend(places[:taken] or self.offsets[len(self.places) :])
         self.flush()
         self._write(rows[:taken])
-        self.raw_bytes += sum(self.lengths[len(self.lengths) - taken :])
+        self.raw_bytes += sum(lengths)
         return taken
+
+    def _fitting(self, rows: Sequence[bytes]) -> int:
+        """Return how many rows can be added before the batch is full."""
+        room, budget = self._max_rows - self.rows, self._max_bytes - self.raw_bytes
+        for taken, raw in enumerate(rows):
+            if taken >= room or budget <= 0:
+                return taken
+            budget -= len(raw)
+        return len(rows)
 
     def add_whole(self, raw: bytes, digest: bytes) -> bool:
         """Add the only row of the current item, whose SHA-256 is known: it is that of the row, too.
@@ -207,8 +211,7 @@ class OpenBatch:
 
     def root(self) -> bytes:
         """Return the Merkle root over the rows' leaves."""
-        leaves = bytes(self._leaves)
-        return merkle.root_of([leaves[place : place + _LEAF] for place in range(0, len(leaves), _LEAF)])
+        return merkle.root_of([leaf for (leaf,) in struct.iter_unpack(f"{_LEAF}s", self._leaves)])
 
     def close(self) -> None:
         """Give the scratch file up; it is no evidence."""

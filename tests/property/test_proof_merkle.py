@@ -49,3 +49,13 @@ def test_a_frontier_kept_and_continued_has_the_root_of_the_whole(before, after):
     for value in after:
         again.append(value)
     assert again.root() == merkle.root_of(before + after)
+
+
+@given(st.lists(st.lists(hash32, max_size=20), max_size=8))
+def test_many_leaves_at_once_leave_the_state_that_they_leave_one_by_one(groups):
+    one_by_one, at_once = merkle.Frontier(), merkle.Frontier()
+    for group in groups:
+        at_once.extend(group)
+        for value in group:
+            one_by_one.append(value)
+    assert (at_once.size, at_once.hashes) == (one_by_one.size, one_by_one.hashes)

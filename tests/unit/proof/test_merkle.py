@@ -123,6 +123,13 @@ def test_a_frontier_continues_from_its_state():
     assert whole.root().hex() == ROOTS[5]
 
 
+def test_a_frontier_refuses_many_leaves_of_which_one_is_no_hash():
+    frontier = merkle.Frontier()
+    with pytest.raises(merkle.ProofError, match="32 bytes"):
+        frontier.extend([*HASHES, b"short"])
+    assert frontier.size == 0
+
+
 @pytest.mark.parametrize(("size", "count"), [(0, 1), (3, 1), (4, 3), (-1, 0)])
 def test_a_state_that_no_tree_of_that_size_has_is_refused(size, count):
     with pytest.raises(merkle.ProofError):

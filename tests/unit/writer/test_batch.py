@@ -10,7 +10,7 @@ import pytest
 
 from archiver.model import tables
 from archiver.model.item import Item
-from archiver.model.leaf import Salts, item_digest, leaf
+from archiver.model.leaf import Salts, item_digest, leaf, leaves_of_digests
 from archiver.proof import merkle
 from archiver.writer.engine import Threads
 from archiver.writer.groups import GROUP_BYTES
@@ -48,6 +48,22 @@ def test_the_root_is_that_of_the_published_leaves(batch):
     digest = item_digest(Item("s", "a").text())
     leaves = [leaf(digest, 0, salts.row(0), b"one"), leaf(digest, 3, salts.row(1), b"two")]
     assert batch.root() == merkle.root_of(leaves)
+
+
+def test_leaves_of_many_rows_are_those_of_each_by_itself(batch):
+    rows = [b"%d\n" % number * (number % 7) for number in range(900)]
+    batch.begin(Item("s", "log"), FACTS)
+    assert batch.add(rows[:401], 0) + batch.add(rows[401:], sum(map(len, rows[:401]))) == 900
+    salts, digest, offset, leaves = Salts(SALT), item_digest(Item("s", "log").text()), 0, []
+    for number, raw in enumerate(rows):
+        leaves.append(leaf(digest, offset, salts.row(number), raw))
+        offset += len(raw)
+    assert batch.root() == merkle.root_of(leaves)
+
+
+def test_a_row_without_a_salt_has_no_leaf():
+    with pytest.raises(ValueError, match="of 2 rows, found of 1"):
+        leaves_of_digests([bytes(32)] * 2, [0, 1], [1, 1], [bytes(16)], [bytes(32)] * 2)
 
 
 def test_the_same_rows_and_salt_give_the_same_bytes(tmp_path):
