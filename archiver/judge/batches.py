@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from archiver.errors import EvidenceError
+from archiver.judge.ahead import ahead
 from archiver.model import tables
 from archiver.model.leaf import SALT_BYTES, item_digest
 from archiver.model.statement import BatchPredicate, Statement
@@ -41,9 +42,9 @@ __all__ = [
     "told",
 ]
 
-_TARGET_BYTES: Final = 16 << 20
+_TARGET_BYTES: Final = 4 << 20  # what is decoded is hashed while it is in the cache
 _MOST_ROWS: Final = 8192
-_BUFFER: Final = 1 << 20
+_BUFFER: Final = 4 << 20
 _EVIDENCE: Final = [field.name for field in tables.EVIDENCE]
 _KEYS: Final = ("format", "archive_id", "table", "table_version", "batch", "salt")
 
@@ -132,7 +133,7 @@ def record_batches(file: pq.ParquetFile, *, columns: Sequence[str] | None = None
 def slices(file: pq.ParquetFile) -> Iterator[Rows]:
     """Yield the evidence of a batch's rows; raises `BatchError` for what is not as published."""
     first = 0
-    for batch in record_batches(file, columns=_EVIDENCE):
+    for batch in ahead(record_batches(file, columns=_EVIDENCE)):
         with told("record-order", f"rows from {first} on as published"):
             rows = _rows(batch, first)
         yield rows
@@ -222,7 +223,7 @@ def _schema_difference(found: pa.Schema, published: pa.Schema) -> str:
 
 
 def _rows_at_once(file: pq.ParquetFile, group: int) -> int:
-    """Return how many rows of a row group make about 16 MiB."""
+    """Return how many rows of a row group make about 4 MiB."""
     facts = file.metadata.row_group(group)
     average = max(1, facts.total_byte_size // max(1, facts.num_rows))
     return int(max(1, min(_MOST_ROWS, _TARGET_BYTES // average)))
