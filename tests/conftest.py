@@ -16,6 +16,7 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "stores")]
 
 from key_places import key_service, token  # noqa: E402 - the suite is no package
 from real_stores import ceph, localstack, postgres  # noqa: E402
+from turns import longest_first  # noqa: E402
 
 # The same examples on every machine; `HYPOTHESIS_PROFILE=explore pytest tests/property` looks for new ones.
 _SLOW_MACHINE = [HealthCheck.too_slow]
@@ -26,6 +27,12 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "steady"))
 
 __all__ = ["ceph", "clock", "key_service", "localstack", "postgres", "shared_data", "token"]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where several workers share the tests, let the longest files begin first."""
+    if hasattr(config, "workerinput"):
+        items[:] = longest_first(items, ROOT / "tests")
 
 
 @pytest.fixture(scope="session")
