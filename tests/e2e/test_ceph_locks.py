@@ -30,7 +30,7 @@ def bucket(ceph, monkeypatch):
 
 @pytest.fixture
 def client(bucket, ceph):
-    return ceph.client()
+    return ceph.own_client()
 
 
 @pytest.fixture

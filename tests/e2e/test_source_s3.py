@@ -49,6 +49,7 @@ def place(organisation, ceph, monkeypatch):
         text = (organisation.root / "retention_policy.yaml").read_text(encoding="utf-8")
         organisation.write_policy(lambda _, text=text, name=name, to=location: text.replace(f"location: ./{name}", to))
     live_now(organisation)
+    organisation.own_client = ceph.own_client
     organisation.put = lambda key, data, **words: organisation.client.put_object(
         Bucket=organisation.bucket, Key=key, Body=data, **words
     )["VersionId"]
@@ -265,6 +266,7 @@ def test_without_versions_an_etag_speaks_for_bytes_once_it_is_old_enough(place, 
 
 
 def test_a_gateway_that_is_not_there_ends_the_source(place):
+    place.client = place.own_client()
     place.client.meta.events.register("before-send.s3", _refused)
     with pytest.raises(SourceUnavailable) as raised:
         list(place.location("papers").walk())

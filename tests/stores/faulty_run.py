@@ -10,22 +10,38 @@ import os
 import sys
 import time
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import botocore.endpoint
+from cryptography.hazmat.primitives.asymmetric import ec
 from real_organisation import process_of
 
-from archiver.cli import entry, opening, plan  # noqa: F401 - imported here, so that no fork needs to
-from archiver.flows.snapshot import snapshot  # noqa: F401 - the same
+from archiver.cli import entry
+from archiver.model.instant import parse_instant
 from archiver.s3 import client as s3_client
+from archiver.signing.file import P256FileSigner
 from archiver.stores import s3
+
+LOADED = (
+    *("archiver.cli.init", "archiver.cli.opening", "archiver.cli.plan", "archiver.cli.snapshot"),
+    *("archiver.cli.timestamp", "archiver.cli.hold", "archiver.cli.restore", "archiver.flows.setup"),
+    *("archiver.flows.snapshot.explain", "archiver.flows.snapshot.plan", "archiver.flows.snapshot.snapshot"),
+    *("archiver.flows.hold.extend", "archiver.flows.restore", "archiver.sources.dialect_sql"),
+)
+"""What commands load when they are called: once here, so that no fork needs to."""
 
 PATIENCE_S = 60.0
 
-s3_client.connect(
-    endpoint="http://127.0.0.1:1", region="us-east-1", profile=None
-)  # reads what AWS says of its services
+for module in LOADED:
+    import_module(module)
+# And what is loaded by a first call: what AWS says of its services, OpenSSL, codecs.
+s3_client.connect(endpoint="http://127.0.0.1:1", region="us-east-1", profile=None)
+P256FileSigner(ec.generate_private_key(ec.SECP256R1())).sign(b"")
+parse_instant("2026-01-01T00:00:00Z")
+"localhost".encode("idna")
+b"".decode("utf-8-sig")
 
 
 @dataclass(frozen=True)
@@ -64,7 +80,10 @@ def run_command(
 
 
 def _be_archiver(arguments: list[str], told: str, faults: Any, read_timeout_s: float | None) -> None:
-    while not (Path(told) / "go").exists():
+    given_up = time.monotonic() + PATIENCE_S
+    while not (Path(told) / "go").exists():  # the proxy must know its victim first
+        if time.monotonic() > given_up:  # who started this process is there no more
+            os._exit(1)
         time.sleep(0.001)
     for name, descriptor in (("out", 1), ("err", 2)):
         file = os.open(Path(told) / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)

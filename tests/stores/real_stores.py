@@ -12,6 +12,7 @@ import secrets
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import ceph_gateway
@@ -47,7 +48,11 @@ class RealStore:
             monkeypatch.setenv(name, value)
 
     def client(self) -> Any:
-        """Return a client as the product makes it; wants `enter` before."""
+        """Return a client as the product makes it, the same one to all tests; wants `enter` before."""
+        return _client(self.endpoint, os.environ["AWS_ACCESS_KEY_ID"])
+
+    def own_client(self) -> Any:
+        """Return a client that a test may change."""
         from archiver.s3.client import connect
 
         return connect(endpoint=self.endpoint, region="us-east-1", profile=None)
@@ -57,6 +62,13 @@ class RealStore:
         name = f"archiver-{secrets.token_hex(6)}"
         self.client().create_bucket(Bucket=name, **{"ObjectLockEnabledForBucket": True, **options})
         return name
+
+
+@cache
+def _client(endpoint: str, _access: str) -> Any:
+    from archiver.s3.client import connect
+
+    return connect(endpoint=endpoint, region="us-east-1", profile=None)
 
 
 @pytest.fixture(scope="session")
