@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 
+from archiver.catalog.recall import Recall
 from archiver.model.item import Item
 from archiver.model.items import ItemLine
 
@@ -40,6 +41,10 @@ class ItemIndex:
         """Return what was last said of an item."""
         row = self._db.execute("SELECT line FROM latest WHERE item = ?", [item_text]).fetchone()
         return ItemLine.own(row[0]) if row else None
+
+    def recall(self, source: str) -> Recall:
+        """Begin to ask about the items of a source, one after the other."""
+        return Recall(self._db, source)
 
     def latest_inside(self, source: str, path: str) -> Iterator[ItemLine]:
         """Yield what was last said of everything found inside an item, itself left out; it may be a million."""

@@ -202,10 +202,12 @@ class ItemLine:
             )
             if "marks" in words:
                 words["marks"] = tuple(Mark(**one) for one in words["marks"])
-            line = ItemLine(**words)
         except (ValueError, TypeError, KeyError) as problem:
             raise _malformed("own line", raw[:160]) from problem
-        line.__dict__["_raw"] = raw
+        if words.keys() - {"marks", "object"} != _MEMBERS:
+            raise _malformed("own line", raw[:160])
+        line = ItemLine.__new__(ItemLine)  # what `__init__` does, for all members at once
+        line.__dict__.update(words, _raw=raw)
         return line
 
 

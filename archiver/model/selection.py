@@ -26,11 +26,13 @@ __all__ = [
     "NOT_INCLUDED",
     "UNJUDGED",
     "Decision",
+    "Rules",
     "accepted",
     "custodian_of",
     "decide",
     "keywords_rule",
     "reason_of",
+    "rules_of",
 ]
 
 INCLUDE_RULE = "include"
@@ -56,29 +58,46 @@ PASSED_OVER = Decision(taken=False, rule=INCLUDE_RULE, reason=NOT_INCLUDED)
 
 
 @dataclass(frozen=True)
-class _Compiled:
+class Rules:
+    """The rules of a source, ready to be asked about every item of it."""
+
+    source: Source
     include: tuple[Matcher, ...]
     exclude: tuple[tuple[Matcher, Decision], ...]
     custodians: tuple[tuple[Matcher, str], ...]
 
+    def decide(self, path: bytes, modified_ns: int | None = None) -> Decision:
+        """Say whether the item at `path` (raw bytes, relative to the location) is taken.
+
+        `modified_ns` is when a file was modified last, None where that does not matter. What is nobody's is kept.
+        """
+        source = self.source
+        for matches, decision in self.exclude:
+            if matches(path):
+                return decision
+        for matches in self.include:
+            if matches(path):
+                break
+        else:
+            return PASSED_OVER
+        name = self.custodian_of(path) if source.only_custodians else None
+        if name is not None and name not in source.only_custodians:
+            return Decision(taken=False, rule=f"custodian {name}", reason=_NOT_WANTED)
+        if source.modified is not None and modified_ns is not None and not _in(source.modified, modified_ns):
+            return Decision(taken=False, rule=MODIFIED_RULE, reason=f"not modified {source.modified}")
+        return TAKEN
+
+    def custodian_of(self, path: bytes) -> str | None:
+        """Return whose material the item is, None when no custodian is named for it."""
+        for matches, name in self.custodians:
+            if matches(path):
+                return name
+        return None
+
 
 def decide(source: Source, path: bytes, modified_ns: int | None = None) -> Decision:
-    """Say whether the item at `path` (raw bytes, relative to the location) is taken.
-
-    `modified_ns` is when a file was modified last, None where that does not matter. What is nobody's is kept.
-    """
-    rules = _compiled(source)
-    for matches, decision in rules.exclude:
-        if matches(path):
-            return decision
-    if not any(matches(path) for matches in rules.include):
-        return PASSED_OVER
-    name = custodian_of(source, path) if source.only_custodians else None
-    if name is not None and name not in source.only_custodians:
-        return Decision(taken=False, rule=f"custodian {name}", reason=_NOT_WANTED)
-    if source.modified is not None and modified_ns is not None and not _in(source.modified, modified_ns):
-        return Decision(taken=False, rule=MODIFIED_RULE, reason=f"not modified {source.modified}")
-    return TAKEN
+    """Say of one item what `Rules.decide` says."""
+    return rules_of(source).decide(path, modified_ns)
 
 
 def reason_of(source: Source, rule: str) -> str:
@@ -109,8 +128,8 @@ def _nanoseconds(end: datetime | None) -> int | None:
 
 
 def custodian_of(source: Source, path: bytes) -> str | None:
-    """Return whose material the item is, None when no custodian is named for it."""
-    return next((name for matches, name in _compiled(source).custodians if matches(path)), None)
+    """Return whose material one item is, None when no custodian is named for it."""
+    return rules_of(source).custodian_of(path)
 
 
 def accepted(accept: tuple[Accept, ...], path: bytes, at: datetime) -> Accept | None:
@@ -119,8 +138,10 @@ def accepted(accept: tuple[Accept, ...], path: bytes, at: datetime) -> Accept | 
 
 
 @lru_cache(maxsize=1024)  # a policy has a handful of sources and accept rules
-def _compiled(source: Source) -> _Compiled:
-    return _Compiled(
+def rules_of(source: Source) -> Rules:
+    """Return the rules of a source, compiled."""
+    return Rules(
+        source,
         include=tuple(compile_glob(glob) for glob in source.include),
         exclude=tuple((compile_glob(rule.glob), Decision(False, rule.glob, rule.reason)) for rule in source.exclude),  # noqa: FBT003
         custodians=tuple((compile_glob(glob), one.name) for one in source.custodians for glob in one.paths),

@@ -15,7 +15,8 @@ The laws:
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from archiver.errors import WorldError
@@ -114,6 +115,12 @@ class Found:
     error: Problem | None = None
     version: str | None = None
     content: bool = True
+    closer: Callable[[], Facts] | None = field(default=None, repr=False, compare=False)
+    """Where there is more to be learnt than by a quick look: asks for it, as long as the walk stands here."""
+
+    def seen_closer(self) -> Found:
+        """Return it with all facts, if it was found by a quick walk, and that has not gone on yet."""
+        return self if self.closer is None else replace(self, facts=self.closer(), closer=None)
 
 
 class SourceUnavailable(WorldError):  # noqa: N818 - the noun of the report: what is wrong is the source

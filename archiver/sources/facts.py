@@ -24,7 +24,7 @@ from functools import lru_cache
 from archiver.sources.base import FileFacts, Problem
 from archiver.sources.statx import birth_ns
 
-__all__ = ["MAX_HOLES", "facts_at", "facts_of", "kind_of", "problem_of", "unchanged_since"]
+__all__ = ["MAX_HOLES", "closer_facts", "facts_at", "facts_of", "kind_of", "problem_of", "unchanged_since"]
 
 MAX_HOLES = 10_000
 """So many holes of one file are listed; a line of `items` must stay readable. The bytes are kept either way."""
@@ -48,16 +48,16 @@ def problem_of(error: OSError, path: bytes) -> Problem:
     return Problem(reason, f"{path.decode('utf-8', 'backslashreplace')}: {error.strerror or error}", error.errno)
 
 
-def facts_at(directory: int, name: bytes, status: os.stat_result, *, quick: bool = False) -> FileFacts:
-    """Return the facts of `name` in an open directory, whose `lstat` is `status`; `OSError` if a link is gone since.
-
-    `quick` leaves out what `lstat` does not tell: attributes and the time of birth.
-    """
+def facts_at(directory: int, name: bytes, status: os.stat_result) -> FileFacts:
+    """Return what `lstat` tells of `name` in an open directory: `status`; `OSError` if a link is gone since."""
     target = os.readlink(name, dir_fd=directory) if stat.S_ISLNK(status.st_mode) else None
-    if quick:
-        return _facts(status, None, target, (), ())
+    return _facts(status, None, target, (), ())
+
+
+def closer_facts(directory: int, name: bytes, facts: FileFacts) -> FileFacts:
+    """Add to the facts of `name` in an open directory what `lstat` does not tell: attributes and the time of birth."""
     xattrs = _xattrs(b"/proc/self/fd/%d/%b" % (directory, name))
-    return _facts(status, birth_ns(directory, name, status.st_ino), target, (), xattrs)
+    return facts._replace(btime_ns=birth_ns(directory, name, facts.ino), xattrs=xattrs)
 
 
 def facts_of(descriptor: int) -> FileFacts:

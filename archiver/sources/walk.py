@@ -17,13 +17,14 @@ The laws:
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from archiver.sources.base import FileFacts, Found, Problem
-from archiver.sources.facts import facts_at, facts_of, kind_of, problem_of
+from archiver.sources.facts import closer_facts, facts_at, facts_of, kind_of, problem_of
 from archiver.sources.opening import O_PATH, anchored, enter, open_quietly, unavailable
 
 __all__ = ["walk"]
@@ -34,11 +35,13 @@ _LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 def walk(location: Path, *, quick: bool = False) -> Iterator[Found]:
     """Yield everything below `location`, or the one item that it is itself.
 
-    A `quick` walk asks for nothing but the `lstat` of each name: no attributes, no time of birth.
+    A `quick` walk asks for nothing but the `lstat` of each name: no attributes, no time of birth. They can be asked for
+    as long as the walk stands there: `Found.seen_closer`.
     """
     with anchored(location) as anchor:
         if anchor.real is not None and anchor.path is not None:
-            yield _looked_at(anchor.descriptor, anchor.real, anchor.path, quick=quick)
+            found = _looked_at(anchor.descriptor, anchor.real, anchor.path)
+            yield found if quick else found.seen_closer()
             return
         try:
             root = _list(anchor.descriptor, b".")
@@ -94,13 +97,15 @@ class _Walk:
         path = self._path + b"/" + name if self._path else name
         if self._here is None:
             return Found(path, "file", None, None, self._lost)
-        found = _looked_at(self._here, name, path, quick=self._quick)
+        found = _looked_at(self._here, name, path)
+        if not self._quick:
+            found = found.seen_closer()
         if found.kind != "directory":
             return found
         try:
             listed = _list(self._here, name)
         except OSError as error:
-            return Found(path, "directory", found.facts, None, problem_of(error, path))
+            return replace(found, error=problem_of(error, path))
         self._hold(listed.descriptor)
         self._levels.append(_Level(name, listed.facts, listed.names))
         self._path = path
@@ -141,15 +146,16 @@ class _Walk:
         self._here = descriptor
 
 
-def _looked_at(directory: int, name: bytes, path: bytes, *, quick: bool) -> Found:
-    """Return what can be said about a name without opening it."""
+def _looked_at(directory: int, name: bytes, path: bytes) -> Found:
+    """Return what can be said about a name at a quick look, without opening it."""
     try:
         status = os.stat(name, dir_fd=directory, follow_symlinks=False)
-        facts = facts_at(directory, name, status, quick=quick)
+        facts = facts_at(directory, name, status)
     except OSError as error:
         return Found(path, "file", None, None, problem_of(error, path))
     kind = kind_of(status.st_mode)
-    return Found(path, kind, facts, facts.size if kind == "file" else None)
+    closer = functools.partial(closer_facts, directory, name, facts)
+    return Found(path, kind, facts, facts.size if kind == "file" else None, closer=closer)
 
 
 def _list(directory: int, name: bytes) -> _Listed:

@@ -171,7 +171,7 @@ class Capture:
             inside = self._catalog.latest_inside(sight.item.source, sight.item.path)
             found = [one for line in inside if line.sha256 for one in self._marker.listed(line.item, line.sha256)]
             self._marker.see_inside(sight.item, found)
-        if known.detail is None and selected_by(known) is None:
+        if known.detail is None and known.status in CONTENT_STATUSES:
             return self._enter(sight, unchanged_line(sight, known))
         is_selected = selected_by(known) is not None
         line = replace(

@@ -59,7 +59,7 @@ def failed_line(sight: Sight, problem: Problem) -> ItemLine:
         observed_at=spell(sight),
         size=sight.found.size,
     )
-    return said(line, sight.found.facts)
+    return said(line, sight.found.seen_closer().facts)
 
 
 def passed_over_line(sight: Sight, rule: str, sha256: str | None, facts: Facts) -> ItemLine:
@@ -105,7 +105,8 @@ def unchanged_line(sight: Sight, known: ItemLine) -> ItemLine:
     facts, file, said_of = sight.found.facts, None, None
     if isinstance(facts, FileFacts):
         file = cast("Json", facts.to_json())
-        file["holes"] = known.file["holes"] if known.file else []
+        # What changes any of these sets ctime, and that is as it was.
+        file |= {name: known.file[name] for name in ("btime_ns", "holes", "xattrs")} if known.file else {}
     elif isinstance(facts, ObjectFacts):
         said_of = facts.words if known.object is None else {**facts.words, "read": known.object.get("read")}
     return ItemLine(

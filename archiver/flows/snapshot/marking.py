@@ -51,6 +51,8 @@ def marking_of(policy: Policy) -> Marking:
 
 def marks_in_sight(marking: Marking, sight: Sight) -> tuple[Mark, ...]:
     """Return the marks of an item that was not read: by its name, and by what was last kept of it."""
+    if not marking.has_rules:
+        return ()
     known = sight.known
     digest = known.sha256 if known is not None and known.status in CONTENT_STATUSES else None
     return marking.of(sight.item.source, sight.item.relative_bytes(), digest)
@@ -82,6 +84,8 @@ class Marker:
 
     def withholds(self, item: Item, digest: str | None = None) -> bool:
         """Say whether the bytes of an item go into quarantine: by its own marks, or by those of what it is in."""
+        if not self._marking.has_rules:
+            return False
         path, outer = self._outer
         own = self._marking.of(item.source, item.relative_bytes(), digest)
         return is_withheld(merged(own, outer if path == item.path else (), self._by_inside(item)))
@@ -103,6 +107,8 @@ class Marker:
 
     def on(self, line: ItemLine) -> ItemLine:
         """Return a line with its marks; what has no content has none."""
+        if not line.marks and not self._marking.has_rules:
+            return line
         if line.status not in CONTENT_STATUSES:
             return replace(line, marks=()) if line.marks else line
         marks = self._marking.of(line.item.source, line.item.relative_bytes(), line.sha256)

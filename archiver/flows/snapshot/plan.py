@@ -104,7 +104,7 @@ def explain(policy: Policy, name: str, *, clock: Callable[[], datetime]) -> Expl
     source, marking = sources[identity], marking_of(policy)
     catalog = _catalog(policy)
     try:
-        for sight in sights(source, location(source), catalog.latest, clock):
+        for sight in sights(source, location(source), catalog.recall(source.id).of, clock):
             if sight.item.path == path:
                 marks = marks_in_sight(marking, sight) if sight.decision in ("read", "unchanged") else ()
                 inside = look_inside(source, sight)

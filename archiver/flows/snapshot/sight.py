@@ -17,7 +17,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
+from archiver.catalog.recall import Known
 from archiver.flows.snapshot.content_rules import content_rules
 from archiver.model import instant
 from archiver.model.item import Item, escape_path
@@ -25,7 +27,7 @@ from archiver.model.items import CONTENT_STATUSES, ItemLine
 from archiver.model.policy import Source
 from archiver.model.record_rule import RecordRule, record_rule
 from archiver.model.selected import is_kept_whole, selected_by
-from archiver.model.selection import Decision, custodian_of, decide
+from archiver.model.selection import Decision, Rules, rules_of
 from archiver.sources.base import FileFacts, Found, ObjectFacts
 from archiver.sources.location import Location
 
@@ -51,12 +53,14 @@ class Sight:
     """Size, times and inode are those of the last reading, so that other bytes would be a change without a trace."""
     narrows: bool = False
     """It was kept before, whole or under another rule, and now a rule selects from it."""
+    has_inside: bool = False
+    """Something was said before of what is inside it."""
 
 
 def sights(
     source: Source,
     location: Location,
-    latest: Callable[[str], ItemLine | None],
+    recall: Callable[[Item], Known],
     clock: Callable[[], datetime],
     *,
     rehash: bool = False,
@@ -65,13 +69,14 @@ def sights(
     """Look at every name of a source; with `rehash` all files are to be read, whatever their times say.
 
     A `quick` look asks for no attributes and no times of birth: enough to decide, not enough to account for a file.
+    Otherwise they are left out where they are known, since nothing has changed, and where the file is to be opened.
     Raises `SourceUnavailable` when the location is not there.
     """
-    selects = record_rule(source)
-    for found in location.walk(quick=quick):
+    selects, rules = record_rule(source), rules_of(source)
+    for found in location.walk(quick=True):
         item = Item(source.id, escape_path(found.path), version=found.version)
-        known = latest(item.text())
-        choice = _choice(source, found, known, rehash=rehash)
+        known, has_inside = recall(item)
+        choice = _choice(rules, found, known, rehash=rehash)
         now = clock()
         if not choice.taken and found.kind != "directory":
             decision = "excluded"
@@ -87,17 +92,19 @@ def sights(
             decision, still = "read", False
         decision = "read" if still and rehash else decision
         rule, reason = (choice.rule, choice.reason) if decision == "excluded" else (None, None)
-        yield Sight(item, found, decision, rule, reason, custodian_of(source, found.path), known, now, still, narrows)
+        seen = found if quick or decision in ("unchanged", "read") else found.seen_closer()
+        custodian = rules.custodian_of(found.path)
+        yield Sight(item, seen, decision, rule, reason, custodian, known, now, still, narrows, has_inside)
 
 
-def _choice(source: Source, found: Found, known: ItemLine | None, *, rehash: bool) -> Decision:
+def _choice(rules: Rules, found: Found, known: ItemLine | None, *, rehash: bool) -> Decision:
     """Say whether an item is taken, as far as that is known before it is read: what was kept once is kept on."""
     was_kept = known is not None and known.status in CONTENT_STATUSES
     has_content = found.kind in ("file", "object") and found.facts is not None
-    choice = decide(source, found.path, found.facts.mtime_ns if has_content and found.facts and not was_kept else None)
+    choice = rules.decide(found.path, found.facts.mtime_ns if has_content and found.facts and not was_kept else None)
     if not choice.taken or known is None or known.status != "excluded" or rehash:
         return choice
-    reason = content_rules(source).get(known.detail or "")
+    reason = content_rules(rules.source).get(known.detail or "")
     if reason is not None and _is_same(found, known):
         return Decision(taken=False, rule=known.detail, reason=reason)
     return choice
@@ -107,9 +114,14 @@ def is_settled(line: ItemLine) -> bool:
     """Say whether the file's times were old enough, when it was last looked at, to speak for its content."""
     if line.file is None:
         return False
-    observed = instant.parse_instant(line.observed_at).timestamp()
-    youngest = max(int(str(line.file[name])) for name in ("mtime_ns", "ctime_ns"))
-    return youngest / 1e9 <= observed - SETTLED.total_seconds()
+    before = _settled_before_ns(line.observed_at)
+    return int(str(line.file["mtime_ns"])) <= before and int(str(line.file["ctime_ns"])) <= before
+
+
+@lru_cache(maxsize=256)  # a second has many items
+def _settled_before_ns(observed_at: str) -> int:
+    """Return how young times may be at most that are settled at an instant."""
+    return int((instant.parse_instant(observed_at) - SETTLED).timestamp()) * 1_000_000_000
 
 
 def _is_under_another(known: ItemLine | None, rule: RecordRule | None) -> bool:
@@ -141,7 +153,7 @@ def _is_same(found: Found, known: ItemLine) -> bool:
     """Say whether an item is, as far as its system tells, as it was when it was last looked at."""
     if isinstance(found.facts, ObjectFacts):
         return _is_same_object(found.facts, known)
-    if known.file is None or not isinstance(found.facts, FileFacts) or not is_settled(known):
+    if known.file is None or not isinstance(found.facts, FileFacts):
         return False
     file, now = known.file, found.facts
     return (
@@ -149,6 +161,7 @@ def _is_same(found: Found, known: ItemLine) -> bool:
         and file["mtime_ns"] == str(now.mtime_ns)
         and file["ctime_ns"] == str(now.ctime_ns)
         and file["ino"] == str(now.ino)
+        and is_settled(known)
     )
 
 

@@ -250,7 +250,8 @@ class _Run:
         try:
             with held_open(location(source)) as place:
                 capture = capture_at(place)
-                for sight in sights(source, place, session.catalog.latest, session.clock, rehash=self._rehash):
+                recall = session.catalog.recall(source.id)
+                for sight in sights(source, place, recall.of, session.clock, rehash=self._rehash):
                     line = session.journal.line(sight.item.text()) if goes_on else None
                     own = self._one(sight, capture) if line is None else capture.rest(sight, ItemLine.own(line.line))
                     for _entered in itertools.chain(own, capture.repository(sight)):
@@ -266,7 +267,8 @@ class _Run:
             yield from capture.file(sight)
         elif sight.decision == "unchanged" and sight.known is not None:
             yield capture.again(sight, sight.known)
-            yield from capture.reuse_inside(sight)
+            if sight.has_inside:
+                yield from capture.reuse_inside(sight)
         else:
             yield capture.without_content(sight)
 

@@ -81,7 +81,7 @@ def survey(
         listener(Stage(f"look at {source.id}", None, "items"))
         one = SourceSurvey(source.id)
         try:
-            for sight in sights(source, location(source), catalog.latest, clock, quick=True):
+            for sight in sights(source, location(source), catalog.recall(source.id).of, clock, quick=True):
                 one.count(sight, marking)
                 listener(Advanced())
         except SourceUnavailable as problem:

@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 import socket
+from contextlib import suppress
 
 import pytest
 
@@ -278,3 +279,11 @@ def test_the_device_of_a_location_is_said_as_the_system_numbers_it(tmp_path):
     assert device(tmp_path).split(" ")[0] == f"{os.major(number)}:{os.minor(number)}"
     with pytest.raises(SourceUnavailable):
         device(tmp_path / "missing")
+
+
+def test_a_quick_walk_learns_the_same_when_it_looks_closer(tmp_path):
+    make(tmp_path, "a", "b")
+    with suppress(OSError):  # a file system without attributes
+        os.setxattr(tmp_path / "b", "user.note", b"kept")
+
+    assert [found.seen_closer() for found in walk(tmp_path, quick=True)] == list(walk(tmp_path))

@@ -1,0 +1,80 @@
+"""What was last said of the items of one source, for whoever asks about them in roughly the order of their paths.
+
+A question reads ahead: the answers of the paths that follow wait for theirs. How far depends on whether they are
+asked for, so that the order of the questions costs or saves time and decides nothing. The catalog must not change
+meanwhile.
+
+>>> catalog.recall("mail").of(Item("mail", "a.eml")).line.status
+'captured'
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Final, NamedTuple
+
+from archiver.model.item import Item
+from archiver.model.items import ItemLine
+
+__all__ = ["Known", "Recall"]
+
+_FAR: Final = 512
+"""Lines that are read ahead at most; up to four times as many wait."""
+_GROWTH: Final = 4
+
+_AHEAD: Final = (
+    "SELECT path, item, line FROM latest WHERE source = ?1 AND (path, item) >= (?2, ?3) AND item >= '{\"path\"' "
+    "ORDER BY path, item LIMIT ?4"
+)
+"""The text of an item inside another begins with `members`, which is less."""
+_OUTER: Final = (
+    "SELECT DISTINCT path FROM latest WHERE source = ?1 AND path >= ?2 AND path <= ?3 AND item < '{\"path\"'"
+)
+
+
+class Known(NamedTuple):
+    """What was last said of an item, None when it is new, and whether anything was said of what is inside it."""
+
+    line: ItemLine | None = None
+    has_inside: bool = False
+
+
+_NOTHING: Final = Known()
+
+
+class Recall:
+    """The items of one source, as a catalog remembers them."""
+
+    def __init__(self, database: sqlite3.Connection, source: str) -> None:
+        """Begin before the first question."""
+        self._db = database
+        self._source = source
+        self._waiting: dict[str, bytes] = {}
+        self._outer: set[str] = set()
+        self._ahead = self._unasked = 1
+        self._is_empty = self._db.execute("SELECT 1 FROM latest WHERE source = ? LIMIT 1", [source]).fetchone() is None
+
+    def of(self, item: Item) -> Known:
+        """Return what is known of an item of this source."""
+        if self._is_empty:
+            return _NOTHING
+        text = item.text()
+        data = self._waiting.pop(text, None)
+        if data is None:
+            self._read_ahead(item.path, text)
+            data = self._waiting.pop(text, None)
+        self._unasked -= data is not None
+        line = None if data is None else ItemLine.own(data)
+        return Known(line, item.path in self._outer)
+
+    def _read_ahead(self, path: str, text: str) -> None:
+        """Fetch an item and those behind it: more than last time if most of them were asked for, or else it alone."""
+        asked_for = self._unasked * 2 <= self._ahead
+        self._ahead = min(self._ahead * _GROWTH, _FAR) if asked_for else 1
+        if len(self._waiting) > 3 * _FAR:
+            self._waiting, self._outer = {}, set()
+        rows = self._db.execute(_AHEAD, [self._source, path, text, self._ahead]).fetchall()
+        last = rows[-1][0] if rows else path
+        self._waiting.update((item, line) for _, item, line in rows)
+        self._outer.update(name for (name,) in self._db.execute(_OUTER, [self._source, path, max(path, last)]))
+        self._unasked = len(rows)

@@ -1,0 +1,59 @@
+"""What a catalog recalls of the items of a source is the same in whatever order it is asked."""
+
+from __future__ import annotations
+
+import random
+from contextlib import closing
+
+import pytest
+
+from archiver.catalog.catalog import Catalog
+from archiver.catalog.recall import Known
+from archiver.model.item import Item
+from archiver.model.items import ItemLine
+
+KNOWN = 1500  # several pages of what is read ahead
+INNER = {7: 1, 900: 600}  # one of them holds more than a page
+
+
+def said(item: Item) -> ItemLine:
+    return ItemLine(item, "inner" if item.members else "file", None, "recorded", "2026-11-25T12:00:00Z")
+
+
+def items() -> list[Item]:
+    """Files beside folders of nearly their names, each in two versions, and what is inside some of them."""
+    paths = [f"{number % 40:02}{'-b/' if number % 3 else '/'}{number:04}" for number in range(KNOWN)]
+    outer = [Item("papers", path, version=version) for path in paths for version in (None, "v2")]
+    inner = [Item("papers", paths[n], (f"zip:{o}:x",)) for n, count in INNER.items() for o in range(count)]
+    return [*outer, *inner, *(Item("mail", path) for path in paths[:50])]
+
+
+@pytest.fixture(scope="module")
+def catalog():
+    with closing(Catalog(":memory:")) as catalog:
+        catalog.absorb_items("20261125T120000Z-0a1b2c", map(said, items()))
+        yield catalog
+
+
+def walked(asked: list[Item]) -> list[Item]:
+    return sorted(asked, key=lambda item: item.path.split("/"))
+
+
+def shuffled(asked: list[Item]) -> list[Item]:
+    return random.Random(1).sample(asked, len(asked))
+
+
+@pytest.mark.parametrize("order", [walked, shuffled, list, lambda asked: [*reversed(asked)]])
+def test_every_order_of_questions_has_the_same_answers(catalog, order):
+    new = [Item("papers", f"{number % 40:02}/new-{number}") for number in range(0, KNOWN, 7)]
+    asked = [item for item in items() if item.source == "papers" and not item.members]
+    holding = {item.path for item in items() if item.members}
+    recall = catalog.recall("papers")
+
+    answers = {item: recall.of(item) for item in order([*asked, *new])}
+
+    assert {item: Known(said(item), item.path in holding) for item in asked} | dict.fromkeys(new, Known()) == answers
+
+
+def test_nothing_is_known_of_a_source_that_is_new(catalog):
+    assert catalog.recall("logs").of(Item("logs", items()[0].path)) == Known()
