@@ -29,7 +29,10 @@ from archiver.model.record_messages import instructions_of, messages_of
 from archiver.model.record_nodes import Account, Node, found
 from archiver.model.record_words import Row, is_exactly
 
-__all__ = ["LIST_NAMES", "events_of", "lists_of"]
+__all__ = ["LIST_NAMES", "Lists", "events_of", "lists_of"]
+
+Lists = dict[str, list[Row] | str | None]
+"""The lists of an event by their names, and `lists_error`."""
 
 LIST_NAMES: Final = (
     "gen_ai_system_instructions",
@@ -42,7 +45,7 @@ LIST_NAMES: Final = (
 """The lists of an event, in order; behind them `lists_error`, the reasons for what is missing."""
 
 
-def lists_of(event: Event) -> dict[str, list[Row] | str | None]:
+def lists_of(event: Event) -> Lists:
     """Return the lists of an event, and the reasons for what is missing in them."""
     lists: dict[str, list[Row]] = {name: [] for name in LIST_NAMES}
     reasons: list[str] = []

@@ -12,6 +12,7 @@ from typing import Final
 import pyarrow as pa
 
 from archiver.model.dialect import FIELDS
+from archiver.model.list_columns import LIST_COLUMNS
 
 __all__ = [
     "DERIVED",
@@ -104,6 +105,7 @@ DERIVED: Final[dict[tuple[str, int], pa.Schema]] = {
             pa.field("pointer", pa.string()),
             pa.field("records", pa.list_(pa.field("element", pa.uint64()))),
             *(pa.field(name, _TYPES[kind]) for name, kind in FIELDS[2]),
+            *LIST_COLUMNS,
         ]
     ),
 }

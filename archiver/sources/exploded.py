@@ -4,8 +4,9 @@ Laws: every record has a row at least. One that is a batch has a row for each ev
 event, or whose bytes are withheld, has one without a number. Where a carrier cut a text into several records, each has
 its own row as a piece, and that of the record which ends the text has what the whole text says and names them all.
 
-Records are read in blocks by the fast reader; those that are batches, or pieces, are read one by one. Memory: a block,
-a few thousand events, and of texts that are not at their end 64 MiB.
+Columns are read in blocks by the fast reader; records that are batches, or pieces, are read one by one, and so are the
+lists of every record (`record_lists`). Memory: a block, a few thousand events of 16 MiB together (a record may be that
+long by itself), and of texts that are not at their end 64 MiB.
 
 >>> for rows in Exploder(LogReader()).take("20261123T120000Z-0a1b2c-model_logs-00000000", block):
 ...     rows.schema.names[:5]
@@ -27,6 +28,8 @@ from archiver.model.dialect_chain import Chain
 from archiver.model.dialect_events import Event
 from archiver.model.dialect_pieces import Piece, events_of_joined, piece_of
 from archiver.model.leaf import LOG_ROW
+from archiver.model.list_columns import LIST_COLUMNS
+from archiver.model.record_lists import Lists, lists_of
 from archiver.sources.reading_logs import LogReader
 
 __all__ = ["Block", "Exploder"]
@@ -34,6 +37,10 @@ __all__ = ["Block", "Exploder"]
 _MOST: Final = 4096
 """Events that are read before they are handed on; each is a dictionary of some kilobytes."""
 
+_MOST_BYTES: Final = 16 << 20
+"""Bytes of records that are read before their rows are handed on."""
+
+_NO_LISTS: Final[Lists] = {field.name: None for field in LIST_COLUMNS}
 _SCHEMA: Final = tables.DERIVED[tables.EVENTS]
 _NAMES: Final = [name for name, _ in DERIVED_FIELDS]
 
@@ -65,18 +72,33 @@ class _Rows:
     pointer: list[str | None] = field(default_factory=list)
     records: list[list[int] | None] = field(default_factory=list)
     source: list[int | None] = field(default_factory=list)
+    lists: list[Lists] = field(default_factory=list)
     slow: list[Event] = field(default_factory=list)
+    size: int = 0
 
-    def take(self, record: int, source: int | None, *, is_event: bool, records: list[int] | None = None) -> None:
-        """Take what the fast reader made of a record, as its one event or as that of a record without any."""
-        self._place(record, 0 if is_event else None, "" if is_event else None, records)
+    def take(self, record: int, source: int | None, *, records: list[int] | None = None) -> None:
+        """Take what the fast reader made of a record without events; nothing, where it has no bytes."""
+        self._place(record, None, None, records)
+        self.lists.append(_NO_LISTS)
+        self.source.append(source)
+
+    def take_event(self, record: int, source: int, lists: Lists) -> None:
+        """Take what the fast reader made of a record that is one event, and its lists."""
+        self._place(record, 0, "", None)
+        self.lists.append(lists)
         self.source.append(source)
 
     def explode(self, record: int, number: int, event: Event, records: list[int] | None) -> None:
         """Take one event of a record that was read by itself."""
         self._place(record, number, event.pointer, records)
         self.slow.append(event)
+        self.lists.append(lists_of(event))
         self.source.append(-len(self.slow))
+
+    @property
+    def is_full(self) -> bool:
+        """Say whether these rows are to be handed on."""
+        return len(self.record) >= _MOST or self.size >= _MOST_BYTES
 
     def _place(self, record: int, event: int | None, pointer: str | None, records: list[int] | None) -> None:
         self.record.append(record)
@@ -150,32 +172,42 @@ class Exploder:
         several, cut = run.columns[EVENT_COUNT].to_pylist(), run.columns["content_status"].to_pylist()
         rows = _Rows()
         for place in range(len(run.raw)):
+            if rows.is_full:
+                yield _batch_of(run, rows)
+                rows = _Rows()
             record, source = run.first + place, run.there.get(place)
             if source is None:
-                rows.take(record, None, is_event=False)
+                rows.take(record, None)
                 continue
-            joined = None
+            raw, joined = run.raw[place].as_py(), None
+            rows.size += len(raw)
             if not run.pieces[place] and len(run.chain) > 1 and (self._held or cut[source] == "fragment"):
-                joined = self._join(run.chain, record, run.raw[place].as_py())
+                joined = self._join(run.chain, record, raw)
             if joined is None and several[source] is None:
-                rows.take(record, source, is_event=True)
+                rows.take_event(record, source, self._lists(run, raw, is_whole=not run.pieces[place]))
                 continue
             numbers, number = None if joined is None else joined[0], 0
-            for event in self._events(run, place, joined):
+            for event in self._events(run, raw, joined):
                 rows.explode(record, number, event, numbers)
                 number += 1
-                if len(rows.slow) == _MOST:
+                if rows.is_full:
                     yield _batch_of(run, rows)
                     rows = _Rows()
             if number == 0:
-                rows.take(record, source, is_event=False, records=numbers)
+                rows.take(record, source, records=numbers)
         if rows.record:
             yield _batch_of(run, rows)
 
-    def _events(self, run: _Run, place: int, joined: _Joined | None) -> Iterator[Event]:
+    def _lists(self, run: _Run, raw: bytes, *, is_whole: bool) -> Lists:
+        """Return the lists of a record that is one event; a part of a record has none, nor has what nothing reads."""
+        if not is_whole or not run.chain[0].is_read:
+            return _NO_LISTS
+        return next(map(lists_of, self._reader.events(run.dialect, raw)), _NO_LISTS)
+
+    def _events(self, run: _Run, raw: bytes, joined: _Joined | None) -> Iterator[Event]:
         if joined is not None:
             return events_of_joined(run.chain, joined[1])
-        return self._reader.events(run.dialect, run.raw[place].as_py())
+        return self._reader.events(run.dialect, raw)
 
     def _join(self, chain: Chain, record: int, raw: bytes) -> _Joined | None:
         """Hold a piece back; of a record that ends a text, return its number and itself behind those of its pieces."""
@@ -223,5 +255,6 @@ def _batch_of(run: _Run, rows: _Rows) -> pa.RecordBatch:
         pa.array(rows.pointer, pa.string()),
         pa.array(rows.records, _SCHEMA.field("records").type),
     ]
-    kinds = [(name, _SCHEMA.field(name).type) for name in _SCHEMA.names[len(where) :]]
-    return pa.RecordBatch.from_arrays([*where, *(column(*one) for one in kinds)], schema=_SCHEMA)
+    read = [column(name, _SCHEMA.field(name).type) for name in _NAMES]
+    lists = [pa.array([one[kind.name] for one in rows.lists], kind.type) for kind in LIST_COLUMNS]
+    return pa.RecordBatch.from_arrays([*where, *read, *lists], schema=_SCHEMA)

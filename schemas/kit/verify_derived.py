@@ -12,7 +12,7 @@ from verify_bytes import open_envelope, require, sha256
 
 COLUMNS = ["batch", "record", "event", "pointer", "records"]
 TABLES = {  # as in verify_records.py
-    ("model_log_events", 1): "c419b12f91b4546b741c9bd37f63607fd1b5ecb0cb92a1a8b618798576d6bde9",
+    ("model_log_events", 1): "e14bc6aa1c3ae7a9c45d1c16a6f4dd778b5d66e821ad4f53932c7078ceb97e9d",
 }
 
 

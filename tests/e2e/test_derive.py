@@ -22,6 +22,7 @@ from archiver.judge.verify import Options, verify
 from archiver.model.dialect_chain import parse_chain
 from archiver.model.dialect_events import events_of
 from archiver.model.dialect_file import load_dialects
+from archiver.model.record_lists import lists_of
 from archiver.stores.folder import FolderStore
 from tests.e2e.test_destinations import TWO, down, whole
 from tests.e2e.test_lost_state import lose_state
@@ -103,7 +104,7 @@ def acme(tmp_path):
 def test_every_sample_of_every_dialect_is_derived_as_the_reference_derives_it(organisations):
     place = organisations(records=30)
     for file in SAMPLES.glob("*.jsonl"):
-        if not file.name.endswith(".rows.jsonl"):
+        if not file.name.endswith((".rows.jsonl", ".lists.jsonl")):
             (place.logs / file.name).write_bytes(file.read_bytes())
     place.take()
     done = made(place)
@@ -122,6 +123,8 @@ def test_every_sample_of_every_dialect_is_derived_as_the_reference_derives_it(or
             wanted = list(events_of(parse_chain(dialects, rows[0]["dialect"]), record["raw"]))
             assert [row["pointer"] for row in rows] == [event.pointer for event in wanted] or not wanted
             assert [row["request_id"] for row in rows if wanted] == [event.row["request_id"] for event in wanted]
+            for row, event in zip(rows, wanted, strict=False):
+                assert {name: row[name] for name in lists_of(event)} == lists_of(event)
             assert rows[0]["dialect"] == record["dialect"], "with the same dialects each log is recognised as before"
     assert (found, whole > 70) == ({}, True)
 
@@ -166,6 +169,18 @@ def test_a_table_can_be_joined_with_the_evidence_by_duckdb(logs):
         ON l.record = e.record AND parse_filename(l.filename, true) = e.batch WHERE e.event > 1"""
     found = duckdb.sql(query).fetchall()
     assert [(name, raw[:30]) for name, raw in found] == [("e2", EVENTS[:30])] * 2
+
+
+def test_what_was_said_and_what_no_column_tells_is_asked_for_in_sql(logs):
+    chat = '{"model":"grok-4","messages":[{"role":"user","content":"Bonjour"}],"n":2,"tier":"9223372036854775808"}'
+    (logs.logs / "chat.jsonl").write_text(chat + "\n")
+    logs.take()
+    made(logs)
+    table = f"read_parquet('{logs.archive}/derived/model_log_events/*/*.parquet')"
+    said = f"SELECT m.role, p.text FROM {table} e, unnest(e.gen_ai_input_messages) a(m), unnest(m.parts) b(p)"
+    assert duckdb.sql(said).fetchall() == [("user", "Bonjour")]
+    rest = f"SELECT t.place, t.value_json FROM {table} e, unnest(e.attributes) a(t) WHERE t.key = 'tier'"
+    assert duckdb.sql(rest).fetchall() == [("/tier", '"9223372036854775808"')]
 
 
 def test_items_that_run_over_several_batches_keep_their_dialect(organisations):

@@ -541,12 +541,35 @@ INDEX["model_logs", 2] = [
     ("moderation_flagged", pa.bool_()), ("media_uri", STRING), ("media_respects_moderation", pa.bool_()),
 ]  # fmt: skip
 NUMBERS = pa.list_(pa.field("element", pa.uint64()))
+
+
+def lists(*members: str | tuple[str, pa.DataType]) -> pa.DataType:
+    """Return a list of structs; a member without a type is a string."""
+    named = [(one, STRING) if isinstance(one, str) else one for one in members]
+    return pa.list_(pa.field("element", pa.struct(named)))
+
+
+PARTS = lists("kind", "text", "reason")
+CALLS = lists("id", "name", "arguments", "reason")
+MESSAGES = lists("role", ("parts", PARTS), ("tool_calls", CALLS), "tool_call_id", "finish_reason")
+MEDIA = lists(
+    "direction", "kind", "place", "mime", "uri", "file_id", ("inline", pa.bool_()), ("size", pa.uint64()), "sha256",
+    ("respects_moderation", pa.bool_()), "reason",
+)  # fmt: skip
+CATEGORIES = lists("name", ("flagged", pa.bool_()), ("score", pa.float64()), ("applied_input_types", LIST))
+VERDICTS = lists("direction", "model", ("flagged", pa.bool_()), ("categories", CATEGORIES))
+LISTS = [  # 7.6
+    ("gen_ai_system_instructions", PARTS), ("gen_ai_input_messages", MESSAGES), ("gen_ai_output_messages", MESSAGES),
+    ("media", MEDIA), ("moderation", VERDICTS), ("attributes", lists("key", "place", "value_json")),
+    ("lists_error", STRING),
+]  # fmt: skip
 DERIVED: dict[tuple[str, int], list[pa.Field]] = {  # 7.7
     ("model_log_events", 1): [
         pa.field("batch", pa.dictionary(pa.int32(), STRING), nullable=False),
         pa.field("record", pa.uint64(), nullable=False), pa.field("event", pa.uint64()), pa.field("pointer", STRING),
         pa.field("records", NUMBERS),
         *(pa.field(*column) for column in INDEX["model_logs", 2] if column[0] != "source_offset"),
+        *(pa.field(*column) for column in LISTS),
     ],
 }  # fmt: skip
 PHYSICAL = {  # of each leaf column: physical type, logical type in the words of the Parquet library
@@ -558,14 +581,14 @@ PHYSICAL = {  # of each leaf column: physical type, logical type in the words of
 }  # fmt: skip
 
 
-def leaf_columns(field: pa.Field) -> list[tuple[str, pa.DataType, int, int]]:
+def leaf_columns(field: pa.Field, above: tuple[str, int, int] = ("", 0, 0)) -> list[tuple[str, pa.DataType, int, int]]:
     """Return path, type and highest definition and repetition level of a field's columns in Parquet."""
-    depth = int(field.nullable)
-    if field.type in (LIST, NUMBERS):
-        return [(f"{field.name}.list.element", field.type.value_type, depth + 2, 1)]
-    if field.type == DIGEST:
-        return [(f"{field.name}.{child.name}", child.type, depth + 1, 0) for child in field.type]
-    return [(field.name, field.type, depth, 0)]
+    path, definition, repetition = f"{above[0]}{field.name}", above[1] + field.nullable, above[2]
+    if pa.types.is_list(field.type):
+        return leaf_columns(field.type.value_field, (f"{path}.list.", definition + 1, repetition + 1))
+    if pa.types.is_struct(field.type):
+        return [leaf for one in field.type for leaf in leaf_columns(one, (f"{path}.", definition, repetition))]
+    return [(path, field.type, definition, repetition)]
 
 
 def schema_fault(file: pq.ParquetFile, fields: list[pa.Field], *, whole: bool) -> str | None:
