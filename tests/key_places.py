@@ -20,10 +20,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.padding import MGF1, OAEP
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from real_stores import absent
 
@@ -38,7 +42,7 @@ ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 @dataclass(frozen=True)
 class SoftToken:
-    """A token with two P-256 keys and two Ed25519 keys: statement, statement-2, log, log-2."""
+    """A token with two keys of each kind: statement[-2] of P-256, log[-2] of Ed25519, seal[-2] of RSA."""
 
     module: str
     label: str = "archive"
@@ -82,6 +86,8 @@ def _fill(place: SoftToken) -> None:
             parameters = {pkcs11.Attribute.EC_PARAMS: encode_named_curve_parameters(curve)}
             domain = session.create_domain_parameters(kind, parameters, local=True)
             domain.generate_keypair(mechanism=mechanism, store=True, label=name, id=bytes([number + 1]))
+        for number, name in enumerate(("seal", "seal-2"), start=16):
+            session.generate_keypair(pkcs11.KeyType.RSA, 2048, store=True, label=name, id=bytes([number]))
 
 
 @dataclass
@@ -110,14 +116,30 @@ class KeyService:
         if name not in self.keys:
             raise _RefusalError("NotFoundException")
         if action == "DescribeKey":
-            return {"KeyMetadata": {"KeyId": name, "KeyState": self.states[name]}}
+            return {"KeyMetadata": {"KeyState": self.states[name], **_described(words["KeyId"], self.keys[name])}}
         if action == "Sign" and self.states[name] != "Enabled":
             raise _RefusalError("DisabledException")
         return getattr(self, f"_{action}")(words, self.keys[name])
 
     def _GetPublicKey(self, words, key):  # noqa: N802 - the action's name
         data = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        return {"KeyId": words["KeyId"], "PublicKey": _b64(data), "KeyUsage": "SIGN_VERIFY", "KeySpec": "spec"}
+        return {**_described(words["KeyId"], key), "KeyId": words["KeyId"], "PublicKey": _b64(data)}
+
+    def _Encrypt(self, words, key):  # noqa: N802 - the action's name
+        context = json.dumps(words["EncryptionContext"], sort_keys=True).encode()
+        sealed = AESGCM(key).encrypt(bytes(12), base64.b64decode(words["Plaintext"]), context)
+        return {"KeyId": words["KeyId"], "CiphertextBlob": _b64(sealed)}
+
+    def _Decrypt(self, words, key):  # noqa: N802 - the action's name
+        blob = base64.b64decode(words["CiphertextBlob"])
+        try:
+            if isinstance(key, bytes):
+                context = json.dumps(words["EncryptionContext"], sort_keys=True).encode()
+                return {"KeyId": words["KeyId"], "Plaintext": _b64(AESGCM(key).decrypt(bytes(12), blob, context))}
+            assert words["EncryptionAlgorithm"] == "RSAES_OAEP_SHA_256"
+            return {"Plaintext": _b64(key.decrypt(blob, OAEP(MGF1(hashes.SHA256()), hashes.SHA256(), None)))}
+        except (InvalidTag, ValueError) as problem:
+            raise _RefusalError("InvalidCiphertextException") from problem
 
     def _Sign(self, words, key):  # noqa: N802 - the action's name
         message = base64.b64decode(words["Message"])
@@ -129,6 +151,15 @@ class KeyService:
         assert (words["MessageType"], words["SigningAlgorithm"], len(message)) == ("DIGEST", "ECDSA_SHA_256", 32)
         r, s = decode_dss_signature(key.sign(message, ec.ECDSA(Prehashed(hashes.SHA256()))))
         return {"KeyId": words["KeyId"], "Signature": _b64(encode_dss_signature(r, max(s, ORDER - s)))}
+
+
+def _described(arn: str, key: Any) -> dict[str, Any]:
+    """Return what the service says of a key: 32 bytes are a symmetric one."""
+    if isinstance(key, bytes):
+        return {"Arn": arn, "KeyUsage": "ENCRYPT_DECRYPT", "KeySpec": "SYMMETRIC_DEFAULT"}
+    if isinstance(key, RSAPrivateKey):
+        return {"Arn": arn, "KeyUsage": "ENCRYPT_DECRYPT", "KeySpec": f"RSA_{key.key_size}"}
+    return {"Arn": arn, "KeyUsage": "SIGN_VERIFY", "KeySpec": "spec"}
 
 
 class _RefusalError(Exception):

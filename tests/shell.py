@@ -12,14 +12,18 @@ from archiver.flows.reading import open_reading
 class Shell:
     """The command line in the folder of an organisation."""
 
-    def __init__(self, place, capsys):
+    def __init__(self, place, capsys, environ=None):
         self.place = place
+        self.environ = environ or {}
         self.capsys = capsys
 
     def __call__(self, *arguments, policy=True):
         head = ["-p", str(self.place.root / "retention_policy.yaml")] if policy else []
         status = run(
-            [*head, "--json", *map(str, arguments)], clock=self.place.clock, random=self.place.random, environ={}
+            [*head, "--json", *map(str, arguments)],
+            clock=self.place.clock,
+            random=self.place.random,
+            environ=self.environ,
         )
         out, err = self.capsys.readouterr()
         return status, json.loads(out), err

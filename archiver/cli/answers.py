@@ -19,7 +19,7 @@ from archiver.cli.answers_holding import (
     MadeRequest,
     ReleasedHold,
 )
-from archiver.cli.answers_keys import EndedKey, KeysListed, RotatedKey, SecondKey, ShownKey
+from archiver.cli.answers_keys import EndedKey, KeysListed, RecipientShown, RotatedKey, SecondKey, ShownKey
 from archiver.cli.answers_kit import MadeKit
 from archiver.cli.answers_reading import (
     ChainOfCustody,
@@ -211,5 +211,7 @@ ANSWERS: Final[dict[str, type]] = {
     "key revoke": EndedKey,
     "key retire": EndedKey,
     "key post-quantum": SecondKey,
+    "key recipient make": RecipientShown,
+    "key recipient show": RecipientShown,
 }
 """Every command and the class of its answer."""

@@ -15,6 +15,7 @@ __all__ = [
     "KeyWords",
     "KeysListed",
     "LogSizes",
+    "RecipientShown",
     "RotatedKey",
     "SecondKey",
     "ShownKey",
@@ -116,6 +117,17 @@ class SecondKey:
     vkeys: list[str]
     trust_file: str
     trust_sha256: str
+
+
+@dataclass(frozen=True)
+class RecipientShown:
+    """The key of a recipient: `public` is its PEM, null where it has none; `public_file` where that was written."""
+
+    keyid: str
+    kind: str
+    place: str
+    public: str | None
+    public_file: str | None
 
 
 @dataclass(frozen=True)

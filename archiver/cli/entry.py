@@ -159,13 +159,17 @@ def _command(arguments: list[str]) -> str:
         skip = not skip and word in ("-p", "--policy")
     if not words or words[0] not in COMMANDS:
         return ""
-    return " ".join(words[:2] if len(words) > 1 and _is_below(words[0], words[1]) else words[:1])
+    return " ".join(words[: 1 + _below(words)])
 
 
-def _is_below(name: str, word: str) -> bool:
-    """Say whether a word names a command of the group before it, and is not just something that was mistyped there."""
-    group = program.get_command(click.Context(program), name) if name in GROUPS else None
-    return isinstance(group, click.Group) and word in group.commands
+def _below(words: list[str]) -> int:
+    """Return how many words behind the first name a command of the group before them; others are arguments."""
+    group = program.get_command(click.Context(program), words[0]) if words[0] in GROUPS else None
+    depth = 0
+    while isinstance(group, click.Group) and depth + 1 < len(words) and words[depth + 1] in group.commands:
+        depth += 1
+        group = group.commands[words[depth]]
+    return depth
 
 
 def _help_hint(refusal: click.ClickException) -> str:

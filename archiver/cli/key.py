@@ -10,6 +10,7 @@ import click
 
 from archiver.cli.context import Answer, Run
 from archiver.cli.key_end import DRY_RUN, counted, hand_out, plan, retire_command, revoke_command, successor
+from archiver.cli.key_recipient import recipient_group
 from archiver.cli.options import common, with_policy
 from archiver.cli.timestamp import say_at_end, taken
 from archiver.cli.words import columns, count, indented, short
@@ -32,6 +33,7 @@ def command() -> None:
     """Show keys, give one a successor, and end one that somebody else may have."""
 
 
+command.add_command(recipient_group)
 command.add_command(revoke_command)
 command.add_command(retire_command)
 

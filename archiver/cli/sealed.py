@@ -1,4 +1,4 @@
-"""The options by which a reader opens what is kept in quarantine: a recipient's private key, and where it lies.
+"""The options by which a reader opens what is kept in quarantine: a recipient's key, and where it lies.
 
 >>> @opener
 ... def command(run, *, opening, place): ...
@@ -20,9 +20,10 @@ from archiver.errors import UsageError
 
 if TYPE_CHECKING:
     from archiver.judge.sealed import SealedPlace
+    from archiver.model.key_uri import KeyUri
     from archiver.model.policy import Policy
 
-__all__ = ["NOT_OPENED", "Opening", "opener", "sealed_place"]
+__all__ = ["NOT_OPENED", "Opening", "key_named", "opener", "sealed_place"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -31,7 +32,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 class Opening:
     """What was given: the key file, where its passphrase is, and where sealed objects are."""
 
-    key: Path | None
+    key: str | None
     passphrase: str | None
     location: str | None
 
@@ -45,9 +46,8 @@ def opener(function: F) -> F:
     @click.option(
         "--open",
         "open_key",
-        type=click.Path(path_type=Path),
-        metavar="KEYFILE",
-        help="The private key of a recipient: opens what is kept in quarantine.",
+        metavar="KEY",
+        help="The key of a recipient, a file or pkcs11:... or awskms:...: opens what is kept in quarantine.",
     )
     @click.option("--open-passphrase", metavar="REF", help="Where its passphrase is: env:NAME or file:PATH.")
     @click.option(
@@ -56,7 +56,7 @@ def opener(function: F) -> F:
     @wraps(function)
     def gathered(
         *arguments: object,
-        open_key: Path | None,
+        open_key: str | None,
         open_passphrase: str | None,
         location: str | None,
         **options: object,
@@ -66,12 +66,24 @@ def opener(function: F) -> F:
     return gathered  # type: ignore[return-value] # click's decorators keep the kind of what they decorate
 
 
+def key_named(text: str) -> KeyUri:
+    """Return where a recipient's key lies, as somebody wrote it on the command line."""
+    from archiver.model.key_uri import BadKeyUriError, parse_recipient  # noqa: PLC0415 - loaded when called
+
+    try:
+        return parse_recipient(text)
+    except BadKeyUriError as problem:
+        # Of a URI nothing is repeated: somebody may have written the PIN into it.
+        raise UsageError(
+            "usage", f"key of a recipient: {problem}, found something else", hint=f"write {problem.instead}"
+        ) from problem
+
+
 def sealed_place(run: Run, place: Place, policy: Policy | None, opening: Opening) -> SealedPlace | None:
     """Return where sealed objects are and the key that opens them; None where neither option asks for it."""
     from archiver.flows.session import destination_store  # noqa: PLC0415 - loaded when called
     from archiver.judge.sealed import SealedPlace  # noqa: PLC0415
-    from archiver.signing.file import passphrase_from  # noqa: PLC0415
-    from archiver.signing.recipient import open_recipient  # noqa: PLC0415
+    from archiver.signing.recipient import open_recipient_key  # noqa: PLC0415
     from archiver.stores.open import open_store  # noqa: PLC0415
 
     if opening.key is None and opening.location is None:
@@ -96,5 +108,5 @@ def sealed_place(run: Run, place: Place, policy: Policy | None, opening: Opening
         )
     key = None
     if opening.key is not None:
-        key = open_recipient(opening.key, passphrase_from(opening.passphrase, run.environ))
+        key = open_recipient_key(key_named(opening.key), opening.passphrase, run.environ)
     return SealedPlace(store, key)

@@ -7,44 +7,37 @@
 Laws: where the place does not answer the batch waits, so no batch stands in a log whose withheld bytes are nowhere;
 every step may be repeated. Nobody can open what is sealed without a recipient's private key, this program neither.
 
->>> recipients = recipients_of(policy, ("CASE-1",), random)
+>>> recipients = recipients_of(policy, ("CASE-1",), open_recipients(policy, random), random)
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
-
-from archiver.errors import UsageError, WorldError
+from archiver.errors import WorldError
 from archiver.flows.session import Session, destination_store
 from archiver.model import layout
 from archiver.model.instant import parse_instant
-from archiver.model.named_file import read_named
 from archiver.model.policy import Policy
 from archiver.model.statement import Subject
 from archiver.model.statement_sealed import RecipientWords, SealedPredicate
-from archiver.proof.keys import MAX_PEM, KeyRefusedError
-from archiver.proof.wrapping import Context, load_recipient, recipient_id, wrap
+from archiver.proof.wrapping import Recipient
+from archiver.signing.recipient import open_recipient
 from archiver.writer.journal import JournaledBatch
 from archiver.writer.place import check_receipt, meets, place, versions_of
 from archiver.writer.seal import receipt_words
 from archiver.writer.sealed import Recipients, SealedFile
 
 __all__ = [
-    "check_recipients",
     "enter_sealed",
     "has_quarantine",
+    "open_recipients",
     "put_sealed",
     "raise_sealed_locks",
-    "read_recipient",
     "recipients_of",
     "warn_of_first_seal",
 ]
-
-_TRIAL = bytes(range(32))  # a private key for a trial: nothing is sealed with it
 
 
 def has_quarantine(policy: Policy) -> bool:
@@ -52,31 +45,14 @@ def has_quarantine(policy: Policy) -> bool:
     return any(rule.handling == "quarantine" for rule in policy.sensitive)
 
 
-def recipients_of(policy: Policy, matters: Iterable[str], random: Callable[[int], bytes]) -> Recipients | None:
-    """Return for whom the withheld rows of a source are sealed; None where no rule wants a quarantine.
-
-    Raises `UsageError` for a key that is not there or not usable, before anything is done.
-    """
+def recipients_of(
+    policy: Policy, matters: Iterable[str], opened: Mapping[str, Recipient], random: Callable[[int], bytes]
+) -> Recipients | None:
+    """Return for whom the withheld rows of a source are sealed; None where no rule wants a quarantine."""
     if not has_quarantine(policy):
         return None
-    found = [(name, path) for name in matters if (path := policy.matter(name).recipient) is not None]
-    return Recipients(tuple((name, read_recipient(path)) for name, path in found), random) if found else None
-
-
-def read_recipient(path: Path) -> X25519PublicKey:
-    """Read a recipient's public key, and try it: a key of low order would seal nothing."""
-    try:
-        key = load_recipient(read_named(path, MAX_PEM).decode("utf-8", "replace"))
-        wrap(_TRIAL, key, Context("", "", ""), ephemeral=_TRIAL)
-    except (OSError, KeyRefusedError) as problem:
-        words = problem.message if isinstance(problem, KeyRefusedError) else problem.strerror
-        raise UsageError(
-            "recipient-refused",
-            f"{path}: expected the X25519 public key of a recipient, found: {words}",
-            hint="make one: openssl genpkey -algorithm X25519 -aes256 -out recipient.pem, keep it far from here, then "
-            f"openssl pkey -in recipient.pem -pubout -out {path}; without it nobody can open what was sealed",
-        ) from problem
-    return key
+    found = tuple((name, opened[name]) for name in matters if name in opened)
+    return Recipients(found, random) if found else None
 
 
 def put_sealed(session: Session, batch: JournaledBatch) -> None:
@@ -127,19 +103,21 @@ def enter_sealed(session: Session, batch: JournaledBatch) -> None:
         (session.state.spool / str(batch.sealed["spool"])).unlink(missing_ok=True)
 
 
-def check_recipients(policy: Policy) -> dict[str, str]:
-    """Return the ids of the recipients' keys by matter; raises as `recipients_of` does."""
-    return {matter.id: recipient_id(read_recipient(matter.recipient)) for matter in policy.matters if matter.recipient}
+def open_recipients(policy: Policy, random: Callable[[int], bytes]) -> dict[str, Recipient]:
+    """Return the recipients by matter, each tried; raises `UsageError` and `WorldError` before anything is done."""
+    wanted = [matter for matter in policy.matters if matter.recipient]
+    return {one.id: open_recipient(one.recipient, random) for one in wanted if one.recipient is not None}
 
 
-def warn_of_first_seal(session: Session, recipients: Mapping[str, str]) -> None:
+def warn_of_first_seal(session: Session, recipients: Mapping[str, Recipient]) -> None:
     """Say what depends on the recipients' keys, before anything was ever sealed for them."""
     if not has_quarantine(session.policy) or next(session.catalog.statements("sealed"), None) is not None:
         return
-    for matter, keyid in recipients.items():
+    for matter, recipient in recipients.items():
         session.say(
-            f"what is kept in quarantine for {matter} is encrypted for the key {keyid}: whoever loses its private half "
-            "loses these bytes, for nobody else can open them; keep two copies of it, far from this machine",
+            f"what is kept in quarantine for {matter} is encrypted for the key {recipient.keyid}: whoever loses its "
+            "private half loses these bytes, for nobody else can open them; keep two copies of it, far from this "
+            "machine",
             "warning",
         )
 

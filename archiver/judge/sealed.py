@@ -1,4 +1,4 @@
-"""The sealed objects of an archive, opened with a recipient's private key: withheld rows get their bytes back.
+"""The sealed objects of an archive, opened with a recipient's key: withheld rows get their bytes back.
 
 What a sealed object is, the signed `sealed` statement of its batch says: an object of these bytes in the destination
 that seals. Its rows must be the withheld rows of the batch, one by one, with the lengths and digests that stand in the
@@ -21,7 +21,6 @@ from tempfile import TemporaryFile
 from typing import BinaryIO, Final
 
 import pyarrow as pa
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from archiver.errors import EvidenceError, NotStoredError
 from archiver.judge.batches import BatchError, Rows
@@ -29,7 +28,7 @@ from archiver.model import tables
 from archiver.model.leaf import item_digest
 from archiver.model.statement import SealedPredicate
 from archiver.proof.sealed import Unsealing, read_header
-from archiver.proof.wrapping import Context, recipient_id, unwrap
+from archiver.proof.wrapping import Context, RecipientKey
 from archiver.stores.base import Store, Version
 
 __all__ = ["Filler", "SealedPlace", "Unsealer"]
@@ -39,10 +38,10 @@ _BLOCK: Final = 1 << 20
 
 @dataclass(frozen=True)
 class SealedPlace:
-    """Where sealed objects are, and the private key of a recipient; None to look at the objects alone."""
+    """Where sealed objects are, and the key of a recipient; None to look at the objects alone."""
 
     store: Store
-    key: X25519PrivateKey | None
+    key: RecipientKey | None
 
 
 class Unsealer:
@@ -92,7 +91,7 @@ class Unsealer:
     @property
     def mine(self) -> str | None:
         """The id of the key at hand."""
-        return None if self._place.key is None else recipient_id(self._place.key.public_key())
+        return None if self._place.key is None else self._place.key.keyid
 
     def versions(self, key: str) -> list[Version]:
         """Return the stored versions of a sealed object."""
@@ -171,16 +170,15 @@ class Filler:
         return raw
 
 
-def _unsealing(stream: BinaryIO, stated: SealedPredicate, private: X25519PrivateKey) -> Unsealing:
+def _unsealing(stream: BinaryIO, stated: SealedPredicate, key: RecipientKey) -> Unsealing:
     header = read_header(stream)
     if (header.archive_id, header.batch) != (stated.archive_id, stated.batch):
         raise EvidenceError("sealed-differs", f"sealed object: expected one of {stated.batch}, found {header.batch}")
-    mine = recipient_id(private.public_key())
     for one in header.keys:
-        if one.recipient == mine:
-            data_key = unwrap(one.key, private, Context(header.archive_id, header.batch, one.matter))
+        if one.recipient == key.keyid:
+            data_key = key.unwrap(one.key, Context(header.archive_id, header.batch, one.matter))
             return Unsealing(stream, header, data_key)
-    raise EvidenceError("sealed-key", f"sealed object: expected a data key that is wrapped for {mine}, found none")
+    raise EvidenceError("sealed-key", f"sealed object: expected a data key that is wrapped for {key.keyid}, found none")
 
 
 @contextmanager

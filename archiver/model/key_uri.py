@@ -17,7 +17,7 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, TypeAlias
-from urllib.parse import unquote, unquote_to_bytes, urlsplit
+from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
 
 __all__ = [
     "BadKeyUriError",
@@ -26,7 +26,9 @@ __all__ = [
     "ServiceKey",
     "TokenKey",
     "parse_key_uri",
+    "parse_recipient",
     "place_of",
+    "public_place",
     "resolve_key_uri",
 ]
 
@@ -106,9 +108,24 @@ def parse_key_uri(text: str) -> KeyUri:
     raise BadKeyUriError("expected a key URI", f'"file:{"keys/statement.pem" if scheme == "file" else text}"')
 
 
+def parse_recipient(text: str) -> KeyUri:
+    """Read where a recipient's key lies: a path, or a key URI; raises `BadKeyUriError`."""
+    return parse_key_uri(text) if text.startswith(("file:", "pkcs11:", "awskms:")) else FileKey(Path(text))
+
+
 def place_of(key: KeyUri) -> str:
     """Return for people where a key lies."""
     return str(key.path) if isinstance(key, FileKey) else str(key)
+
+
+def public_place(key: KeyUri) -> str | None:
+    """Return where a key lies as others may look for it: no path and no account of this machine; None for a file."""
+    if isinstance(key, ServiceKey):
+        return f"awskms:{key.arn}"
+    if isinstance(key, FileKey):
+        return None
+    names = {"token": key.token, "serial": key.serial, "object": key.label, "id": key.id}
+    return "pkcs11:" + ";".join(f"{name}={quote(value)}" for name, value in names.items() if value is not None)
 
 
 def resolve_key_uri(key: KeyUri, base: Path) -> KeyUri:

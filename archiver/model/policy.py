@@ -22,7 +22,7 @@ from pydantic import ValidationError
 
 from archiver.model import policy_checks, policy_places, policy_problems, policy_yaml
 from archiver.model.instant import format_instant
-from archiver.model.key_uri import FileKey, KeyUri
+from archiver.model.key_uri import FileKey, KeyUri, parse_recipient, resolve_key_uri
 from archiver.model.named_file import read_named
 from archiver.model.policy_places import PIPE
 from archiver.model.policy_sql import Query, query_of
@@ -76,7 +76,7 @@ class Matter:
     issued: date
     instrument: Path | None
     hold: Hold
-    recipient: Path | None = None
+    recipient: KeyUri | None = None
 
 
 @dataclass(frozen=True)
@@ -349,6 +349,10 @@ def _window(words: WindowWords | None) -> Window | None:
     return None if words is None else Window(words.since, words.before)
 
 
+def _recipient(text: str | None, base: Path) -> KeyUri | None:
+    return None if text is None else resolve_key_uri(parse_recipient(text), base)
+
+
 def _policy(words: PolicyWords, places: policy_places.Places, path: Path, text: bytes) -> Policy:
     return Policy(
         version=words.version,
@@ -361,7 +365,7 @@ def _policy(words: PolicyWords, places: policy_places.Places, path: Path, text: 
                 issued=date.fromisoformat(matter.issued),
                 instrument=path.parent / matter.instrument if matter.instrument else None,
                 hold=Hold(matter.hold.stated_as, matter.hold.retain_until),
-                recipient=path.parent / matter.recipient if matter.recipient else None,
+                recipient=_recipient(matter.recipient, path.parent),
             )
             for matter in words.matters
         ),

@@ -19,7 +19,7 @@ from pydantic_core import PydanticCustomError
 
 from archiver.model.glob import BadGlobError, check_glob
 from archiver.model.hold import INSTANT_PATTERN, NotAnInstantError, parse_offset_instant
-from archiver.model.key_uri import BadKeyUriError, parse_key_uri
+from archiver.model.key_uri import BadKeyUriError, parse_key_uri, parse_recipient
 from archiver.model.policy_yaml import show
 from archiver.model.regular import MAX_PATTERN, glob_pattern, matching, problem_of
 from archiver.model.size import SIZE_PATTERN, parse_size
@@ -134,6 +134,14 @@ def _key_uri(text: str) -> str:
     return text
 
 
+def _recipient(text: str) -> str:
+    try:
+        parse_recipient(_text(text))
+    except BadKeyUriError as problem:
+        raise _problem(str(problem), problem.instead) from problem
+    return text
+
+
 def _key_file(text: str) -> str:
     if not _key_uri(text).startswith("file:"):
         raise _problem("expected a key file: tokens and services do not sign so yet", '"file:keys/post-quantum.pem"')
@@ -205,6 +213,7 @@ Glob = Annotated[
 Pattern = Annotated[str, AfterValidator(_regular), Field(json_schema_extra={"minLength": 1, "maxLength": MAX_PATTERN})]
 Value = Annotated[str, AfterValidator(_value), Field(json_schema_extra={"minLength": 1, "maxLength": MAX_PATTERN})]
 KeyUri = Annotated[str, AfterValidator(_key_uri), _pattern("^(file|pkcs11|awskms):.+")]
+RecipientKey = Annotated[str, AfterValidator(_recipient), Field(json_schema_extra={"pattern": r"\S"})]
 KeyFileUri = Annotated[str, AfterValidator(_key_file), _pattern("^file:.+")]
 Passphrase = Annotated[
     str,
@@ -249,8 +258,9 @@ class MatterWords(_Words):
     """The day of the order, in quotes."""
     instrument: Text | None = None
     """Path of the order itself; it is archived under the same lock."""
-    recipient: Text | None = None
-    """Path of a public key (X25519, PEM): what is kept in quarantine for this matter is encrypted for its holder."""
+    recipient: RecipientKey | None = None
+    """Whose key opens what is kept in quarantine for this matter: the path of a public key (X25519 or RSA, PEM), or the
+    place of a key in a token or service, pkcs11:... or awskms:..., as for `keys`."""
     hold: HoldWords
 
 

@@ -1,7 +1,8 @@
 """Sealed objects: the bytes of rows that a batch withholds, encrypted with AES-256-GCM (FORMAT.md, Sealed objects).
 
     object  = "archiver-sealed-v1" LF, u32be(length of header), header, rows, end
-    header  = canonical JSON: format, archive_id, batch, keys [{matter, recipient, ephemeral, wrapped}]
+    header  = canonical JSON: format, archive_id, batch, keys [{matter, recipient, ephemeral, wrapped}],
+              or of other means than X25519 [{matter, recipient, means, key, encrypted, wrapped}]
     row     = u64be(record), u64be(length), chunks of 1 MiB of plaintext and a shorter last one, each with its tag
     end     = the tag of an empty chunk that binds how many rows there are
 
@@ -17,6 +18,7 @@ nothing can be cut, exchanged, repeated or put in another order. Nothing is give
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import BinaryIO, Final
@@ -27,7 +29,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from archiver.errors import EvidenceError
 from archiver.proof import b64, canonical
 from archiver.proof.digest import is_sha256_hex
-from archiver.proof.wrapping import WRAPPED, WrappedKey
+from archiver.proof.wrapping import WRAPPED, X25519, WrappedKey
 
 __all__ = ["CHUNK", "FORMAT", "Header", "KeyFor", "Sealing", "Unsealing", "read_header"]
 
@@ -40,6 +42,9 @@ _TAG: Final = 16
 _X25519: Final = 32
 _END: Final = (1 << 64) - 1
 _NOBODY: Final = bytes(32)
+_MEMBERS: Final = {"ephemeral", "matter", "recipient", "wrapped"}
+_BY_OTHER_MEANS: Final = {"encrypted", "key", "matter", "means", "recipient", "wrapped"}
+_MEANS: Final = re.compile("[a-z][a-z0-9-]{0,62}")
 
 
 @dataclass(frozen=True)
@@ -61,15 +66,7 @@ class Header:
 
     def encode(self) -> bytes:
         """Return the bytes before the rows."""
-        keys: list[canonical.JSON] = [
-            {
-                "ephemeral": b64.encode(one.key.ephemeral),
-                "matter": one.matter,
-                "recipient": one.recipient,
-                "wrapped": b64.encode(one.key.wrapped),
-            }
-            for one in self.keys
-        ]
+        keys: list[canonical.JSON] = [_words(one) for one in self.keys]
         words = canonical.encode({"archive_id": self.archive_id, "batch": self.batch, "format": FORMAT, "keys": keys})
         return MAGIC + len(words).to_bytes(4, "big") + words
 
@@ -198,23 +195,40 @@ def _bound(header: bytes, item: bytes, row: tuple[int, int], chunk: int, *, last
     return header + item + numbers + bytes([last])
 
 
+def _words(one: KeyFor) -> canonical.JSON:
+    share, wrapped = b64.encode(one.key.share), b64.encode(one.key.wrapped)
+    words: dict[str, canonical.JSON] = {"matter": one.matter, "recipient": one.recipient, "wrapped": wrapped}
+    if one.key.means == X25519:
+        return words | {"ephemeral": share}
+    return words | {"encrypted": share, "key": one.key.place, "means": one.key.means}
+
+
 def _key_for(value: canonical.JSON) -> KeyFor:
-    if not isinstance(value, dict) or value.keys() != {"ephemeral", "matter", "recipient", "wrapped"}:
+    members = value.keys() if isinstance(value, dict) else set()
+    if not isinstance(value, dict) or members not in (_MEMBERS, _BY_OTHER_MEANS):
         raise _malformed("a wrapped key as published", "other members")
     matter, recipient = value["matter"], value["recipient"]
     if not isinstance(matter, str) or not is_sha256_hex(recipient):
         raise _malformed("a matter and the id of a recipient", "something else")
-    wrapped = WrappedKey(_bytes(value["ephemeral"], _X25519), _bytes(value["wrapped"], WRAPPED))
-    return KeyFor(matter, str(recipient), wrapped)
+    wrapped = _bytes(value["wrapped"], WRAPPED)
+    if members == _MEMBERS:
+        return KeyFor(matter, str(recipient), WrappedKey(_bytes(value["ephemeral"], _X25519), wrapped))
+    means, place = value["means"], value["key"]
+    # Means that are not known here are somebody else's business: there may be another recipient.
+    if not isinstance(means, str) or _MEANS.fullmatch(means) is None or means == X25519:
+        raise _malformed("the name of means", "something else")
+    if place is not None and not isinstance(place, str):
+        raise _malformed("where a key lies", "something else")
+    return KeyFor(matter, str(recipient), WrappedKey(_bytes(value["encrypted"]), wrapped, means, place))
 
 
-def _bytes(value: canonical.JSON, length: int) -> bytes:
+def _bytes(value: canonical.JSON, length: int | None = None) -> bytes:
     try:
         data = b64.decode(value) if isinstance(value, str) else b""
     except ValueError:
         data = b""
-    if len(data) != length:
-        raise _malformed(f"{length} bytes in base64", "something else")
+    if not data or length not in (None, len(data)):
+        raise _malformed(f"{length or 'some'} bytes in base64", "something else")
     return data
 
 

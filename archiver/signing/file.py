@@ -20,6 +20,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
@@ -41,6 +42,7 @@ __all__ = [
     "passphrase_from",
     "read_private",
     "write_key",
+    "write_new",
 ]
 
 MAX_FILE: Final = 65_536  # a sealed key has about 500 bytes
@@ -48,7 +50,8 @@ _LOOK: Final = "check the name and what lies there; files of keys and passphrase
 _PRIVATE: Final = stat.S_IRUSR | stat.S_IWUSR
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 
-_PrivateKey: TypeAlias = ec.EllipticCurvePrivateKey | Ed25519PrivateKey | MLDSA65PrivateKey
+_SigningKey: TypeAlias = ec.EllipticCurvePrivateKey | Ed25519PrivateKey | MLDSA65PrivateKey
+_PrivateKey: TypeAlias = _SigningKey | X25519PrivateKey
 
 
 class P256FileSigner:
@@ -132,11 +135,11 @@ def open_signer(path: Path, passphrase: bytes | None) -> P256FileSigner | Ed2551
 def write_key(path: Path, key: _PrivateKey, passphrase: bytes | None) -> None:
     """Write a private key into a new file, sealed where there is a passphrase; raises `UsageError("key-exists")`."""
     keep_secrets()
-    _write_new(path, _to_pem(key, passphrase))
+    write_new(path, _to_pem(key, passphrase))
 
 
-def load_key(path: Path, passphrase: bytes | None) -> _PrivateKey:
-    """Read a private key of any kind that this program uses; raises `UsageError`."""
+def load_key(path: Path, passphrase: bytes | None) -> _SigningKey:
+    """Read a private key of any kind that this program signs with; raises `UsageError`."""
     return _load(path, read_private(path, "key"), passphrase)
 
 
@@ -175,7 +178,7 @@ def _to_pem(key: _PrivateKey, passphrase: bytes | None) -> bytes:
     return pkcs8.to_pem(pkcs8.seal(plain, passphrase, os.urandom(pkcs8.SALT_BYTES), os.urandom(pkcs8.SALT_BYTES)))
 
 
-def _load(path: Path, pem: bytes, passphrase: bytes | None) -> _PrivateKey:
+def _load(path: Path, pem: bytes, passphrase: bytes | None) -> _SigningKey:
     # What pyca says of bad key bytes stays out of messages and out of the chain: it could quote them.
     is_sealed = b"-----BEGIN ENCRYPTED PRIVATE KEY-----" in pem or b"Proc-Type: 4,ENCRYPTED" in pem
     if is_sealed and passphrase is None:
@@ -242,14 +245,14 @@ def _check_mode(path: Path, mode: int, what: str) -> None:
         )
 
 
-def _write_new(path: Path, data: bytes) -> None:
+def write_new(path: Path, data: bytes, *, mode: int = _PRIVATE) -> None:
     """Write a file that is not there yet, whole and durable or not at all."""
     _make_folder(path.parent)
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _PRIVATE)
         with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(file.fileno(), _PRIVATE)
+            os.fchmod(file.fileno(), mode)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

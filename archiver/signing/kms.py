@@ -24,7 +24,7 @@ from archiver.model.key_uri import ServiceKey
 from archiver.proof import keys
 from archiver.signing.base import checked
 
-__all__ = ["Ed25519ServiceSigner", "P256ServiceSigner", "key_state", "open_service_key"]
+__all__ = ["Ed25519ServiceSigner", "P256ServiceSigner", "connect", "key_state", "open_service_key", "said"]
 
 MAX_RAW: Final = 4096  # "Message: up to 4096 bytes for RAW", AWS KMS API reference, Sign
 _WRONGLY_NAMED: Final = {"NotFoundException", "InvalidArnException", "UnsupportedOperationException"}
@@ -44,7 +44,7 @@ class P256ServiceSigner:
 
     def sign(self, message: bytes, /) -> bytes:
         """Return a signature over the message; raises `WorldError` when the service does not sign."""
-        with _said(self._where):
+        with said(self._where):
             answer = self._client.sign(
                 KeyId=self._where.arn,
                 Message=sha256(message).digest(),
@@ -75,7 +75,7 @@ class Ed25519ServiceSigner:
                 f"{self._where}: expected at most {MAX_RAW} bytes to sign with Ed25519, found {len(message)}",
                 hint="sign statements with a P-256 key: of them the service gets a digest",
             )
-        with _said(self._where):
+        with said(self._where):
             answer = self._client.sign(
                 KeyId=self._where.arn, Message=message, MessageType="RAW", SigningAlgorithm="ED25519_SHA_512"
             )
@@ -88,8 +88,8 @@ def open_service_key(where: ServiceKey) -> P256ServiceSigner | Ed25519ServiceSig
     Raises `UsageError("kms-key")` for what the policy names wrongly, and `WorldError("kms-failed")` for a service that
     does not answer or does not let this principal use the key.
     """
-    client = _connect(where)
-    with _said(where):
+    client = connect(where)
+    with said(where):
         answer = client.get_public_key(KeyId=where.arn)
     public = load_der_public_key(answer["PublicKey"])
     if answer["KeyUsage"] == "SIGN_VERIFY":
@@ -107,12 +107,13 @@ def open_service_key(where: ServiceKey) -> P256ServiceSigner | Ed25519ServiceSig
 
 def key_state(where: ServiceKey) -> str:
     """Return the state of the key as the service words it, `Enabled` when it can sign; raises as `open_service_key`."""
-    client = _connect(where)
-    with _said(where):
+    client = connect(where)
+    with said(where):
         return str(client.describe_key(KeyId=where.arn)["KeyMetadata"]["KeyState"])
 
 
-def _connect(where: ServiceKey) -> Any:
+def connect(where: ServiceKey) -> Any:
+    """Return a client of the service in the key's region."""
     import boto3  # noqa: PLC0415 - a tenth of a second that only this needs
     from botocore.config import Config  # noqa: PLC0415
     from botocore.exceptions import BotoCoreError  # noqa: PLC0415
@@ -131,8 +132,8 @@ def _connect(where: ServiceKey) -> Any:
 
 
 @contextmanager
-def _said(where: ServiceKey) -> Iterator[None]:
-    """Word what the service answers."""
+def said(where: ServiceKey, *, needs: str = "the writer needs kms:GetPublicKey, kms:Sign") -> Iterator[None]:
+    """Word what the service answers; `needs` says which rights a caller has to have, kms:DescribeKey beside them."""
     from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - loaded with the client
 
     try:
@@ -147,7 +148,7 @@ def _said(where: ServiceKey) -> Iterator[None]:
         if code in {"DisabledException", "KMSInvalidStateException"}:
             hint = "enable the key or cancel its deletion now: aws kms enable-key, cancel-key-deletion"
         else:
-            hint = "the writer needs kms:GetPublicKey, kms:Sign and kms:DescribeKey on this key"
+            hint = f"{needs} and kms:DescribeKey on this key"
         raise WorldError("kms-failed", text, hint=hint) from problem
     except BotoCoreError as problem:
         raise WorldError(

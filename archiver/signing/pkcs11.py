@@ -17,6 +17,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     import pkcs11
     from pkcs11.types import SignMixin
 
-__all__ = ["Ed25519TokenSigner", "P256TokenSigner", "open_token_key"]
+__all__ = ["Ed25519TokenSigner", "P256TokenSigner", "log_in", "no_key", "open_token_key", "require_module", "said"]
 
 _P256: Final = bytes.fromhex("06082a8648ce3d030107")
 _ED25519: Final = (bytes.fromhex("06032b6570"), b"\x13\x0cedwards25519")  # an OID, or the name in a PrintableString
@@ -58,7 +59,7 @@ class P256TokenSigner:
         """Return a signature over the message; raises `WorldError` when the token does not sign."""
         import pkcs11  # noqa: PLC0415 - an extra
 
-        with _said(self._where), self._one_at_a_time:
+        with said(self._where), self._one_at_a_time:
             raw = self._key.sign(sha256(message).digest(), mechanism=pkcs11.Mechanism.ECDSA)
         pair = int.from_bytes(raw[:_HALF], "big"), int.from_bytes(raw[_HALF:], "big")
         return checked(self.public, keys.to_low_s(encode_dss_signature(*pair)), message)
@@ -82,7 +83,7 @@ class Ed25519TokenSigner:
         """Return the 64 bytes of a signature over the message; raises `WorldError` when the token does not sign."""
         import pkcs11  # noqa: PLC0415 - an extra
 
-        with _said(self._where), self._one_at_a_time:
+        with said(self._where), self._one_at_a_time:
             raw = self._key.sign(message, mechanism=pkcs11.Mechanism.EDDSA)
         return checked(self.public, bytes(raw), message)
 
@@ -100,33 +101,41 @@ def open_token_key(where: TokenKey, pin: bytes) -> P256TokenSigner | Ed25519Toke
 
 
 def _find(where: TokenKey, pin: bytes) -> _Pair:
-    try:
-        import pkcs11  # noqa: PLC0415 - an extra
-        from pkcs11.types import SignMixin  # noqa: PLC0415
-    except ImportError as problem:
-        raise UsageError(
-            "extra-missing",
-            "pkcs11: expected the package python-pkcs11, found none",
-            hint="pip install archiver[pkcs11]",
-        ) from problem
-    if not where.module.is_file():
-        raise UsageError("token-missing", f"{where.module}: expected the token's library (module-path), found no file")
-    with _said(where):
-        session = _log_in(where, pin)
+    require_module(where)
+    import pkcs11  # noqa: PLC0415 - an extra
+    from pkcs11.types import SignMixin  # noqa: PLC0415
+
+    with said(where):
+        session = log_in(where, pin)
         private = session.get_key(pkcs11.ObjectClass.PRIVATE_KEY, label=where.label, id=where.id)
         public = session.get_key(pkcs11.ObjectClass.PUBLIC_KEY, label=where.label, id=where.id)
         if not isinstance(private, SignMixin) or not isinstance(public, pkcs11.PublicKey):
-            raise _no_key(where, "a private key that can sign and its public key")
+            raise no_key(where, "a private key that can sign and its public key")
         parameters, point = public[pkcs11.Attribute.EC_PARAMS], public[pkcs11.Attribute.EC_POINT]
     return private, _public(where, bytes(parameters), bytes(point))
 
 
-def _log_in(where: TokenKey, pin: bytes) -> pkcs11.Session:
+def require_module(where: TokenKey) -> None:
+    """Refuse where the package or the token's library is missing."""
+    if find_spec("pkcs11") is None:
+        raise UsageError(
+            "extra-missing",
+            "pkcs11: expected the package python-pkcs11, found none",
+            hint="pip install archiver[pkcs11]",
+        )
+    if not where.module.is_file():
+        raise UsageError("token-missing", f"{where.module}: expected the token's library (module-path), found no file")
+
+
+def log_in(where: TokenKey, pin: bytes | None) -> pkcs11.Session:
+    """Open the token; without a PIN only what everybody may see is seen."""
     import pkcs11  # noqa: PLC0415 - an extra
 
     library = pkcs11.lib(str(where.module))
     serial = None if where.serial is None else where.serial.encode()
     token = library.get_token(token_label=where.token, token_serial=serial)
+    if pin is None:
+        return token.open()
     try:
         return token.open(user_pin=pin.decode("utf-8"))
     except pkcs11.UserAlreadyLoggedIn:
@@ -146,7 +155,7 @@ def _log_in(where: TokenKey, pin: bytes) -> pkcs11.Session:
 
 
 @contextmanager
-def _said(where: TokenKey) -> Iterator[None]:
+def said(where: TokenKey) -> Iterator[None]:
     """Word what a token answers; a PIN stands in none of it."""
     import pkcs11  # noqa: PLC0415 - an extra
 
@@ -159,9 +168,9 @@ def _said(where: TokenKey) -> Iterator[None]:
             hint="plug it in, or name it as `softhsm2-util --show-slots` or `pkcs11-tool -L` do",
         ) from problem
     except pkcs11.NoSuchKey as problem:
-        raise _no_key(where, "one key of this name and its public key") from problem
+        raise no_key(where, "one key of this name and its public key") from problem
     except pkcs11.MultipleObjectsReturned as problem:
-        raise _no_key(where, "one key of this name, found several") from problem
+        raise no_key(where, "one key of this name, found several") from problem
     except pkcs11.PKCS11Error as problem:
         words = f"{type(problem).__name__} {problem}".strip()
         raise WorldError(
@@ -180,11 +189,12 @@ def _public(where: TokenKey, parameters: bytes, point: bytes) -> keys.PublicKey:
         if parameters in _ED25519:
             return keys.load_ed25519(point[2:] if len(point) == 2 + _HALF else point)
     except (ValueError, keys.KeyRefusedError) as problem:
-        raise _no_key(where, "a public key that is a point") from problem
-    raise _no_key(where, "a P-256 or Ed25519 key, found another curve")
+        raise no_key(where, "a public key that is a point") from problem
+    raise no_key(where, "a P-256 or Ed25519 key, found another curve")
 
 
-def _no_key(where: TokenKey, expected: str) -> UsageError:
+def no_key(where: TokenKey, expected: str) -> UsageError:
+    """Return what is said of a key that is not as expected."""
     return UsageError(
         "token-key",
         f"{where}: expected {expected}",

@@ -4,7 +4,8 @@ A data key is made here, wrapped for the recipient of every matter that the rows
 forgotten: from then on only the holders of the recipients' private keys can open it. Where a run dies and builds a
 batch anew, it makes another key. Rows are read back from the scratch file one at a time.
 
->>> seal_rows(batch, path, Recipients((("CASE-1", public),), os.urandom), identity=batch_id, archive_id=archive_id)
+>>> recipients = Recipients((("CASE-1", X25519Recipient(public)),), os.urandom)
+>>> seal_rows(batch, path, recipients, identity=batch_id, archive_id=archive_id)
 SealedFile(spool='20261123T120000Z-0a1b2c-documents-00000000.sealed', ...)
 """
 
@@ -16,13 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
-
 from archiver.errors import WorldError
 from archiver.model.leaf import item_digest
 from archiver.proof.digest import sha256_of
 from archiver.proof.sealed import Header, KeyFor, Sealing
-from archiver.proof.wrapping import DATA_KEY, Context, recipient_id, wrap
+from archiver.proof.wrapping import DATA_KEY, Context, Recipient
 from archiver.writer.durable import sync_folder
 from archiver.writer.rows import OpenBatch, disk_error
 
@@ -33,7 +32,7 @@ __all__ = ["Recipients", "SealedFile", "seal_rows"]
 class Recipients:
     """For whom rows are sealed, by matter, and where randomness comes from."""
 
-    keys: tuple[tuple[str, X25519PublicKey], ...]
+    keys: tuple[tuple[str, Recipient], ...]
     random: Callable[[int], bytes]
 
 
@@ -65,7 +64,7 @@ def seal_rows(
         sync_folder(path.parent)
     except OSError as problem:
         raise disk_error(problem, path) from problem
-    ids = [(matter, recipient_id(public)) for matter, public in recipients.keys]
+    ids = [(matter, recipient.keyid) for matter, recipient in recipients.keys]
     return SealedFile(path.name, digest, size, sealing.rows, sealing.raw_bytes, ids)
 
 
@@ -74,10 +73,10 @@ def _seal(batch: OpenBatch, sink: BinaryIO, recipients: Recipients, identity: st
     keys = [
         KeyFor(
             matter,
-            recipient_id(public),
-            wrap(data_key, public, Context(archive_id, identity, matter), ephemeral=recipients.random(DATA_KEY)),
+            recipient.keyid,
+            recipient.wrap(data_key, Context(archive_id, identity, matter), recipients.random),
         )
-        for matter, public in recipients.keys
+        for matter, recipient in recipients.keys
     ]
     sealing = Sealing(sink, Header(archive_id, identity, tuple(keys)), data_key)
     with batch.scratch.open("rb") as scratch:

@@ -136,12 +136,15 @@ def _every_command() -> set[str]:
     """Name every command that does something by itself, in groups too."""
     names = set()
     for name in COMMANDS:
-        command = program.get_command(click.Context(program), name)
-        below = list(command.commands) if isinstance(command, click.Group) else []
-        names |= {f"{name} {one}" for one in below}
-        if not below or command.invoke_without_command:
-            names.add(name)
+        names |= _below(name, program.get_command(click.Context(program), name))
     return names
+
+
+def _below(name: str, command: click.Command) -> set[str]:
+    if not isinstance(command, click.Group):
+        return {name}
+    names = {name} if command.invoke_without_command else set()
+    return names.union(*(_below(f"{name} {one}", inner) for one, inner in command.commands.items()))
 
 
 def test_every_command_has_a_published_schema_and_every_schema_is_as_committed():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import subprocess
 import sys
 import zipfile
@@ -14,9 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from key_places import PIN
 from other_verifiers import others_say
 from shell import Shell
 
+from archiver.cli import run
 from archiver.errors import WorldError
 from archiver.flows import sealing
 from archiver.stores.folder import FolderStore
@@ -314,7 +317,7 @@ def test_a_public_key_that_is_none_stops_the_run_before_it_begins(place, capsys)
     place.set_up()
     (place.root / "keeper.pub").write_text("something\n")
     status, answer, _ = Shell(place, capsys)("snapshot")
-    assert (status, answer["error"]["code"], "openssl genpkey" in answer["error"]["hint"]) == (
+    assert (status, answer["error"]["code"], "key recipient make" in answer["error"]["hint"]) == (
         2,
         "recipient-refused",
         True,
@@ -365,3 +368,60 @@ def test_openssl_makes_a_key_with_a_passphrase_that_opens(place, capsys, tmp_pat
     assert (status, answer["error"]["code"]) == (2, "recipient-passphrase")
     reference = f"file:{tmp_path / 'words'}"
     assert shell("verify", "--no-record", "--open", made, "--open-passphrase", reference)[0] == 0
+
+
+def test_what_is_sealed_for_a_key_service_and_for_a_token_opens_with_each(place, capsys, key_service, token):
+    """Two runs, one for each kind of recipient; whoever has the one opens what was sealed for it and says so."""
+    environ = {"ARCHIVER_PIN": PIN}
+    service, in_token = key_service.make("one", bytes(range(32))), token.uri("seal")
+    for uri in (service, in_token):
+        place.write_policy(lambda text, uri=uri: with_quarantine(text).replace("keeper.pub", f'"{uri}"'))
+        (place.papers / "legal" / f"{len(uri)}.txt").write_bytes(SECRET + uri.encode())
+        place.take()
+    shell = Shell(place, capsys, environ)
+    stated = shell.stated("sealed")
+    assert len({one.recipients[0].keyid for one in stated}) == 2
+    shown = [shell("key", "recipient", "show", uri)[1] for uri in (service, in_token)]
+    assert {one["keyid"] for one in shown} == {one.recipients[0].keyid for one in stated}
+    assert [(one["kind"], one["public"] is None) for one in shown] == [("AWS KMS", True), ("RSA 2048", False)]
+    for uri in (service, in_token):
+        status, answer, _ = shell("verify", "--no-record", "--open", uri)
+        assert (status, codes(answer, "failed", "unknown")) == (0, [])
+    key_service.says["Decrypt"] = "AccessDeniedException"
+    status, answer, _ = shell("verify", "--no-record", "--open", service)
+    assert (status, codes(answer, "failed")) == (3, [])
+    assert any("AccessDenied" in one["actual"] and "kms:Decrypt" in one["hint"] for one in answer["findings"])
+    wrong = in_token.replace("env:ARCHIVER_PIN", "env:NOTHING")
+    status, answer, _ = shell("verify", "--no-record", "--open", wrong)
+    assert (status, answer["error"]["code"]) == (2, "pin-missing")
+    status, answer, _ = shell("verify", "--no-record", "--open", token.uri("seal-2"))
+    assert (status, codes(answer, "failed", "unknown")) == (3, ["sealed-key"])
+    key_service.says["Encrypt"] = "AccessDeniedException"
+    place.write_policy(lambda text: with_quarantine(text).replace("keeper.pub", f'"{service}"'))
+    status, answer, _ = shell("snapshot")
+    assert (status, answer["error"]["code"]) == (5, "kms-failed")
+
+
+def test_a_recipients_key_is_made_shown_and_never_written_over(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def ask(*words):
+        status = run(["--json", *words], clock=None, random=None, environ={"WORDS": "correct horse"})
+        return status, json.loads(capsys.readouterr().out)
+
+    status, made = ask("key", "recipient", "make", "counsel.pem", "--passphrase", "env:WORDS")
+    assert (status, made["command"], made["public_file"]) == (0, "key recipient make", "counsel.pub")
+    assert [oct(Path(name).stat().st_mode & 0o777) for name in ("counsel.pem", "counsel.pub")] == ["0o600", "0o644"]
+    assert Path("counsel.pub").read_text() == made["public"]
+    shown = [ask("key", "recipient", "show", "counsel.pub"),
+             ask("key", "recipient", "show", "counsel.pem", "--passphrase", "env:WORDS")]  # fmt: skip
+    assert [(status, one["keyid"]) for status, one in shown] == [(0, made["keyid"])] * 2
+    for words, code in (
+        (("make", "counsel.pem"), "key-exists"),
+        (("make", "other.pub"), "usage"),
+        (("show", "counsel.pem"), "recipient-passphrase"),
+        (("show", "nothing"), "key-missing"),
+        (("show", "awskms:nothing"), "usage"),
+    ):
+        status, answer = ask("key", "recipient", *words)
+        assert (status, answer["error"]["code"]) == (2, code)

@@ -9,22 +9,23 @@ Nothing is written, and no private key is asked for: whether somebody still has 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime
 
 from archiver.catalog.catalog import Catalog
-from archiver.errors import ArchiverError, UsageError
+from archiver.errors import ArchiverError
 from archiver.flows.doctor.bucket import bucket_items
 from archiver.flows.doctor.items import Item, State
 from archiver.flows.doctor.local import folder_items
-from archiver.flows.sealing import read_recipient
 from archiver.flows.session import destination_store
 from archiver.flows.state import StateFolder
 from archiver.model import instant, layout
+from archiver.model.key_uri import place_of
 from archiver.model.policy import DestinationSpec, Policy
 from archiver.model.statement import SealedPredicate
-from archiver.proof.wrapping import recipient_id
+from archiver.signing.recipient import open_recipient
 from archiver.stores.base import Store
 from archiver.stores.s3_inspect import inspect
 from archiver.writer.place import first_under, versions_of
@@ -51,14 +52,14 @@ def quarantine_items(policy: Policy, clock: Callable[[], datetime]) -> Iterator[
 
 
 def _recipients(policy: Policy) -> Iterator[Item]:
-    expected = "the X25519 public key of a recipient"
+    expected = "a recipient's key that can be sealed for"
     for matter in policy.matters:
         if matter.recipient is None:
             continue
-        subject = f"matter {matter.id}, {matter.recipient}"
+        subject = f"matter {matter.id}, {place_of(matter.recipient)}"
         try:
-            keyid = recipient_id(read_recipient(matter.recipient))
-        except UsageError as problem:
+            keyid = open_recipient(matter.recipient, os.urandom).keyid
+        except ArchiverError as problem:
             yield Item("recipient", State.FAILED, subject, expected, problem.message, problem.hint)
             continue
         remedy = "have its holder open something: `archiver verify --open KEYFILE`; without it the bytes are lost"

@@ -21,7 +21,7 @@ from archiver.errors import Exit, UsageError
 from archiver.events import Advanced, Listener, Said, Stage
 from archiver.flows import begin, recover
 from archiver.flows.backlog import LeftBehind, left_behind
-from archiver.flows.sealing import check_recipients, raise_sealed_locks, recipients_of, warn_of_first_seal
+from archiver.flows.sealing import open_recipients, raise_sealed_locks, recipients_of, warn_of_first_seal
 from archiver.flows.session import Session, open_session
 from archiver.flows.snapshot import received
 from archiver.flows.snapshot.capture import Capture
@@ -46,6 +46,7 @@ from archiver.model.items import ItemLine
 from archiver.model.mark import Marking
 from archiver.model.policy import Policy, Source
 from archiver.model.statement import SnapshotPredicate, SnapshotSource, Subject
+from archiver.proof.wrapping import Recipient
 from archiver.sources.base import SourceUnavailable
 from archiver.sources.location import held_open, location
 from archiver.sources.reading_logs import LogReader
@@ -106,7 +107,7 @@ def snapshot(
     """
     _check_names(policy, only)
     marking = marking_of(policy)
-    recipients = check_recipients(policy)
+    recipients = open_recipients(policy, random)
     authorities = authorities_of(policy)
     if name_in_trust(policy):
         listener(Said("the trust file names the timestamp authorities now: hand it out again", "warning"))
@@ -135,6 +136,7 @@ def snapshot(
                 uploads=uploads,
                 engine=engine,
                 marking=marking,
+                recipients=recipients,
                 rehash=rehash,
             )
             return run.run()
@@ -153,6 +155,7 @@ class _Run:
         stamper: Stamper,
         uploads: Uploads,
         marking: Marking,
+        recipients: dict[str, Recipient],
         engine: Engine,
         rehash: bool,
     ) -> None:
@@ -164,6 +167,7 @@ class _Run:
         self._stamper = stamper
         self._uploads = uploads
         self._marking = marking
+        self._recipients = recipients
         self._marker = Marker(marking)
         self._open_outside: list[str] = []
         self._engine = engine
@@ -435,7 +439,7 @@ class _Run:
             index=index,
             engine=self._engine,
             deliver=self._uploads.take,
-            recipients=recipients_of(session.policy, matters, session.random) if source else None,
+            recipients=recipients_of(session.policy, matters, self._recipients, session.random) if source else None,
             withholds=self._marker.withholds if source else lambda _item: False,
         )
 
