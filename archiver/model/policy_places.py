@@ -5,7 +5,7 @@ folder, the private keys and their passphrase lie outside every source, because 
 can never be deleted; and the secrets lie outside the archive, which is handed to auditors. Links are resolved before
 comparing; nothing is created and nothing needs to exist.
 
->>> _within(Path("/srv/evidence/archive"), Path("/srv/evidence"))
+>>> _overlap("s3://evidence/archive", "s3://evidence")
 True
 """
 
@@ -76,6 +76,7 @@ class _Finder:
         self._base = base
         self._document = document
         self._problems = problems
+        self._reals: dict[Path, Path] = {}  # each path is compared with many, and links are followed step by step
 
     def path(self, text: str) -> Path:
         return self._base / text
@@ -130,9 +131,9 @@ class _Finder:
                 self._keep_source_apart(source, folder)
         for number, (place, _, archive) in enumerate(archives):
             for _, _, other in archives[:number]:
-                if _within(other, archive) or _within(archive, other):
+                if self._within(other, archive) or self._within(archive, other):
                     self._refuse(place, f"it and the destination {other} lie in each other", "another disk")
-            if _within(state[2], archive) or _within(archive, state[2]):
+            if self._within(state[2], archive) or self._within(archive, state[2]):
                 self._refuse(place, "the archive and the state folder lie in each other", "two folders side by side")
         self._keep_secrets(places, [*sources, *archives])
 
@@ -145,9 +146,9 @@ class _Finder:
                     self._refuse(("sources", number, "location"), text, "another bucket, or a prefix beside it")
 
     def _keep_source_apart(self, source: _Folder, folder: _Folder) -> None:
-        if _within(source[2], folder[2]):
+        if self._within(source[2], folder[2]):
             self._refuse(source[0], f"the source lies inside {folder[1]}", "a folder outside it")
-        elif _within(folder[2], source[2]):
+        elif self._within(folder[2], source[2]):
             self._refuse(
                 source[0], f"{folder[1]} lies inside this source, which would take itself", "a narrower folder"
             )
@@ -164,11 +165,24 @@ class _Finder:
             secrets.append((("keys", "passphrase"), "the passphrase", Path(places.passphrase.removeprefix("file:"))))
         for place, what, secret in secrets:
             for folder in readable:
-                if _within(secret, folder[2]):
+                if self._within(secret, folder[2]):
                     self._refuse(place, f"{what} lies inside {folder[1]} {folder[2]}", "a path outside of it")
-        if _same_key(places.statement_key, places.log_key):
+        if self._same_key(places.statement_key, places.log_key):
             text = "expected two keys, found one: the log key is used for nothing else"
             self._refuse(("keys", "log"), text, '"file:keys/log.pem"')
+
+    def _same_key(self, one: KeyUri, other: KeyUri) -> bool:
+        if isinstance(one, FileKey) and isinstance(other, FileKey):
+            return self._real(one.path) == self._real(other.path)
+        return one == other
+
+    def _within(self, inner: Path, outer: Path) -> bool:
+        return self._real(inner).is_relative_to(self._real(outer))
+
+    def _real(self, path: Path) -> Path:
+        if path not in self._reals:
+            self._reals[path] = Path(os.path.realpath(path))
+        return self._reals[path]
 
     def _local(self, location: str, place: Location) -> Path:
         if not location.startswith("file:"):
@@ -193,17 +207,3 @@ def _overlap(one: str, other: str) -> bool:
 def _second(words: PolicyWords, base: Path) -> KeyUri | None:
     uri = words.keys.post_quantum
     return None if uri is None else resolve_key_uri(parse_key_uri(uri), base)
-
-
-def _same_key(one: KeyUri, other: KeyUri) -> bool:
-    if isinstance(one, FileKey) and isinstance(other, FileKey):
-        return _real(one.path) == _real(other.path)
-    return one == other
-
-
-def _within(inner: Path, outer: Path) -> bool:
-    return _real(inner).is_relative_to(_real(outer))
-
-
-def _real(path: Path) -> Path:
-    return Path(os.path.realpath(path))

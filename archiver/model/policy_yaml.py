@@ -91,21 +91,29 @@ class Document:
         return self.values.get(place, Mark(1, 1))
 
 
-@lru_cache(maxsize=8)
 def read_yaml(data: bytes, name: str) -> Document:
-    """Read one document; raises `PolicyError` where nothing after the problem can be read.
+    """Read one document; raises `PolicyError` where nothing after the problem can be read."""
+    try:
+        return _read(data)
+    except _UnreadableError as problem:
+        raise PolicyError(name, problem.problems) from problem.__cause__
+
+
+@lru_cache(maxsize=8)
+def _read(data: bytes) -> Document:
+    """Read one document, whatever its name.
 
     A run asks for the same text several times, and PyYAML takes 10 ms for it: what was read is kept, and never changed.
     """
-    text = _decode(data, name)
+    text = _decode(data)
     reader = _Reader()
     try:
         value = reader.document(yaml.parse(text, Loader=yaml.SafeLoader))
     except (yaml.YAMLError, ValueError, OverflowError) as problem:  # PyYAML raises the latter two for "\\UFFFFFFFF"
-        raise PolicyError(name, [*reader.problems, _syntax(problem, text)]) from problem
+        raise _UnreadableError([*reader.problems, _syntax(problem, text)]) from problem
     except _TooDeepError as problem:
         found = f"expected at most {MAX_DEPTH} levels, found more"
-        raise PolicyError(name, [*reader.problems, Problem(problem.mark, "nesting", found)]) from problem
+        raise _UnreadableError([*reader.problems, Problem(problem.mark, "nesting", found)]) from problem
     return Document(value, reader.values, reader.keys, tuple(reader.problems), frozenset(reader.refused))
 
 
@@ -127,16 +135,16 @@ def show(value: object) -> str:
             return str(value)
 
 
-def _decode(data: bytes, name: str) -> str:
+def _decode(data: bytes) -> str:
     if len(data) > MAX_BYTES:
-        raise PolicyError(name, [Problem(Mark(1, 1), "", f"expected at most {MAX_BYTES} bytes, found {len(data)}")])
+        raise _UnreadableError([Problem(Mark(1, 1), "", f"expected at most {MAX_BYTES} bytes, found {len(data)}")])
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as problem:
         before = data[: problem.start]
         mark = Mark(before.count(b"\n") + 1, problem.start - (before.rfind(b"\n") + 1) + 1)
         text = f"expected UTF-8, found the byte {data[problem.start]:02X}"
-        raise PolicyError(name, [Problem(mark, "encoding", text, "the file with the encoding UTF-8")]) from problem
+        raise _UnreadableError([Problem(mark, "encoding", text, "the file with the encoding UTF-8")]) from problem
 
 
 def _syntax(problem: Exception, text: str) -> Problem:
@@ -150,6 +158,11 @@ def _syntax(problem: Exception, text: str) -> Problem:
         found = f"expected printable characters, found U+{ord(text[problem.position]):04X}"
         return Problem(mark, "not YAML", found, "it as an escape in double quotes")
     return Problem(Mark(1, 1), "not YAML", str(problem))
+
+
+class _UnreadableError(Exception):
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = problems
 
 
 class _TooDeepError(Exception):
