@@ -26,6 +26,7 @@ from archiver.flows.snapshot.ahead import ahead
 from archiver.flows.snapshot.at_once import AT_ONCE, AtOnce
 from archiver.flows.snapshot.beginnings import Beginning, candidates, longest
 from archiver.flows.snapshot.contents import Contents
+from archiver.flows.snapshot.exported import Exported
 from archiver.flows.snapshot.inside import Inside
 from archiver.flows.snapshot.item_lines import (
     basis_of,
@@ -120,7 +121,8 @@ class Capture:
             marker=marker,
             listener=listener,
         )
-        self._repositories = None if source.path is None else Repositories(self._inside, source.path)
+        folder = source.path if source.kind == "documents" else None
+        self._beside = () if folder is None else (Repositories(self._inside, folder), Exported(self._inside, folder))
         self._selection = selection
         self._relevance = Relevance.of(source)
         plain = selection is None and self._relevance is None and not marker.has_rules
@@ -230,10 +232,10 @@ class Capture:
                     line = replace(line, basis=basis_of(sight))
                 yield self._enter(sight, line)
 
-    def repository(self, sight: Sight) -> Iterator[ItemLine]:
-        """Account for what is inside a git repository, behind the line of its HEAD."""
-        if self._repositories is not None and self._kind == "documents":
-            yield from self._repositories.lines(sight)
+    def beside(self, sight: Sight) -> Iterator[ItemLine]:
+        """Account for what a file says of others: the HEAD of a git repository, the manifest of an export."""
+        for one in self._beside:
+            yield from one.lines(sight)
 
     def _see_inside(self, sight: Sight, opened: Reading, container: str | None, encoding: str | None) -> None:
         """Let the marker know what is inside an item, where that counts for the item itself."""

@@ -37,9 +37,10 @@ from archiver.sources.base import Problem, ReadProblem
 from archiver.sources.compressed import Damage, StoppedError
 from archiver.sources.location import Reading
 from archiver.sources.rows import rows_of
-from archiver.sources.unpack import kinds
+from archiver.sources.unpack import exports, kinds
 from archiver.sources.unpack.base import LONGEST_NAME, Budget, Bytes, Member, UnpackLimits, span
 from archiver.sources.unpack.encodings import ENCODINGS
+from archiver.sources.unpack.exports_checked import checked
 from archiver.writer.rows import Facts
 
 __all__ = ["Coming", "Inside", "Walk", "Whole", "digest_of", "unpack_limits"]
@@ -162,10 +163,17 @@ class Walk:
         self._sight = sight
         self._steady = steady
         self._budget = budget
+        self._exports: dict[str, exports.Export] = {}
 
     def container(self, item: Item, kind: str, file: Bytes, depth: int) -> Iterator[ItemLine]:
         """Take a container apart that has this name, and yield a line for all that is inside."""
-        if kind not in kinds.DESCRIBED:
+        counted = Budget(self._place.limits, file.size).counted  # what is read of it once more, to compare
+        shelf = exports.shelf_of_zip(file, counted) if kind == "zip" else {}
+        if (export := exports.read(shelf)) is not None:
+            self._exports[item.text()] = export
+            yield from self.members(item, kind, lambda: kinds.open_container(kind, file), depth)
+            yield from self.members(item, "export", lambda: checked(export, shelf, self._place.scratch), depth)
+        elif kind not in kinds.DESCRIBED:
             yield from self.members(item, kind, lambda: kinds.open_container(kind, file), depth)
         elif isinstance(file, Scratch):
             yield from self.members(item, kind, lambda: kinds.DESCRIBED[kind](file.descriptor), depth)
@@ -249,7 +257,7 @@ class Walk:
         facts = Facts(
             mime=None if is_log else media,
             modified_ns=member.modified_ns,
-            custodian=self._sight.custodian,
+            custodian=self._sight.custodian or self._exported_from(item),
             collected_at=spell(self._sight),
             dialect=self._place.recognise(coming.head) if is_log else None,
         )
@@ -257,6 +265,14 @@ class Walk:
         yield self._place.enter(
             self._sight, self._captured(_Open(item, member, facts, table), coming, whole), facts.mime
         )
+
+    def _exported_from(self, item: Item) -> str | None:
+        """Return whose an item is as the export says that it came in."""
+        for depth, member in enumerate(item.members) if self._exports else ():
+            export = self._exports.get(replace(item, members=item.members[:depth]).text())
+            if export is not None:
+                return export.custodian_of(member.split(":", 2)[-1])
+        return None
 
     def _captured(self, one: _Open, coming: Coming, whole: Scratch | None) -> ItemLine:
         stream, marker = self._place.streams[one.table], self._place.marker

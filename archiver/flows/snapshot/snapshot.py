@@ -258,7 +258,7 @@ class _Run:
                 for sight in sights(source, place, recall.of, session.clock, rehash=self._rehash):
                     line = session.journal.line(sight.item.text()) if goes_on else None
                     own = self._one(sight, capture) if line is None else capture.rest(sight, ItemLine.own(line.line))
-                    for _entered in itertools.chain(own, capture.repository(sight)):
+                    for _entered in itertools.chain(own, capture.beside(sight)):
                         pass
         except SourceUnavailable as problem:
             self._unavailable[source.id] = problem.message
