@@ -313,6 +313,8 @@ class Verifier:
                     self.owner.setdefault(name, one.index)
                     if one.kind or re.match("(data|derived|policies|instruments|reports|timestamps)/", name):
                         stated[name].add(digest)
+            if one.kind == "derivation" and not tables:
+                sizes[next(iter(one.subjects))].add(one.said["size"])
             for receipt in one.said["receipts"] if one.kind in ("batch", "receipt") else []:
                 sizes[receipt["key"]].add(receipt["size"])
                 stated[receipt["key"]] |= {receipt["sha256"]} - {None}

@@ -533,6 +533,8 @@ class Archive:
                     self.place(name, statement.index)
                 elif not statement.kind:
                     self.placed.add(name)
+            if statement.kind == "derivation":
+                sizes[next(iter(statement.subjects))].add(statement.predicate["size"])
             for receipt in statement.predicate.get("receipts", []) if statement.kind in ("batch", "receipt") else []:
                 sizes[receipt["key"]].add(receipt["size"])
                 stated[receipt["key"]] |= {receipt["sha256"]} - {None}
