@@ -11,7 +11,10 @@ of this program wrote, and this one does not understand, is refused with `UsageE
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, cast
 
 from archiver.errors import EvidenceError, UsageError
@@ -57,18 +60,16 @@ def read_definitions(path: Path | None) -> dict[str, bytes]:
 
 def bundle_of(definitions: dict[str, bytes]) -> bytes:
     """Return the object that holds dialects; raises `UsageError` for one that canonical JSON cannot spell."""
-    values: list[canonical.JSON] = []
-    for name in sorted(definitions):
-        try:
-            values.append(cast("canonical.JSON", json.loads(definitions[name])))
-            canonical.encode(values[-1])
-        except ValueError as problem:
-            hint = "compare the file with schemas/dialect.schema.json"
-            raise UsageError("dialect-file", f"dialect {name}: {problem}", hint=hint) from problem
-    return canonical.encode(values)
+    values = [cast("canonical.JSON", json.loads(definitions[name])) for name in sorted(definitions)]
+    try:
+        return canonical.encode(values)
+    except ValueError as problem:
+        hint = "compare the files with schemas/dialect.schema.json"
+        raise UsageError("dialect-file", f"dialects: {problem}", hint=hint) from problem
 
 
-def read_bundle(data: bytes) -> dict[str, Dialect]:
+@lru_cache(maxsize=4)
+def read_bundle(data: bytes) -> Mapping[str, Dialect]:
     """Return the dialects of a bundle by id; raises `EvidenceError` for bytes that are none, `UsageError` for others.
 
     `UsageError("dialect-file")` means a dialect that this version of the program does not understand.
@@ -80,7 +81,7 @@ def read_bundle(data: bytes) -> dict[str, Dialect]:
     ids = [dialect.id for dialect in dialects]
     if ids != sorted(set(ids)):
         raise EvidenceError("dialects-malformed", "dialects: expected each id once, in order, found another list")
-    return {dialect.id: dialect for dialect in dialects}
+    return MappingProxyType({dialect.id: dialect for dialect in dialects})
 
 
 def _files(path: Path) -> list[Path]:

@@ -13,6 +13,7 @@ import itertools
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 import pyarrow as pa
 
@@ -83,10 +84,7 @@ def rederive(
     Raises `UsageError("dialect-file")` for dialects that this version does not understand, and
     `BatchError("derived-source")` for what is no bundle of dialects, or a record whose dialect is not in it.
     """
-    try:
-        reader = LogReader(read_bundle(bundle))
-    except EvidenceError as problem:
-        raise BatchError("derived-source", "dialects as published", problem.message) from problem
+    reader = _reader(bundle)
     exploder = Exploder(reader)
     for some in records_of(batches):
         names = list(itertools.islice(dialects, len(some.items)))
@@ -96,6 +94,15 @@ def rederive(
                 raise BatchError("derived-source", f"a dialect of the statement in record {number}", found)
         # The dialect of a record without bytes reads nothing, whatever it is.
         yield from exploder.take(predicate.id, _block(some, [name or OPAQUE for name in names]))
+
+
+@lru_cache(maxsize=4)
+def _reader(bundle: bytes) -> LogReader:
+    """Return what reads with some dialects; many tables are derived with the same ones."""
+    try:
+        return LogReader(read_bundle(bundle))
+    except EvidenceError as problem:
+        raise BatchError("derived-source", "dialects as published", problem.message) from problem
 
 
 def _block(some: Records, dialects: list[str]) -> Block:
