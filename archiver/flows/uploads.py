@@ -5,8 +5,8 @@ Laws:
    finds what has arrived, as after any other kill.
 2. Nothing is signed, entered or set aside here. `deliver` asks for the outcome at its own step, and a put that failed
    fails there.
-3. Only to stores of which it is known what they refuse: finding that out bends the puts of the same client. A batch
-   with withheld rows is not sent ahead, since its sealed object goes first.
+3. Not to a store that is still finding out what it deals with: that bends the puts of the same client. A batch with
+   withheld rows is not sent ahead, since its sealed object goes first.
 4. At most `AT_ONCE` batches wait in the spool besides the one that is built.
 
 >>> with Uploads(session, stamper.poll) as uploads:
@@ -79,4 +79,4 @@ class Uploads:
 
 
 def _is_known(store: Store) -> bool:
-    return isinstance(store, Adapts) and store.manner.known
+    return not isinstance(store, Adapts) or store.manner.known

@@ -13,7 +13,6 @@ can change it: that is seen by verifying, it is not prevented.
 from __future__ import annotations
 
 import errno
-import hashlib
 import io
 import os
 from collections.abc import Callable, Iterator
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from archiver.errors import KeyExistsError, NotStoredError, WorldError, printable
+from archiver.proof.digest import sha256_of
 from archiver.stores.base import Body, Destination, Lock, Receipt, Stat, Version
 from archiver.stores.bodies import BLOCK, blocks, open_body, spool_changed
 from archiver.stores.disk import ToldFile, told
@@ -81,10 +81,12 @@ class FolderStore:
                 self._sweep(root)
                 _refuse_existing(root, parts, key)
                 with scratch(root) as fresh:
-                    _copy(body, fresh, key, sha256)
+                    _copy(body, fresh)
+                    size = self._read_back(body, fresh, key, sha256)
                     # a crash before here leaves a hidden file, which the next writer sweeps away
                     self._link(root, parts, key, fresh, wanted)
-        return self._read_back(key, sha256, wanted)
+                    _demand_same_file(look(root, parts), fresh.facts(), f"{self._location}: {key}")
+        return self._receipt(key, size, sha256, wanted)
 
     @contextmanager
     def read(self, key: str, version: str | None = None) -> Iterator[BinaryIO]:
@@ -144,19 +146,21 @@ class FolderStore:
                 raise _exists(key) from error
             # a crash here leaves the whole object and a second link to it in the hidden folder
 
-    def _read_back(self, key: str, sha256: str, wanted: Lock) -> Receipt:
-        digest, size = hashlib.sha256(), 0
-        with self.read(key) as stream:
-            for block in blocks(stream):
-                digest.update(block)
-                size += len(block)
-        if digest.hexdigest() != sha256:
-            raise WorldError(
-                "read-back-differs",
-                f"{self._location}: {key}: expected SHA-256 {sha256}, read back {digest.hexdigest()}",
-                hint="the disk does not keep what it is given; replace it before going on",
-            )
-        return self._receipt(key, size, sha256, wanted)
+    def _read_back(self, body: Body, fresh: Scratch, key: str, sha256: str) -> int:
+        """Read what the disk has, before it gets its name; return its size. Other bytes are told apart: spool or disk."""
+        with told(self._location, key):
+            found, size = fresh.sha256()
+        if found == sha256:
+            return size
+        with open_body(body) as stream:
+            spool = sha256_of(stream)
+        if spool != sha256:
+            raise spool_changed(key, sha256, spool)
+        raise WorldError(
+            "read-back-differs",
+            f"{self._location}: {key}: expected SHA-256 {sha256}, read back {found}; nothing was stored",
+            hint="the disk does not keep what it is given; replace it before going on",
+        )
 
     def _receipt(self, key: str, size: int, sha256: str | None, wanted: Lock, *, basis: str = "read-back") -> Receipt:
         with told(self._location, key), open_root(self._root) as root:
@@ -191,18 +195,23 @@ def _parts(key: str) -> tuple[bytes, ...]:
     return tuple(key.encode().split(b"/"))
 
 
-def _copy(body: Body, fresh: Scratch, key: str, sha256: str) -> None:
-    """Copy, hash what is copied, and make it durable."""
-    digest = hashlib.sha256()
+def _copy(body: Body, fresh: Scratch) -> None:
+    """Copy, and make it durable."""
     with open_body(body) as stream:
         for block in blocks(stream):
-            digest.update(block)
             view = memoryview(block)
             while view:
                 view = view[os.write(fresh.file, view) :]
-    if digest.hexdigest() != sha256:
-        raise spool_changed(key, sha256, digest.hexdigest())
     fresh.finish()
+
+
+def _demand_same_file(named: os.stat_result, read: os.stat_result, subject: str) -> None:
+    if (named.st_dev, named.st_ino, named.st_size) != (read.st_dev, read.st_ino, read.st_size):
+        raise WorldError(
+            "read-back-differs",
+            f"{subject}: expected the file that was read back, found another one under this name",
+            hint="somebody else changes this folder, or its file system does not keep what it is given",
+        )
 
 
 def _refuse_existing(root: int, parts: tuple[bytes, ...], key: str) -> None:

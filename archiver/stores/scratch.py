@@ -1,8 +1,8 @@
 """Finished files out of unfinished ones: the hidden `.tmp` folder of a folder store.
 
-Laws: an object is written here, flushed and made read-only before it gets its name; a name is given by link(2), which
-never replaces anything; whatever happens, the file here goes away: by its writer, or by the next one when that was
-killed. A file being written is flocked, so that nobody sweeps away what is in use.
+Laws: an object is written here, flushed, made read-only and read back before it gets its name; a name is given by
+link(2), which never replaces anything; whatever happens, the file here goes away: by its writer, or by the next one
+when that was killed. A file being written is flocked, so that nobody sweeps away what is in use.
 
 >>> with scratch(root) as handle:
 ...     os.write(handle.file, b"abc"); handle.finish(); handle.link_to(folder, b"name")
@@ -11,6 +11,7 @@ killed. A file being written is flocked, so that nobody sweeps away what is in u
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import secrets
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ __all__ = ["SCRATCH", "Scratch", "scratch", "sweep"]
 
 SCRATCH: Final = ".tmp"
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_BLOCK: Final = 1 << 20
 _NEW: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -38,6 +40,18 @@ class Scratch:
         os.fchmod(self.file, 0o444)
         os.fsync(self.file)
         os.posix_fadvise(self.file, 0, 0, os.POSIX_FADV_DONTNEED)
+
+    def sha256(self) -> tuple[str, int]:
+        """Read what was finished from its beginning; return SHA-256 and size."""
+        digest, size = hashlib.sha256(), 0
+        while block := os.pread(self.file, _BLOCK, size):
+            digest.update(block)
+            size += len(block)
+        return digest.hexdigest(), size
+
+    def facts(self) -> os.stat_result:
+        """Return what the system says of the file now."""
+        return os.fstat(self.file)
 
     def link_to(self, folder: int, name: bytes) -> None:
         """Give the finished file its name, durably; raises `FileExistsError` when something has it."""
