@@ -147,7 +147,7 @@ class FolderStore:
             # a crash here leaves the whole object and a second link to it in the hidden folder
 
     def _read_back(self, body: Body, fresh: Scratch, key: str, sha256: str) -> int:
-        """Read what the disk has, before it gets its name; return its size. Other bytes are told apart: spool or disk."""
+        """Read what the disk has, before it gets its name; return its size."""
         with told(self._location, key):
             found, size = fresh.sha256()
         if found == sha256:
