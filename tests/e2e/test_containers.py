@@ -22,7 +22,7 @@ import pytest
 
 from archiver.catalog.catalog import Catalog
 from archiver.events import silent
-from archiver.flows import deliver
+from archiver.flows import uploads
 from archiver.flows.prove.prove import check_proof, prove
 from archiver.flows.reading import open_reading
 from archiver.flows.restore.restore import restore
@@ -559,7 +559,7 @@ def test_a_run_that_was_killed_at_any_batch_ends_with_the_same_rows(organisation
         (place.logs / "a.log").write_bytes(b"a line\n")
         (place.papers / "a.tgz").write_bytes(packed)
         with monkeypatch.context() as patch:
-            patch.setattr(deliver, "deliver", killed_after(number, deliver.deliver))
+            patch.setattr(uploads, "deliver", killed_after(number, uploads.deliver))
             with pytest.raises(Killed):
                 place.take()
         place.take()

@@ -14,7 +14,7 @@ import pytest
 
 from archiver.catalog.catalog import Catalog
 from archiver.events import silent
-from archiver.flows import deliver
+from archiver.flows import uploads
 from archiver.flows.reading import open_reading
 from archiver.flows.restore.restore import restore
 from archiver.flows.state import StateFolder
@@ -243,17 +243,17 @@ def test_a_kill_in_a_growing_log_goes_on_behind_what_was_sealed(organisations, v
         file.write(MORE * 5)
     delivered = []
 
-    def stop(session: object, batch: object) -> None:
+    def stop(session: object, batch: object, sent: object) -> None:
         if len(delivered) == 2:
             raise KeyboardInterrupt
         delivered.append(batch)
         real(session, batch)
 
-    real = deliver.deliver
-    monkeypatch.setattr(deliver, "deliver", stop)
+    real = uploads.deliver
+    monkeypatch.setattr(uploads, "deliver", stop)
     with pytest.raises(KeyboardInterrupt):
         place.take()
-    monkeypatch.setattr(deliver, "deliver", real)
+    monkeypatch.setattr(uploads, "deliver", real)
     done = place.take()
     rows = stored(place, done.id)
     assert rows == MORE * 5
