@@ -42,7 +42,7 @@ from archiver.cli.answers_reading import (
     ShownTrust,
     Subject,
 )
-from archiver.cli.answers_selection import PassedOverRecords, SelectedLogs, UnjudgedRecords
+from archiver.cli.answers_selection import PassedOverRecords, SelectedLogs, UnjudgedDocuments, UnjudgedRecords
 from archiver.cli.answers_shared import (
     Destination,
     ItemMark,
@@ -161,6 +161,7 @@ __all__ = [
     "Subject",
     "TimestampsTaken",
     "TrustedWitness",
+    "UnjudgedDocuments",
     "UnjudgedRecords",
     "Verified",
     "VerifiedBatch",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from archiver.model.selected import AccountWords
 
-__all__ = ["PassedOverRecords", "SelectedLogs", "UnjudgedRecords"]
+__all__ = ["PassedOverRecords", "SelectedLogs", "UnjudgedDocuments", "UnjudgedRecords"]
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,16 @@ class UnjudgedRecords:
 
     reason: str
     records: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class UnjudgedDocuments:
+    """Documents that were kept because a rule could not judge them, by the rule and the reason."""
+
+    rule: str
+    reason: str
+    items: int
     bytes: int
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from archiver.cli.answers_selection import SelectedLogs
+from archiver.cli.answers_selection import SelectedLogs, UnjudgedDocuments
 from archiver.cli.answers_shared import Destination, ItemMark, NamedDestination, Position
 from archiver.cli.answers_timestamp import StampedBy, StampedLog
 
@@ -199,6 +199,7 @@ class SnapshotSource:
     unseen: list[str]
     marked: dict[str, int]
     selected: list[SelectedLogs]
+    unjudged: list[UnjudgedDocuments]
     exposed: int
     open_before: int
 

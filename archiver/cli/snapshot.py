@@ -223,6 +223,10 @@ def _source(one: Tally) -> list[str]:
         if one.became.get(reason):
             lines.append(f"    {count(one.became[reason], 'of these', 'of these')} {text}")
     lines += [f"  selected from {count(account.items, 'log')}: {sentence(account)}" for account in one.selected]
+    lines += [
+        f"  kept, since {by.rule} could not judge {count(by.items, 'item')} ({size(by.bytes)}): {by.reason}"
+        for by in one.unjudged
+    ]
     if one.lost:
         lines.append("  not as archived any more, what was archived stays:")
         lines += indented(indented(one.lost))
@@ -298,6 +302,7 @@ def _members(done: Snapshot, made: Made | None) -> Snapshotted:
                 unseen=list(one.unseen),
                 marked=one.marked,
                 selected=[answers.SelectedLogs.of(account, account.items) for account in one.selected],
+                unjudged=[answers.UnjudgedDocuments(**by.model_dump()) for by in one.unjudged],
                 exposed=one.exposed,
                 open_before=one.open_before,
             )

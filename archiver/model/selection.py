@@ -24,7 +24,6 @@ from archiver.proof import canonical
 __all__ = [
     "INCLUDE_RULE",
     "NOT_INCLUDED",
-    "UNJUDGED",
     "Decision",
     "Rules",
     "accepted",
@@ -38,8 +37,6 @@ __all__ = [
 INCLUDE_RULE = "include"
 NOT_INCLUDED = "no include matches"
 MODIFIED_RULE = "modified"
-UNJUDGED = "kept, it could not be judged by"
-"""Words in the `detail` of a document in which no keyword was found and which may hold more than could be read."""
 _NOT_WANTED = "the policy keeps other custodians"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

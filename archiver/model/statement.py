@@ -37,6 +37,7 @@ from archiver.model.statement_words import (
     SourceId,
     Words,
 )
+from archiver.model.unjudged import UnjudgedItems
 from archiver.proof import canonical
 
 __all__ = [
@@ -192,7 +193,8 @@ class Excluded(Words):
 class SnapshotSource(Words):
     """What a snapshot found in one source; `bytes` counts all content, `new_bytes` what was stored now.
 
-    `selected` is there where a rule selects records of its logs: what it kept and passed over, and why.
+    `selected` is there where a rule selects records of its logs: what it kept and passed over, and why. `unjudged` is
+    there where documents were kept because a rule could not judge them.
     """
 
     id: SourceId
@@ -203,6 +205,9 @@ class SnapshotSource(Words):
     bytes: Count
     new_bytes: Count
     selected: Annotated[list[Selected], Field(min_length=1)] = Field(default=[], exclude_if=lambda value: not value)
+    unjudged: Annotated[list[UnjudgedItems], Field(min_length=1)] = Field(
+        default=[], exclude_if=lambda value: not value
+    )
 
 
 class SnapshotPredicate(Predicate):

@@ -74,6 +74,8 @@ place      id:source kind:documents|model_logs location matters:matter*
 +snapshot  id previous:stamp? started finished log_size_at_start status:complete|incomplete|aborted sources:account*
            batches:batches
 account    id:source location device? counts:counts excluded:exclusion* bytes new_bytes selected!:selected_*
+           unjudged!:unread*
+unread     rule:words reason:words items:positive bytes
 selected_  select:select records:count bytes kept:kept unjudged:unjudged* passed_over:passed* items:positive
 selection  select:select records:count bytes kept:kept unjudged:unjudged* passed_over:passed*
 kept       records:count bytes

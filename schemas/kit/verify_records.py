@@ -5,6 +5,7 @@ A part of `verify.py`. It needs pyarrow to open the Parquet objects. Numbers in 
 
 import hashlib
 import io
+import re
 from collections import Counter, defaultdict
 from datetime import datetime, timezone
 from functools import lru_cache
@@ -19,6 +20,7 @@ REASONS = {
     "changed_during_read": {"changed-during-read"}, "excluded": {"exclude", "include"},
     "damaged": {"truncated", "corrupt", "trailing-garbage", "too-large", "window-too-large"},
 }  # fmt: skip
+UNJUDGED = "kept, it could not be judged by (keywords [0-9a-f]{16}): ([a-z-]+(?:, [a-z-]+)*)"
 COLUMNS = ["item", "offset", "raw", "withheld", "record"]
 TABLES = {  # SHA-256 over a line `name type nullable` for each column, as schemas/tables/*.json list them
     ("items", 1): "61bab328008dac57055ace159a4cddc6fbd2b5dc626e3cd2afb596959f26c0ee",
@@ -282,6 +284,8 @@ class Records:
         if line["parts"]:
             new = all(part["batch"].startswith(snapshot) for part in line["parts"])
             tally.update({"bytes": size, "new_bytes": size if new else 0})
+            if said := re.fullmatch(UNJUDGED, line["detail"] or ""):
+                tally.update({("items", *said.groups()): 1, ("bytes", *said.groups()): size})
 
     def check_counts(self):
         for one in self.verifier.of("snapshot"):
@@ -297,6 +301,9 @@ class Records:
                     stated.update({("kept", selected["select"]): selected["kept"]["bytes"]})
                 for rule in source["excluded"]:
                     stated.update({("items", rule["rule"]): rule["items"], ("bytes", rule["rule"]): rule["bytes"]})
+                for kept in source.get("unjudged", ()):
+                    names = (kept["rule"], kept["reason"])
+                    stated.update({("items", *names): kept["items"], ("bytes", *names): kept["bytes"]})
                 found = +self.tallies[said["id"], source["id"]]
                 self.expect(
                     found == +stated, "snapshot-counts", one.key, f"{source['id']}: its lines give {dict(found)}"

@@ -57,6 +57,17 @@ def selection_that_no_log_accounts_for(world):
     return {"world": World(snapshot=claimed)}
 
 
+def unread(words):
+    """Say of every document that it was kept since nothing could read it."""
+    detail = "kept, it could not be judged by keywords 0123456789abcdef: malformed"
+    return {**words, "detail": detail} if words["status"] == "captured" and words["detail"] is None else words
+
+
+@attacks("snapshot-counts", line=unread)
+def documents_kept_unread_that_nobody_counts(world):
+    """lines say that documents could not be judged, and the snapshot does not state how many"""
+
+
 def miscounted(words):
     account = {name: value for name, value in SELECTED.items() if name != "items"} | {"records": 3}
     selected = {"status": "recorded", "reason": "selected", "detail": canonical.encode(account).decode()}

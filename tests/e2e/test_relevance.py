@@ -14,7 +14,8 @@ from archiver.catalog.catalog import Catalog
 from archiver.errors import UsageError
 from archiver.flows.snapshot.plan import explain
 from archiver.flows.state import StateFolder
-from archiver.model.selection import UNJUDGED, keywords_rule
+from archiver.model.selection import keywords_rule
+from archiver.model.unjudged import said_of
 
 KEYWORDS = '    keywords: ["(?i)bicycle"]\n'
 JANUARY, JUNE = 1767225600, 1780272000
@@ -109,8 +110,8 @@ def test_documents_without_a_keyword_are_passed_over_and_what_cannot_be_read_is_
     done = organisation.take()
     found = lines(organisation)
     assert {name for name, line in found.items() if line.status == "excluded"} == NOT
-    unjudged = {name: line.detail for name, line in found.items() if line.detail and UNJUDGED in line.detail}
-    assert {name: detail.rpartition(": ")[2] for name, detail in unjudged.items()} == {
+    said = {name: said_of(line.detail) for name, line in found.items()}
+    assert {name: words[1] for name, words in said.items() if words} == {
         "picture.png": "unknown-format",
         "images.docx": "images",
         "broken.docx": "malformed",
@@ -120,6 +121,15 @@ def test_documents_without_a_keyword_are_passed_over_and_what_cannot_be_read_is_
     rule = keywords_rule(organisation.policy.source("papers"))
     assert excluded(organisation, done) == {rule: ("none of 1 regular expressions is found in path and text", 5)}
     assert found["not.txt"].sha256 == hashlib.sha256(DOCUMENTS["not.txt"]).hexdigest()
+    size = {name: len(data) for name, data in DOCUMENTS.items()}
+    counted = [
+        (rule, "images", 1, size["images.docx"]),
+        (rule, "malformed", 3, size["broken.docx"] + size["broken.pdf"] + size["archive.zip"]),
+        (rule, "unknown-format", 1, size["picture.png"]),
+    ]
+    for run in (done, organisation.take()):
+        papers = next(one for one in run.tallies if one.source == "papers")
+        assert [(one.rule, one.reason, one.items, one.bytes) for one in papers.unjudged] == counted
     whole(organisation)
 
 

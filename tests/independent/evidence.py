@@ -13,6 +13,7 @@ import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
+from itertools import product
 from typing import Any
 
 import pyarrow as pa
@@ -225,6 +226,12 @@ ACCOUNTED = {
     "counts": dict.fromkeys(COUNTED, COUNT),
     "excluded": [{"rule": TEXT, "reason": TEXT, "items": POSITIVE, "bytes": COUNT}],
 }  # fmt: skip
+PERHAPS = {
+    "selected": some(ACCOUNT | {"items": POSITIVE}),
+    "unjudged": some({"rule": TEXT, "reason": TEXT, "items": POSITIVE, "bytes": COUNT}),
+}
+MORE = [tuple(one for one in some if one) for some in product(*((None, one) for one in PERHAPS.items()))]
+UNJUDGED = r"kept, it could not be judged by (keywords [0-9a-f]{16}): ([a-z-]+(?:, [a-z-]+)*)"
 KINDS: dict[str, dict[str, Any]] = {
     "archive": {
         "id": STAMP, "origin": TEXT, "log_vkey": TEXT, "format": 1, "hash": "sha-256", "tree": "rfc6962",
@@ -246,7 +253,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "snapshot": {
         "id": STAMP, "previous": (STAMP, None), "started": INSTANT, "finished": INSTANT, "log_size_at_start": COUNT,
         "status": ("complete", "incomplete", "aborted"),
-        "sources": [(ACCOUNTED, ACCOUNTED | {"selected": some(ACCOUNT | {"items": POSITIVE})})],
+        "sources": [tuple(ACCOUNTED | dict(more) for more in MORE)],
         "batches": lambda value: type(value) is dict and all(TABLE(name) and POSITIVE(n) for name, n in value.items()),
     },
     "receipt": {"id": STAMP, "receipts": [RECEIPT]},

@@ -41,6 +41,7 @@ from evidence import (
     KINDS,
     MODES,
     PAYLOAD,
+    UNJUDGED,
     Bad,
     Tree,
     account_of,
@@ -851,7 +852,17 @@ class Archive:
         new = [line for line in content if all(part["batch"].startswith(snapshot) for part in line["parts"])]
         excluded = sorted(canonical({"rule": rule, **numbers}) for rule, numbers in rules.items())
         total = lambda some: sum(line["size"] for line in some)  # noqa: E731
-        return {"counts": counts, "bytes": total(content), "new_bytes": total(new), "excluded": excluded}
+        kept: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
+        for line in content:
+            if said := re.fullmatch(UNJUDGED, line["detail"] or ""):
+                kept[said[1], said[2]][0] += 1
+                kept[said[1], said[2]][1] += line["size"]
+        unjudged = [
+            {"rule": rule, "reason": reason, "items": items, "bytes": size}
+            for (rule, reason), (items, size) in sorted(kept.items())
+        ]
+        sizes = {"bytes": total(content), "new_bytes": total(new)}
+        return {"counts": counts, **sizes, "excluded": excluded, "unjudged": unjudged}
 
     def check_silence(self, snapshots: list[dict[str, Any]]) -> None:
         policies = [one.predicate["expected_every_hours"] for one in self.of_kind("policy")]
@@ -890,7 +901,7 @@ class Archive:
 def bare(source: dict[str, Any]) -> dict[str, Any]:
     """Return a source's account without order, and without reasons, which are the policy's words."""
     excluded = [{name: value for name, value in one.items() if name != "reason"} for one in source["excluded"]]
-    return source | {"excluded": sorted(map(canonical, excluded))}
+    return {"unjudged": []} | source | {"excluded": sorted(map(canonical, excluded))}
 
 
 def check_trust(data: bytes) -> tuple[dict[str, Any] | None, str, str]:

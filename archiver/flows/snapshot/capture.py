@@ -54,7 +54,8 @@ from archiver.model.item import Item
 from archiver.model.items import CONTENT_STATUSES, ItemLine
 from archiver.model.policy import Source
 from archiver.model.selected import is_kept_whole, selected_by
-from archiver.model.selection import INCLUDE_RULE, UNJUDGED
+from archiver.model.selection import INCLUDE_RULE
+from archiver.model.unjudged import is_unjudged
 from archiver.sources.base import Problem, ReadProblem
 from archiver.sources.decode import Damage, decode, sniff
 from archiver.sources.location import Location, Reading, same_state
@@ -155,8 +156,8 @@ class Capture:
                     yield self._enter(sight, passed_over_line(sight, judged.rule, judged.sha256, opened.stat_now()))
                     return
                 line = self._whole(sight, opened, table, head)
-                if judged.detail is not None and line.detail is None:
-                    line = replace(line, detail=judged.detail)
+                if line.detail is None:
+                    line = replace(line, detail=judged.detail or _still_unjudged(sight.known, line))
                 if self._selection is not None and line.detail is None:
                     line = replace(line, detail=self._selection.kept_whole)
                 yield self._enter(sight, line, mime.guess(sight.found.path, head) if table == "documents" else None)
@@ -180,7 +181,7 @@ class Capture:
             unchanged_line(sight, known),
             status=known.status if is_selected else "unchanged",
             reason=known.reason if is_selected else None,
-            detail=known.detail if is_selected or is_kept_whole(known) or _is_unjudged(known) else None,
+            detail=known.detail if is_selected or is_kept_whole(known) or is_unjudged(known.detail) else None,
         )
         return self._enter(sight, line)
 
@@ -440,8 +441,10 @@ class Capture:
         return line
 
 
-def _is_unjudged(line: ItemLine) -> bool:
-    return line.detail is not None and line.detail.startswith(UNJUDGED)
+def _still_unjudged(known: ItemLine | None, line: ItemLine) -> str | None:
+    """Return what was said of a document that no rule could judge, and that was read again and is the same."""
+    is_same = known is not None and line.status == "unchanged" and is_unjudged(known.detail)
+    return known.detail if known is not None and is_same else None
 
 
 def _hashed(blocks: Iterable[bytes], digest: hashlib._Hash) -> Iterator[bytes]:

@@ -20,7 +20,8 @@ from archiver.flows.snapshot.sight import Sight
 from archiver.model.items import CONTENT_STATUSES
 from archiver.model.policy import Source
 from archiver.model.regular import any_of, matching
-from archiver.model.selection import UNJUDGED, keywords_rule
+from archiver.model.selection import keywords_rule
+from archiver.model.unjudged import detail_of
 from archiver.sources.extract import extract, require_extractor
 from archiver.sources.location import Reading, same_state
 from archiver.sources.record_text import found_in
@@ -72,7 +73,7 @@ class Relevance:
         if found is None or any(found_in(self._pattern, list(found.pieces))):
             return Judged()
         if found.unread:
-            return Judged(detail=f"{UNJUDGED} {self._rule}: {', '.join(found.unread)}")
+            return Judged(detail=detail_of(self._rule, found.unread))
         return Judged(self._rule, digest.hexdigest())
 
 

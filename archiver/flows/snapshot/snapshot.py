@@ -16,6 +16,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from archiver.errors import Exit, UsageError
 from archiver.events import Advanced, Listener, Said, Stage
@@ -346,6 +347,7 @@ class _Run:
     def _source_words(self, one: Tally) -> SnapshotSource:
         source = self._session.policy.source(one.source)
         place = location(source)
+        perhaps: dict[str, tuple[Any, ...]] = {"selected": one.selected, "unjudged": one.unjudged}
         return SnapshotSource(
             id=source.id,
             location=place.spell(self._session.seal.by.host),
@@ -354,7 +356,7 @@ class _Run:
             excluded=one.excluded_words(source),
             bytes=one.bytes,
             new_bytes=one.new_bytes,
-            **({"selected": list(one.selected)} if one.selected else {}),
+            **{name: list(some) for name, some in perhaps.items() if some},
         )
 
     def _summary(self, finished: SnapshotPredicate, tallies: list[Tally]) -> Snapshot:

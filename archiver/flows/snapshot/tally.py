@@ -23,6 +23,7 @@ from archiver.model.policy import Accept, Source
 from archiver.model.selected import SELECTED, Selected, Sum, account_of
 from archiver.model.selection import accepted, reason_of
 from archiver.model.statement import Counts, Excluded
+from archiver.model.unjudged import SumOfUnjudged, UnjudgedItems
 from archiver.writer.journal import Line
 
 __all__ = ["LOSSES", "Tally", "tally"]
@@ -64,6 +65,7 @@ class Tally:
     doubts: tuple[str, ...]
     """What is wrong with items that were captured all the same."""
     selected: tuple[Selected, ...]
+    unjudged: tuple[UnjudgedItems, ...]
     exposed: int
     """Items that belong into quarantine and have rows of this run in the open."""
     open_before: int
@@ -118,6 +120,7 @@ class _Counting:
         self.examples: list[str] = []
         self.doubts: list[str] = []
         self.selected = Sum()
+        self.unjudged = SumOfUnjudged()
 
     def add(self, line: Line, accept: tuple[Accept, ...], now: datetime) -> None:
         words = orjson.loads(line.line)
@@ -140,6 +143,7 @@ class _Counting:
         self.new_bytes += line.new_bytes
         if status in CONTENT_STATUSES:
             self.bytes += size
+            self.unjudged.add(words["detail"], size)
         if words.get("object", {}).get("store") == "pipe":
             self._pipe(line.path, words)
         if status == "excluded":
@@ -222,6 +226,7 @@ def _tally(source: Source, one: _Counting) -> Tally:
         emptiness=_emptiness(source),
         doubts=tuple(one.doubts),
         selected=tuple(one.selected.words()),
+        unjudged=tuple(one.unjudged.words()),
         exposed=one.exposed,
         open_before=one.open_before,
     )

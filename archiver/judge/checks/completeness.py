@@ -23,6 +23,7 @@ from archiver.model.instant import format_instant, parse_instant
 from archiver.model.items import CONTENT_STATUSES, ItemLine
 from archiver.model.selected import Selected, Sum, account_of
 from archiver.model.statement import BatchPredicate, IncidentPredicate, SnapshotPredicate, SnapshotSource
+from archiver.model.unjudged import SumOfUnjudged, UnjudgedItems
 
 __all__ = ["Counting", "check_completeness"]
 
@@ -44,6 +45,7 @@ class Counting:
         self.new_bytes: Counter[tuple[str, str]] = Counter()
         self.selected: dict[tuple[str, str], Sum] = {}
         self.kept: dict[tuple[str, str], Counter[str]] = {}
+        self.unjudged: dict[tuple[str, str], SumOfUnjudged] = {}
 
     def line(self, position: int, batch: BatchPredicate, line: ItemLine) -> None:
         """Count one line; a check of items calls this. Items inside others are not counted, selections are summed."""
@@ -60,6 +62,7 @@ class Counting:
         self.statuses.setdefault(key, Counter())[line.status] += 1
         if line.status in CONTENT_STATUSES:
             self.bytes[key] += line.size or 0
+            self.unjudged.setdefault(key, SumOfUnjudged()).add(line.detail, line.size or 0)
             if line.status != "unchanged":
                 self.new_bytes[key] += line.size or 0
         if line.status == "excluded":
@@ -178,6 +181,10 @@ def _check_source(case: Case, snapshot: str, words: SnapshotSource, counting: Co
     lines = counting.rules.get(key, {})
     if rules != lines:
         _say(case, snapshot, "snapshot-counts", subject, f"excluded by rule: {_rules(rules)}", _rules(lines))
+    unjudged = counting.unjudged[key].words() if key in counting.unjudged else []
+    if words.unjudged != unjudged:
+        expected = f"kept though no rule could judge it: {_unjudged(words.unjudged)}"
+        _say(case, snapshot, "snapshot-counts", subject, expected, f"{_unjudged(unjudged)}, in its lines")
     _check_selections(case, snapshot, words, counting)
 
 
@@ -197,6 +204,10 @@ def _check_selections(case: Case, snapshot: str, words: SnapshotSource, counting
 def _rules(rules: dict[str, tuple[int, int]]) -> str:
     words = (f"{rule}: {items} items, {size} bytes" for rule, (items, size) in sorted(rules.items()))
     return "; ".join(words) or "nothing"
+
+
+def _unjudged(found: list[UnjudgedItems]) -> str:
+    return ", ".join(f"{one.items} items, {one.reason} ({one.rule})" for one in found) or "nothing"
 
 
 def _kept(sizes: Counter[str]) -> str:
