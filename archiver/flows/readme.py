@@ -21,6 +21,7 @@ written by archiver {__version__}, archive format 1
 What is here
 
   data/         the evidence, as Parquet files: every row holds exact bytes (raw) of an item at an offset
+  derived/      what dialects read in logs once more; made from data/, and no evidence
   statements/   signed facts about the evidence (DSSE envelopes around in-toto statements)
   log/          the append-only log of all statements: entries, signed checkpoints, tiles
   policies/     the retention policies that were in force; instruments/ the orders behind them

@@ -74,6 +74,7 @@ def to_text(report: Report) -> str:
         _witnesses(report),
         _snapshots(report),
         _batches(report),
+        _derived(report),
         _tail(report),
     )
     return "\n".join(line for part in parts for line in part) + "\n"
@@ -212,6 +213,14 @@ def _snapshots(report: Report) -> Iterator[str]:
             f"  {_count(one.seen, 'items')} seen, {one.failed:,} failed, {_count(one.batches, 'batches')}"
         )
     yield ""
+
+
+def _derived(report: Report) -> Iterator[str]:
+    if tables := report.counts.get("derived"):
+        yield f"derived     {_count(tables, 'tables')} beside the evidence, which does not rest on them"
+        if not report.counts.get("index"):
+            yield "            what dialects read in it was not derived anew: --only index does"
+        yield ""
 
 
 def _batches(report: Report) -> Iterator[str]:

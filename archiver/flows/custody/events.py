@@ -21,6 +21,7 @@ KINDS: Final = {
     "absent": "it was not there any more",
     "not-collected": "it could not be read, or a rule passed it over",
     "stored": "bytes or lines of it were written, locked and read back",
+    "derived": "what dialects read in its batch was written as a table beside it",
     "locked": "the lock of what holds it was raised or read",
     "held": "a matter that it is kept for was extended",
     "approved": "somebody approved of a release",

@@ -25,6 +25,7 @@ from archiver.model.statement import (
     AccessPredicate,
     ArchivePredicate,
     BatchPredicate,
+    DerivationPredicate,
     IncidentPredicate,
     PolicyPredicate,
     ReceiptPredicate,
@@ -272,6 +273,15 @@ def _incident(_: Archive, about: Subject, entry: int, statement: Statement) -> I
         yield event_of(entry, statement, "incident", f"{words.what} ({words.decision})", verdict=words.decision)
 
 
+def _derivation(_: Archive, about: Subject, entry: int, statement: Statement) -> Iterator[Event]:
+    words = statement.predicate
+    assert isinstance(words, DerivationPredicate)
+    if words.batch in about.batches:
+        table = statement.subject[0]
+        what = f"{words.rows} rows of {words.table} were derived from {words.batch}, with the dialects {words.dialects}"
+        yield event_of(entry, statement, "derived", what, sha256=table.digest.sha256, objects=(table.name,))
+
+
 def _snapshot(_: Archive, __: Subject, ___: int, ____: Statement) -> Iterator[Event]:
     yield from ()  # what a snapshot says of the item is its line, which has a link of its own
 
@@ -313,4 +323,5 @@ _TELLERS: Final[dict[str, _Teller]] = {
     "verification": _verification,
     "timestamp": _timestamp,
     "incident": _incident,
+    "derivation": _derivation,
 }

@@ -55,7 +55,7 @@ _RULES: Final = (
 )
 _ACCESS: Final = ("PutObjectAcl", "PutObjectVersionAcl")
 _WITNESSED: Final = ("log/", "statements/")
-_EVIDENCE: Final = ("data/", "instruments/", "policies/", "reports/")
+_EVIDENCE: Final = ("data/", "derived/", "instruments/", "policies/", "reports/")
 _SECONDS_A_DAY: Final = 86_400
 
 
