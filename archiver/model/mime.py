@@ -16,7 +16,7 @@ import re
 from mimetypes import MimeTypes
 from typing import Final
 
-__all__ = ["HEAD", "guess"]
+__all__ = ["HEAD", "guess", "is_mail"]
 
 HEAD: Final = 4096
 """How many first bytes a guess looks at; more are not read."""
@@ -87,6 +87,12 @@ _SIGNATURES: Final = (
     (0, b"\x7fELF", "application/x-elf"),
     (0, b"MZ\x90\x00", "application/vnd.microsoft.portable-executable"),
 )
+_ANYWHERE: Final = tuple(one for one in _SIGNATURES if one[0])
+_BY_FIRST_BYTE: Final = {
+    first: tuple(one for one in _SIGNATURES if one[0] or one[1][0] == first)
+    for first in {magic[0] for at, magic, _ in _SIGNATURES if not at}
+}
+"""The signatures in their order, by the first byte of a file; for all other bytes those that stand elsewhere."""
 _RIFF: Final = {b"WEBP": "image/webp", b"WAVE": "audio/x-wav", b"AVI ": "video/x-msvideo"}
 _BRANDS: Final = {b"qt  ": "video/quicktime", b"M4A ": "audio/mp4", b"heic": "image/heic", b"avif": "image/avif"}
 _ZIP: Final = (
@@ -124,6 +130,12 @@ def guess(name: bytes | str, head: bytes) -> str | None:
     return _by_signature(text, head) or _by_content(text, head) or _by_honest_name(text, head)
 
 
+def is_mail(head: bytes) -> bool:
+    """Say whether first bytes are those of a mail, whatever the file is called: what `guess` says of them."""
+    head = head[:HEAD]
+    return bool(head) and _has_mail_headers(head) and not _MBOX.match(head) and _by_signature("", head) is None
+
+
 def _suffix(name: str) -> str:
     base = name.rpartition("/")[2]
     return base[base.rfind(".") :].lower() if "." in base.lstrip(".") else ""
@@ -144,7 +156,10 @@ def _by_signature(name: str, head: bytes) -> str | None:
         return _RIFF.get(head[8:12])
     if head[4:8] == b"ftyp":
         return _BRANDS.get(head[8:12], "video/mp4")
-    return next((mime for at, magic, mime in _SIGNATURES if head.startswith(magic, at)), None)
+    for at, magic, mime in _BY_FIRST_BYTE.get(head[0], _ANYWHERE):
+        if head.startswith(magic, at):
+            return mime
+    return None
 
 
 def _zip(name: str, head: bytes) -> str:
@@ -161,7 +176,7 @@ def _by_content(name: str, head: bytes) -> str | None:
     """Tell kinds of text apart by how they begin."""
     if _MBOX.match(head):  # one mail may keep the line of the mailbox that it came from
         return "message/rfc822" if _by_name(name) == "message/rfc822" else "application/mbox"
-    if _is_mail(head):
+    if _has_mail_headers(head):
         return "message/rfc822"
     text = head.removeprefix(_BYTE_ORDER_MARK).lstrip()
     if _SVG.match(text):
@@ -175,8 +190,10 @@ def _by_content(name: str, head: bytes) -> str | None:
     return None
 
 
-def _is_mail(head: bytes) -> bool:
+def _has_mail_headers(head: bytes) -> bool:
     """Say whether header lines begin here, at least two that mail has, up to a blank line or the end of the head."""
+    if not head.startswith((b" ", b"\t")) and not _HEADER.match(head):
+        return False  # the rule, and seen by the first line alone
     block, blank, _ = head.replace(b"\r\n", b"\n").partition(b"\n\n")
     if not blank and len(head) < HEAD:
         return False

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archiver.model.mime import guess
+from archiver.model import mime
+from archiver.model.mime import guess, is_mail
 
 
 def zipped(*members):
@@ -92,3 +93,20 @@ def test_real_mail_and_office_files(shared_data):
     assert found["single_mail.mbox"] == "application/mbox"
     for path in (shared_data / "documents" / "mail").rglob("*.eml"):
         assert guess(path.name, path.read_bytes()[:4096]) == "message/rfc822", path.name
+
+
+@given(
+    st.sampled_from([b"", b"From a 2026\n", b" folded\n", b"%PDF-", b"Dear all:\n"]),
+    st.lists(st.sampled_from([b"From: a\n", b"TO: b\r\n", b" more\n", b"X-Y: z\n", b"\n", b"\r\n", b"text\n"])),
+    st.sampled_from([0, 4096]),
+)
+def test_a_mail_is_told_by_itself_as_among_all_kinds(before, lines, more):
+    head = before + b"".join(lines) + b"x" * more
+
+    assert (guess(b"", head) == "message/rfc822") == is_mail(head)
+
+
+@pytest.mark.parametrize(("at", "magic", "kind"), mime._SIGNATURES)
+def test_every_signature_is_found_at_its_place_alone(at, magic, kind):
+    assert guess("a", b"\x01" * at + magic) == kind
+    assert guess("a", b"\x01" * (at + 1) + magic) is None

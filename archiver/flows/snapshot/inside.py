@@ -14,6 +14,7 @@ A killed run goes on: members that are accounted for are passed, rows that were 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -72,7 +73,7 @@ class Inside:
     marker: Marker
     listener: Listener
 
-    @property
+    @functools.cached_property
     def wanted(self) -> frozenset[str]:
         """What the policy wants taken apart, in its words."""
         wanted = frozenset(self.source.unpack)

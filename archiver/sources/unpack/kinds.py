@@ -84,6 +84,8 @@ DESCRIBED: Final[dict[str, Callable[[int], Iterator[Member]]]] = {
 
 def recognise(head: bytes, wanted: frozenset[str], *, message: bool = False) -> str | None:
     """Return which container begins so, if the policy wants such taken apart; a `message` is a mail anyway."""
+    if not wanted:
+        return None
     kind = "mail" if message else _sniffed(head)
     return kind if kind is not None and _WORDS[kind] in wanted else None
 
@@ -126,11 +128,14 @@ def _sniffed(head: bytes) -> str | None:
         return "zip"
     if tars.sniffed(head):
         return "tar"
-    others = (encodings.sniffed, captures.sniffed, outlook.sniffed, outside.sniffed, _mail)
-    return next((kind for sniffed in others if (kind := sniffed(head)) is not None), None)
+    for sniffed in (encodings.sniffed, captures.sniffed, outlook.sniffed, outside.sniffed, _mail):
+        kind = sniffed(head)
+        if kind is not None:
+            return kind
+    return None
 
 
 def _mail(head: bytes) -> str | None:
     if mailboxes.sniffed(head):
         return "mbox"
-    return "mail" if mime.guess(b"", head) == "message/rfc822" else None
+    return "mail" if mime.is_mail(head) else None
