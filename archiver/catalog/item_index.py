@@ -66,6 +66,10 @@ class ItemIndex:
         )
         return [ItemLine.own(data) for (data,) in found]
 
+    def has_content(self) -> bool:
+        """Say whether the bytes of any item are archived."""
+        return self._db.execute("SELECT 1 FROM latest WHERE tbl IS NOT NULL LIMIT 1").fetchone() is not None
+
     def has_size(self, table: str, size: int) -> bool:
         """Say whether any item of a table was last seen with so many bytes."""
         query = "SELECT 1 FROM latest WHERE tbl = ? AND size = ? LIMIT 1"

@@ -124,12 +124,12 @@ class ItemLine:
     object: Json | None = None
 
     def encode(self) -> bytes:
-        """Return the line, newline included; what was read is kept as it was."""
+        """Return the line, newline included; what was read is kept as it was, and what was written is kept, too."""
         raw: bytes | None = self.__dict__.get("_raw")
-        if raw is not None:
-            return raw
-        encode = canonical.encode if self.object is not None else canonical.encode_plain
-        return encode(self.to_json()) + b"\n"
+        if raw is None:
+            encode = canonical.encode if self.object is not None else canonical.encode_plain
+            raw = self.__dict__["_raw"] = encode(self.to_json()) + b"\n"
+        return raw
 
     def to_json(self) -> Json:
         """Return the members of the line; `marks` and `object` are members only where there is something to say."""

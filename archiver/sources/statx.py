@@ -18,7 +18,7 @@ __all__ = ["birth_ns"]
 _AT_SYMLINK_NOFOLLOW, _AT_NO_AUTOMOUNT, _AT_EMPTY_PATH = 0x100, 0x800, 0x1000
 _STATX_INO, _STATX_BTIME = 0x100, 0x800
 _SIZE = 256  # struct statx of linux/stat.h, the same on every architecture
-_MASK, _INO, _BTIME = 0, 32, 80  # offsets in it
+_ANSWER = struct.Struct("=I28xQ40xqI")  # mask, inode, seconds and nanoseconds of the birth in it
 
 
 def birth_ns(directory: int, name: bytes, inode: int) -> int | None:
@@ -30,11 +30,9 @@ def birth_ns(directory: int, name: bytes, inode: int) -> int | None:
     flags = _AT_SYMLINK_NOFOLLOW | _AT_NO_AUTOMOUNT | (0 if name else _AT_EMPTY_PATH)
     if statx(directory, name, flags, _STATX_INO | _STATX_BTIME, answer) != 0:
         return None
-    (mask,) = struct.unpack_from("=I", answer, _MASK)
-    (found,) = struct.unpack_from("=Q", answer, _INO)
+    mask, found, seconds, nanoseconds = _ANSWER.unpack_from(answer)
     if not mask & _STATX_BTIME or found != inode:
         return None
-    seconds, nanoseconds = struct.unpack_from("=qI", answer, _BTIME)
     return int(seconds) * 1_000_000_000 + int(nanoseconds)
 
 

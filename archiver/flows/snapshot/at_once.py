@@ -18,7 +18,7 @@ from typing import Final
 
 from archiver.events import Advanced, Listener
 from archiver.flows.snapshot.contents import Contents
-from archiver.flows.snapshot.item_lines import captured_line, said, shared_line, spell, what_became
+from archiver.flows.snapshot.item_lines import captured_line, read_line, shared_line, spell, what_became
 from archiver.flows.snapshot.sight import Sight
 from archiver.flows.snapshot.stream import Captured, Stream
 from archiver.model import mime
@@ -71,7 +71,7 @@ class AtOnce:
                 return None
             reason, detail = what_became(sight, "documents", None, opened.first)
             line = captured_line(sight, "documents", captured, reason, detail, steady=True)
-        return said(replace(line, observed_at=spell(sight), basis="read"), facts), media
+        return read_line(sight, line, facts), media
 
     def _archived(self, sight: Sight, size: int, digest: str) -> ItemLine | None:
         """Return the line of a document whose bytes are in the archive: its own of last time, or another's."""

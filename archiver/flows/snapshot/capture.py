@@ -36,6 +36,7 @@ from archiver.flows.snapshot.item_lines import (
     inner_line,
     journal_line,
     passed_over_line,
+    read_line,
     said,
     shared_inside,
     shared_line,
@@ -287,7 +288,7 @@ class Capture:
         return found if all(part.sealed == withheld for part in found.parts) else None
 
     def _read_line(self, sight: Sight, opened: Reading, line: ItemLine) -> ItemLine:
-        return said(replace(line, observed_at=spell(sight), basis="read"), opened.stat_now())
+        return read_line(sight, line, opened.stat_now())
 
     def _has_bytes_of(self, known: ItemLine, opened: Reading) -> bool:
         """Say whether a file has the bytes that are archived of it; only one of the same size is read for that."""

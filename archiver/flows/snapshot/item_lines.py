@@ -33,6 +33,7 @@ __all__ = [
     "inner_line",
     "journal_line",
     "passed_over_line",
+    "read_line",
     "said",
     "shared_inside",
     "shared_line",
@@ -223,8 +224,20 @@ def _same_family(one: Item, other: Item) -> bool:
 
 def said(line: ItemLine, facts: Facts | None) -> ItemLine:
     """Return the line with what the system that holds the item says of it."""
-    file = cast("Json", facts.to_json()) if isinstance(facts, FileFacts) else None
-    return replace(line, file=file, object=facts.words if isinstance(facts, ObjectFacts) else None)
+    return replace(line, file=_file(facts), object=_object(facts))
+
+
+def read_line(sight: Sight, line: ItemLine, facts: Facts) -> ItemLine:
+    """Return the line of an item that was read, with what the system that holds it said of it then."""
+    return replace(line, observed_at=spell(sight), basis="read", file=_file(facts), object=_object(facts))
+
+
+def _file(facts: Facts | None) -> Json | None:
+    return cast("Json", facts.to_json()) if isinstance(facts, FileFacts) else None
+
+
+def _object(facts: Facts | None) -> Json | None:
+    return facts.words if isinstance(facts, ObjectFacts) else None
 
 
 def basis_of(sight: Sight) -> str:
