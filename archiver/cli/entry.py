@@ -11,6 +11,7 @@ anything else            5: "this is a fault in archiver"; the traceback only wi
 from __future__ import annotations
 
 import errno
+import gc
 import io
 import json
 import os
@@ -42,6 +43,9 @@ def main() -> NoReturn:
     """Run the command line of this process."""
     # An archive or a trust file that anybody may write to is nobody's intention, whatever umask cron has.
     os.umask(os.umask(stat.S_IWOTH) | stat.S_IWOTH)
+    # Modules and records make objects by the ten thousand and hardly a cycle: looking for cycles at every 700th object
+    # is an eighth of what it takes to start.
+    gc.set_threshold(20_000, 20, 100)
     sys.exit(run(sys.argv[1:]))
 
 
