@@ -148,6 +148,9 @@ class Claims:
         """Make the tables."""
         make_tables(database, _SCHEMA)
         self._db = database
+        self._claimed = 0
+        self._fresh: list[tuple[object, ...]] = []
+        self._fresh_parts: list[tuple[object, ...]] = []
         self._settled: list[tuple[str, int]] = []
         self.waiting: dict[int, _Open] = {}
 
@@ -156,22 +159,19 @@ class Claims:
         text = line.item.text()
         parts = [(part.batch, part.first, part.count, part.of and part.of.text(), part.sealed) for part in line.parts]
         digest = sha256(repr((text, line.sha256, line.size, parts)).encode("utf-8", "backslashreplace"))
-        cursor = self._db.execute(
-            "INSERT OR IGNORE INTO claims(digest, place, item, sha256, size, parts) VALUES(?, ?, ?, ?, ?, ?)",
-            (digest.digest(), place, text, line.sha256, line.size, len(line.parts)),
-        )
-        if cursor.rowcount:
-            own = item_digest(text)
-            self._db.executemany(
-                "INSERT INTO parts VALUES(?, ?, ?, ?, ?, ?, ?)",
-                [
-                    (cursor.lastrowid, ordinal, part.batch, part.first, part.count, _carried(part.of, own), part.sealed)
-                    for ordinal, part in enumerate(line.parts)
-                ],
-            )
+        self._claimed += 1
+        claim, own = self._claimed, item_digest(text)
+        self._fresh.append((claim, digest.digest(), place, text, line.sha256, line.size, len(line.parts)))
+        self._fresh_parts += [
+            (claim, ordinal, part.batch, part.first, part.count, _carried(part.of, own), part.sealed)
+            for ordinal, part in enumerate(line.parts)
+        ]
+        if len(self._fresh_parts) >= _BLOCK:
+            self._flush()
 
     def count(self) -> int:
         """Return how many different claims there are."""
+        self._flush()
         return int(self._db.execute("SELECT count(*) FROM claims").fetchone()[0])
 
     def give_up(self, batch: str, state: str, most: int = 0) -> tuple[int, list[str]]:
@@ -192,11 +192,13 @@ class Claims:
 
     def batches_of(self, claim: int) -> list[str]:
         """Return the batches that a claim has rows in."""
+        self._flush()
         rows = self._db.execute("SELECT DISTINCT batch FROM parts WHERE claim = ?", (claim,))
         return [str(batch) for (batch,) in rows]
 
     def reading(self, batch: str) -> BatchClaims:
         """Begin a pass over one batch."""
+        self._flush()
         return BatchClaims(self, batch)
 
     def odd(self) -> Iterator[tuple[Alone, list[Part]]]:
@@ -230,8 +232,14 @@ class Claims:
         return verdict
 
     def _flush(self) -> None:
+        # Of equal claims only the first has its number taken in, and the parts of the others go with them.
+        self._db.executemany("INSERT OR IGNORE INTO claims VALUES(?, ?, ?, ?, ?, ?, ?, NULL)", self._fresh)
+        self._db.executemany(
+            "INSERT INTO parts SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE EXISTS (SELECT 1 FROM claims WHERE id = ?1)",
+            self._fresh_parts,
+        )
         self._db.executemany("UPDATE claims SET state = ? WHERE id = ?", self._settled)
-        self._settled = []
+        self._fresh, self._fresh_parts, self._settled = [], [], []
 
 
 class Alone:

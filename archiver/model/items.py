@@ -22,6 +22,7 @@ from archiver.model import instant, layout
 from archiver.model.item import Item, unescape_path
 from archiver.model.item_object import is_object
 from archiver.model.mark import HANDLINGS, MARKS, Mark
+from archiver.model.usual_line import is_usual
 from archiver.proof import b64, canonical
 from archiver.proof.digest import is_sha256_hex
 
@@ -157,6 +158,11 @@ class ItemLine:
     @staticmethod
     def parse(raw: bytes) -> ItemLine:
         """Read a line strictly; raises `EvidenceError("item-malformed")`."""
+        return ItemLine.own(raw) if is_usual(raw) else ItemLine.parse_any(raw)
+
+    @staticmethod
+    def parse_any(raw: bytes) -> ItemLine:
+        """Read a line as `parse` does, member by member."""
         if not raw.endswith(b"\n"):
             raise _malformed("line", "no newline at its end")
         # Every number is checked below, but for those that another system said of an object.

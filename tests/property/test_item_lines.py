@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from archiver.errors import EvidenceError
 from archiver.model.item import Item, escape_path
 from archiver.model.items import ItemLine, Part
+from archiver.model.usual_line import is_usual
 from archiver.sources.base import FileFacts
 
 names = st.binary(min_size=1, max_size=20).filter(lambda raw: raw not in {b".", b".."} and b"/" not in raw)
@@ -92,3 +93,40 @@ def test_a_number_that_is_no_plain_one_is_refused(number):
 def test_records_of_our_own_that_are_no_lines_are_refused(data):
     with pytest.raises(EvidenceError):
         ItemLine.own(data)
+
+
+USUAL = (
+    b'{"basis":"read","detail":null,"errno":null,"file":{"atime_ns":"1795662572168220701","btime_ns":null,'
+    b'"ctime_ns":"-1","dev":"65024","gid":0,"group":"root","holes":[],"ino":"9756679","link_target":null,"mode":33188,'
+    b'"mtime_ns":"0","nlink":1,"owner":null,"uid":0,"xattrs":{}},"item":{"path":"a/b.txt","source":"papers"},'
+    b'"kind":"file","observed_at":"2026-11-25T12:00:00Z","parts":[{"batch":'
+    b'"20261125T120000Z-0a1b2c-documents-00000000","count":1,"first":0,"of":{"path":"a","source":"papers"}}],'
+    b'"reason":null,"sha256":"' + b"0" * 64 + b'","size":12,"status":"captured","table":"documents"}\n'
+)
+TOKENS = [b'"', b"\\", b"%", b"/", b"/../", b"..", b"\x7f", b"\xff", b"-", b"0", b"9" * 16, b".0", b"null", b"[]", b" "]
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, len(USUAL)), st.integers(0, 3), st.sampled_from(TOKENS) | st.binary(max_size=2)),
+        max_size=2,
+    )
+)
+@example([])
+@example([(USUAL.index(b"a/b"), 3, b"..")])
+@example([(USUAL.index(b"11-25T"), 2, b"13")])
+def test_a_usual_line_is_what_the_strict_reader_takes_it_for(changes):
+    raw = USUAL
+    for place, length, put in changes:
+        raw = raw[:place] + put + raw[place + length :]
+
+    if is_usual(raw):
+        assert ItemLine.parse_any(raw) == ItemLine.parse(raw)
+    assert is_usual(USUAL)
+
+
+@given(lines)
+def test_what_is_written_is_read_the_same_at_one_look(line):
+    line = replace(line, detail=None, basis="read")
+
+    assert ItemLine.parse_any(line.encode()) == ItemLine.parse(line.encode()) == line

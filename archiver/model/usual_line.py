@@ -1,0 +1,57 @@
+r"""The usual line of `items`, recognised at one look: a file whose bytes lie in one range of rows.
+
+The law: a line that is recognised here is one that the strict reader accepts (`ItemLine.parse`); a line that is not may
+be good all the same, and is left to that one. All texts are of printable ASCII without `"`, `\` and, in paths, `%`, so
+that they have one spelling; the members are those of such a line, in their canonical order, and nothing is left over.
+
+>>> is_usual(b'{"basis":"read"}')
+False
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Final
+
+from archiver.errors import EvidenceError
+from archiver.model import instant, layout
+
+__all__ = ["is_usual"]
+
+_LONGEST: Final = 16_384
+_NUMBER: Final = r"(?:0|[1-9][0-9]{0,14})"
+_DECIMAL: Final = r'"-?(?:0|[1-9][0-9]{0,37})"'
+_NAME: Final = r'(?:null|"[ !#-\[\]-~]*")'
+_COMPONENT: Final = r'(?!\.{1,2}[/"])[ !#$&-.0-\[\]-~]+'
+_ITEM: Final = rf'\{{"path":"{_COMPONENT}(?:/{_COMPONENT})*","source":"[ !#-\[\]-~]*"\}}'
+_FILE: Final = (
+    rf'\{{"atime_ns":{_DECIMAL},"btime_ns":(?:null|{_DECIMAL}),"ctime_ns":{_DECIMAL},"dev":{_DECIMAL},'
+    rf'"gid":{_NUMBER},"group":{_NAME},"holes":\[\],"ino":{_DECIMAL},"link_target":null,"mode":{_NUMBER},'
+    rf'"mtime_ns":{_DECIMAL},"nlink":{_NUMBER},"owner":{_NAME},"uid":{_NUMBER},"xattrs":\{{\}}\}}'
+)
+_PART: Final = rf'\{{"batch":"([^"\\]+)","count":[1-9][0-9]{{0,14}},"first":{_NUMBER}(?:,"of":{_ITEM})?\}}'
+_LINE: Final = re.compile(
+    (
+        rf'\{{"basis":"(?:read|stat)","detail":null,"errno":null,"file":{_FILE},"item":{_ITEM},"kind":"file",'
+        rf'"observed_at":"([^"\\]+)","parts":\[{_PART}\],"reason":null,"sha256":"[0-9a-f]{{64}}","size":{_NUMBER},'
+        r'"status":"(?:captured|unchanged)","table":"(?:documents|model_logs)"\}\n'
+    ).encode()
+)
+
+
+def is_usual(raw: bytes) -> bool:
+    """Say whether a line is a usual one, and by that a good one."""
+    found = _LINE.fullmatch(raw) if len(raw) <= _LONGEST else None
+    return found is not None and _are_good(found[1], found[2])
+
+
+@lru_cache(maxsize=1024)  # a second has many items, and so has a batch
+def _are_good(observed_at: bytes, batch: bytes) -> bool:
+    """Say whether instant and batch are spelled as such."""
+    try:
+        instant.parse_instant(observed_at.decode())
+        layout.parse_batch_id(batch.decode())
+    except (EvidenceError, UnicodeDecodeError):
+        return False
+    return True
