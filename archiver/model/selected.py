@@ -20,6 +20,7 @@ from pydantic import Field, ValidationError
 from archiver.errors import EvidenceError
 from archiver.model.items import ItemLine
 from archiver.model.statement_words import Count, Words
+from archiver.model.unjudged import said_of
 from archiver.proof import canonical
 
 __all__ = [
@@ -41,8 +42,6 @@ __all__ = [
 SELECTED: Final = "selected"
 """Reason of a log of which a selection is kept, in the inner item that its account names."""
 _Key = TypeVar("_Key")
-KEPT_WHOLE: Final = "kept whole, nothing was passed over by"
-"""Words in the `detail` of a log that was not selected from, before the member that stands for the rule."""
 _MEMBER: Final = re.compile(r"select:([0-9a-f]{16})")
 _MAX_DETAIL: Final = 1 << 16
 _Select = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
@@ -227,8 +226,9 @@ def selected_by(line: ItemLine) -> str | None:
 
 
 def is_kept_whole(line: ItemLine, member: str = "") -> bool:
-    """Say whether a log was kept whole because nothing could be selected from it, by this rule if one is named."""
-    return line.detail is not None and line.detail.startswith(f"{KEPT_WHOLE} {member}")
+    """Say whether an item was kept whole because nothing could be selected from it, by this rule if one is named."""
+    said = said_of(line.detail)
+    return said is not None and said[0].startswith("select:") and member in ("", said[0])
 
 
 def account_of(line: ItemLine) -> Account | None:

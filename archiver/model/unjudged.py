@@ -1,8 +1,9 @@
-"""Documents that were kept because a rule could not judge them: the words in their lines, and the sum in a statement.
+"""Items that were kept because a rule could not judge them: the words in their lines, and the sum in a statement.
 
 A rule that looks for words passes a document over where it has read all of it. One that it could not read to its end
 (no text layer, another format, a limit) is kept, and its line says by which rule and why. The statement of the snapshot
-counts them by rule and reason, so that over-preservation is a number that somebody signed.
+counts them by rule and reason, so that over-preservation is a number that somebody signed. So it is of a rule that
+selects records of logs: what lies in a container, or in a compressed log that is damaged, is kept whole.
 
 >>> said_of("kept, it could not be judged by keywords 0f1e2d3c4b5a6978: embedded, too-large")
 ('keywords 0f1e2d3c4b5a6978', 'embedded, too-large')
@@ -21,7 +22,7 @@ from archiver.model.statement_words import Count, Words
 __all__ = ["SumOfUnjudged", "UnjudgedItems", "detail_of", "is_unjudged", "said_of"]
 
 _WORDS: Final = "kept, it could not be judged by"
-_SAID: Final = re.compile(rf"{_WORDS} (keywords [0-9a-f]{{16}}): ([a-z-]+(?:, [a-z-]+)*)")
+_SAID: Final = re.compile(rf"{_WORDS} ((?:keywords |select:)[0-9a-f]{{16}}): ([a-z-]+(?:, [a-z-]+)*)")
 
 
 class UnjudgedItems(Words):
@@ -34,7 +35,7 @@ class UnjudgedItems(Words):
 
 
 def detail_of(rule: str | None, reasons: Iterable[str]) -> str:
-    """Return the `detail` of a line of a document that a rule could not judge."""
+    """Return the `detail` of a line of an item that a rule could not judge."""
     return f"{_WORDS} {rule}: {', '.join(reasons)}"
 
 
@@ -45,7 +46,7 @@ def said_of(detail: str | None) -> tuple[str, str] | None:
 
 
 def is_unjudged(detail: str | None) -> bool:
-    """Say whether a line is of a document that a rule could not judge."""
+    """Say whether a line is of an item that a rule could not judge."""
     return said_of(detail) is not None
 
 

@@ -20,7 +20,7 @@ REASONS = {
     "changed_during_read": {"changed-during-read"}, "excluded": {"exclude", "include"},
     "damaged": {"truncated", "corrupt", "trailing-garbage", "too-large", "window-too-large"},
 }  # fmt: skip
-UNJUDGED = "kept, it could not be judged by (keywords [0-9a-f]{16}): ([a-z-]+(?:, [a-z-]+)*)"
+UNJUDGED = "kept, it could not be judged by ((?:keywords |select:)[0-9a-f]{16}): ([a-z-]+(?:, [a-z-]+)*)"
 COLUMNS = ["item", "offset", "raw", "withheld", "record"]
 TABLES = {  # SHA-256 over a line `name type nullable` for each column, as schemas/tables/*.json list them
     ("items", 1): "61bab328008dac57055ace159a4cddc6fbd2b5dc626e3cd2afb596959f26c0ee",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import shutil
 from dataclasses import replace
 
@@ -17,10 +18,11 @@ from archiver.errors import UsageError
 from archiver.events import silent
 from archiver.flows.reading import open_reading
 from archiver.flows.restore.restore import restore
-from archiver.flows.snapshot.plan import explain
+from archiver.flows.snapshot.plan import explain, plan
 from archiver.flows.state import StateFolder
 from archiver.model.record_rule import record_rule
 from archiver.model.selected import account_of
+from tests.e2e.test_containers import zipped
 
 WHERE = '    where: {gen_ai_request_model: ["grok-*"]}\n'
 WORDS = '    keywords: ["(?i)bicycle", "café"]\n'
@@ -272,10 +274,33 @@ def test_a_compressed_log_that_is_damaged_is_kept_whole(organisation, verified):
         (("a.jsonl.gz",), "captured"),
         (("a.jsonl.gz", "gzip"), "damaged"),
     ]
-    assert "kept whole" in found["a.jsonl.gz",].detail
+    assert re.fullmatch("kept, it could not be judged by select:[0-9a-f]{16}: damaged", found["a.jsonl.gz",].detail)
     again = organisation.take()
     assert set(again.batches) == {"items"}
     verified(organisation)
+
+
+def test_a_container_is_kept_whole_with_its_logs_and_that_is_said_and_counted(organisation, whole):
+    packed = zipped(("in.jsonl", GROK + OTHER))
+    (organisation.logs / "a.zip").write_bytes(packed)
+    (organisation.logs / "b.zip").write_bytes(packed)
+    (organisation.logs / "c.jsonl").write_bytes(GROK + OTHER)
+    selecting(organisation, WHERE)
+    seen = plan(organisation.policy, clock=organisation.clock, listener=silent)
+    assert "logs: a container (7z, tar, zip) is kept whole with all logs in it" in seen.warnings[-1]
+    assert (
+        "nothing is selected from a container (zip)"
+        in explain(organisation.policy, "logs/a.zip", clock=organisation.clock).why
+    )
+    for _ in range(2):
+        (said,) = [one for one in organisation.take().tallies if one.source == "logs"]
+        (account,), (counted,) = said.selected, said.unjudged
+        assert (account.items, account.kept.records, account.passed_over[0].records) == (1, 1, 1)
+        assert (counted.rule, counted.reason) == (f"select:{account.select}", "container")
+        assert (counted.items, counted.bytes) == (2, 2 * len(packed))
+        assert lines(organisation)["a.zip", "zip"].size == len(GROK + OTHER)
+        whole(organisation)
+        organisation.later(minutes=1)
 
 
 def test_a_new_rule_is_narrowing_and_a_rule_that_goes_keeps_all_again(organisation, whole):

@@ -231,7 +231,7 @@ PERHAPS = {
     "unjudged": some({"rule": TEXT, "reason": TEXT, "items": POSITIVE, "bytes": COUNT}),
 }
 MORE = [tuple(one for one in some if one) for some in product(*((None, one) for one in PERHAPS.items()))]
-UNJUDGED = r"kept, it could not be judged by (keywords [0-9a-f]{16}): ([a-z-]+(?:, [a-z-]+)*)"
+UNJUDGED = r"kept, it could not be judged by ((?:keywords |select:)[0-9a-f]{16}): ([a-z-]+(?:, [a-z-]+)*)"
 KINDS: dict[str, dict[str, Any]] = {
     "archive": {
         "id": STAMP, "origin": TEXT, "log_vkey": TEXT, "format": 1, "hash": "sha-256", "tree": "rfc6962",

@@ -159,8 +159,9 @@ class Capture:
                 line = self._whole(sight, opened, table, head)
                 if line.detail is None:
                     line = replace(line, detail=judged.detail or _still_unjudged(sight.known, line))
-                if self._selection is not None and line.detail is None:
-                    line = replace(line, detail=self._selection.kept_whole)
+                if self._selection is not None and line.reason in (None, "duplicate"):
+                    reason = "damaged" if container is None else "container"
+                    line = replace(line, detail=self._selection.kept_whole(reason))
                 yield self._enter(sight, line, mime.guess(sight.found.path, head) if table == "documents" else None)
                 if encoding is not None:
                     yield from self._content(sight, opened, encoding, line)

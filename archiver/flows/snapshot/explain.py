@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from archiver.flows.snapshot.content_rules import content_rules
+from archiver.flows.snapshot.inside import container_of
 from archiver.flows.snapshot.relevance import Relevance
 from archiver.flows.snapshot.sight import Sight
 from archiver.model.policy import Source
@@ -49,7 +50,10 @@ def _document(source: Source, sight: Sight, opened: Reading) -> str:
 
 
 def _log(source: Source, sight: Sight, opened: Reading, rule: RecordRule) -> str:
-    encoding = sniff(opened.read(_HEAD))
+    head = opened.read(_HEAD)
+    kind, encoding = container_of(source, opened, head), sniff(head)
+    if kind is not None:
+        return f"it would be kept whole with all logs in it: nothing is selected from a container ({kind})"
     opened.rewind()
     blocks: Iterable[bytes] = opened.blocks()
     decoded = None if encoding is None else decode(encoding, blocks)

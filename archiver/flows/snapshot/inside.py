@@ -44,7 +44,7 @@ from archiver.sources.unpack.encodings import ENCODINGS
 from archiver.sources.unpack.exports_checked import checked
 from archiver.writer.rows import Facts
 
-__all__ = ["Coming", "Inside", "Walk", "Whole", "digest_of", "unpack_limits"]
+__all__ = ["Coming", "Inside", "Walk", "Whole", "container_of", "digest_of", "unpack_limits"]
 
 _LOGS: Final = ("application/json", "application/x-ndjson", "text/plain", "text/csv")
 """Media types of members that are logs, in a source of logs."""
@@ -76,18 +76,11 @@ class Inside:
     @functools.cached_property
     def wanted(self) -> frozenset[str]:
         """What the policy wants taken apart, in its words."""
-        wanted = frozenset(self.source.unpack)
-        return wanted & _ARCHIVES if self.source.kind == "model_logs" else wanted
+        return wanted_of(self.source)
 
     def kind_of(self, opened: Reading, head: bytes) -> str | None:
         """Return which container a file is, None for what is taken as it is. A compressed log is none."""
-        kind = kinds.recognise(head, self.wanted)
-        if kind in ENCODINGS and self.source.kind == "model_logs":
-            within = kinds.recognise(kinds.beginning(kind, head), self.wanted)
-            return kind if within is not None and within not in ENCODINGS else None
-        if kind is None or not kinds.is_container(kind, Whole(opened), self.wanted):
-            return None
-        return kind
+        return container_of(self.source, opened, head)
 
     def lacked_a_reader(self, item: Item) -> bool:
         """Say whether something in a file could not be taken apart by what was installed then."""
@@ -97,6 +90,24 @@ class Inside:
         """Take a file apart that is on record as `outer`, and enter a line for all that is inside."""
         walk = Walk(self, sight, lambda: _is_as(outer, opened), Budget(self.limits, opened.first.size))
         yield from walk.container(sight.item, kind, Whole(opened), 1)
+
+
+def wanted_of(source: Source) -> frozenset[str]:
+    """Return which containers of a source are taken apart, in the words of the policy."""
+    wanted = frozenset(source.unpack)
+    return wanted & _ARCHIVES if source.kind == "model_logs" else wanted
+
+
+def container_of(source: Source, opened: Reading, head: bytes) -> str | None:
+    """Return which container a file is, None for what is taken as it is. A compressed log is none."""
+    wanted = wanted_of(source)
+    kind = kinds.recognise(head, wanted)
+    if kind in ENCODINGS and source.kind == "model_logs":
+        within = kinds.recognise(kinds.beginning(kind, head), wanted)
+        return kind if within is not None and within not in ENCODINGS else None
+    if kind is None or not kinds.is_container(kind, Whole(opened), wanted):
+        return None
+    return kind
 
 
 class Whole:

@@ -7,7 +7,7 @@ where a rule looks into it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -24,7 +24,8 @@ from archiver.flows.snapshot.survey import Survey, survey
 from archiver.flows.state import StateFolder
 from archiver.model import policy_change
 from archiver.model.mark import Mark
-from archiver.model.policy import DestinationSpec, Policy
+from archiver.model.policy import DestinationSpec, Policy, Source
+from archiver.model.record_rule import record_rule
 from archiver.sources.location import location
 from archiver.stores.base import Destination, Store
 
@@ -84,7 +85,7 @@ def plan(policy: Policy, *, clock: Callable[[], datetime], listener: Listener) -
             changes=tuple(change.changes),
             refusals=tuple(str(one) for one in change.refusals),
             missing_sources=tuple(sorted(catalog.sources_ever() - {source.id for source in policy.sources})),
-            warnings=(*policy.warnings, *in_force.earlier_in_policy(policy, catalog.holds())),
+            warnings=(*policy.warnings, *_kept_whole(wanted), *in_force.earlier_in_policy(policy, catalog.holds())),
             log_size=catalog.log_size(),
         )
     finally:
@@ -117,6 +118,15 @@ def explain(policy: Policy, name: str, *, clock: Callable[[], datetime]) -> Expl
         f"--explain {name}: expected an item below {source.location}, found none",
         hint="names are spelled as `archiver list` shows them: bytes that are no UTF-8 as %XX",
     )
+
+
+def _kept_whole(sources: Iterable[Source]) -> Iterator[str]:
+    """Say of which sources a rule selects records, and that it does not in containers."""
+    for source in sources:
+        kinds = sorted({"zip", "tar", "7z"} & set(source.unpack))
+        if record_rule(source) is not None and kinds:
+            words = "unpack them beside it where less is to be kept"
+            yield f"{source.id}: a container ({', '.join(kinds)}) is kept whole with all logs in it; {words}"
 
 
 def _planned(policy: Policy, clock: Callable[[], datetime], spec: DestinationSpec) -> Planned:

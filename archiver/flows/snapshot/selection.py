@@ -29,7 +29,8 @@ from archiver.model.item import Item
 from archiver.model.items import ItemLine
 from archiver.model.policy import Source
 from archiver.model.record_rule import RecordRule, record_rule
-from archiver.model.selected import KEPT_WHOLE, SELECTED
+from archiver.model.selected import SELECTED
+from archiver.model.unjudged import detail_of
 from archiver.sources.base import Facts as SystemFacts
 from archiver.sources.base import FileFacts, Problem, ReadProblem
 from archiver.sources.decode import Damage, decode
@@ -87,10 +88,9 @@ class Selection:
         """Return what selects from the logs of a source, None where all of them are kept."""
         return None if record_rule(source) is None else cls(source, stream, catalog, logs, listener)
 
-    @property
-    def kept_whole(self) -> str:
-        """What the line of a log says that could not be selected from."""
-        return f"{KEPT_WHOLE} {self._rule.member}"
+    def kept_whole(self, reason: str) -> str:
+        """Return what the line of an item says that could not be selected from: a `container`, or a `damaged` log."""
+        return detail_of(self._rule.member, [reason])
 
     def lines(self, sight: Sight, opened: Reading, encoding: str | None) -> list[ItemLine] | None:
         """Read a log and return its lines, the outermost first; None when it must be kept whole."""
