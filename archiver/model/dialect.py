@@ -303,10 +303,14 @@ class Dialect:
         fields = FIELDS[self.table_version]
         return (*fields, (INNER, "string")) if self.is_carrier else fields
 
-    @property
+    @cached_property
     def is_plain(self) -> bool:
-        """Say whether any JSON reader walks the paths: no lists of keys and values, no events in arrays of arrays."""
-        return len(self.events) < 2 and not self.has_pairs  # noqa: PLR2004 - one array
+        """Say whether any JSON reader walks the paths: no lists of keys and values, no events in arrays of arrays.
+
+        Nor times as web servers log them, which no database reads.
+        """
+        is_clf = any(time.unit == "clf" for time in self.event_time)
+        return len(self.events) < 2 and not self.has_pairs and not is_clf  # noqa: PLR2004 - one array
 
     @cached_property
     def ways_through(self) -> frozenset[tuple[Step, ...]]:

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import Final
@@ -24,10 +25,10 @@ from archiver.model import event_time
 from archiver.model.dialect import EVENT_COUNT, Candidate, Column, Dialect, Kind, TimeCandidate, ValueType
 from archiver.model.event_places import event_places, narrowed
 from archiver.model.json_lookup import AmbiguousPath, holds, kind_of, look_up
-from archiver.model.line_pattern import read_lines
+from archiver.model.line_pattern import Members, read_lines
 from archiver.model.strict_json import NotJson, Number, Value, check_text, is_number, parse
 
-__all__ = ["Derived", "deciding", "deciding_time", "decimal_of", "derive", "derive_record", "read_record"]
+__all__ = ["Derived", "deciding", "deciding_time", "decimal_of", "derive", "derive_all", "derive_record", "read_record"]
 
 Derived = str | int | float | bool | Decimal | list[str] | None
 """A derived value; `event_time` is an int, nanoseconds since 1970."""
@@ -65,16 +66,36 @@ class _Account:
         if reason not in self.reasons:
             self.reasons.append(reason)
 
+    def refuse(self, refusal: NotJson) -> None:
+        self.values |= {"parse_status": "failed", "parse_error": str(refusal)}
+
+
+def _begun(dialect: Dialect) -> _Account:
+    """Return the values of a record of which nothing is read."""
+    account = _Account(dict.fromkeys(name for name, _ in dialect.fields))
+    account.values |= {"dialect": dialect.id, "parse_status": "opaque", "content_status": "unknown"}
+    return account
+
 
 def derive(dialect: Dialect, raw: bytes, *, whole: bool = True) -> dict[str, Derived]:
     """Return the derived columns of one row, in order; `whole` False is a piece of a record cut over several rows."""
-    account = _Account(dict.fromkeys(name for name, _ in dialect.fields))
-    account.values |= {"dialect": dialect.id, "parse_status": "opaque", "content_status": "unknown"}
+    account = _begun(dialect)
     if not whole:
         account.values["content_status"] = "fragment"
     elif dialect.is_read:
         _derive(dialect, raw, account)
     return account.values
+
+
+def derive_all(dialect: Dialect, records: Sequence[bytes], whole: Sequence[bool]) -> list[dict[str, Derived]]:
+    """Return what `derive` returns of each record; lines of text are matched together, which is a good deal faster."""
+    if dialect.pattern is None or not dialect.is_read:
+        return [derive(dialect, record, whole=flag) for record, flag in zip(records, whole, strict=True)]
+    matched = read_lines(dialect.pattern, records)
+    return [
+        _derive_line(dialect, record, members) if flag else derive(dialect, record, whole=False)
+        for record, flag, members in zip(records, whole, matched, strict=True)
+    ]
 
 
 def read_record(dialect: Dialect, raw: bytes) -> dict[str, Value]:
@@ -84,8 +105,13 @@ def read_record(dialect: Dialect, raw: bytes) -> dict[str, Value]:
         if not isinstance(record, dict):
             raise NotJson("not-an-object")
         return record
-    check_text(raw.removesuffix(b"\n").removesuffix(b"\r"))
     (members,) = read_lines(dialect.pattern, [raw])
+    return _line(raw, members)
+
+
+def _line(raw: bytes, members: Members | None) -> dict[str, Value]:
+    """Return the object that a line stands for, which was matched already; raises NotJson."""
+    check_text(raw.removesuffix(b"\n").removesuffix(b"\r"))
     if members is None:
         raise NotJson("no-match")
     return dict(members)
@@ -95,9 +121,18 @@ def _derive(dialect: Dialect, raw: bytes, account: _Account) -> None:
     try:
         record = read_record(dialect, raw)
     except NotJson as refusal:
-        account.values |= {"parse_status": "failed", "parse_error": str(refusal)}
+        account.refuse(refusal)
         return
     _read(dialect, record, account)
+
+
+def _derive_line(dialect: Dialect, raw: bytes, members: Members | None) -> dict[str, Derived]:
+    try:
+        return derive_record(dialect, _line(raw, members))
+    except NotJson as refusal:
+        account = _begun(dialect)
+        account.refuse(refusal)
+        return account.values
 
 
 def derive_record(dialect: Dialect, record: dict[str, Value]) -> dict[str, Derived]:

@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 
 from archiver.model.csv_table import CsvTable
 from archiver.model.dialect import DERIVED_FIELDS, FIELDS, INNER, Dialect, LinePattern
-from archiver.model.dialect_reference import Derived, derive
+from archiver.model.dialect_reference import derive_all
 from archiver.model.line_pattern import as_json, read_lines
 from archiver.model.strict_json import MAX_RECORD
 from archiver.model.tables import schema_of
@@ -302,9 +302,7 @@ def _by_reference(
 ) -> pa.Table:
     flags = [True] * len(rows) if whole is None else whole.take(pa.array(rows)).to_pylist()
     records = raw.take(pa.array(rows)).to_pylist()
-    derived: list[dict[str, Derived]] = [
-        derive(dialect, record, whole=flag) for record, flag in zip(records, flags, strict=True)
-    ]
+    derived = derive_all(dialect, records, flags)
     schema = schema_for(dialect)
     columns = {field.name: pa.array([one[field.name] for one in derived], field.type) for field in schema}
     return pa.table(columns, schema=schema)

@@ -1,8 +1,10 @@
-"""How fast the columns of a log are derived, beside DuckDB's own JSON reader on the same lines.
+"""How fast the columns of logs are derived, dialect by dialect, beside DuckDB's own JSON reader on the same lines.
 
     python tests/benchmarks/bench_projection.py [MB] [threads]
 
-DuckDB's reader gets the same file and is asked for as many typed columns; it keeps no raw, rounds, and drops lines.
+A row for each dialect: records and megabytes in a second, and how many times DuckDB's reader takes as long. DuckDB gets
+the same bytes as a file and finds out by itself what they are; it keeps no raw, rounds, and drops lines. Of text it
+reads nothing. The last row is of the lists (messages, media, attributes), which are read record by record.
 """
 
 from __future__ import annotations
@@ -17,20 +19,29 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from archiver.model.dialect_chain import parse_chain
+from archiver.model.dialect_events import events_of
 from archiver.model.dialect_file import load_dialects
 from archiver.model.dialect_reference import derive
+from archiver.model.record_lists import lists_of
+from archiver.sources.dialect_chain import project_chain
 from archiver.sources.dialects import Engine
 
 WORDS = "the archive keeps what was ordered and proves it later to people who do not trust it at all".split()  # noqa: SIM905
 BLOCK = 8192
-READ_JSON = """SELECT ts, request_id, request.model, request.temperature, request.max_tokens, request.user, response.id,
- response.model, response.object, response.created, response.choices[1].finish_reason, response.usage.prompt_tokens,
- response.usage.completion_tokens, response.usage.completion_tokens_details.reasoning_tokens, status
- FROM read_json('{path}', format='newline_delimited', columns={{ts: 'VARCHAR', request_id: 'VARCHAR', status: 'BIGINT',
- request: 'STRUCT(model VARCHAR, temperature DOUBLE, max_tokens BIGINT, "user" VARCHAR)',
- response: 'STRUCT(id VARCHAR, model VARCHAR, object VARCHAR, created BIGINT, choices STRUCT(finish_reason VARCHAR)[],
- usage STRUCT(prompt_tokens BIGINT, completion_tokens BIGINT,
- completion_tokens_details STRUCT(reasoning_tokens BIGINT)))'}})"""
+SAMPLES = Path(__file__).resolve().parents[2] / "schemas" / "dialects" / "samples"
+DIALECTS = (
+    "openai.chat",
+    "docker.json-file>openai.chat",
+    "openai.responses",
+    "litellm.payload",
+    "otel.genai",
+    "langfuse.observation",
+    "json.generic",
+    "http.access",
+    "text.opaque",
+)
+READ_JSON = "SELECT * FROM read_json('{path}', format='newline_delimited', ignore_errors=true)"
 
 
 def chat_lines(megabytes: float) -> list[bytes]:
@@ -70,6 +81,31 @@ def chat_lines(megabytes: float) -> list[bytes]:
     return lines
 
 
+def lines_of(name: str, megabytes: float) -> list[bytes]:
+    """Return lines of a dialect: chats, or its samples again and again, each with words of its own."""
+    if name in ("openai.chat", "json.generic", "text.opaque"):
+        return chat_lines(megabytes)
+    if name == "docker.json-file>openai.chat":
+        return [docker_line(line) for line in chat_lines(megabytes * 0.8)]
+    rng = random.Random(2)
+    samples = (SAMPLES / f"{name}.jsonl").read_text("utf-8").splitlines()
+    lines: list[bytes] = []
+    size = 0
+    while size < megabytes * 1e6:
+        words = " ".join(rng.choices(WORDS, k=rng.randint(5, 80)))
+        lines.append(samples[len(lines) % len(samples)].replace("Bonjour", words).encode() + b"\n")
+        size += len(lines[-1])
+    return lines
+
+
+def docker_line(line: bytes) -> bytes:
+    """Return a line as Docker writes it."""
+    return (
+        json.dumps({"log": line.decode(), "stream": "stdout", "time": "2026-01-08T11:07:41.118443515Z"}).encode()
+        + b"\n"
+    )
+
+
 def _best(work, runs: int = 3) -> float:
     times = []
     for _ in range(runs):
@@ -84,29 +120,52 @@ def say(text: str) -> None:
     sys.stdout.write(text + "\n")
 
 
+def measure(name: str, lines: list[bytes], threads: int) -> str:
+    """Measure one dialect and DuckDB on the same lines, and return the row of the table."""
+    size = sum(map(len, lines)) / 1e6
+    raw = pa.array(lines, pa.large_binary())
+    blocks = [raw.slice(at, BLOCK) for at in range(0, len(raw), BLOCK)]
+    chain = parse_chain(load_dialects(), name)
+    assert chain is not None
+    with Engine(threads=threads) as engine:
+        seconds = _best(lambda: [project_chain(engine, chain, block) for block in blocks])
+    return row(name, len(lines), size, seconds, None if is_text(lines) else duckdb_seconds(lines, threads))
+
+
+def duckdb_seconds(lines: list[bytes], threads: int) -> float:
+    """Return how long DuckDB's reader takes for the same bytes."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "log.jsonl"
+        path.write_bytes(b"".join(lines))
+        with duckdb.connect(":memory:", config={"threads": threads}) as plain:
+            return _best(lambda: plain.sql(READ_JSON.format(path=path)).to_arrow_table())
+
+
+def is_text(lines: list[bytes]) -> bool:
+    """Say whether a log is none of JSON lines."""
+    return not lines[0].startswith(b"{")
+
+
+def row(name: str, records: int, size: float, seconds: float, theirs: float | None) -> str:
+    """Return a row of the table; the ratio is above 1 where DuckDB's reader takes longer."""
+    ratio = "" if theirs is None else f"{size / theirs:12.1f} {theirs / seconds:8.2f}"
+    return f"{name:30} {records / seconds:12,.0f} {size / seconds:8.1f} {ratio}"
+
+
 def main() -> None:
     """Measure and print."""
     megabytes = float(sys.argv[1]) if len(sys.argv) > 1 else 100
     threads = int(sys.argv[2]) if len(sys.argv) > 2 else 1
-    lines = chat_lines(megabytes)
-    size = sum(map(len, lines)) / 1e6
-    raw = pa.array(lines, pa.large_binary())
-    blocks = [raw.slice(at, BLOCK) for at in range(0, len(raw), BLOCK)]
-    dialects = load_dialects()
-    with tempfile.TemporaryDirectory() as folder, Engine(threads=threads) as engine:
-        path = Path(folder) / "log.jsonl"
-        path.write_bytes(b"".join(lines))
-        with duckdb.connect(":memory:", config={"threads": threads}) as plain:
-            reader = size / _best(lambda: plain.sql(READ_JSON.format(path=path)).to_arrow_table())
-        say(f"{size:.0f} MB, {len(lines)} lines of {1e6 * size / len(lines):.0f} B, {threads} thread(s)")
-        say(f"{'duckdb read_json':24} {reader:7.1f} MB/s")
-        for name in ("openai.chat", "json.generic", "text.opaque"):
-            dialect = dialects[name]
-            speed = size / _best(lambda d=dialect: [engine.project(d, block) for block in blocks])
-            say(f"{name:24} {speed:7.1f} MB/s  ratio {speed / reader:.2f}")
-        few = lines[:2000]
-        slow = sum(map(len, few)) / 1e6 / _best(lambda: [derive(dialects["openai.chat"], one) for one in few])
-        say(f"{'reference, openai.chat':24} {slow:7.1f} MB/s  ratio {slow / reader:.2f}")
+    say(f"{megabytes:.0f} MB of each, {threads} thread(s)")
+    say(f"{'dialect':30} {'records/s':>12} {'MB/s':>8} {'DuckDB MB/s':>12} {'ratio':>8}")
+    for name in DIALECTS:
+        say(measure(name, lines_of(name, megabytes), threads))
+    few = chat_lines(min(megabytes, 2))
+    size = sum(map(len, few)) / 1e6
+    chat = (load_dialects()["openai.chat"],)
+    say(row("reference, openai.chat", len(few), size, _best(lambda: [derive(chat[0], one) for one in few]), None))
+    lists = _best(lambda: [lists_of(event) for one in few for event in events_of(chat, one)])
+    say(row("lists, openai.chat", len(few), size, lists, None))
 
 
 if __name__ == "__main__":

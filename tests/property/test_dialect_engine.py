@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from archiver.model.dialect_file import load_dialects, parse_dialect
-from archiver.model.dialect_reference import derive
+from archiver.model.dialect_reference import derive, derive_all
 from archiver.sources.dialects import DERIVED_SCHEMA, Engine
 
 ALL = {name: dialect for name, dialect in load_dialects().items() if not dialect.is_carrier}
@@ -373,9 +373,12 @@ def test_the_engine_equals_the_reference_in_a_dialect_of_any_conditions_and_cons
 
 def test_a_well_written_log_never_reaches_the_reference(monkeypatch):
     slow = []
-    monkeypatch.setattr(
-        "archiver.sources.dialects.derive", lambda dialect, raw, whole: slow.append(raw) or derive(dialect, raw)
-    )
+
+    def seen(dialect, records, whole):
+        slow.extend(records)
+        return derive_all(dialect, records, whole)
+
+    monkeypatch.setattr("archiver.sources.dialects.derive_all", seen)
     calm = CHAT["request"] | {"messages": [{"role": "user", "content": 'in, "nan", [information]\n'}], "user": "ü"}
     rows = [json.dumps(CHAT | {"request_id": number, "request": calm}).encode() + b"\n" for number in range(500)]
     with Engine(few=0) as fresh:
