@@ -99,7 +99,8 @@ class ItemIndex:
         """Return how many items, inner ones too, carry each mark as they were last seen; what is gone counts not."""
         found = self._db.execute(
             "SELECT json_extract(one.value, '$.mark') AS mark, count(*)"
-            " FROM latest, json_each(CAST(latest.line AS TEXT), '$.marks') AS one GROUP BY mark ORDER BY mark"
+            " FROM latest, json_each(CAST(latest.line AS TEXT), '$.marks') AS one"
+            " WHERE instr(latest.line, CAST('\"marks\":' AS BLOB)) GROUP BY mark ORDER BY mark"  # as the index says it
         )
         return {str(mark): int(number) for mark, number in found}
 

@@ -27,4 +27,5 @@ CREATE TABLE IF NOT EXISTS latest (
 CREATE INDEX IF NOT EXISTS latest_by_content ON latest (size, tbl, sha256) WHERE tbl IS NOT NULL;
 CREATE INDEX IF NOT EXISTS latest_by_path ON latest (source, path);
 CREATE INDEX IF NOT EXISTS latest_by_status ON latest (snapshot, status);
+CREATE INDEX IF NOT EXISTS latest_marked ON latest (item) WHERE instr(line, CAST('"marks":' AS BLOB));
 """
