@@ -53,7 +53,7 @@ def command(
     With --batch and --since the kit has the batches of both. It says which are left out, and whoever checks it is told.
     The trust file is not in it: hand it over by another way.
     """
-    from archiver.cli import answers  # noqa: PLC0415 - loaded when called
+    from archiver.cli import answers_kit, answers_shared  # noqa: PLC0415 - loaded when called
     from archiver.cli.reading import accessed  # noqa: PLC0415
     from archiver.flows.kit.kit import make_kit  # noqa: PLC0415
 
@@ -62,14 +62,14 @@ def command(
         made = make_kit(reading, to, choice, clock=run.clock, listener=run.talk.hear, access=access)
         trusted = reading.trusted
     _say(run, made, to)
-    members = answers.MadeKit(
+    members = answers_kit.MadeKit(
         to=str(to),
         trusted=trusted,
         batches=made.batches,
         left_out=made.left_out,
         files=made.files,
         bytes=made.bytes,
-        log=answers.Position(made.log_size, made.log_root),
+        log=answers_shared.Position(made.log_size, made.log_root),
         inventory_sha256=made.inventory_sha256,
         programs=made.programs,
         missing=list(made.missing),

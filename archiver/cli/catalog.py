@@ -23,7 +23,8 @@ def command() -> None:
 @click.pass_obj
 def rebuild(run: Run) -> Answer:
     """Make the catalog again from the store alone; the old one is replaced when the new one is whole."""
-    from archiver.cli.answers import Position, RebuiltCatalog  # noqa: PLC0415 - loaded when called
+    from archiver.cli.answers_shared import Position  # noqa: PLC0415 - loaded when called
+    from archiver.cli.answers_writing import RebuiltCatalog  # noqa: PLC0415
     from archiver.cli.opening import open_policy  # noqa: PLC0415
     from archiver.flows.rebuild import rebuild as make_again  # noqa: PLC0415
 

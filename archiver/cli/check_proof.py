@@ -13,7 +13,7 @@ from archiver.cli.words import columns, count
 from archiver.errors import EvidenceError, Exit
 
 if TYPE_CHECKING:
-    from archiver.cli.answers import CheckedProof
+    from archiver.cli.answers_reading import CheckedProof
     from archiver.flows.prove.byte_range import CheckedRange
 
 __all__ = ["command"]
@@ -50,10 +50,10 @@ def command(run: Run, file: Path, trust: Path) -> Answer:
 
 
 def _members(found: CheckedRange) -> CheckedProof:
-    from archiver.cli import answers  # noqa: PLC0415 - loaded when called
+    from archiver.cli import answers_reading, answers_shared  # noqa: PLC0415 - loaded when called
 
     parts = [
-        answers.ProvenRecords(
+        answers_reading.ProvenRecords(
             offset=one.offset,
             length=one.length,
             record=one.record,
@@ -64,12 +64,12 @@ def _members(found: CheckedRange) -> CheckedProof:
             keyid=one.keyid,
             origin=one.origin,
             entry=one.entry,
-            log=answers.Position(one.log_size, one.root),
+            log=answers_shared.Position(one.log_size, one.root),
         )
         for one in found.groups
     ]
     first = parts[0]
-    return answers.CheckedProof(
+    return answers_reading.CheckedProof(
         item=found.item,
         source=found.source,
         path=found.path,

@@ -17,7 +17,7 @@ from archiver.cli.words import columns, count, indented, plain
 from archiver.errors import UsageError
 
 if TYPE_CHECKING:
-    from archiver.cli.answers import ChainOfCustody
+    from archiver.cli.answers_reading import ChainOfCustody
     from archiver.flows.custody.chain import Chain, Event
 
 __all__ = ["command"]
@@ -127,9 +127,9 @@ def _link(number: int, event: Event) -> Iterator[str]:
 
 
 def _members(chain: Chain) -> ChainOfCustody:
-    from archiver.cli import answers  # noqa: PLC0415 - loaded when called
+    from archiver.cli import answers_reading, answers_shared  # noqa: PLC0415 - loaded when called
 
-    return answers.ChainOfCustody(
+    return answers_reading.ChainOfCustody(
         item=chain.item,
         source=chain.source,
         path=chain.path,
@@ -139,6 +139,6 @@ def _members(chain: Chain) -> ChainOfCustody:
         size=chain.size,
         sha256=chain.sha256,
         origin=chain.origin,
-        log=answers.Position(chain.log_size, chain.log_root),
-        events=[answers.CustodyLink(**{**asdict(one), "objects": list(one.objects)}) for one in chain.events],
+        log=answers_shared.Position(chain.log_size, chain.log_root),
+        events=[answers_reading.CustodyLink(**{**asdict(one), "objects": list(one.objects)}) for one in chain.events],
     )

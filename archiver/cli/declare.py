@@ -62,8 +62,9 @@ def command(
     The whole archive is verified first; of one that fails nothing is declared. Every figure has beside it what checks
     it. Name, title, place, date and signature are left blank. The digests of all files are stated in the log.
     """
-    from archiver.cli import answers  # noqa: PLC0415 - loaded when called
-    from archiver.cli.reading import UNRECORDED, open_place, policy_of  # noqa: PLC0415
+    from archiver.cli import answers_reading  # noqa: PLC0415 - loaded when called
+    from archiver.cli.opening import policy_of  # noqa: PLC0415
+    from archiver.cli.reading import UNRECORDED, open_place  # noqa: PLC0415
     from archiver.cli.verify import trust_bytes  # noqa: PLC0415
     from archiver.flows.access import check_reason  # noqa: PLC0415
     from archiver.flows.declare.declare import Paper, declare  # noqa: PLC0415
@@ -110,7 +111,7 @@ def command(
     if made.unknown:
         named = " ".join(f"U+{ord(letter):04X}" for letter in made.unknown[:10])
         run.talk.say(f"the PDF's fonts have no letters {named}: name a font with --font FILE", "warning")
-    members = answers.MadeDeclaration(
+    members = answers_reading.MadeDeclaration(
         to=str(to),
         scope=scope.kind,
         name=scope.name or made.facts.snapshot.id,

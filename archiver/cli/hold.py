@@ -125,9 +125,9 @@ def extend_command(
     A run that was stopped is finished by the same command. A lock in compliance mode cannot be taken back.
     What is stored from now on is held until then whatever its source.
     """
-    from archiver.cli.answers import LeftBehind  # noqa: PLC0415 - loaded when called
     from archiver.cli.answers_holding import ExtendedHold  # noqa: PLC0415
     from archiver.cli.answers_shared import Position  # noqa: PLC0415
+    from archiver.cli.answers_writing import LeftBehind  # noqa: PLC0415 - loaded when called
     from archiver.cli.opening import open_policy  # noqa: PLC0415
     from archiver.flows.hold.extend import extend, read_instrument  # noqa: PLC0415
 

@@ -13,7 +13,7 @@ from archiver.cli.words import columns, count, indented, short
 from archiver.errors import Exit, UsageError
 
 if TYPE_CHECKING:
-    from archiver.cli.answers import MadeKeys
+    from archiver.cli.answers_writing import MadeKeys
     from archiver.flows.setup import Made
     from archiver.model.policy import Policy
     from archiver.model.statement import Continues
@@ -37,7 +37,7 @@ def command(run: Run, /, *, continues: str | None, **reading: str | None) -> Ans
     archive is checked, and the first snapshot signs where the new one went on from it. Where the keys are there and the
     policy has a new destination, its log is added to the trust file, which is to be handed out again.
     """
-    from archiver.cli.answers import Continued, Initialised  # noqa: PLC0415 - loaded when called
+    from archiver.cli.answers_writing import Continued, Initialised  # noqa: PLC0415 - loaded when called
     from archiver.cli.opening import named_destinations, open_policy  # noqa: PLC0415
     from archiver.flows.setup import set_up  # noqa: PLC0415
     from archiver.model.instant import format_instant  # noqa: PLC0415
@@ -67,7 +67,7 @@ def command(run: Run, /, *, continues: str | None, **reading: str | None) -> Ans
 
 def _added(run: Run, policy: Policy, continues: str | None) -> Answer | None:
     """Add the logs of new destinations to the trust file of an archive that is set up; None when there are none."""
-    from archiver.cli.answers import AddedLogs, Initialised  # noqa: PLC0415 - loaded when called
+    from archiver.cli.answers_writing import AddedLogs, Initialised  # noqa: PLC0415 - loaded when called
     from archiver.cli.opening import named_destinations  # noqa: PLC0415
     from archiver.flows.setup import add_destinations, is_set_up  # noqa: PLC0415
     from archiver.model.instant import format_instant  # noqa: PLC0415
@@ -117,7 +117,7 @@ def _head(run: Run, continues: str | None, reading: dict[str, str | None]) -> Co
 
 def made_keys(made: Made) -> MadeKeys:
     """Return what was made for `--json`."""
-    from archiver.cli.answers import MadeKeys  # noqa: PLC0415 - loaded when called
+    from archiver.cli.answers_writing import MadeKeys  # noqa: PLC0415 - loaded when called
 
     return MadeKeys(
         statement_key=made.statement_key,

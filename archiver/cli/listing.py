@@ -15,7 +15,7 @@ from archiver.errors import UsageError
 from archiver.model.mark import MARKS
 
 if TYPE_CHECKING:
-    from archiver.cli.answers import ListedBatch, ListedItem, ListedSnapshot, ListedStatement
+    from archiver.cli.answers_reading import ListedBatch, ListedItem, ListedSnapshot, ListedStatement
     from archiver.flows.reading import Reading
     from archiver.model.items import ItemLine
     from archiver.model.statement import BatchPredicate, SnapshotPredicate
@@ -37,23 +37,27 @@ T = TypeVar("T")
 @click.pass_obj
 def command(run: Run, /, what: str, place: Place, **filters: str | None) -> Answer:
     """List snapshots (the default), batches, items or statements, from the store itself."""
-    from archiver.cli import answers  # noqa: PLC0415 - loaded when called
+    from archiver.cli import answers_reading  # noqa: PLC0415 - loaded when called
     from archiver.cli.reading import opened  # noqa: PLC0415
 
     _refuse_misplaced(what, filters)
     with opened(run, place) as reading:
-        listed = answers.Listing(what=what, snapshots=None, batches=None, items=None, statements=None)
+        listed = answers_reading.Listing(what=what, snapshots=None, batches=None, items=None, statements=None)
         match what:
             case "snapshots":
-                listed = answers.Listing(what, _told(run, _snapshots(reading), _snapshot_line), None, None, None)
+                listed = answers_reading.Listing(
+                    what, _told(run, _snapshots(reading), _snapshot_line), None, None, None
+                )
             case "batches":
                 batches = _told(run, _batches(reading, filters["snapshot"]), _batch_line)
-                listed = answers.Listing(what, None, batches, None, None)
+                listed = answers_reading.Listing(what, None, batches, None, None)
             case "items":
-                listed = answers.Listing(what, None, None, _told(run, _items(reading, filters), _item_line), None)
+                listed = answers_reading.Listing(
+                    what, None, None, _told(run, _items(reading, filters), _item_line), None
+                )
             case _:
                 statements = _told(run, _statements(reading, filters["kind"]), _statement_line)
-                listed = answers.Listing(what, None, None, None, statements)
+                listed = answers_reading.Listing(what, None, None, None, statements)
         return Answer(reading.exit, listed)
 
 
@@ -85,7 +89,7 @@ def _told(run: Run, things: Iterable[T], line: Callable[[T], str]) -> list[T]:
 
 
 def _snapshots(reading: Reading) -> Iterator[ListedSnapshot]:
-    from archiver.cli.answers import ListedSnapshot  # noqa: PLC0415 - loaded when called
+    from archiver.cli.answers_reading import ListedSnapshot  # noqa: PLC0415 - loaded when called
     from archiver.flows.listing import list_snapshots  # noqa: PLC0415
 
     def listed(one: SnapshotPredicate) -> ListedSnapshot:
@@ -111,7 +115,7 @@ def _snapshot_line(one: ListedSnapshot) -> str:
 
 
 def _batches(reading: Reading, snapshot: str | None) -> Iterator[ListedBatch]:
-    from archiver.cli.answers import ListedBatch  # noqa: PLC0415 - loaded when called
+    from archiver.cli.answers_reading import ListedBatch  # noqa: PLC0415 - loaded when called
     from archiver.flows.listing import list_batches  # noqa: PLC0415
 
     def listed(one: BatchPredicate) -> ListedBatch:
@@ -135,7 +139,7 @@ def _batch_line(one: ListedBatch) -> str:
 
 
 def _items(reading: Reading, filters: dict[str, str | None]) -> Iterator[ListedItem]:
-    from archiver.cli.answers import ListedItem  # noqa: PLC0415 - loaded when called
+    from archiver.cli.answers_reading import ListedItem  # noqa: PLC0415 - loaded when called
     from archiver.flows.listing import list_items  # noqa: PLC0415
     from archiver.model.selected import told  # noqa: PLC0415
 
@@ -174,7 +178,7 @@ def _item_line(one: ListedItem) -> str:
 
 
 def _statements(reading: Reading, kind: str | None) -> Iterator[ListedStatement]:
-    from archiver.cli.answers import ListedStatement  # noqa: PLC0415 - loaded when called
+    from archiver.cli.answers_reading import ListedStatement  # noqa: PLC0415 - loaded when called
     from archiver.flows.listing import list_statements  # noqa: PLC0415
 
     for one in list_statements(reading, kind=kind):

@@ -14,7 +14,7 @@ import click
 from archiver.model.mark import MARKS, Mark
 
 if TYPE_CHECKING:
-    from archiver.cli.answers import ItemMark
+    from archiver.cli.answers_shared import ItemMark
 
 __all__ = ["INCLUDE_MARKED", "counts_of", "item_marks", "mark_words"]
 
@@ -43,6 +43,6 @@ def mark_words(mark: Mark) -> str:
 
 def item_marks(marks: Iterable[Mark]) -> list[ItemMark]:
     """Return marks as answers have them."""
-    from archiver.cli.answers import ItemMark  # noqa: PLC0415 - loaded when called
+    from archiver.cli.answers_shared import ItemMark  # noqa: PLC0415 - loaded when called
 
     return [ItemMark(one.mark, one.by, one.reason, one.handling) for one in marks]

@@ -14,17 +14,27 @@ from datetime import datetime
 from pathlib import Path
 
 from archiver.catalog.catalog import Catalog
-from archiver.cli.answers import Destination, NamedDestination, Position
+from archiver.cli.answers_shared import Destination, NamedDestination, Position
 from archiver.cli.context import Run
+from archiver.cli.options import Place
 from archiver.cli.words import columns, days_left, instant, short
-from archiver.errors import ArchiverError
+from archiver.errors import ArchiverError, UsageError
 from archiver.flows.hold.in_force import retain_until
 from archiver.flows.session import destination_store
 from archiver.flows.state import StateFolder
 from archiver.model.policy import Policy, load_policy
 from archiver.stores import base
 
-__all__ = ["destination_of", "introduce", "named_destinations", "open_policy", "policy_path", "where", "who"]
+__all__ = [
+    "destination_of",
+    "introduce",
+    "named_destinations",
+    "open_policy",
+    "policy_of",
+    "policy_path",
+    "where",
+    "who",
+]
 
 LOCKS = {
     False: "recorded, not enforced: whoever may write to this folder can delete from it",
@@ -55,6 +65,21 @@ def open_policy(run: Run) -> Policy:
     for warning in policy.warnings:
         run.talk.say(warning, "warning")
     return policy
+
+
+def policy_of(run: Run, place: Place) -> Policy | None:
+    """Return the policy to read by, None with `--archive`; refuses what contradicts itself."""
+    if place.archive is None:
+        given = {"--endpoint-url": place.endpoint, "--region": place.region, "--profile": place.profile}
+        for option, value in given.items():
+            if value is not None:
+                raise UsageError(
+                    "usage", f"{option}: expected it with --archive, found it alone", hint="the policy names the store"
+                )
+        return open_policy(run)
+    if run.policy_file is not None:
+        raise UsageError("usage", "expected a policy or --archive, found both", hint="leave one of them out")
+    return None
 
 
 def introduce(

@@ -13,7 +13,7 @@ from archiver.cli.words import columns, count, days_left, indented, instant, lis
 from archiver.errors import Exit, UsageError
 
 if TYPE_CHECKING:
-    from archiver.cli.answers import Planned
+    from archiver.cli.answers_writing import Planned
     from archiver.flows.snapshot.plan import Plan
     from archiver.flows.snapshot.plan import Planned as DestinationPlan
     from archiver.flows.snapshot.survey import SourceSurvey
@@ -49,7 +49,7 @@ def command(run: Run, explain: str | None) -> Answer:
 
 
 def _explained(run: Run, policy: Policy, name: str) -> Answer:
-    from archiver.cli.answers import ExplainedItem, Planned  # noqa: PLC0415 - loaded when called
+    from archiver.cli.answers_writing import ExplainedItem, Planned  # noqa: PLC0415 - loaded when called
     from archiver.flows.snapshot.plan import explain  # noqa: PLC0415
 
     one = explain(policy, name, clock=run.clock)
@@ -152,7 +152,7 @@ def _account(one: DestinationPlan) -> str:
 
 
 def _members(policy: Policy, found: Plan) -> Planned:
-    from archiver.cli.answers import Planned, PlannedDestination, PlannedRule, PlannedSource  # noqa: PLC0415 - loaded when called
+    from archiver.cli.answers_writing import Planned, PlannedDestination, PlannedRule, PlannedSource  # noqa: PLC0415 - loaded when called
     from archiver.cli.opening import destination_of  # noqa: PLC0415
     from archiver.flows.setup import is_set_up  # noqa: PLC0415
 

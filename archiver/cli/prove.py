@@ -50,7 +50,7 @@ def command(
     the N bytes from OFFSET on. Inside a container: SOURCE/PATH!gzip, as `list items` shows it.
     By the policy, who has it made and why is signed into the log first; an auditor's reading with --archive is not.
     """
-    from archiver.cli.answers import MadeProof  # noqa: PLC0415 - loaded when called
+    from archiver.cli.answers_reading import MadeProof  # noqa: PLC0415 - loaded when called
     from archiver.cli.files import refuse_existing, write_output  # noqa: PLC0415
     from archiver.cli.reading import accessed  # noqa: PLC0415
     from archiver.flows.prove.access import hand_out  # noqa: PLC0415

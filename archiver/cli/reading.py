@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from archiver.cli.answers import Position
+from archiver.cli.answers_shared import Position
 from archiver.cli.context import Run
-from archiver.cli.opening import introduce, open_policy
+from archiver.cli.opening import introduce, policy_of
 from archiver.cli.options import Place
 from archiver.cli.sealed import NOT_OPENED, Opening, sealed_place
 from archiver.errors import UsageError
@@ -23,24 +23,9 @@ from archiver.model.policy import Policy
 from archiver.stores.base import Store
 from archiver.stores.open import open_store
 
-__all__ = ["accessed", "open_place", "opened", "operator_of", "policy_of"]
+__all__ = ["accessed", "open_place", "opened", "operator_of"]
 
 UNRECORDED = "not stated in the log: this was read with --archive, without the operator's policy and keys"
-
-
-def policy_of(run: Run, place: Place) -> Policy | None:
-    """Return the policy to read by, None with `--archive`; refuses what contradicts itself."""
-    if place.archive is None:
-        given = {"--endpoint-url": place.endpoint, "--region": place.region, "--profile": place.profile}
-        for option, value in given.items():
-            if value is not None:
-                raise UsageError(
-                    "usage", f"{option}: expected it with --archive, found it alone", hint="the policy names the store"
-                )
-        return open_policy(run)
-    if run.policy_file is not None:
-        raise UsageError("usage", "expected a policy or --archive, found both", hint="leave one of them out")
-    return None
 
 
 def open_place(run: Run, place: Place) -> Store:

@@ -15,7 +15,7 @@ from archiver.cli.words import columns, count, indented, size
 from archiver.errors import Exit
 
 if TYPE_CHECKING:
-    from archiver.cli.answers import RestoredFiles
+    from archiver.cli.answers_reading import RestoredFiles
     from archiver.flows.restore.restore import Restored
 
 __all__ = ["command"]
@@ -103,9 +103,9 @@ def _name(item: str) -> str:
 
 
 def _members(done: Restored, to: Path, stated: tuple[str, ...], *, trusted: bool) -> RestoredFiles:
-    from archiver.cli import answers  # noqa: PLC0415 - loaded when called
+    from archiver.cli import answers_reading  # noqa: PLC0415 - loaded when called
 
-    return answers.RestoredFiles(
+    return answers_reading.RestoredFiles(
         snapshot=done.snapshot,
         to=str(to),
         trusted=trusted,
@@ -114,8 +114,9 @@ def _members(done: Restored, to: Path, stated: tuple[str, ...], *, trusted: bool
         bytes=done.bytes,
         counts_not_restored=done.counts,
         not_restored=[
-            answers.NotRestored(_name(one.item), one.status, one.reason, one.detail) for one in done.not_restored
+            answers_reading.NotRestored(_name(one.item), one.status, one.reason, one.detail)
+            for one in done.not_restored
         ],
-        notes=[answers.Remark(_name(item), remark) for item, remark in done.notes],
+        notes=[answers_reading.Remark(_name(item), remark) for item, remark in done.notes],
         stated=list(stated),
     )

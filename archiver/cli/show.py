@@ -35,7 +35,7 @@ def command(run: Run, identity: str, sigstore: Path | None, place: Place) -> Ans
 
     A Sigstore bundle gets a token over the signature from each timestamp authority of the policy.
     """
-    from archiver.cli import answers  # noqa: PLC0415 - loaded when called
+    from archiver.cli import answers_reading  # noqa: PLC0415 - loaded when called
     from archiver.cli.reading import opened  # noqa: PLC0415
     from archiver.flows.listing import show  # noqa: PLC0415
 
@@ -43,13 +43,15 @@ def command(run: Run, identity: str, sigstore: Path | None, place: Place) -> Ans
         found = show(reading, identity)
         if sigstore is not None:
             _export(run, reading, identity, sigstore, place)
-        members = answers.ShownStatements(
+        members = answers_reading.ShownStatements(
             [
-                answers.ShownStatement(
+                answers_reading.ShownStatement(
                     position=one.position,
                     kind=one.statement.kind,
                     keyid=one.keyid,
-                    subjects=[answers.Subject(subject.name, dict(subject.digest)) for subject in one.statement.subject],
+                    subjects=[
+                        answers_reading.Subject(subject.name, dict(subject.digest)) for subject in one.statement.subject
+                    ],
                     predicate=one.statement.predicate.model_dump(mode="json"),
                     counts=one.counts,
                     marked=one.marked,

@@ -18,7 +18,7 @@ from archiver.errors import UsageError
 from archiver.events import silent
 
 if TYPE_CHECKING:
-    from archiver.cli.answers import Snapshotted
+    from archiver.cli.answers_writing import Snapshotted
     from archiver.flows.setup import Made
     from archiver.flows.snapshot.snapshot import Snapshot
     from archiver.flows.snapshot.survey import Survey
@@ -276,18 +276,18 @@ def _digest(made: Made) -> str:
 
 
 def _members(done: Snapshot, made: Made | None) -> Snapshotted:
-    from archiver.cli import answers  # noqa: PLC0415 - loaded when called
+    from archiver.cli import answers_selection, answers_shared, answers_writing  # noqa: PLC0415 - loaded when called
     from archiver.cli.init import made_keys  # noqa: PLC0415
 
-    return answers.Snapshotted(
+    return answers_writing.Snapshotted(
         snapshot=done.id,
         status=done.status,
         nothing_new=set(done.batches) <= {"items"},
         sources=[
-            answers.SnapshotSource(
+            answers_writing.SnapshotSource(
                 id=one.source,
-                counts=answers.Counts(**one.counts.model_dump()),
-                excluded=[answers.SnapshotRule(rule, *words) for rule, words in sorted(one.rules.items())],
+                counts=answers_writing.Counts(**one.counts.model_dump()),
+                excluded=[answers_writing.SnapshotRule(rule, *words) for rule, words in sorted(one.rules.items())],
                 bytes=one.bytes,
                 new_bytes=one.new_bytes,
                 records=one.records,
@@ -301,8 +301,8 @@ def _members(done: Snapshot, made: Made | None) -> Snapshotted:
                 lost=list(one.lost),
                 unseen=list(one.unseen),
                 marked=one.marked,
-                selected=[answers.SelectedLogs.of(account, account.items) for account in one.selected],
-                unjudged=[answers.UnjudgedDocuments(**by.model_dump()) for by in one.unjudged],
+                selected=[answers_selection.SelectedLogs.of(account, account.items) for account in one.selected],
+                unjudged=[answers_selection.UnjudgedDocuments(**by.model_dump()) for by in one.unjudged],
                 exposed=one.exposed,
                 open_before=one.open_before,
             )
@@ -314,11 +314,13 @@ def _members(done: Snapshot, made: Made | None) -> Snapshotted:
         changes=list(done.changes),
         reasons=list(done.reasons),
         recovered=done.recovered,
-        log=answers.Position(done.log_size, done.root),
+        log=answers_shared.Position(done.log_size, done.root),
         strangers=list(done.strangers),
         locks_raised=done.locks_raised,
-        ends_earlier=[answers.BelowHold(key, until) for key, until in done.ends_earlier],
+        ends_earlier=[answers_writing.BelowHold(key, until) for key, until in done.ends_earlier],
         timestamps=taken(done.timestamps).timestamps,
-        left_behind=[answers.LeftBehind(one.id, one.problem, int(one.exit), list(one.waiting)) for one in done.behind],
+        left_behind=[
+            answers_writing.LeftBehind(one.id, one.problem, int(one.exit), list(one.waiting)) for one in done.behind
+        ],
         made_keys=None if made is None else made_keys(made),
     )

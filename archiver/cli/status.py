@@ -14,7 +14,7 @@ from archiver.cli.words import columns, count, days_left, indented, instant, sho
 from archiver.errors import UsageError
 
 if TYPE_CHECKING:
-    from archiver.cli.answers import Standing
+    from archiver.cli.answers_writing import Standing
     from archiver.flows.status.status import HoldStatus, StampedBy, Status
     from archiver.flows.witness.seen import SeenBy
 
@@ -38,7 +38,7 @@ def command(run: Run, /, *, place: Place) -> Answer:
 
 
 def _from_records(run: Run, place: Place) -> Status:
-    from archiver.cli.reading import policy_of  # noqa: PLC0415 - loaded when called
+    from archiver.cli.opening import policy_of  # noqa: PLC0415 - loaded when called
     from archiver.flows.status.status import status  # noqa: PLC0415
 
     if place.trust is not None:
@@ -54,7 +54,7 @@ def _from_records(run: Run, place: Place) -> Status:
 
 def _from_store(run: Run, place: Place) -> Status:
     from archiver.cli.reading import opened  # noqa: PLC0415 - loaded when called
-    from archiver.flows.status.status import status_of_store  # noqa: PLC0415
+    from archiver.flows.status.of_store import status_of_store  # noqa: PLC0415
 
     with opened(run, place) as reading:
         return status_of_store(reading, clock=run.clock, listener=run.talk.hear)
@@ -144,36 +144,36 @@ def _some(lines: list[str]) -> list[str]:
 
 
 def _members(found: Status) -> Standing:
-    from archiver.cli import answers  # noqa: PLC0415 - loaded when called
+    from archiver.cli import answers_shared, answers_timestamp, answers_writing  # noqa: PLC0415 - loaded when called
 
     success = attempt = None
     if found.last_success and found.last_success_at:
-        success = answers.Attempt(found.last_success, found.last_success_at, "complete")
+        success = answers_writing.Attempt(found.last_success, found.last_success_at, "complete")
     if found.last_attempt and found.last_attempt_at and found.last_attempt_status:
-        attempt = answers.Attempt(found.last_attempt, found.last_attempt_at, found.last_attempt_status)
-    return answers.Standing(
+        attempt = answers_writing.Attempt(found.last_attempt, found.last_attempt_at, found.last_attempt_status)
+    return answers_writing.Standing(
         as_of=found.as_of,
         demo_keys=found.demo_keys,
-        log=answers.Position(found.log_size, found.root),
+        log=answers_shared.Position(found.log_size, found.root),
         last_success=success,
         last_attempt=attempt,
         unfinished=found.unfinished,
         backlog=list(found.backlog),
         destinations=[
-            answers.DestinationStanding(
+            answers_writing.DestinationStanding(
                 id=one.id,
                 origin=one.origin,
                 location=one.location,
-                log=answers.Position(one.log_size, one.root),
+                log=answers_shared.Position(one.log_size, one.root),
                 waiting=list(one.waiting),
                 unconfirmed=list(one.unconfirmed),
             )
             for one in found.destinations
         ],
         counts=found.counts,
-        trouble=[answers.ItemTrouble(name, why) for name, why in found.failed],
+        trouble=[answers_writing.ItemTrouble(name, why) for name, why in found.failed],
         holds=[
-            answers.Hold(
+            answers_writing.Hold(
                 matter=one.matter,
                 title=one.title,
                 retain_until=instant(one.retain_until),
@@ -181,15 +181,15 @@ def _members(found: Status) -> Standing:
                 passed=one.passed,
                 soon=one.soon,
                 policy_retain_until=None if one.named is None else instant(one.named),
-                readings=[answers.Reading(name, instant(ends)) for name, ends in one.readings],
+                readings=[answers_writing.Reading(name, instant(ends)) for name, ends in one.readings],
             )
             for one in found.holds
         ],
-        below_hold=[answers.BelowHold(key, until) for key, until in found.below_hold],
+        below_hold=[answers_writing.BelowHold(key, until) for key, until in found.below_hold],
         totals=found.totals,
         silent_hours=found.silent_hours,
         reasons=list(found.reasons),
         marked=dict(found.marked),
-        timestamps=[answers.StampedBy(**asdict(one)) for one in found.timestamps],
-        witnesses=[answers.SeenByWitness(one.name, one.vkey, one.size, one.at) for one in found.witnesses],
+        timestamps=[answers_timestamp.StampedBy(**asdict(one)) for one in found.timestamps],
+        witnesses=[answers_writing.SeenByWitness(one.name, one.vkey, one.size, one.at) for one in found.witnesses],
     )

@@ -34,7 +34,7 @@ def command() -> None:
 @click.pass_obj
 def show(run: Run, file: Path) -> Answer:
     """Show what a trust file trusts, and its SHA-256 to compare on the telephone."""
-    from archiver.cli.answers import ShownTrust  # noqa: PLC0415 - loaded when called
+    from archiver.cli.answers_reading import ShownTrust  # noqa: PLC0415 - loaded when called
     from archiver.cli.files import read_trust  # noqa: PLC0415
     from archiver.model.trust import digest_of  # noqa: PLC0415
 
@@ -54,7 +54,7 @@ def export(run: Run, output: Path | None) -> Answer:
 
     It states the newest checkpoint, so that nobody can show the auditor an older archive, and the holds in force.
     """
-    from archiver.cli.answers import ExportedTrust  # noqa: PLC0415 - loaded when called
+    from archiver.cli.answers_writing import ExportedTrust  # noqa: PLC0415 - loaded when called
     from archiver.cli.files import write_output  # noqa: PLC0415
     from archiver.cli.opening import open_policy  # noqa: PLC0415
     from archiver.model.trust import digest_of, groups  # noqa: PLC0415

@@ -17,7 +17,8 @@ from archiver.errors import ArchiverError, Exit, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from archiver.cli.answers import Finding, Verified, VerifiedDestination
+    from archiver.cli.answers_reading import Finding
+    from archiver.cli.answers_verify import Verified, VerifiedDestination
     from archiver.judge.case import Derive, Rederive
     from archiver.judge.log import Seen
     from archiver.judge.reader import Archive
@@ -90,7 +91,7 @@ def command(
     log.
     """
     from archiver.cli.files import read_seen, read_trusted_list, refuse_existing, write_output  # noqa: PLC0415 - loaded when called
-    from archiver.cli.reading import policy_of  # noqa: PLC0415
+    from archiver.cli.opening import policy_of  # noqa: PLC0415
     from archiver.judge.case import Options  # noqa: PLC0415
     from archiver.judge.report import to_json, to_text  # noqa: PLC0415
     from archiver.judge.verify import verify  # noqa: PLC0415
@@ -178,10 +179,10 @@ def _each(
 
 
 def _destinations(done: list[_Verified], problems: list[tuple[str, ArchiverError]]) -> list[VerifiedDestination]:
-    from archiver.cli import answers  # noqa: PLC0415 - loaded when called
+    from archiver.cli import answers_verify  # noqa: PLC0415 - loaded when called
 
     found = [
-        answers.VerifiedDestination(
+        answers_verify.VerifiedDestination(
             id=each.name,
             location=each.report.location,
             origin=each.report.origin,
@@ -196,7 +197,7 @@ def _destinations(done: list[_Verified], problems: list[tuple[str, ArchiverError
         for each in done
     ]
     return found + [
-        answers.VerifiedDestination(
+        answers_verify.VerifiedDestination(
             id=name,
             location=None,
             origin=None,
@@ -356,11 +357,11 @@ def _introduce(run: Run, store: Store, trust: bytes) -> None:
 def _members(
     report: Report, output: Path | None, stated: list[str], destinations: list[VerifiedDestination]
 ) -> Verified:
-    from archiver.cli import answers  # noqa: PLC0415 - loaded when called
+    from archiver.cli import answers_verify  # noqa: PLC0415 - loaded when called
     from archiver.judge.report import to_json  # noqa: PLC0415
 
     words = to_json(report)
-    return answers.Verified(
+    return answers_verify.Verified(
         file=None if output is None else str(output),
         stated=stated,
         verdict=report.verdict.value,
@@ -377,24 +378,24 @@ def _members(
         demo_keys=report.demo_keys,
         listed=report.listed,
         findings=_findings(report),
-        checks=[answers.Check(**asdict(one)) for one in report.checks],
+        checks=[answers_verify.Check(**asdict(one)) for one in report.checks],
         left_out=list(report.left_out),
-        snapshots=[answers.VerifiedSnapshot(**asdict(one)) for one in report.snapshots],
-        batches=[answers.VerifiedBatch(**asdict(one)) for one in report.batches],
-        timestamps=[answers.VerifiedTimestamp(**asdict(one)) for one in report.timestamps],
-        trusted_lists=[answers.VerifiedList(**asdict(one)) for one in report.trusted_lists],
+        snapshots=[answers_verify.VerifiedSnapshot(**asdict(one)) for one in report.snapshots],
+        batches=[answers_verify.VerifiedBatch(**asdict(one)) for one in report.batches],
+        timestamps=[answers_verify.VerifiedTimestamp(**asdict(one)) for one in report.timestamps],
+        trusted_lists=[answers_verify.VerifiedList(**asdict(one)) for one in report.trusted_lists],
         counts=dict(report.counts),
         does_not_prove=[str(line) for line in _lines(words["does_not_prove"])],
-        witnesses=[answers.VerifiedWitness(**asdict(one)) for one in report.witnesses],
+        witnesses=[answers_verify.VerifiedWitness(**asdict(one)) for one in report.witnesses],
         witnesses_demanded=report.witnesses_demanded,
         destinations=destinations,
     )
 
 
 def _findings(report: Report) -> list[Finding]:
-    from archiver.cli import answers  # noqa: PLC0415 - loaded when called
+    from archiver.cli import answers_reading  # noqa: PLC0415 - loaded when called
 
-    return [answers.Finding(**{**asdict(one), "severity": one.severity.value}) for one in report.findings]
+    return [answers_reading.Finding(**{**asdict(one), "severity": one.severity.value}) for one in report.findings]
 
 
 def _lines(value: object) -> list[object]:

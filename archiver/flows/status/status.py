@@ -13,20 +13,17 @@ from datetime import datetime, timedelta
 
 from archiver.catalog.catalog import Catalog
 from archiver.errors import Exit
-from archiver.events import Listener
-from archiver.flows.reading import Reading, require_log
-from archiver.flows.rebuild import take_in_lines, take_in_log
 from archiver.flows.session import own_trust
 from archiver.flows.snapshot.ends_earlier import dates, ends_earlier
 from archiver.flows.state import StateFolder
 from archiver.flows.status.destinations import DestinationStatus, leading, standing
 from archiver.flows.timestamps.stamping import pending
-from archiver.flows.witness.seen import SeenBy, is_late, kept, seen_in_store
+from archiver.flows.witness.seen import SeenBy, is_late, kept
 from archiver.model import hold, instant, layout
 from archiver.model.policy import Policy
 from archiver.writer.journal import Journal
 
-__all__ = ["HoldStatus", "Status", "status", "status_of_store"]
+__all__ = ["HoldStatus", "Status", "judged", "of_catalog", "status"]
 
 SOON = timedelta(days=60)
 
@@ -96,7 +93,7 @@ def status(policy: Policy, *, clock: Callable[[], datetime]) -> Status:
     lead = leading(places)
     with closing(Catalog(lead.catalog, read_only=True)) as catalog:
         unfinished, backlog = _unfinished(state)
-        found = _of_catalog(catalog, dates(catalog, policy), clock())
+        found = of_catalog(catalog, dates(catalog, policy), clock())
         demo_keys = state.demo_keys or found.demo_keys
         found = replace(found, demo_keys=demo_keys, unfinished=unfinished, backlog=backlog)
         delay = timedelta(seconds=trust.timestamps.max_delay_s)
@@ -107,28 +104,11 @@ def status(policy: Policy, *, clock: Callable[[], datetime]) -> Status:
     named = {matter.id: instant.round_up(matter.hold.retain_until) for matter in policy.matters}
     holds = tuple(_named(_worded(one, words), named) for one in found.holds)
     found = replace(found, holds=holds, witnesses=kept(state, trust, lead.origin))
-    return _judged(found, policy.expected_every_hours, clock())
+    return judged(found, policy.expected_every_hours, clock())
 
 
-def status_of_store(reading: Reading, *, clock: Callable[[], datetime], listener: Listener) -> Status:
-    """Read log and newest snapshot from the store; raises `UnknownError("log-missing")` where there is no log.
-
-    What log and statements are found to be decides the exit status, too. Locks are those that statements report.
-    """
-    archive = reading.archive
-    require_log(archive)
-    with closing(Catalog("")) as catalog:
-        take_in_log(catalog, archive, listener, "take in the log")
-        if newest := catalog.last_snapshot():
-            take_in_lines(catalog, archive, newest.id)
-        signed, unfinished = catalog.policy(), next(iter(catalog.unfinished_snapshots()), None)
-        found = replace(_of_catalog(catalog, dates(catalog, None), clock()), unfinished=unfinished)
-    found = replace(found, witnesses=seen_in_store(reading.store, reading.trust, archive.log.origin))
-    judged = _judged(found, signed.expected_every_hours if signed else None, clock())
-    return replace(judged, exit=Exit.worst([judged.exit, reading.exit]))
-
-
-def _of_catalog(catalog: Catalog, held: Mapping[str, datetime], now: datetime) -> Status:
+def of_catalog(catalog: Catalog, held: Mapping[str, datetime], now: datetime) -> Status:
+    """Return what a catalog alone tells; `held` is the hold of each matter."""
     begun, last, success = catalog.archive(), catalog.last_snapshot(), catalog.last_success()
     return Status(
         as_of=last.finished if last else None,
@@ -158,7 +138,7 @@ def _hours(finished: str, now: datetime) -> int:
     return int((now - instant.parse_instant(finished)).total_seconds() // 3600)
 
 
-def _judged(found: Status, expected_every_hours: int | None, now: datetime) -> Status:
+def judged(found: Status, expected_every_hours: int | None, now: datetime) -> Status:
     """Add what is wrong, in the order in which it matters."""
     reasons = []
     if found.below_hold:

@@ -14,10 +14,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from archiver.errors import EvidenceError, NotStoredError, WorldError
-from archiver.judge.case import Case
 from archiver.judge.inventory import Listed
 from archiver.model import layout
 from archiver.model.finding import Severity
@@ -25,6 +24,9 @@ from archiver.model.instant import format_instant
 from archiver.proof import cosignature, note
 from archiver.proof.cosignature import WitnessKey
 from archiver.proof.keys import SignatureError
+
+if TYPE_CHECKING:
+    from archiver.judge.case import Case  # which loads pyarrow
 
 __all__ = ["WITNESS_LAG", "Sighting", "check_witnesses"]
 
