@@ -33,6 +33,7 @@ from real_organisation import (
 
 from archiver.errors import WorldError
 from archiver.events import silent
+from archiver.flows.derivation.derivation import Wanted, derive
 from archiver.flows.reading import open_reading
 from archiver.flows.restore.restore import restore
 from archiver.model import layout
@@ -87,6 +88,8 @@ def same_files(place, to: Path) -> None:
 def test_two_snapshots_are_whole_and_locked_and_restored_byte_for_byte(twice, tmp_path):
     assert (twice.first.exit, twice.second.exit) == (0, 0)
     assert [one.counts.unchanged for one in twice.second.tallies] == [3, 2]
+    wanted = {"dry_run": False, "clock": now, "random": twice.random, "environ": {}, "listener": silent}
+    assert [one.rows for one in derive(twice.policy, Wanted(), **wanted).derived] == [104]
     report = verified(twice)
     assert (bad(report), int(report.exit), report.verdict, report.locks_enforced) == ([], 0, "ok", True)
     assert restored(twice, tmp_path / "restored").exit == 0
