@@ -28,12 +28,16 @@ class Destination:
 
 @dataclass(frozen=True)
 class ItemMark:
-    """A mark of an item: what it is suspected or known to be, the rule that said so, why, and how it is kept."""
+    """A mark of an item: what it is suspected or known to be, the rule that said so, why, and how it is kept.
+
+    `records` is how many records of a log it is for, null where it is for the whole item.
+    """
 
     mark: str
     by: str
     reason: str
     handling: Literal["mark", "quarantine"]
+    records: int | None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from archiver.cli.words import count
 from archiver.model.mark import MARKS, Mark
 
 if TYPE_CHECKING:
@@ -38,11 +39,12 @@ def counts_of(marked: Mapping[str, int]) -> str:
 def mark_words(mark: Mark) -> str:
     """Spell a mark, the rule that set it, and why."""
     kept = ", kept in quarantine" if mark.handling == "quarantine" else ""
-    return f"{mark.mark}{kept}, by {mark.by} ({mark.reason})"
+    records = "" if mark.records is None else f" for {count(mark.records, 'record')}"
+    return f"{mark.mark}{records}{kept}, by {mark.by} ({mark.reason})"
 
 
 def item_marks(marks: Iterable[Mark]) -> list[ItemMark]:
     """Return marks as answers have them."""
     from archiver.cli.answers_shared import ItemMark  # noqa: PLC0415 - loaded when called
 
-    return [ItemMark(one.mark, one.by, one.reason, one.handling) for one in marks]
+    return [ItemMark(one.mark, one.by, one.reason, one.handling, one.records) for one in marks]

@@ -53,7 +53,7 @@ _MEMBERS: Final = {
     "file",
 }  # fmt: skip
 _MARK: Final = {"by", "handling", "mark", "reason"}
-_BY: Final = re.compile(r"(?s:path:.+)|hashes:[0-9a-f]{64}")
+_BY: Final = re.compile(r"(?s:(?:path|where|moderation):.+)|hashes:[0-9a-f]{64}")
 _FILE_STRINGS: Final = {"dev", "ino", "atime_ns", "mtime_ns", "ctime_ns", "btime_ns"}
 _FILE_NUMBERS: Final = {"nlink", "mode", "uid", "gid"}
 _FILE: Final = _FILE_STRINGS | _FILE_NUMBERS | {"owner", "group", "link_target", "holes", "xattrs"}
@@ -233,14 +233,23 @@ def _marks(value: canonical.JSON) -> tuple[Mark, ...]:
 
 
 def _mark(value: canonical.JSON) -> Mark:
-    if not isinstance(value, dict) or value.keys() != _MARK:
+    if not isinstance(value, dict) or value.keys() - {"records"} != _MARK:
+        raise _malformed("marks", value)
+    records = value.get("records", 1)
+    if not _is_count(records) or records == 0:
         raise _malformed("marks", value)
     mark, by, reason, handling = value["mark"], value["by"], value["reason"], value["handling"]
     if mark not in MARKS or handling not in HANDLINGS or not _matches(_BY, by):
         raise _malformed("marks", value)
     if not isinstance(reason, str) or not reason:
         raise _malformed("marks", value)
-    return Mark(str(mark), str(by), reason, "quarantine" if handling == "quarantine" else "mark")
+    return Mark(
+        str(mark),
+        str(by),
+        reason,
+        "quarantine" if handling == "quarantine" else "mark",
+        records if "records" in value else None,
+    )
 
 
 def _check_words(value: Json) -> None:

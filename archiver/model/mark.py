@@ -19,6 +19,7 @@ from typing import Final, Literal
 
 from archiver.errors import UsageError
 from archiver.model.glob import compile_glob
+from archiver.proof import canonical
 
 __all__ = [
     "HANDLINGS",
@@ -46,16 +47,26 @@ _KNOWN: Final = {32: "MD5", 40: "SHA-1", 96: "SHA-384", 128: "SHA-512"}
 
 @dataclass(frozen=True)
 class Mark:
-    """One mark of an item. `by` is `path:<glob>` or `hashes:<SHA-256 of the list>`."""
+    """One mark of an item. `by` is `path:<glob>`, `hashes:<SHA-256 of the list>`, `where:` or `moderation:` with JSON.
+
+    `records` is how many records of a log the rule found, where it is about records.
+    """
 
     mark: str
     by: str
     reason: str
     handling: Handling
+    records: int | None = None
 
-    def to_json(self) -> dict[str, str]:
+    def to_json(self) -> dict[str, str | int]:
         """Return the element of `marks` of a line."""
-        return {"by": self.by, "handling": self.handling, "mark": self.mark, "reason": self.reason}
+        words: dict[str, str | int] = {
+            "by": self.by,
+            "handling": self.handling,
+            "mark": self.mark,
+            "reason": self.reason,
+        }
+        return words if self.records is None else words | {"records": self.records}
 
 
 @dataclass(frozen=True)
@@ -68,7 +79,11 @@ class HashList:
 
 @dataclass(frozen=True)
 class Rule:
-    """What a policy marks: items by their paths or by a list of hashes, of the named sources or else of all."""
+    """What a policy marks, in the named sources or else in all.
+
+    Items by their paths or by a list of hashes; or records of logs by columns that have certain values, or by the
+    categories that a verdict of moderation flags. Values and categories are globs over the whole text.
+    """
 
     mark: str
     reason: str
@@ -76,6 +91,15 @@ class Rule:
     paths: tuple[str, ...] = ()
     hashes: HashList | None = None
     sources: tuple[str, ...] = ()
+    where: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    moderation: tuple[str, ...] = ()
+
+    @property
+    def by(self) -> str:
+        """What a mark of a rule about records says it is by: the whole rule, for whoever has not the policy at hand."""
+        if self.moderation:
+            return "moderation:" + canonical.encode(list(self.moderation)).decode()
+        return "where:" + canonical.encode({column: list(values) for column, values in self.where}).decode()
 
 
 class Marking:
@@ -89,6 +113,11 @@ class Marking:
     def has_rules(self) -> bool:
         """Say whether there is any rule."""
         return bool(self._rules)
+
+    def of_records(self, source: str) -> tuple[Rule, ...]:
+        """Return the rules that ask for what is in the records of a source."""
+        rules = (rule for rule, _ in self._rules if rule.where or rule.moderation)
+        return tuple(rule for rule in rules if not rule.sources or source in rule.sources)
 
     @property
     def withholds_by_hash(self) -> bool:

@@ -232,7 +232,10 @@ class Accept:
 
 @dataclass(frozen=True)
 class Sensitive:
-    """Which items are marked: by `paths`, or by a list of SHA-256 digests at the absolute path `hashes`."""
+    """Which items are marked: by `paths`, or by a list of SHA-256 digests at the absolute path `hashes`.
+
+    Or for records of theirs: `where` columns have certain values, or a verdict of `moderation` flags a category.
+    """
 
     mark: str
     reason: str
@@ -240,6 +243,8 @@ class Sensitive:
     paths: tuple[str, ...]
     hashes: Path | None
     sources: tuple[str, ...]
+    where: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    moderation: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -417,6 +422,8 @@ def _policy(words: PolicyWords, places: policy_places.Places, path: Path, text: 
                 tuple(one.paths),
                 path.parent / one.hashes if one.hashes else None,
                 tuple(one.sources),
+                tuple(sorted((column, tuple(sorted(set(values)))) for column, values in one.where.items())),
+                tuple(sorted(set(one.moderation))),
             )
             for one in words.sensitive
         ),

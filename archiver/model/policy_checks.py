@@ -14,7 +14,7 @@ from typing import Final, Protocol
 from archiver.model import hold
 from archiver.model.instant import format_instant
 from archiver.model.policy_problems import closest
-from archiver.model.policy_selectors import check_selectors
+from archiver.model.policy_selectors import check_column, check_selectors
 from archiver.model.policy_words import MatterWords, PolicyWords, SourceWords
 from archiver.model.policy_yaml import Document, Location, Problem, dotted
 from archiver.model.statement_timestamp import authority_name
@@ -181,13 +181,21 @@ def _authorities(words: PolicyWords, document: Document) -> Iterator[Problem]:
 
 
 def _sensitive(words: PolicyWords, document: Document) -> Iterator[Problem]:
-    """Yield rules that mark by nothing or by two things at once, and sources that are not there."""
+    """Yield rules that mark by nothing or by two things at once, columns and sources that are not there."""
     known = [source.id for source in words.sources]
     for number, rule in enumerate(words.sensitive):
         place: Location = ("sensitive", number)
-        if bool(rule.paths) == bool(rule.hashes):
-            text = f"expected paths or hashes, found {'both' if rule.paths else 'neither'}"
+        ways = {"paths": rule.paths, "hashes": rule.hashes, "where": rule.where, "moderation": rule.moderation}
+        found = [name for name, value in ways.items() if value]
+        if len(found) != 1:
+            text = f"expected one of {', '.join(ways)}, found {' and '.join(found) or 'none'}"
             yield Problem(document.mark(place), dotted(place), text, "one of them; a second rule takes the other")
+        for column in rule.where:
+            yield from check_column(column, (*place, "where", column), document)
+        logs = [one for one in words.sources if one.kind == "model_logs"]
+        if (rule.where or rule.moderation) and not any(not rule.sources or one.id in rule.sources for one in logs):
+            text = "records are found in sources of model_logs, and this rule has none"
+            yield Problem(document.mark(place), dotted(place), text, "paths or hashes for documents")
         for index, source in enumerate(rule.sources):
             if source not in known:
                 at: Location = (*place, "sources", index)

@@ -13,7 +13,7 @@ from archiver.model.policy_words import PolicyWords, SourceWords
 from archiver.model.policy_yaml import Document, Location, Problem, dotted
 from archiver.model.record_columns import WHERE_COLUMNS
 
-__all__ = ["check_selectors"]
+__all__ = ["check_column", "check_selectors"]
 
 _ALWAYS_KEPT: Final = ("parse_status", "parse_error")
 
@@ -30,10 +30,16 @@ def check_selectors(words: PolicyWords, document: Document) -> Iterator[Problem]
             elif column in _ALWAYS_KEPT:
                 text = f"{column} selects nothing: what could not be read is always kept"
                 yield _problem(document, place, text, "`where` without it")
-            elif column not in WHERE_COLUMNS:
-                meant = closest(column, WHERE_COLUMNS)
-                text = f"expected a column of model_logs, found {column}"
-                yield _problem(document, place, text, meant or "one of those that FORMAT.md lists, as user_id")
+            else:
+                yield from check_column(column, place, document)
+
+
+def check_column(column: str, place: Location, document: Document) -> Iterator[Problem]:
+    """Yield that there is no such column to be asked for."""
+    if column not in WHERE_COLUMNS:
+        meant = closest(column, WHERE_COLUMNS)
+        text = f"expected a column of model_logs, found {column}"
+        yield _problem(document, place, text, meant or "one of those that FORMAT.md lists, as user_id")
 
 
 def _others(number: int, source: SourceWords, document: Document) -> Iterator[Problem]:

@@ -283,7 +283,7 @@ class CustodianWords(_Words):
 
 
 class SensitiveWords(_Words):
-    """Which items are marked as sensitive: by their paths or by a list of hashes, one of the two."""
+    """Which items are marked as sensitive: by one of their paths, a list of hashes, or what is in records of logs."""
 
     mark: Literal["csam_suspected", "ncii_suspected", "personal", "privileged"] = Field(examples=["privileged"])
     """What they are suspected or known to be."""
@@ -296,6 +296,12 @@ class SensitiveWords(_Words):
     """Which paths."""
     hashes: Text | None = Field(default=None, examples=["./lists/ncii.sha256"])
     """A file of SHA-256 digests, one a line in hex: which contents."""
+    where: dict[str, Annotated[list[Value], Field(min_length=1)]] = Field(
+        default={}, examples=[{"media_respects_moderation": ["false"]}]
+    )
+    """Which records of logs: columns of `model_logs` and values of theirs, as for a source; any event counts."""
+    moderation: list[Value] = Field(default=[], examples=[["sexual/minors"]])
+    """Which records of logs: those with a verdict of moderation that flags one of these categories; `*` for any."""
     sources: list[Id] = []
     """In which sources; left out, in all."""
 

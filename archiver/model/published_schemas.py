@@ -210,11 +210,13 @@ def _file() -> Schema:
 def _marks() -> Schema:
     mark = _object(
         {
-            "by": {"type": "string", "pattern": "^(?:path:|hashes:[0-9a-f]{64}$)"},
+            "by": {"type": "string", "pattern": "^(?:(?:path|where|moderation):|hashes:[0-9a-f]{64}$)"},
             "handling": _one_of(*mark_words.HANDLINGS),
             "mark": _one_of(*mark_words.MARKS),
             "reason": {"type": "string", "minLength": 1},
-        }
+            "records": {**_COUNT, "minimum": 1},
+        },
+        optional=("records",),
     )
     return {**_list(mark), "minItems": 1, "maxItems": len(mark_words.MARKS)}
 

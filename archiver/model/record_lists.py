@@ -16,7 +16,7 @@ says is out of reach of a query, and nothing has to be asked for twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from archiver.model.dialect import INNER, Column, Dialect, ValueType
@@ -29,7 +29,7 @@ from archiver.model.record_messages import instructions_of, messages_of
 from archiver.model.record_nodes import Account, Node, found
 from archiver.model.record_words import Row, is_exactly
 
-__all__ = ["LIST_NAMES", "Lists", "events_of", "lists_of"]
+__all__ = ["LIST_NAMES", "Lists", "events_of", "flagged_in", "lists_of"]
 
 Lists = dict[str, list[Row] | str | None]
 """The lists of an event by their names, and `lists_error`."""
@@ -61,6 +61,20 @@ def lists_of(event: Event) -> Lists:
         name = f"{step.dialect.id}: " if len(event.steps) > 1 else ""
         reasons += [name + "; ".join(account.reasons)] if account.reasons else []
     return {**{name: rows or None for name, rows in lists.items()}, "lists_error": "; ".join(reasons) or None}
+
+
+def flagged_in(event: Event) -> Iterator[list[str]]:
+    """Yield the categories that each verdict of moderation in an event flags; `""` alone for one that names none."""
+    for step in event.steps:
+        rules = step.dialect.lists
+        if step.record is None or rules is None:
+            continue
+        record, account = Node(step.record, ""), Account(_spelling(step))
+        for verdict in (one for rule in rules.moderation for one in verdicts_at(rule, record, account)):
+            categories = verdict["categories"]
+            named = categories if isinstance(categories, list) else []
+            flagged = [str(one["name"]) for one in named if one["flagged"] is True]
+            yield flagged or [""] * (verdict["flagged"] is True)
 
 
 def _lists(dialect: Dialect, record: Node, account: Account, lists: dict[str, list[Row]]) -> None:

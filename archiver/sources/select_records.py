@@ -16,7 +16,7 @@ The laws (`model.record_rule` has the rule):
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -31,7 +31,7 @@ from archiver.sources.record_text import found_in
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["KEPT", "RecordSelector", "Tallied", "Verdict"]
+__all__ = ["KEPT", "RecordSelector", "Tallied", "Verdict", "meets"]
 
 _NOT_WHOLE: Final = frozenset({"truncated", "redacted", "referenced", "encrypted", "fragment"})
 """States of a record's content in which a keyword may be in what is not there."""
@@ -197,6 +197,14 @@ def _indices(places: list[int]) -> pa.Array:
 
 def _nanoseconds(moment: datetime | None) -> int | None:
     return None if moment is None else (moment - _EPOCH) // timedelta(microseconds=1) * 1000
+
+
+def meets(where: Iterable[tuple[str, tuple[str, ...]]], row: Mapping[str, object]) -> bool:
+    """Say whether the derived columns of one event meet all conditions; a null meets none."""
+    return all(
+        any(matching(any_of([glob_pattern(glob) for glob in globs]), _texts(row.get(column))))
+        for column, globs in where
+    )
 
 
 class Tallied:

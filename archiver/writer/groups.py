@@ -152,8 +152,8 @@ def group_of(batch: OpenBatch, first: int, count: int, start: int) -> RowGroup:
     runs: list[Run] = []
     texts: list[str] = []
     paths: list[str] = []
-    hidden: set[int] = set()
     after = first + count
+    hidden = {row - first for row in batch.hidden_between(first, after)}
     for member in range(batch.member_of(first), len(batch.members)):
         one = batch.members[member]
         begin, end = max(first, one.first), min(batch.after(member), after)

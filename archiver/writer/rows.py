@@ -11,7 +11,7 @@ import itertools
 import os
 import struct
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -82,6 +82,8 @@ class OpenBatch:
         self._max_bytes = max_bytes
         self._max_rows = max_rows
         self.scratch = scratch
+        self.hidden = array("Q")
+        """Rows, in their order, whose bytes are withheld while others of their item are not."""
         self.pieces: set[int] = set()
         """Rows that are pieces of a record which was longer than a row of a log can be."""
         self._file = scratch.open("wb", buffering=0)  # others read it while it grows
@@ -108,6 +110,7 @@ class OpenBatch:
         del self.offsets[mark.rows :], self.lengths[mark.rows :], self.members[mark.items :]
         del self._leaves[mark.rows * _LEAF :], self.row_facts[mark.rows :], self.places[mark.rows :]
         self.pieces = {number for number in self.pieces if number < mark.rows}
+        del self.hidden[bisect_left(self.hidden, mark.rows) :]
         self.flush()
         self.raw_bytes = mark.raw_bytes
         self._file.seek(mark.raw_bytes)
@@ -116,7 +119,11 @@ class OpenBatch:
     @property
     def withholds(self) -> bool:
         """Say whether there are rows whose bytes go into a sealed object."""
-        return any(member.withheld for member in self.members)
+        return bool(self.hidden) or any(member.withheld for member in self.members)
+
+    def hidden_between(self, first: int, after: int) -> array[int]:
+        """Return the hidden rows of a range."""
+        return self.hidden[bisect_left(self.hidden, first) : bisect_left(self.hidden, after)]
 
     def begin(self, item: Item, facts: Facts, *, continued: bool = False, withheld: bool = False) -> None:
         """Begin the rows of an item, or go on with one; `continued` when an earlier batch ended inside a record.
@@ -152,10 +159,18 @@ class OpenBatch:
         """Return the number of the member that a row belongs to."""
         return max(bisect_right(self.members, row, key=lambda member: member.first) - 1, 0)
 
-    def add(self, rows: Sequence[bytes], offset: int, facts: Sequence[Facts] = (), places: Sequence[int] = ()) -> int:
+    def add(
+        self,
+        rows: Sequence[bytes],
+        offset: int,
+        facts: Sequence[Facts] = (),
+        places: Sequence[int] = (),
+        hidden: Sequence[bool] = (),
+    ) -> int:
         """Add rows of the current item, the first at `offset`; return how many were taken before the batch was full.
 
-        `places` says where each row of a selection stood in the stream that it was selected from.
+        `places` says where each row of a selection stood in the stream that it was selected from, `hidden` whether its
+        bytes are withheld.
         """
         lengths = list(map(len, rows[: self._fitting(rows)]))
         taken, number = len(lengths), self.rows
@@ -168,6 +183,7 @@ class OpenBatch:
         self._leaves += b"".join(leaves_of_digests(itertools.repeat(self._digest), offsets, lengths, salts, raws))
         self.offsets.extend(offsets)
         self.lengths.extend(lengths)
+        self.hidden.extend(number + place for place, is_hidden in enumerate(hidden[:taken]) if is_hidden)
         self.row_facts.extend(facts[:taken])
         self.places.extend(places[:taken] or self.offsets[len(self.places) :])
         self.flush()

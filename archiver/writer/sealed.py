@@ -82,11 +82,12 @@ def _seal(batch: OpenBatch, sink: BinaryIO, recipients: Recipients, identity: st
     with batch.scratch.open("rb") as scratch:
         for member, one in enumerate(batch.members):
             digest, after = item_digest(one.text), batch.after(member)
-            if one.withheld:
-                for record in range(one.first, after):
-                    sealing.row(record, digest, _exactly(scratch, batch.lengths[record]))
-            else:
-                scratch.seek(sum(batch.lengths[one.first : after]), os.SEEK_CUR)
+            at = one.first
+            for record in range(one.first, after) if one.withheld else batch.hidden_between(one.first, after):
+                scratch.seek(sum(batch.lengths[at:record]), os.SEEK_CUR)
+                sealing.row(record, digest, _exactly(scratch, batch.lengths[record]))
+                at = record + 1
+            scratch.seek(sum(batch.lengths[at:after]), os.SEEK_CUR)
     sealing.end()
     return sealing
 

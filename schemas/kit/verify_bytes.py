@@ -111,6 +111,7 @@ line       item:item kind:file|directory|symlink|fifo|socket|device|object|messa
            errno? basis:read|stat|etag? size? sha256? parts:part* observed_at file:file?
            object!:object marks!:mark*
 mark       by:marked_by handling:mark|quarantine mark:csam_suspected|ncii_suspected|personal|privileged reason:words
+           records!:positive
 part       batch:batch_id first count of!:item sealed!:true
 file       dev ino nlink mode:count uid gid owner? group? atime_ns? mtime_ns? ctime_ns? btime_ns? link_target:escaped?
            holes:holes xattrs:xattrs
@@ -142,7 +143,7 @@ PATTERNS = {
     "batch_id": f"{STAMP}-{TABLE}-[0-9]{{8}}",
     "key": KEY, "select": "[0-9a-f]{16}", "selecting": "select:[0-9a-f]{16}",
     "authority": "[A-Za-z0-9][A-Za-z0-9._-]{0,99}", "oid": r"[0-2](\.(0|[1-9][0-9]{0,39})){1,40}",
-    "reason": "[a-z][a-z0-9-]{0,62}", "marked_by": "(?s:path:.+)|hashes:[0-9a-f]{64}",
+    "reason": "[a-z][a-z0-9-]{0,62}", "marked_by": "(?s:(?:path|where|moderation):.+)|hashes:[0-9a-f]{64}",
     "text": "(?s).*", "words": "(?s).+",
 }  # fmt: skip
 TESTS = {

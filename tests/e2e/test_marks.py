@@ -64,7 +64,13 @@ def test_marks_are_in_the_signed_list_and_every_command_says_them(shell, verifie
     assert planned["marked"] == {"ncii_suspected": 1, "personal": 1, "privileged": 1}
     explained = shell("plan", "--explain", "papers/legal/a.eml")[1]["explained"]
     assert explained["marks"] == [
-        {"mark": "privileged", "by": "path:legal/**", "reason": "letters to counsel", "handling": "mark"}
+        {
+            "mark": "privileged",
+            "by": "path:legal/**",
+            "reason": "letters to counsel",
+            "handling": "mark",
+            "records": None,
+        }
     ]
     answer = shell("snapshot")[1]
     assert answer["sources"][0]["marked"] == {"ncii_suspected": 1, "personal": 1, "privileged": 1}

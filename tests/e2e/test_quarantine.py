@@ -425,3 +425,83 @@ def test_a_recipients_key_is_made_shown_and_never_written_over(tmp_path, capsys,
     ):
         status, answer = ask("key", "recipient", *words)
         assert (status, answer["error"]["code"]) == (2, code)
+
+
+FLAGGED = b'{"id":"m-%d","model":"m","results":[{"flagged":true,"categories":{"sexual/minors":true,"hate":false}}]}\n'
+CLEAN = b'{"id":"m-%d","model":"m","results":[{"flagged":false,"categories":{"sexual/minors":false,"hate":false}}]}\n'
+BY_RECORD = """\
+  - {mark: csam_suspected, reason: upstream moderation, handling: quarantine, moderation: ["sexual/*"]}
+  - {mark: personal, reason: asked by a person, handling: mark, where: {request_id: ["person-*"]}, sources: [logs]}
+"""
+
+
+def by_record(text: str) -> str:
+    return with_quarantine(text).replace("limits:", f"{BY_RECORD}limits:")
+
+
+def test_flagged_records_are_withheld_one_by_one_and_their_log_says_how_many(place, capsys, tmp_path, verified):
+    lines = [(FLAGGED if number % 7 == 3 else CLEAN) % number for number in range(30)]
+    log, cut = place.logs / "moderation.jsonl", lines[3].replace(b"m-3", b"m-last")
+    (place.logs / "plain.jsonl").write_bytes(b'{"request_id":"person-1"}\n{"request_id":"robot"}\n')
+    (place.logs / "packed.jsonl.gz").write_bytes(gzip.compress(FLAGGED % 77, mtime=0))
+    (place.logs / "pack.zip").write_bytes(zipped(**{"a.jsonl": FLAGGED % 78 + CLEAN % 79, "b.jsonl": CLEAN % 80}))
+    log.write_bytes(b"".join(lines) + cut[:-40])  # somebody is writing the last one
+    place.write_policy(by_record)
+    done = place.take()
+    assert (int(done.exit), done.reasons) == (0, ())
+    assert done.tallies[1].marked == {"csam_suspected": 5, "personal": 1, "privileged": 3}
+    found = everything(place.archive)
+    hidden = [b'm-%d"' % number for number in (3, 10, 17, 24, 77, 78)] + [b"m-last"]
+    assert [word for word in hidden if word in found] == []
+    assert [number for number in (2, 4, 29, 79, 80) if b'm-%d"' % number not in found] == []
+    shell, key = Shell(place, capsys), place.root / "keeper.pem"
+    items = {one["path"]: one["marks"] for one in shell("list", "items", "--mark", "csam_suspected")[1]["items"]}
+    assert [(one["by"], one["records"]) for one in items["moderation.jsonl"]] == [('moderation:["sexual/*"]', 4)]
+    assert shell("verify", "--no-record")[0] == 0
+    assert others_say(place.archive, place.trust) == [(set(), 0), (set(), 0)]
+    assert shell("verify", "--no-record", "--open", key)[0] == 0
+
+    log.write_bytes(b"".join(lines) + cut + FLAGGED % 99)  # it is written on
+    place.take()
+    again = place.take()
+    assert again.tallies[1].marked == {"csam_suspected": 5, "personal": 1, "privileged": 3}
+    found = everything(place.archive)
+    assert [word for word in (*hidden, b"m-99") if word in found] == []
+    items = {one["path"]: one["marks"] for one in shell("list", "items", "--mark", "csam_suspected")[1]["items"]}
+    assert items["moderation.jsonl"][0]["records"] == 6
+    every = (*EVERY[:4], "--include-marked", "csam_suspected", "--include-marked", "personal", *EVERY[4:])
+    status, answer, _ = shell("restore", "--to", tmp_path / "shut", *every)
+    assert (status, answer["counts_not_restored"]["withheld"] >= 2) == (3, True)
+    assert not (tmp_path / "shut" / "logs" / "moderation.jsonl").exists()
+    assert shell("restore", "--to", tmp_path / "out", *every, "--open", key)[0] == 0
+    assert tree(tmp_path / "out" / "logs") == tree(place.logs)
+    verified(place)
+
+
+def test_a_rule_about_records_counts_for_selections_and_batches_of_events_and_marks_old_ones_when_they_are_read(
+    place, capsys
+):
+    place.write_policy()
+    (place.logs / "old.jsonl").write_bytes(b'{"request_id":"person-7"}\n')
+    place.take()
+    event = '{{"id":"0","message":"{{\\"request_id\\":\\"{}\\"}}"}}'
+    events = ",".join(map(event.format, ("robot", "person-2")))
+    cloud = f'{{"messageType":"DATA_MESSAGE","logGroup":"g","logStream":"s","logEvents":[{events}]}}\n'
+    (place.logs / "cloud.jsonl").write_text(cloud)
+    place.write_policy(by_record)
+    assert place.take(rehash=True).tallies[1].marked["personal"] == 2
+
+
+@pytest.mark.parametrize(
+    ("rule", "said"),
+    [
+        ("moderation: [a], paths: [b]", "found paths and moderation"),
+        ("where: {nothing: [a]}", "expected a column of model_logs"),
+        ("moderation: [a], sources: [papers]", "this rule has none"),
+    ],
+)
+def test_a_rule_about_records_that_can_find_none_is_refused(place, capsys, rule, said):
+    text = f"  - {{mark: personal, reason: r, handling: mark, {rule}}}\n"
+    place.write_policy(lambda policy: with_quarantine(policy).replace("limits:", f"{text}limits:"))
+    status, answer, _ = Shell(place, capsys)("plan")
+    assert (status, said in answer["error"]["message"]) == (2, True)

@@ -411,10 +411,14 @@ LINE = {
     "observed_at": INSTANT, "file": (LINE_FILE, None),
 }  # fmt: skip
 MARK = {
-    "by": pattern(r"(?s:path:.+)|hashes:[0-9a-f]{64}"), "handling": ("mark", "quarantine"),
+    "by": pattern(r"(?s:(?:path|where|moderation):.+)|hashes:[0-9a-f]{64}"), "handling": ("mark", "quarantine"),
     "mark": ("csam_suspected", "ncii_suspected", "personal", "privileged"), "reason": lambda v: is_text(v) and v != "",
 }  # fmt: skip
-MARKED = LINE | {"marks": lambda value: misfit(value, [MARK]) is None and ordered([one["mark"] for one in value])}
+MARKED = LINE | {
+    "marks": lambda value: (
+        misfit(value, [(MARK, MARK | {"records": POSITIVE})]) is None and ordered([one["mark"] for one in value])
+    )
+}
 
 
 def ordered(names: list[str]) -> bool:

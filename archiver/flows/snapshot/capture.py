@@ -242,7 +242,7 @@ class Capture:
 
     def _see_inside(self, sight: Sight, opened: Reading, container: str | None, encoding: str | None) -> None:
         """Let the marker know what is inside an item, where that counts for the item itself."""
-        wanted = self._marker.lists_hashes and (container is not None or encoding is not None)
+        wanted = self._marker.looks_inside and (container is not None or encoding is not None)
         found = ahead(self._inside, sight, opened, container=container, encoding=encoding) if wanted else []
         self._marker.see_inside(sight.item, found)
 
@@ -266,6 +266,7 @@ class Capture:
     def _whole(self, sight: Sight, opened: Reading, table: str, head: bytes) -> ItemLine:
         known = sight.known
         if known is not None and known.table == table and self._has_bytes_of(known, opened):
+            self._judge_again(sight, opened, table, head)
             return self._read_line(sight, opened, replace(known, status="unchanged", reason=None, detail=None))
         twin = None if sight.stands_still else self._twin(sight, opened, table)
         if twin is not None:
@@ -274,10 +275,30 @@ class Capture:
         reason, detail = what_became(sight, table, begun, opened.first) if steady else ("changed-during-read", None)
         return self._read_line(sight, opened, captured_line(sight, table, captured, reason, detail, steady=steady))
 
+    def _judges(self, table: str) -> bool:
+        """Say whether rows of a table are judged one by one: then those of others are not shared."""
+        return table == "model_logs" and self._marker.records is not None
+
+    def _judge_again(self, sight: Sight, opened: Reading, table: str, head: bytes) -> None:
+        """Judge the records of a log that is unchanged and was read, as there may be another rule than then."""
+        records, dialect = self._marker.records, self._facts(sight, table, head).dialect
+        if records is not None and table == "model_logs":
+            records.begin(sight.item, dialect)
+            for rows in rows_of(table, dialect, opened.blocks()):
+                records.take(rows)
+            opened.rewind()
+            known = {mark.by for mark in sight.known.marks} if sight.known is not None else set()
+            late = [one for one in records.of(sight.item) if one.handling == "quarantine" and one.by not in known]
+            for mark in late:
+                text = (
+                    f"{sight.item.path}: {mark.records} records belong into quarantine by a rule that came after them"
+                )
+                self._listener(Said(f"{text}; their bytes are in the archive, in the open", "warning"))
+
     def _twin(self, sight: Sight, opened: Reading, table: str) -> ItemLine | None:
         """Return another item that has these bytes and whose rows this one may share; None if there is none."""
         before = opened.stat_now()
-        if not self._contents.has_size(table, before.size):
+        if not self._contents.has_size(table, before.size) or self._judges(table):
             return None
         digest = self._hash(opened)
         if not same_state(before, opened.stat_now()):
@@ -406,7 +427,7 @@ class Capture:
         """Return what is inside the file whose rows a compressed log shares, if it was the same file then."""
         twin = outer.parts[0].of
         known = None if twin is None else self._catalog.latest(twin.text())
-        if twin is None or known is None or known.sha256 != outer.sha256:
+        if twin is None or known is None or known.sha256 != outer.sha256 or self._judges("model_logs"):
             return None
         found = self._catalog.latest(replace(item, source=twin.source, path=twin.path).text())
         if found is None or found.status not in ("captured", "unchanged", "damaged"):

@@ -17,7 +17,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -26,7 +25,7 @@ from archiver.events import Advanced, Listener
 from archiver.flows.snapshot.beginnings import shared_parts
 from archiver.flows.snapshot.contents import Contents
 from archiver.flows.snapshot.item_lines import bytes_of, said, spell
-from archiver.flows.snapshot.marking import Marker
+from archiver.flows.snapshot.marking import Marker, digest_of
 from archiver.flows.snapshot.scratch import Scratch, keep
 from archiver.flows.snapshot.sight import Sight
 from archiver.flows.snapshot.stream import PrefixChangedError, Stream
@@ -44,7 +43,7 @@ from archiver.sources.unpack.encodings import ENCODINGS
 from archiver.sources.unpack.exports_checked import checked
 from archiver.writer.rows import Facts
 
-__all__ = ["Coming", "Inside", "Walk", "Whole", "container_of", "digest_of", "unpack_limits"]
+__all__ = ["Coming", "Inside", "Walk", "Whole", "container_of", "unpack_limits"]
 
 _LOGS: Final = ("application/json", "application/x-ndjson", "text/plain", "text/csv")
 """Media types of members that are logs, in a source of logs."""
@@ -77,6 +76,10 @@ class Inside:
     def wanted(self) -> frozenset[str]:
         """What the policy wants taken apart, in its words."""
         return wanted_of(self.source)
+
+    def is_log(self, media: str | None) -> bool:
+        """Say whether a member of this media type is read as a log."""
+        return self.source.kind == "model_logs" and media in _LOGS
 
     def kind_of(self, opened: Reading, head: bytes) -> str | None:
         """Return which container a file is, None for what is taken as it is. A compressed log is none."""
@@ -265,7 +268,7 @@ class Walk:
         if self._place.accounted(item.text()):
             return
         media = mime.guess(member.name, coming.head)
-        is_log = self._place.source.kind == "model_logs" and media in _LOGS
+        is_log = self._place.is_log(media)
         facts = Facts(
             mime=None if is_log else media,
             modified_ns=member.modified_ns,
@@ -354,14 +357,6 @@ class Walk:
         if line.status != "captured":
             return line
         return replace(line, reason="duplicate", detail=bytes_of(twin))
-
-
-def digest_of(blocks: Iterable[bytes]) -> str:
-    """Return the SHA-256 of bytes that come."""
-    digest = sha256()
-    for block in blocks:
-        digest.update(block)
-    return digest.hexdigest()
 
 
 def _raised(coming: Coming) -> Iterator[bytes]:

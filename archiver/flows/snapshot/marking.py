@@ -12,17 +12,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from hashlib import sha256
 from typing import Final, TypeAlias
 
 from archiver.flows.snapshot.content_rules import forget_lists
 from archiver.flows.snapshot.hash_lists import hash_list_at
+from archiver.flows.snapshot.record_marks import RecordMarks
 from archiver.flows.snapshot.sight import Sight
 from archiver.model.item import Item
 from archiver.model.items import CONTENT_STATUSES, ItemLine
 from archiver.model.mark import Mark, Marking, Rule, merged
 from archiver.model.policy import Policy
 
-__all__ = ["Listed", "Marker", "is_withheld", "marking_of", "marks_in_sight"]
+__all__ = ["Listed", "Marker", "digest_of", "is_withheld", "marking_of", "marks_in_sight"]
 
 Listed: TypeAlias = tuple[Item, tuple[Mark, ...]]
 """Something inside an item, and the marks that it has for its bytes."""
@@ -44,6 +46,8 @@ def marking_of(policy: Policy) -> Marking:
             one.paths,
             None if one.hashes is None else hash_list_at(one.hashes, "sensitive"),
             one.sources,
+            one.where,
+            one.moderation,
         )
         for one in policy.sensitive
     )
@@ -61,9 +65,10 @@ def marks_in_sight(marking: Marking, sight: Sight) -> tuple[Mark, ...]:
 class Marker:
     """Marks the lines of one source, an item before what is inside it."""
 
-    def __init__(self, marking: Marking) -> None:
-        """Begin before the first line."""
+    def __init__(self, marking: Marking, records: RecordMarks | None = None) -> None:
+        """Begin before the first line; `records` judges what is in logs, where a rule asks for that."""
         self._marking = marking
+        self.records = records
         self._outer: tuple[str, tuple[Mark, ...]] = ("", ())
         self._inside: tuple[str, Sequence[Listed]] = ("", ())
         self.open_outside: list[str] = []
@@ -79,7 +84,18 @@ class Marker:
 
     def listed(self, item: Item, digest: str) -> list[Listed]:
         """Return the item with its marks where its bytes are on a list."""
-        marks = self._marking.of(item.source, None, digest)
+        return self.found(item, self._marking.of(item.source, None, digest))
+
+    def listed_log(self, item: Item, blocks: Iterable[bytes]) -> list[Listed]:
+        """Return a log with its marks, where its bytes are on a list or a rule finds any of its records."""
+        if self.records is None:
+            return self.listed(item, digest_of(blocks))
+        digest, marks = self.records.inside(item, blocks)
+        return self.found(item, merged(self._marking.of(item.source, None, digest), marks))
+
+    @staticmethod
+    def found(item: Item, marks: tuple[Mark, ...]) -> list[Listed]:
+        """Return an item with its marks, where it has any."""
         return [(item, marks)] if marks else []
 
     def withholds(self, item: Item, digest: str | None = None) -> bool:
@@ -97,8 +113,13 @@ class Marker:
 
     @property
     def lists_hashes(self) -> bool:
-        """Say whether it matters what is inside an item."""
+        """Say whether there are lists of hashes."""
         return self._marking.lists_hashes
+
+    @property
+    def looks_inside(self) -> bool:
+        """Say whether it matters what is inside an item."""
+        return self._marking.lists_hashes or self.records is not None
 
     @property
     def wants_digest(self) -> bool:
@@ -111,20 +132,40 @@ class Marker:
             return line
         if line.status not in CONTENT_STATUSES:
             return replace(line, marks=()) if line.marks else line
-        marks = self._marking.of(line.item.source, line.item.relative_bytes(), line.sha256)
+        marks = merged(
+            self._marking.of(line.item.source, line.item.relative_bytes(), line.sha256), self._of_records(line)
+        )
         if line.item.members:
             path, outer = self._outer
             outer = outer if path == line.item.path else ()
             around = merged(outer, self._by_inside(replace(line.item, members=())))
-            if is_withheld(marks) and not is_withheld(around) and line.status != "unchanged":
+            if (
+                is_withheld(marks)
+                and not is_withheld(around)
+                and not line.item.members[-1].startswith("select:")
+                and line.status != "unchanged"
+            ):
                 self.open_outside.append("!".join([line.item.path, *line.item.members]))
-            marks = merged(marks, outer, self._by_inside(line.item))
+            marks = merged(marks, outer, self._by_inside(line.item), self._kept(line, of_rows=False))
         else:
             path, seen = self._outer
             marks = merged(marks, seen if path == line.item.path else ())  # what sent its bytes away stays said
+            # What it is marked for by what is inside it goes to nothing else inside it.
             self._outer = (line.item.path, marks)
-            marks = merged(marks, self._by_inside(line.item))
+            marks = merged(marks, self._by_inside(line.item), self._kept(line, of_rows=False))
         return line if line.marks == marks else replace(line, marks=marks)
+
+    def _of_records(self, line: ItemLine) -> tuple[Mark, ...]:
+        """Return the marks for records of an item: as they were read now, or when the item was read last."""
+        if self.records is None:
+            return ()
+        return self.records.of(line.item) or self._kept(line, of_rows=True)
+
+    def _kept(self, line: ItemLine, *, of_rows: bool) -> tuple[Mark, ...]:
+        """Return the marks for records, of the item's own rows or of what is inside it, of when it was read last."""
+        kept = line.marks if line.status == "unchanged" and self.records is not None else ()
+        names = self.records.names if self.records is not None else frozenset()
+        return tuple(mark for mark in kept if mark.by in names and (mark.records is not None) == of_rows)
 
     def _by_inside(self, item: Item) -> tuple[Mark, ...]:
         """Return the marks that an item has for what is inside it, the first such member in the reason of each."""
@@ -139,6 +180,14 @@ class Marker:
                 for mark in marks:
                     named.setdefault(mark.mark, replace(mark, reason=f"{mark.reason}; inside it: {name}"))
         return merged(named.values())
+
+
+def digest_of(blocks: Iterable[bytes]) -> str:
+    """Return the SHA-256 of bytes that come."""
+    digest = sha256()
+    for block in blocks:
+        digest.update(block)
+    return digest.hexdigest()
 
 
 def _spelled(members: Sequence[str]) -> str:

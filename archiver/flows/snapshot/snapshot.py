@@ -32,6 +32,7 @@ from archiver.flows.snapshot.inside import unpack_limits
 from archiver.flows.snapshot.item_lines import CHANGED_UNSEEN
 from archiver.flows.snapshot.journal_lines import batches_named, chunks, facts_of
 from archiver.flows.snapshot.marking import Marker, marking_of
+from archiver.flows.snapshot.record_marks import RecordMarks
 from archiver.flows.snapshot.relock import raise_locks
 from archiver.flows.snapshot.selection import Selection
 from archiver.flows.snapshot.sight import Sight, sights
@@ -223,7 +224,9 @@ class _Run:
 
     def _source(self, source: Source) -> None:
         self._session.listener(Stage(f"capture {source.id}", None, "bytes"))
-        self._marker = Marker(self._marking)
+        rules = self._marking.of_records(source.id) if source.kind == "model_logs" else ()
+        records = RecordMarks(rules, self._dialects, source.dialect) if rules else None
+        self._marker = Marker(self._marking, records)
         with (
             self._stream("documents", source, documents_index(source.matters)) as documents,
             self._stream("model_logs", source, model_logs_index(self._dialects.project)) as logs,
@@ -443,6 +446,7 @@ class _Run:
             deliver=self._uploads.take,
             recipients=recipients_of(session.policy, matters, self._recipients, session.random) if source else None,
             withholds=self._marker.withholds if source else lambda _item: False,
+            records=self._marker.records if table == "model_logs" else None,
         )
 
 

@@ -17,6 +17,7 @@ from typing import Final, Self
 
 from archiver.errors import ArchiverError
 from archiver.flows.snapshot.beginnings import Beginning
+from archiver.flows.snapshot.record_marks import RecordMarks
 from archiver.model import layout, tables
 from archiver.model.item import Item
 from archiver.model.items import Part
@@ -83,11 +84,13 @@ class Stream:
         deliver: Callable[[JournaledBatch], None],
         recipients: Recipients | None = None,
         withholds: Callable[[Item], bool] = lambda _item: False,
+        records: RecordMarks | None = None,
     ) -> None:
         """Begin with no batch; one is opened by the first item. What is withheld is sealed for `recipients`.
 
-        `withholds` says of an item whether it is, whoever begins it.
+        `withholds` says of an item whether it is, whoever begins it, `records` of its rows.
         """
+        self._records = records
         self._words = words
         self._journal = journal
         self._spool = spool
@@ -119,11 +122,18 @@ class Stream:
         if self._batch is not None and self._batch.full:
             self.seal()
         progress = self._journal.progress(item.text())
+        if self._records is not None:
+            self._records.begin(item, facts.dialect, () if begun is None else begun.known.marks)
         self._item = _OpenItem(item, facts, begun, progress, self._hash, withheld=withheld)
 
     def feed(self, rows: Sequence[bytes], facts: Sequence[Facts] = (), places: Sequence[int] = ()) -> None:
         """Add rows of the open item; `places` are where they stood in the stream that it is selected from."""
         open_item = self._current()
+        hidden = [] if self._records is None else self._records.take(rows)
+        if any(hidden) and self._recipients is None:
+            raise RuntimeError(
+                f"stream: {open_item.item.text()} has records to be withheld, and nobody to seal them for"
+            )
         while rows:
             if open_item.skip:
                 taken = self._skip(open_item, rows)
@@ -132,11 +142,11 @@ class Stream:
                     self.seal()
                 if open_item.mark is None:
                     self._open_in_batch()
-                taken = self._open().add(rows, open_item.size, facts, places)
+                taken = self._open().add(rows, open_item.size, facts, places, hidden)
                 open_item.took(rows[:taken])
                 if self._words.table != "documents":  # their rows say of the whole what is known at its end
                     self._offer()
-            rows, facts, places = rows[taken:], facts[taken:], places[taken:]
+            rows, facts, places, hidden = rows[taken:], facts[taken:], places[taken:], hidden[taken:]
 
     def add_whole(self, item: Item, facts: Facts, raw: bytes, digest: bytes) -> Captured | None:
         """Add an item that is one row, given its SHA-256; its line must follow with `enter`.

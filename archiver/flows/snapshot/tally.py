@@ -161,7 +161,7 @@ class _Counting:
     def _marks(self, words: dict[str, Any]) -> None:
         marks = words.get("marks", ())
         self.marked.update(mark["mark"] for mark in marks)
-        if any(mark["handling"] == "quarantine" for mark in marks):
+        if any(mark["handling"] == "quarantine" and "records" not in mark for mark in marks):
             in_the_open = [part for part in words["parts"] if "sealed" not in part]
             new = any(str(part["batch"]).startswith(self.snapshot) for part in in_the_open)
             self.exposed += new

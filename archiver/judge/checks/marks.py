@@ -11,7 +11,9 @@ from archiver.model.items import ItemLine
 
 __all__ = ["MarkedItems"]
 
-_SCHEMA = "CREATE TABLE marked(mark TEXT NOT NULL, item TEXT NOT NULL, PRIMARY KEY(mark, item)) WITHOUT ROWID"
+_SCHEMA = (
+    "CREATE TABLE marked(mark TEXT NOT NULL, item TEXT NOT NULL, records INT, PRIMARY KEY(mark, item)) WITHOUT ROWID"
+)
 
 
 class MarkedItems:
@@ -25,17 +27,20 @@ class MarkedItems:
     def take(self, line: ItemLine) -> None:
         """Take the marks of a line in."""
         if line.marks:
-            rows = [(mark.mark, line.item.text()) for mark in line.marks]
-            self._case.archive.database.executemany("INSERT OR IGNORE INTO marked VALUES(?, ?)", rows)
+            rows = [(mark.mark, line.item.text(), mark.records) for mark in line.marks]
+            self._case.archive.database.executemany("INSERT OR REPLACE INTO marked VALUES(?, ?, ?)", rows)
 
     def finish(self) -> None:
         """Say what was marked."""
-        counts = self._case.archive.database.execute("SELECT mark, count(*) FROM marked GROUP BY mark ORDER BY mark")
-        for mark, number in counts.fetchall():
+        counts = self._case.archive.database.execute(
+            "SELECT mark, count(*), sum(records) FROM marked GROUP BY mark ORDER BY mark"
+        )
+        for mark, number, records in counts.fetchall():
+            within = f", {records} records of logs" if records else ""
             self._case.say(
                 "item-marked",
                 f"mark {mark}",
                 "to be handled as the operator's policy says",
-                f"{number} item{'' if number == 1 else 's'} with this mark",
+                f"{number} item{'' if number == 1 else 's'} with this mark{within}",
                 hint=f"`archiver list items --mark {mark}` names them; they are handed out only with --include-marked",
             )
