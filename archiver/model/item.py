@@ -17,12 +17,16 @@ from typing import cast
 from archiver.errors import EvidenceError
 from archiver.proof import canonical
 
-__all__ = ["ITEMS_PATH", "Item", "escape_path", "items_item", "unescape_path"]
+__all__ = ["ITEMS_PATH", "USUAL_ITEM", "Item", "escape_path", "items_item", "unescape_path"]
 
 ITEMS_PATH = "items"
 _TO_ESCAPE = re.compile("[%\x00-\x1f\x7f\udc80-\udcff]")
 _MEMBER = re.compile(r"gzip|zstd|select:[0-9a-f]{16}|[a-z][a-z0-9]{0,15}:(?:0|[1-9][0-9]{0,15}):.*", re.DOTALL)
 _LIMIT = 1 << 20  # characters of an item text: 16 times the longest path a kernel hands out
+_COMPONENT = r'(?!\.{1,2}[/"])[ !#$&-.0-\[\]-~]+'
+USUAL_ITEM = rf'\{{"path":"({_COMPONENT}(?:/{_COMPONENT})*)","source":"([ !#-\[\]-~]*)"\}}'
+"""Texts of items in no other, of printable ASCII that has one spelling. What does not match may be good, too."""
+_USUAL = re.compile(USUAL_ITEM)
 
 
 def escape_path(raw: bytes) -> str:
@@ -84,6 +88,11 @@ class Item:
     @staticmethod
     def parse(text: str) -> Item:
         """Read an item text; anything but its own canonical form is refused with `EvidenceError("item-malformed")`."""
+        usual = _USUAL.fullmatch(text)
+        if usual is not None:
+            item = Item(usual[2], usual[1])
+            item.__dict__["_text"] = text
+            return item
         value = canonical.decode_plain(text.encode("utf-8", "surrogatepass"), limit=_LIMIT)  # numbers are refused below
         item = Item.from_json(value)
         if item.text() != text:

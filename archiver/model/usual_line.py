@@ -16,6 +16,7 @@ from typing import Final
 
 from archiver.errors import EvidenceError
 from archiver.model import instant, layout
+from archiver.model.item import USUAL_ITEM
 
 __all__ = ["is_usual"]
 
@@ -23,18 +24,18 @@ _LONGEST: Final = 16_384
 _NUMBER: Final = r"(?:0|[1-9][0-9]{0,14})"
 _DECIMAL: Final = r'"-?(?:0|[1-9][0-9]{0,37})"'
 _NAME: Final = r'(?:null|"[ !#-\[\]-~]*")'
-_COMPONENT: Final = r'(?!\.{1,2}[/"])[ !#$&-.0-\[\]-~]+'
-_ITEM: Final = rf'\{{"path":"{_COMPONENT}(?:/{_COMPONENT})*","source":"[ !#-\[\]-~]*"\}}'
 _FILE: Final = (
     rf'\{{"atime_ns":{_DECIMAL},"btime_ns":(?:null|{_DECIMAL}),"ctime_ns":{_DECIMAL},"dev":{_DECIMAL},'
     rf'"gid":{_NUMBER},"group":{_NAME},"holes":\[\],"ino":{_DECIMAL},"link_target":null,"mode":{_NUMBER},'
     rf'"mtime_ns":{_DECIMAL},"nlink":{_NUMBER},"owner":{_NAME},"uid":{_NUMBER},"xattrs":\{{\}}\}}'
 )
-_PART: Final = rf'\{{"batch":"([^"\\]+)","count":[1-9][0-9]{{0,14}},"first":{_NUMBER}(?:,"of":{_ITEM})?\}}'
+_PART: Final = (
+    rf'\{{"batch":"(?P<batch>[^"\\]+)","count":[1-9][0-9]{{0,14}},"first":{_NUMBER}(?:,"of":{USUAL_ITEM})?\}}'
+)
 _LINE: Final = re.compile(
     (
-        rf'\{{"basis":"(?:read|stat)","detail":null,"errno":null,"file":{_FILE},"item":{_ITEM},"kind":"file",'
-        rf'"observed_at":"([^"\\]+)","parts":\[{_PART}\],"reason":null,"sha256":"[0-9a-f]{{64}}","size":{_NUMBER},'
+        rf'\{{"basis":"(?:read|stat)","detail":null,"errno":null,"file":{_FILE},"item":{USUAL_ITEM},"kind":"file",'
+        rf'"observed_at":"(?P<at>[^"\\]+)","parts":\[{_PART}\],"reason":null,"sha256":"[0-9a-f]{{64}}","size":{_NUMBER},'
         r'"status":"(?:captured|unchanged)","table":"(?:documents|model_logs)"\}\n'
     ).encode()
 )
@@ -43,7 +44,7 @@ _LINE: Final = re.compile(
 def is_usual(raw: bytes) -> bool:
     """Say whether a line is a usual one, and by that a good one."""
     found = _LINE.fullmatch(raw) if len(raw) <= _LONGEST else None
-    return found is not None and _are_good(found[1], found[2])
+    return found is not None and _are_good(found["at"], found["batch"])
 
 
 @lru_cache(maxsize=1024)  # a second has many items, and so has a batch

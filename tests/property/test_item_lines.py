@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from dataclasses import replace
 
 import pytest
@@ -130,3 +131,14 @@ def test_what_is_written_is_read_the_same_at_one_look(line):
     line = replace(line, detail=None, basis="read")
 
     assert ItemLine.parse_any(line.encode()) == ItemLine.parse(line.encode()) == line
+
+
+@given(st.lists(st.sampled_from([*TOKENS, b"a", b".", b"{", b"'", b",", b":"]), max_size=6).map(b"".join))
+def test_an_item_is_read_at_one_look_only_where_its_text_is_its_own(path):
+    for text in (Item("papers", escape_path(path)).text(), f'{{"path":"{path.decode("latin-1")}","source":"papers"}}'):
+        try:
+            found = Item.parse(text)
+        except EvidenceError:
+            continue
+        assert Item(found.source, found.path).text() == text
+        assert Item.from_json(json.loads(text)) == found

@@ -20,6 +20,7 @@ from archiver.model.items import ItemLine
 
 __all__ = ["Plan", "Range"]
 
+_BLOCK: Final = 1000
 _SCHEMA: Final = """
 CREATE TABLE files(number INTEGER PRIMARY KEY, line BLOB NOT NULL, alone INTEGER NOT NULL, leader INTEGER,
     done INTEGER NOT NULL DEFAULT 0);
@@ -33,11 +34,17 @@ CREATE TABLE links(dev TEXT NOT NULL, ino TEXT NOT NULL, sha256 TEXT NOT NULL, n
 
 @dataclass(frozen=True)
 class Range:
-    """Rows of a batch that belong to a file, which the plan knows by its number."""
+    """Rows of a batch that belong to a file, which the plan knows by its number; `raw` is the file's line."""
 
     first: int
     count: int
     number: int
+    raw: bytes
+
+    @property
+    def line(self) -> ItemLine:
+        """The line of the file."""
+        return ItemLine.own(self.raw)
 
     @property
     def end(self) -> int:
@@ -55,6 +62,9 @@ class Plan:
         self._db.execute("BEGIN")  # one transaction for all: the file is dropped with the connection
         self.files = 0
         self.bytes = 0
+        self._files: list[tuple[object, ...]] = []
+        self._ranges: list[tuple[object, ...]] = []
+        self._done: set[int] = set()
 
     def close(self) -> None:
         """Forget the plan."""
@@ -73,13 +83,18 @@ class Plan:
         self.bytes += line.size or 0
         number, leader = self.files, self._leader(line)
         ascending = all((a.batch, a.first) < (b.batch, b.first) for a, b in pairwise(line.parts))
-        self._db.execute(
-            "INSERT INTO files(number, line, alone, leader) VALUES(?, ?, ?, ?)",
-            [number, line.encode(), not ascending, leader],
-        )
+        self._files.append((number, line.encode(), not ascending, leader))
         if leader is None and ascending:
-            rows = [(part.batch, part.first, part.count, number) for part in line.parts]
-            self._db.executemany("INSERT INTO ranges VALUES(?, ?, ?, ?)", rows)
+            self._ranges += [(part.batch, part.first, part.count, number) for part in line.parts]
+        if len(self._files) >= _BLOCK:
+            self._write()
+
+    def _write(self) -> None:
+        """Write down what was gathered."""
+        self._db.executemany("INSERT INTO files(number, line, alone, leader) VALUES(?, ?, ?, ?)", self._files)
+        self._db.executemany("INSERT INTO ranges VALUES(?, ?, ?, ?)", self._ranges)
+        self._db.executemany("UPDATE files SET done = 1 WHERE number = ?", [(number,) for number in self._done])
+        self._files, self._ranges, self._done = [], [], set()
 
     def _leader(self, line: ItemLine) -> int | None:
         """Return the file that this one is a hard link of, None for the first of a group and for all others."""
@@ -94,30 +109,40 @@ class Plan:
 
     def batches(self) -> list[str]:
         """Return the batches to be read, in order."""
+        self._write()
         return [row[0] for row in self._db.execute("SELECT DISTINCT batch FROM ranges ORDER BY batch")]
 
     def ranges(self, batch: str) -> Iterator[Range]:
         """Yield what is wanted of a batch, by the first row."""
+        self._write()
         self._db.execute("CREATE INDEX IF NOT EXISTS ranges_by_batch ON ranges(batch, first)")
         for row in self._db.execute(
-            "SELECT first, count, number FROM ranges WHERE batch = ? ORDER BY batch, first", [batch]
+            "SELECT first, count, number, line FROM ranges CROSS JOIN files USING (number) WHERE batch = ? "
+            "ORDER BY batch, first",
+            [batch],
         ):
             yield Range(*row)
 
     def line(self, number: int) -> ItemLine:
         """Return the line of a file."""
+        self._write()
         return ItemLine.own(self._db.execute("SELECT line FROM files WHERE number = ?", [number]).fetchone()[0])
 
     def mark(self, number: int) -> None:
         """Note that a file is restored, or that it was said why not."""
-        self._db.execute("UPDATE files SET done = 1 WHERE number = ?", [number])
+        self._done.add(number)
+        if len(self._done) >= _BLOCK:
+            self._write()
 
     def is_done(self, number: int) -> bool:
         """Say whether a file was marked."""
+        if number in self._done:
+            return True
         return bool(self._db.execute("SELECT done FROM files WHERE number = ?", [number]).fetchone()[0])
 
     def links(self) -> Iterator[tuple[int, ItemLine, ItemLine]]:
         """Yield files that were hard links, each after the line of the file that was written for it."""
+        self._write()
         rows = self._db.execute(
             "SELECT f.number, f.line, l.line FROM files f JOIN files l ON f.leader = l.number ORDER BY f.number"
         ).fetchall()
@@ -126,6 +151,7 @@ class Plan:
 
     def left(self) -> Iterator[tuple[int, ItemLine]]:
         """Yield the files that are not done, in order."""
+        self._write()
         number = 0
         while row := self._db.execute(
             "SELECT number, line FROM files WHERE NOT done AND number > ? ORDER BY number LIMIT 1", [number]

@@ -15,26 +15,24 @@ from __future__ import annotations
 
 import hashlib
 import os
-import socket
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from archiver.errors import EvidenceError, Exit, UsageError
 from archiver.events import Advanced, Listener, Stage
-from archiver.flows.access import Access, Unrecorded, Words, sayable
-from archiver.flows.marked import Marks, options_for, unasked
-from archiver.flows.reading import Reading, UnknownError, check_source, finished_snapshot, items_of
+from archiver.flows.access import Access, Unrecorded, Words
+from archiver.flows.marked import Marks
+from archiver.flows.reading import Reading, UnknownError, finished_snapshot, items_of
 from archiver.flows.restore.account import Account, NotRestored, Restored, kind_of, why
+from archiver.flows.restore.choice import Choice
 from archiver.flows.restore.facts import give_all_back, give_back, holes_of, write_at
 from archiver.flows.restore.places import beside, place, shown
 from archiver.flows.restore.plan import Plan, Range
 from archiver.flows.restore.rows import Rows, check_whole
-from archiver.flows.restore.tree import NameRefusedError, Tree, check_target, open_tree
+from archiver.flows.restore.tree import NameRefusedError, Parts, Tree, check_target, open_tree
 from archiver.judge.content import ObjectError
 from archiver.judge.disposal import Disposals
-from archiver.model.glob import BadGlobError, Matcher, compile_glob
 from archiver.model.items import CONTENT_STATUSES, ItemLine, Part
 from archiver.model.statement import SnapshotPredicate
 from archiver.proof import canonical
@@ -61,7 +59,7 @@ def restore(
     access = access or Unrecorded()
     check_target(to)
     wanted = finished_snapshot(reading.archive, snapshot)
-    choice = _Choice(wanted, source, path_glob, decoded=decoded, include=include_marked, marks=Marks(reading, wanted))
+    choice = Choice(wanted, source, path_glob, decoded=decoded, include=include_marked, marks=Marks(reading, wanted))
     plan = Plan()
     try:
         disposals = Disposals(reading.archive, reading.now)
@@ -95,61 +93,7 @@ def _state(access: Access, about: Words, done: Restored) -> None:
     access.end("ok" if done.exit is Exit.OK else "partial", words, counts)
 
 
-class _Choice:
-    """Which lines are wanted."""
-
-    def __init__(
-        self,
-        wanted: SnapshotPredicate,
-        source: str | None,
-        path_glob: str | None,
-        *,
-        decoded: bool,
-        include: tuple[str, ...],
-        marks: Marks,
-    ) -> None:
-        check_source(wanted, source)
-        self.include = include
-        self.marks = marks
-        self.marked: Counter[str] = Counter()
-        self.source = source
-        self.glob = path_glob
-        self.decoded = decoded
-        self._matches: Matcher = bool
-        if path_glob is not None:
-            try:
-                self._matches = compile_glob(path_glob)
-            except BadGlobError as problem:
-                raise UsageError("glob-refused", f"--path: {problem}", hint=f"write {problem.instead}") from problem
-
-    def takes(self, line: ItemLine) -> bool:
-        return self._matches(line.item.relative_bytes())
-
-    def allows(self, line: ItemLine, account: Account) -> bool:
-        """Say whether an item may be handed out; one with a mark that nobody asked for is listed as left out."""
-        marks = self.marks.of(line)
-        left = unasked(marks, self.include)
-        if left:
-            words = f"it is marked {', '.join(left)}; if it is meant, say {options_for(left)}"
-            account.missing(line, "marked", words, Exit.INCOMPLETE)
-            return False
-        self.marked.update(mark.mark for mark in marks)
-        return True
-
-    def about(self, snapshot: str, to: Path) -> Words:
-        """Return the words of a report: by these rules whoever has the snapshot knows what was chosen."""
-        return {
-            "snapshot": snapshot,
-            "source": self.source,
-            "path": self.glob,
-            "decoded": self.decoded,
-            "include_marked": list[canonical.JSON](sorted(set(self.include))),
-            "marked": dict[str, canonical.JSON](sorted(self.marked.items())),
-            "to": sayable(f"{socket.gethostname()}:{to.absolute()}"),
-        }
-
-
-def _plan(reading: Reading, wanted: SnapshotPredicate, choice: _Choice, plan: Plan, account: Account) -> None:
+def _plan(reading: Reading, wanted: SnapshotPredicate, choice: Choice, plan: Plan, account: Account) -> None:
     """Sort the lines of the snapshot; when this ends without an error, every line of it was checked."""
     matched = False
     for line in items_of(reading.archive, wanted):
@@ -253,13 +197,13 @@ class _Restore:
             start, end = max(one.first, first), min(one.end, first + rows.count)
             writing = self._open.get(one.number)
             if writing is None:
-                if self._plan.is_done(one.number):
-                    return  # it was refused at an earlier row
-                line = self._plan.line(one.number)
+                line = one.line
                 if len(line.parts) == 1 and end - start == line.parts[0].count:
                     self._at_once(line, rows, start - first, end - first)
                     self._done(one.number)
                     return
+                if self._plan.is_done(one.number):
+                    return  # it was refused at an earlier row
                 writing = self._open[one.number] = self._start(line)
             part = writing.line.parts[writing.ranges]
             self._take(writing, part, rows, start - first, end - first)
@@ -273,15 +217,17 @@ class _Restore:
 
     def _at_once(self, line: ItemLine, rows: Rows, start: int, end: int) -> None:
         """Write a file all of whose rows are here; its bytes are checked before the first is written."""
-        place(line)
+        where = place(line)
         data = rows.piece(start, end, line.parts[0].of or line.item, 0)
         check_whole(line, len(data), hashlib.sha256(data).hexdigest())
         with self._tree.fresh() as (name, descriptor):
-            write_at(descriptor, data, 0, holes_of(line.file))
-            os.ftruncate(descriptor, len(data))
+            holes = holes_of(line.file)
+            write_at(descriptor, data, 0, holes)
+            if holes:
+                os.ftruncate(descriptor, len(data))
             remarks = give_all_back(descriptor, line)
         try:
-            remarks += self._name(name, line)
+            remarks += self._name(name, line, where)
         except EvidenceError:
             self._tree.drop(name)
             raise
@@ -307,13 +253,13 @@ class _Restore:
         with self._tree.unfinished(writing.name) as descriptor:
             os.ftruncate(descriptor, writing.size)
             remarks = give_all_back(descriptor, line)
-        remarks += self._name(writing.name, line)
+        remarks += self._name(writing.name, line, place(line))
         self._restored(line, writing.size, remarks)
 
-    def _name(self, name: bytes, line: ItemLine) -> list[str]:
+    def _name(self, name: bytes, line: ItemLine, where: Parts) -> list[str]:
         """Let a finished file appear; an object whose key is no path here appears among the versions."""
         try:
-            self._tree.finish(name, place(line))
+            self._tree.finish(name, where)
         except NameRefusedError as problem:
             if line.object is None:
                 raise

@@ -1,0 +1,79 @@
+"""Which lines of a snapshot are wanted: by source, glob and marks, and how a report says so.
+
+>>> choice.takes(line), choice.allows(line, account)
+(True, True)
+"""
+
+from __future__ import annotations
+
+import socket
+from collections import Counter
+from pathlib import Path
+
+from archiver.errors import Exit, UsageError
+from archiver.flows.access import Words, sayable
+from archiver.flows.marked import Marks, options_for, unasked
+from archiver.flows.reading import check_source
+from archiver.flows.restore.account import Account
+from archiver.model.glob import BadGlobError, Matcher, compile_glob
+from archiver.model.items import ItemLine
+from archiver.model.statement import SnapshotPredicate
+from archiver.proof import canonical
+
+__all__ = ["Choice"]
+
+
+class Choice:
+    """The items of one snapshot that are to be given back."""
+
+    def __init__(
+        self,
+        wanted: SnapshotPredicate,
+        source: str | None,
+        path_glob: str | None,
+        *,
+        decoded: bool,
+        include: tuple[str, ...],
+        marks: Marks,
+    ) -> None:
+        """Refuse a source that the snapshot has not, and a glob that can match nothing."""
+        check_source(wanted, source)
+        self.include = include
+        self.marks = marks
+        self.marked: Counter[str] = Counter()
+        self.source = source
+        self.glob = path_glob
+        self.decoded = decoded
+        self._matches: Matcher = bool
+        if path_glob is not None:
+            try:
+                self._matches = compile_glob(path_glob)
+            except BadGlobError as problem:
+                raise UsageError("glob-refused", f"--path: {problem}", hint=f"write {problem.instead}") from problem
+
+    def takes(self, line: ItemLine) -> bool:
+        """Say whether an item is called as the glob wants it."""
+        return self._matches(line.item.relative_bytes())
+
+    def allows(self, line: ItemLine, account: Account) -> bool:
+        """Say whether an item may be handed out; one with a mark that nobody asked for is listed as left out."""
+        marks = self.marks.of(line)
+        left = unasked(marks, self.include)
+        if left:
+            words = f"it is marked {', '.join(left)}; if it is meant, say {options_for(left)}"
+            account.missing(line, "marked", words, Exit.INCOMPLETE)
+            return False
+        self.marked.update(mark.mark for mark in marks)
+        return True
+
+    def about(self, snapshot: str, to: Path) -> Words:
+        """Return the words of a report: by these rules whoever has the snapshot knows what was chosen."""
+        return {
+            "snapshot": snapshot,
+            "source": self.source,
+            "path": self.glob,
+            "decoded": self.decoded,
+            "include_marked": list[canonical.JSON](sorted(set(self.include))),
+            "marked": dict[str, canonical.JSON](sorted(self.marked.items())),
+            "to": sayable(f"{socket.gethostname()}:{to.absolute()}"),
+        }
