@@ -134,11 +134,12 @@ class Case:
             self.say("object-unreadable", key, "an object that can be read", problem.message, hint=hint)
 
     def is_disposable(self, key: str) -> bool:
-        """Say whether a batch may be gone: released by all whom it served, and its date has passed.
+        """Say whether a batch or derived table may be gone: released by all whom it served, and its date has passed.
 
-        Whom a batch of data served stands in the lists of items, so these must have been read.
+        Whom a batch of data served stands in the lists of items, so these must have been read; a derived table serves
+        all matters.
         """
-        need = self.archive.inventory.needs(key) if key.startswith(layout.DATA) else None
+        need = self.archive.inventory.needs(key) if key.startswith((layout.DATA, layout.DERIVED)) else None
         if need is None or need.hold or need.until > instant.format_instant(self.now):
             return False
-        return self.lines_read or key.startswith(f"{layout.DATA}items/")
+        return self.lines_read or key.startswith((f"{layout.DATA}items/", layout.DERIVED))

@@ -34,6 +34,7 @@ from archiver.judge.checks.witnesses import Sighting, check_witnesses
 from archiver.judge.claims import Claims
 from archiver.judge.qualified import ListLine, TokenLine, list_lines, token_lines
 from archiver.judge.reader import Archive, open_archive
+from archiver.model import layout
 from archiver.model.finding import CHECKS, Finding, Severity, Verdict, exit_of, verdict_of
 from archiver.model.instant import format_instant
 from archiver.model.items import ItemLine
@@ -227,8 +228,9 @@ def _say_left_out(case: Case) -> None:
             f"with seed {options.seed}; {case.claims.left(_LEFT_OUT)} items lie in them"
         )
     if case.disposed:
+        what = "tables and batches" if any(key.startswith(layout.DERIVED) for key in case.disposed) else "batches"
         case.left_out.append(
-            f"{len(case.disposed)} batches were released, their dates have passed, and they are not there any more; "
+            f"{len(case.disposed)} {what} were released, their dates have passed, and they are not there any more; "
             "the items in them were not checked"
         )
     if options.wants("index") and case.derive is None:

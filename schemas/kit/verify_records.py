@@ -414,7 +414,8 @@ class Locks:
     def check(self):
         for key in self.verifier.gone:
             batch, index = self.records.batch_of.get(key), self.verifier.owner.get(key, 0)
-            if batch and self.until(key, index, batch) < self.now and self.may_be_off(index, batch):
+            may = batch or key.startswith("derived/")
+            if may and self.until(key, index, batch) < self.now and self.may_be_off(index, batch):
                 self.find("object-disposed", key, "released, its date has passed, and it is not there any more", "note")
             else:
                 self.find("object-missing", key)

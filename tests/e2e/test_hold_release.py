@@ -12,6 +12,7 @@ import pytest
 
 from archiver.errors import EvidenceError, UsageError
 from archiver.events import silent
+from archiver.flows.derivation.derivation import Wanted, derive
 from archiver.flows.hold.approve import admit, approve
 from archiver.flows.hold.extend import Instrument
 from archiver.flows.hold.release import make_request, release, would_release
@@ -223,16 +224,21 @@ def test_a_policy_that_still_names_the_matter_is_refused_before_it_locks_everyth
     assert refusal.value.code == "matter-released"
 
 
-def test_a_batch_that_was_released_and_whose_date_has_passed_may_be_disposed_of(filled, approvers):
+def test_what_was_released_and_whose_date_has_passed_may_be_disposed_of(filled, approvers):
+    """A batch, and a table that was derived from another one: its rows tell what was in that."""
+    filled.take()
+    wanted = {"dry_run": False, "clock": filled.clock, "random": filled.random, "environ": {}, "listener": silent}
+    derive(filled.policy, Wanted(), **wanted)
     request = request_of(filled)
     let_go(filled, request, [approval(filled, request, one) for one in approvers])
-    (batch,) = (filled.archive / "data" / "documents").rglob("*.parquet")
-    batch.unlink()
-    key = batch.relative_to(filled.archive).as_posix()
-    assert ("object-missing", key) in bad(filled)  # its date has not passed yet
+    gone = [*(filled.archive / "data" / "documents").rglob("*.parquet"), *filled.archive.rglob("derived/*/*/*.parquet")]
+    for path in gone:
+        path.unlink()
+    keys = {path.relative_to(filled.archive).as_posix() for path in gone}
+    assert {("object-missing", key) for key in keys} <= set(bad(filled)), "their date has not passed yet"
     filled.now = AFTER
     report = report_of(filled)
-    assert ("object-disposed", key) in [(one.code, one.subject) for one in report.findings]
+    assert {("object-disposed", key) for key in keys} <= {(one.code, one.subject) for one in report.findings}
     assert [one for one in report.findings if one.severity != "note"] == []
     assert (report.verdict, int(report.exit)) == ("partial", 0)
 

@@ -740,10 +740,10 @@ class Archive:
         for key in sorted(self.gone):
             batch = self.batch_of.get(key)
             index = self.owner.get(key, 0)
-            passed = batch and self.holds.until(key, index, batch) < f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-            if batch and passed and self.holds.may_be_off(index, batch):
+            passed = self.holds.until(key, index, batch) < f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+            if (batch or key.startswith("derived/")) and passed and self.holds.may_be_off(index, batch):
                 self.find("object-disposed", key, NOTE)
-                self.disposed.add(batch.predicate["snapshot"])
+                self.disposed |= {batch.predicate["snapshot"]} if batch else set()
             else:
                 self.find("object-missing", key)
         path = self.root / ".locks.jsonl"

@@ -105,8 +105,8 @@ def _rederive(case: Case, file: pq.ParquetFile, batch: Statement, predicate: Der
     """Derive a table again and compare; where that cannot be done, say so."""
     name, dialects = batch.subject[0].name, layout.dialects_key(predicate.dialects)
     lost = [one for one in (name, dialects) if not case.archive.inventory.is_content(one)]
-    if predicate.batch in case.skipped_batches:
-        return  # a sample was asked for, and leaves it out
+    if predicate.batch in case.skipped_batches or name in case.disposed:
+        return  # a sample was asked for, and leaves it out; or it was let go of, and is gone
     if case.rederive is None:
         _say_unknown(case, key, "nothing here that derives it")
     elif lost:
