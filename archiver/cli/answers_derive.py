@@ -26,11 +26,15 @@ class DerivedTable:
 
 @dataclass(frozen=True)
 class DerivedTables:
-    """Batches that were read with these dialects now, and how many had been before; `dialects` is their SHA-256."""
+    """Batches that were read with these dialects now, and how many had been before; `dialects` is their SHA-256.
+
+    `disposed` batches were released and are not there any more.
+    """
 
     dialects: str
     dry_run: bool
     derived: list[DerivedTable]
     before: int
+    disposed: int
     timestamps: list[StampedLog]
     left_behind: list[LeftBehind]

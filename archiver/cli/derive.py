@@ -92,6 +92,8 @@ def _words(done: Derivations, *, dry_run: bool) -> list[str]:
         lines += indented(columns(found, right=(1, 2)))
     if done.before:
         lines.append(f"{count(done.before, 'batch', 'batches')} had been derived so before")
+    if done.disposed:
+        lines.append(f"{count(done.disposed, 'batch', 'batches')} were released and are not there any more")
     return lines
 
 
@@ -107,6 +109,7 @@ def _members(done: Derivations, *, dry_run: bool) -> DerivedTables:
             for one in done.derived
         ],
         before=done.before,
+        disposed=done.disposed,
         timestamps=taken(done.at_end.stamps).timestamps,
         left_behind=[LeftBehind(one.id, one.problem, int(one.exit), list(one.waiting)) for one in done.left_behind],
     )

@@ -225,13 +225,13 @@ def test_a_policy_that_still_names_the_matter_is_refused_before_it_locks_everyth
 
 
 def test_what_was_released_and_whose_date_has_passed_may_be_disposed_of(filled, approvers):
-    """A batch, and a table that was derived from another one: its rows tell what was in that."""
+    """A batch, and the table that was derived from it: its rows tell what was in that."""
     filled.take()
-    wanted = {"dry_run": False, "clock": filled.clock, "random": filled.random, "environ": {}, "listener": silent}
-    derive(filled.policy, Wanted(), **wanted)
+    given = {"clock": filled.clock, "random": filled.random, "environ": {}, "listener": silent}
+    derive(filled.policy, Wanted(), dry_run=False, **given)
     request = request_of(filled)
     let_go(filled, request, [approval(filled, request, one) for one in approvers])
-    gone = [*(filled.archive / "data" / "documents").rglob("*.parquet"), *filled.archive.rglob("derived/*/*/*.parquet")]
+    gone = [*filled.archive.glob("data/model_logs/*/*.parquet"), *filled.archive.glob("derived/*/*/*.parquet")]
     for path in gone:
         path.unlink()
     keys = {path.relative_to(filled.archive).as_posix() for path in gone}
@@ -241,6 +241,8 @@ def test_what_was_released_and_whose_date_has_passed_may_be_disposed_of(filled, 
     assert {("object-disposed", key) for key in keys} <= {(one.code, one.subject) for one in report.findings}
     assert [one for one in report.findings if one.severity != "note"] == []
     assert (report.verdict, int(report.exit)) == ("partial", 0)
+    again = derive(filled.policy, Wanted(again=True), dry_run=True, **given)
+    assert (again.derived, again.disposed) == ((), 1)
 
 
 def test_restore_says_what_was_disposed_of_and_gives_back_the_rest(filled, approvers, tmp_path):

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -27,6 +27,7 @@ from archiver.flows.derivation.events import Choosing
 from archiver.flows.derivation.records import COLUMNS
 from archiver.flows.session import Session, destination_store, open_session, own_trust
 from archiver.flows.timestamps.at_end import NO_STAMPS, AtEnd, stamp_at_end
+from archiver.judge.disposal import Disposals
 from archiver.judge.reader import Archive, open_archive
 from archiver.model import layout, tables
 from archiver.model.dialect_bundle import bundle_of, read_bundle, read_definitions
@@ -73,11 +74,15 @@ class Derived:
 
 @dataclass(frozen=True)
 class Derivations:
-    """What was derived, and how many batches had been already; `dialects` is the SHA-256 of all that were used."""
+    """What was derived; `dialects` is the SHA-256 of all that were used.
+
+    `before` batches had been derived with them already, `disposed` ones were released and are not there any more.
+    """
 
     dialects: str
     derived: tuple[Derived, ...]
     before: int
+    disposed: int
     left_behind: tuple[backlog.LeftBehind, ...]
     at_end: AtEnd
 
@@ -111,20 +116,22 @@ def derive(
     digest = sha256_hex(bundle)
     if dry_run:
         with open_archive(destination_store(policy, clock), own_trust(policy), listener=listener) as archive:
-            chosen, before = _choose(archive, wanted, digest)
-            return Derivations(digest, tuple(_named(one) for one, _, _ in chosen), before, (), NO_STAMPS)
+            found = _choose(archive, wanted, digest, clock())
+            named = tuple(_named(one) for one, _, _ in found.batches)
+            return Derivations(digest, named, found.before, found.disposed, (), NO_STAMPS)
     with open_session(policy, clock=clock, random=random, environ=environ, listener=listener) as session:
         recover.take_logs(session)
         recover.finish_deliveries(session)
         with open_archive(session.store, session.trust, listener=listener) as archive:
-            chosen, before = _choose(archive, wanted, digest)
-            confirm(sum(one.raw_bytes for one, _, _ in chosen))
-            listener(Stage("derive", len(chosen), "batches"))
+            found = _choose(archive, wanted, digest, clock())
+            confirm(sum(one.raw_bytes for one, _, _ in found.batches))
+            listener(Stage("derive", len(found.batches), "batches"))
             choosing = Choosing(reader, functools.partial(_dialect, policy, reader))
             work = _Work(session, archive, bundle, digest, choosing)
-            derived = [work.derive(one) for one in chosen]
+            derived = [work.derive(one) for one in found.batches]
         at_end = stamp_at_end(session) if derived else NO_STAMPS
-        return Derivations(digest, tuple(derived), before, backlog.left_behind(session), at_end)
+        behind = backlog.left_behind(session)
+        return Derivations(digest, tuple(derived), found.before, found.disposed, behind, at_end)
 
 
 def _dialect(policy: Policy, reader: LogReader, source: str) -> str:
@@ -136,8 +143,17 @@ def _dialect(policy: Policy, reader: LogReader, source: str) -> str:
 # 1
 
 
-def _choose(archive: Archive, wanted: Wanted, dialects: str) -> tuple[list[_Batch], int]:
-    """Return the batches to derive from, in log order, and how many had been derived so before."""
+@dataclass
+class _Found:
+    """The batches to derive from, in log order, and how many of those that were meant are left alone."""
+
+    batches: list[_Batch] = field(default_factory=list)
+    before: int = 0
+    disposed: int = 0
+
+
+def _choose(archive: Archive, wanted: Wanted, dialects: str, now: datetime) -> _Found:
+    """Say which batches to derive from, and which were derived so before or are gone."""
     archive.demand()
     done = {
         one.predicate.batch
@@ -145,7 +161,7 @@ def _choose(archive: Archive, wanted: Wanted, dialects: str) -> tuple[list[_Batc
         if isinstance(one.predicate, DerivationPredicate)
         and (one.predicate.dialects, one.predicate.table, one.predicate.table_version) == (dialects, *tables.EVENTS)
     }
-    chosen, before, seen = list[_Batch](), 0, _Seen()
+    found, seen, disposals = _Found(), _Seen(), Disposals(archive, now)
     for _, statement, envelope in archive.statements("batch"):
         predicate = statement.predicate
         if not isinstance(predicate, BatchPredicate) or predicate.table != _TABLE:
@@ -153,12 +169,15 @@ def _choose(archive: Archive, wanted: Wanted, dialects: str) -> tuple[list[_Batc
         seen.take(predicate)
         if not _is_wanted(wanted, predicate):
             continue
+        key = statement.subject[0].name
         if predicate.id in done and not wanted.again:
-            before += 1
+            found.before += 1
+        elif not archive.inventory.versions(key) and disposals.may_be_gone(key):
+            found.disposed += 1
         else:
-            chosen.append((predicate, statement, sha256_hex(dsse.open_envelope(envelope).payload)))
+            found.batches.append((predicate, statement, sha256_hex(dsse.open_envelope(envelope).payload)))
     seen.refuse_others(wanted)
-    return chosen, before
+    return found
 
 
 class _Seen:
