@@ -194,7 +194,10 @@ class DialectFile(Strict):
         """Return the dialect inside; raises ValueError for what the models cannot say."""
         recognise = self.recognise or RecogniseFile(priority=0, any=())
         columns = self.columns.__pydantic_extra__ or {}
-        return _with_events(self._without_events(recognise, columns), self.events)
+        dialect = _with_events(self._without_events(recognise, columns), self.events)
+        if self.line is not None:
+            _check_groups(dialect, check_pattern(self.line.pattern))
+        return dialect
 
     def _without_events(self, recognise: RecogniseFile, columns: dict[str, ColumnFile]) -> Dialect:
         return Dialect(
@@ -232,6 +235,15 @@ def _with_events(dialect: Dialect, arrays: tuple[str, ...]) -> Dialect:
             raise ValueError(f"events: expected that every path through {spell(way)} goes on with [0], and one does")
         way += (0,)
     return replace(dialect, events=events)
+
+
+def _check_groups(dialect: Dialect, names: list[str]) -> None:
+    """Refuse paths that begin with no group of the line: they would never find anything."""
+    told = [condition.path for group in dialect.recognise for condition in group]
+    listed = dialect.lists.places() if dialect.lists else []
+    for path in (*dialect.paths(), *told, *listed):
+        if path.steps[:1] and path.steps[0] not in names:
+            raise ValueError(f"{path}: expected one of the groups of the line, {', '.join(names)}")
 
 
 def _time(file: TimeFile) -> TimeCandidate:

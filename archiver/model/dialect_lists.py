@@ -128,3 +128,9 @@ class Lists:
     shape: Shape = Shape()
     media: tuple[Media, ...] = ()
     moderation: tuple[Moderation, ...] = ()
+
+    def places(self) -> list[Path]:
+        """Return the paths that start at the record."""
+        messages = (*self.instructions, *self.inputs, *self.outputs)
+        found = [one.path for one in messages] + [one.path for one in self.media]
+        return found + [one.path for one in self.moderation]

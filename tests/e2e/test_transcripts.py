@@ -6,6 +6,7 @@ A transcript is plain text, read line by line:
     at 2026-11-23T12:00:00Z             the clock from here on
     keys                                from here on key ids stand as <key 1>, <key 2> .., in commands too
     held FILE                           somebody else holds the lock on FILE during the next command
+    piped FILE                          the next command has this file as its standard input
     $ archiver status                   the command under test, then what it must say:
     ! a line on stderr
     | a line on stdout
@@ -29,6 +30,7 @@ import shlex
 import shutil
 import socket
 import subprocess
+import sys
 from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
@@ -83,6 +85,7 @@ class _Player:
         self.capfd = capfd
         self.now = START
         self.held = None
+        self.piped = os.devnull
         self.draws = itertools.count()
         self.keys = None
 
@@ -114,6 +117,8 @@ class _Player:
                 self.keys = []
             case "held":
                 self.held = rest
+            case "piped":
+                self.piped = rest
             case "$":
                 return list(self.command(rest))
             case "has":
@@ -131,9 +136,9 @@ class _Player:
         assert name == "archiver"
         self.capfd.readouterr()
         environ = {name: value for name, value in os.environ.items() if not name.startswith("ARCHIVER_")}
-        with _held(self.held):
+        with _held(self.held), _piped(self.piped):
             status = run(arguments, clock=lambda: self.now, random=self.random, environ=environ)
-        self.held = None
+        self.held, self.piped = None, os.devnull
         out, err = self.capfd.readouterr()
         yield from (f"! {line}".rstrip() for line in self.same(err).splitlines())
         yield from (f"| {line}".rstrip() for line in self.same(out).splitlines())
@@ -171,3 +176,14 @@ def _flock(path):
 
 def _held(path):
     return nullcontext() if path is None else _flock(path)
+
+
+@contextmanager
+def _piped(path):
+    kept = sys.stdin  # pytest's own, which has no bytes
+    with Path(path).open(encoding="utf-8") as file:
+        sys.stdin = file
+        try:
+            yield
+        finally:
+            sys.stdin = kept

@@ -10,10 +10,12 @@ import pyarrow as pa
 import pytest
 
 from archiver.errors import UsageError
+from archiver.model.dialect_events import events_of
 from archiver.model.dialect_file import json_schema, load_dialects, parse_dialect
 from archiver.model.dialect_reference import derive
 from archiver.model.json_path import parse_path
 from archiver.model.published import schemas_folder
+from archiver.model.record_lists import lists_of
 from archiver.sources.dialects import Engine
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -215,3 +217,27 @@ def test_a_path_prints_as_it_was_written(text):
 def test_what_is_no_path_is_refused(text):
     with pytest.raises(UsageError):
         parse_path(text)
+
+
+def test_the_example_of_the_readme_reads_its_line():
+    text = (ROOT / "schemas" / "dialects" / "README.md").read_text("utf-8")
+    written, line = (text.partition(f"```{kind}\n")[2].partition("```")[0] for kind in ("json", "text"))
+    dialect = parse_dialect(written.encode())
+    (event,) = events_of((dialect,), line.encode())
+    assert (event.row["parse_status"], event.row["event_time_basis"]) == ("ok", "offset")
+    assert (event.row["gen_ai_request_model"], event.row["gen_ai_usage_input_tokens"]) == ("grok-4", 9)
+    lists = lists_of(event)
+    assert [part["text"] for one in lists["gen_ai_output_messages"] for part in one["parts"]] == ["Bonjour!"]
+    assert lists["attributes"] is None
+
+
+def test_a_path_that_begins_with_no_group_of_the_line_is_refused():
+    line = {"pattern": "(?P<at>.*)"}
+    assert "$.too" in refused(
+        records="text",
+        line=line,
+        columns={},
+        recognise=None,
+        content_status=[],
+        lists={"input_messages": [{"path": "$.too"}]},
+    )
