@@ -16,11 +16,13 @@ others can do is done to the store afterwards: `change`, `slip_in`, `remove`, `m
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import io
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -75,8 +77,18 @@ class World:
         self.policy_sha256 = hashlib.sha256(POLICY).hexdigest()
         self.revision = 0
         self.ids = 0
-        if tell:
+        if tell and not bends and type(self) is World:
+            self.__dict__.update(_honest().told_again().__dict__)
+        elif tell:
             self.story()
+
+    def told_again(self) -> World:
+        """Return a world of its own in which the same has happened."""
+        again = World(tell=False)
+        again.store = replace(self.store, versions={key: list(found) for key, found in self.store.versions.items()})
+        again.tree, again.entries = copy.deepcopy(self.tree), list(self.entries)
+        again.policy_sha256, again.revision, again.ids = self.policy_sha256, self.revision, self.ids
+        return again
 
     # The story
 
@@ -385,6 +397,14 @@ class World:
             lines.append({"key": key, "legal_hold": True, "mode": "COMPLIANCE", "retain_until": self.until})
         if locks:
             (folder / ".locks.jsonl").write_bytes(b"".join(canonical.encode(line) + b"\n" for line in lines))
+
+
+@cache
+def _honest() -> World:
+    """Tell the story once where nothing is bent: many tests begin there, and it takes longer than most of them."""
+    world = World(tell=False)
+    world.story()
+    return world
 
 
 def _receipt_words(receipt: Receipt) -> dict[str, Any]:
