@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
 from archiver.errors import EvidenceError, NotStoredError, WorldError
@@ -42,6 +43,8 @@ from archiver.proof.digest import is_sha256_hex, sha256_hex
 
 __all__ = ["Statements", "read_statements", "subjects_of"]
 
+_KEPT: Final = 512
+_KEPT_BYTES: Final = 8192  # most statements are smaller; what is kept takes a few times so much, 20 MB at most in all
 _SCHEMA: Final = """
 CREATE TABLE statements(position INTEGER PRIMARY KEY, kind TEXT NOT NULL, id TEXT NOT NULL, key TEXT NOT NULL,
     envelope BLOB, known INTEGER NOT NULL, good INTEGER NOT NULL);
@@ -338,6 +341,12 @@ class _Reader:
 
 
 def _parsed(envelope: bytes) -> Statement:
+    return _kept(envelope) if len(envelope) <= _KEPT_BYTES else parse_statement(dsse.open_envelope(envelope).payload)
+
+
+@lru_cache(maxsize=_KEPT)
+def _kept(envelope: bytes) -> Statement:
+    """Return a statement that was parsed before: the checks go over all of them six times, and nobody changes one."""
     return parse_statement(dsse.open_envelope(envelope).payload)
 
 
