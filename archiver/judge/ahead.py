@@ -20,8 +20,11 @@ _Value = TypeVar("_Value")
 
 def ahead(values: Iterator[_Value]) -> Iterator[_Value]:
     """Yield the values of an iterator, none of them None; what it raises comes in its place."""
-    with ThreadPoolExecutor(1, "ahead") as pool:
+    # No `with`: a generator that was given up is ended by the garbage collector, in any thread and while any lock is
+    # held, and to wait there for a thread can be to wait for oneself. A pool that nobody knows any more ends by itself.
+    pool = ThreadPoolExecutor(1, "ahead")
+    waiting = pool.submit(next, values, None)
+    while (value := waiting.result()) is not None:
         waiting = pool.submit(next, values, None)
-        while (value := waiting.result()) is not None:
-            waiting = pool.submit(next, values, None)
-            yield value
+        yield value
+    pool.shutdown()

@@ -154,9 +154,10 @@ def _steps(store: Store, log: LogTrust, since: int) -> Iterator[_Step]:
     if not store.destination.versioned:
         yield from (step for versions in listed if (step := look_up(versions)) is not None)
         return
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        while block := list(islice(listed, _BLOCK)):
-            yield from (step for step in pool.map(look_up, block) if step is not None)
+    pool = ThreadPoolExecutor(_AT_ONCE)  # no `with`, see archiver.judge.ahead
+    while block := list(islice(listed, _BLOCK)):
+        yield from (step for step in pool.map(look_up, block) if step is not None)
+    pool.shutdown()
 
 
 def _listed(store: Store, since: int) -> Iterator[list[Version]]:

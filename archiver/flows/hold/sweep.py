@@ -91,6 +91,7 @@ def in_parallel(function: Callable[[A], B], things: Iterable[A]) -> Iterator[B]:
     """Apply a function to many things in a few threads, the results in order."""
     waiting: deque[Future[B]] = deque()
     pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="hold")
+    given_up = False
     try:
         for thing in things:
             waiting.append(pool.submit(function, thing))
@@ -98,8 +99,14 @@ def in_parallel(function: Callable[[A], B], things: Iterable[A]) -> Iterator[B]:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+    except GeneratorExit:  # perhaps by the garbage collector: nothing may be waited for, see archiver.judge.ahead
+        given_up = True
+        for future in waiting:
+            future.cancel()
+        raise
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        if not given_up:
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def write_lines(path: Path, looked: Iterable[Looked], line: Callable[[Looked], canonical.JSON]) -> None:
