@@ -107,15 +107,20 @@ class Messages:
 
 @dataclass(frozen=True)
 class Moderation:
-    """Where verdicts stand, and in each the objects of categories, scores and judged kinds of input."""
+    """Where verdicts stand, and in each the objects of categories, scores and judged kinds of input.
+
+    `model` is looked for in the record, `own_model` before that in the verdict.
+    """
 
     path: Path
+    when: tuple[Condition, ...]
     direction: str | None
     model: Candidates
     flagged: Candidates
     categories: Candidates
     scores: Candidates
     applied: Candidates
+    own_model: Candidates
 
 
 @dataclass(frozen=True)

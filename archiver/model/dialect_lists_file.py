@@ -160,12 +160,12 @@ class MessagesFile(Strict):
         )
 
 
-class ModerationFile(Strict):
-    """Where verdicts of moderation stand; the model is looked for in the record, all else in each verdict."""
+class ModerationFile(_RuleFile):
+    """Where verdicts of moderation stand; `model` is looked for in the record, all else in each verdict."""
 
-    path: PathText
     direction: Direction | None = None
     model: Places = ()
+    own_model: Places = ()
     flagged: Places
     categories: Places = ()
     scores: Places = ()
@@ -175,12 +175,14 @@ class ModerationFile(Strict):
         """Return the rule inside."""
         return Moderation(
             parse_path(self.path),
+            self.conditions(),
             self.direction,
             _candidates(self.model),
             _candidates(self.flagged),
             _candidates(self.categories),
             _candidates(self.scores),
             _candidates(self.applied_input_types),
+            _candidates(self.own_model),
         )
 
 

@@ -95,14 +95,19 @@ def _measured(node: Node, content: bytes, account: Account) -> Row:
 def verdicts_at(rule: Moderation, record: Node, account: Account) -> Iterator[Row]:
     """Yield the verdicts that a rule finds in a record."""
     try:
-        nodes = [one for node in list(found(record, rule.path)) for one in among(node)]
+        for node in found(record, rule.path):
+            for one in among(node):
+                if all(holds(one.value, condition) for condition in rule.when):
+                    yield _verdict(rule, record, one, account)
     except AmbiguousPath as where:
         account.miss(f"duplicate-key {where}")
-        return
-    for node in nodes:
-        row: Row = {"direction": rule.direction, "model": one_text(record, rule.model, account)}
-        row["flagged"] = one_flag(node, rule.flagged, account)
-        yield row | {"categories": _categories(rule, node, account) or None}
+
+
+def _verdict(rule: Moderation, record: Node, node: Node, account: Account) -> Row:
+    model = one_text(node, rule.own_model, account)
+    row: Row = {"direction": rule.direction, "model": model or one_text(record, rule.model, account)}
+    row["flagged"] = one_flag(node, rule.flagged, account)
+    return row | {"categories": _categories(rule, node, account) or None}
 
 
 def _categories(rule: Moderation, node: Node, account: Account) -> list[Row]:

@@ -64,6 +64,36 @@ def test_a_value_printed_and_read_is_itself(value):
     assert json.loads(spell_value(parse(text.encode()))) == json.loads(text)
 
 
+def with_a_name_twice(value, draw):
+    """Return the JSON text of a value in which one object, drawn on the way down, has a member twice."""
+    if not isinstance(value, dict | list) or not value:
+        return json.dumps(value)
+    chosen = draw(st.sampled_from(sorted(value) if isinstance(value, dict) else range(len(value))))
+    if isinstance(value, list):
+        return (
+            "["
+            + ",".join(with_a_name_twice(v, draw) if n == chosen else json.dumps(v) for n, v in enumerate(value))
+            + "]"
+        )
+    stop = draw(st.integers(0, 3)) == 0
+    members = [(k, with_a_name_twice(v, draw) if k == chosen and not stop else json.dumps(v)) for k, v in value.items()]
+    members += [(chosen, json.dumps(value[chosen]))] if stop else []
+    return "{" + ",".join(f"{json.dumps(k)}:{v}" for k, v in members) + "}"
+
+
+@quiet
+@given(st.sampled_from([name for name in PLAIN if ALL[name].lists is not None]), st.data())
+def test_a_name_that_is_repeated_anywhere_takes_nothing_away_that_stands_beside_it(name, data):
+    record = json.loads(data.draw(st.sampled_from([line for line in LINES[name] if "1E400" not in line])))
+    record["extra"] = {"deep": [{"a": "x"}]}
+    text = with_a_name_twice(record, data.draw)
+    for found in lists(name, text):
+        told = json.dumps(found)
+        assert "extra" in told
+        for one in found["attributes"] or []:
+            parse(one["value_json"].encode())
+
+
 @quiet
 @given(st.sampled_from([name for name in PLAIN if ALL[name].lists is not None]), st.data())
 def test_any_value_anywhere_gives_lists_that_arrow_and_utf_8_hold(name, data):
