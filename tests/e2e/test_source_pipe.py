@@ -81,6 +81,35 @@ def test_a_pipe_is_collected_once_and_never_missed(place, verified):
     verified(place)
 
 
+def test_a_restore_of_the_newest_state_brings_all_pipes_back(place, tmp_path):
+    """Later snapshots say nothing of them, and neither miss them nor take them for the newest state's own."""
+    first, wanted = pipe(place, LOG), place.take()
+    place.later(minutes=1)
+    second = pipe(place, b"second\n")
+    place.take(only=("logs",))
+    place.later(minutes=1)
+    (place.papers / "memo.txt").write_bytes(b"memo, changed")
+    assert [line.status for line in lines_after(place)] == ["captured"]
+    with open_reading(place.policy, None, clock=place.clock, listener=silent) as reading:
+        restore(reading, to=tmp_path / "newest", listener=silent)
+        restore(reading, to=tmp_path / "pipes", source="logs", path_glob=f"{first.name[:8]}*", listener=silent)
+        restore(reading, to=tmp_path / "then", snapshot=wanted.id, listener=silent)
+    assert files(tmp_path / "newest") == {
+        f"logs/{first.name}": LOG, f"logs/{second.name}": b"second\n", "papers/memo.txt": b"memo, changed",
+    }  # fmt: skip
+    assert files(tmp_path / "pipes") == {f"logs/{first.name}": LOG, f"logs/{second.name}": b"second\n"}
+    assert files(tmp_path / "then") == {f"logs/{first.name}": LOG, "papers/memo.txt": b"memo"}
+
+
+def lines_after(place):
+    assert place.take().exit == 0
+    return lines_of(place)
+
+
+def files(folder) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def test_a_pipe_that_brings_nothing_is_not_fine(place):
     got = pipe(place, b"")
     done = place.take()

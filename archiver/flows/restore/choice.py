@@ -15,6 +15,7 @@ from archiver.flows.access import Words, sayable
 from archiver.flows.marked import Marks, options_for, unasked
 from archiver.flows.reading import check_source
 from archiver.flows.restore.account import Account
+from archiver.flows.restore.pipes import Pipes
 from archiver.model.glob import BadGlobError, Matcher, compile_glob
 from archiver.model.items import ItemLine
 from archiver.model.statement import SnapshotPredicate
@@ -35,9 +36,13 @@ class Choice:
         decoded: bool,
         include: tuple[str, ...],
         marks: Marks,
+        pipes: Pipes,
     ) -> None:
-        """Refuse a source that the snapshot has not, and a glob that can match nothing."""
-        check_source(wanted, source)
+        """Refuse a source that neither the snapshot nor the pipes have, and a glob that can match nothing."""
+        if source not in pipes.sources:
+            check_source(wanted, source)
+        self.pipes = pipes
+        self.matched = False
         self.include = include
         self.marks = marks
         self.marked: Counter[str] = Counter()
@@ -75,5 +80,6 @@ class Choice:
             "decoded": self.decoded,
             "include_marked": list[canonical.JSON](sorted(set(self.include))),
             "marked": dict[str, canonical.JSON](sorted(self.marked.items())),
+            **({"pipes_of": list[canonical.JSON](self.pipes.ids)} if self.pipes.snapshots else {}),
             "to": sayable(f"{socket.gethostname()}:{to.absolute()}"),
         }

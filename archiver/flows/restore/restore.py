@@ -8,6 +8,8 @@
 Nothing is written outside the folder, nothing is replaced, no link is followed. Links, FIFOs, sockets and devices are
 listed, never made. What could not be restored is listed with the reason.
 
+Without a snapshot named it is the newest one, and what came through pipes before it (`pipes`).
+
 What does not go to its own path goes where `places` says: older versions, and with `decoded` what was found inside.
 """
 
@@ -23,10 +25,11 @@ from archiver.errors import EvidenceError, Exit, UsageError
 from archiver.events import Advanced, Listener, Stage
 from archiver.flows.access import Access, Unrecorded, Words
 from archiver.flows.marked import Marks
-from archiver.flows.reading import Reading, UnknownError, finished_snapshot, items_of
+from archiver.flows.reading import Reading, UnknownError, finished_snapshot
 from archiver.flows.restore.account import Account, NotRestored, Restored, kind_of, why
 from archiver.flows.restore.choice import Choice
 from archiver.flows.restore.facts import give_all_back, give_back, holes_of, write_at
+from archiver.flows.restore.pipes import Pipes
 from archiver.flows.restore.places import beside, place, shown
 from archiver.flows.restore.plan import Plan, Range
 from archiver.flows.restore.rows import Rows, check_whole
@@ -59,13 +62,17 @@ def restore(
     access = access or Unrecorded()
     check_target(to)
     wanted = finished_snapshot(reading.archive, snapshot)
-    choice = Choice(wanted, source, path_glob, decoded=decoded, include=include_marked, marks=Marks(reading, wanted))
+    pipes = Pipes(reading.archive) if snapshot is not None else Pipes.before(reading.archive, wanted)
+    marks = Marks(reading, wanted)
+    choice = Choice(wanted, source, path_glob, decoded=decoded, include=include_marked, marks=marks, pipes=pipes)
     plan = Plan()
     try:
         disposals = Disposals(reading.archive, reading.now)
         account = Account(reading.exit, disposals.may_be_gone)
         try:
-            _plan(reading, wanted, choice, plan, account)
+            _plan(pipes.lines(wanted, disposals.may_be_gone), choice, plan, account)
+            if choice.glob is not None and not choice.matched:
+                raise _matches_nothing(choice.glob, wanted)
         except ObjectError as problem:
             if problem.code == "object-missing" and disposals.may_be_gone(problem.key):
                 words = "released by two approvers, its date has passed, and it is not there any more"
@@ -93,10 +100,9 @@ def _state(access: Access, about: Words, done: Restored) -> None:
     access.end("ok" if done.exit is Exit.OK else "partial", words, counts)
 
 
-def _plan(reading: Reading, wanted: SnapshotPredicate, choice: Choice, plan: Plan, account: Account) -> None:
+def _plan(lines: Iterator[ItemLine], choice: Choice, plan: Plan, account: Account) -> None:
     """Sort the lines of the snapshot; when this ends without an error, every line of it was checked."""
-    matched = False
-    for line in items_of(reading.archive, wanted):
+    for line in lines:
         if choice.source not in (None, line.item.source):
             continue
         takes = choice.takes(line)
@@ -115,13 +121,15 @@ def _plan(reading: Reading, wanted: SnapshotPredicate, choice: Choice, plan: Pla
             status = Exit.INCOMPLETE if line.status == "failed" else Exit.OK
             reason = kind_of(line).replace(" ", "-") if line.status == "recorded" else line.status
             account.missing(line, reason, why(line), status)
-        matched = matched or takes
-    if choice.glob is not None and not matched:
-        raise UsageError(
-            "nothing-matches",
-            f"--path {choice.glob}: expected items of snapshot {wanted.id}, found none",
-            hint="see `archiver list items`; a glob matches the whole path, `**/*.pdf` in all folders",
-        )
+        choice.matched = choice.matched or takes
+
+
+def _matches_nothing(glob: str, wanted: SnapshotPredicate) -> UsageError:
+    return UsageError(
+        "nothing-matches",
+        f"--path {glob}: expected items of snapshot {wanted.id}, found none",
+        hint="see `archiver list items`; a glob matches the whole path, `**/*.pdf` in all folders",
+    )
 
 
 @dataclass
