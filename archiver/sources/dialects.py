@@ -125,8 +125,8 @@ class Engine:
             return _by_reference(dialect, raw, whole, range(len(raw)))
         text = _as_text(raw) if dialect.pattern is None else _lines_as_json(dialect.pattern, raw)
         if whole is not None:
-            text = pc.if_else(whole, text, pa.scalar(None, text.type))
-        text = pc.if_else(pc.less_equal(pc.binary_length(raw), MAX_RECORD), text, pa.scalar(None, text.type))
+            text = _only(text, whole)
+        text = _only(text, pc.less_equal(pc.binary_length(raw), MAX_RECORD))
         try:
             answer, single = self._ask(dialect, text)
         except duckdb.OutOfMemoryException:  # slower, and it needs less
@@ -134,7 +134,7 @@ class Engine:
         strict = pc.invert(pc.fill_null(_is_lenient(text), fill_value=True))
         plain = pc.and_(pc.and_(answer["plain"], strict), single)
         fast = _filled(dialect, answer)
-        odd = [row for row, is_plain in enumerate(plain.to_pylist()) if not is_plain]
+        odd = pc.indices_nonzero(pc.invert(pc.fill_null(plain, fill_value=False))).to_pylist()
         return _patched(fast, odd, _by_reference(dialect, raw, whole, odd)) if odd else fast
 
     def _ask(self, dialect: Dialect, text: pa.LargeStringArray) -> tuple[pa.Table, pa.BooleanArray]:
@@ -215,6 +215,11 @@ def _decoded(record: bytes | None) -> str | None:
         return None if record is None else record.decode("utf-8")
     except UnicodeDecodeError:
         return None
+
+
+def _only(text: pa.LargeStringArray, wanted: pa.BooleanArray) -> pa.LargeStringArray:
+    """Return the texts that are wanted, the others null; where all are, which is the rule, nothing is copied."""
+    return text if pc.all(wanted, skip_nulls=False).as_py() else pc.if_else(wanted, text, pa.scalar(None, text.type))
 
 
 def _lines_as_json(pattern: LinePattern | CsvTable, raw: pa.LargeBinaryArray) -> pa.LargeStringArray:
