@@ -39,8 +39,11 @@ def test_what_goes_wrong_comes_behind_what_went_well():
 
 
 def test_who_stops_early_leaves_no_thread_behind():
-    before = threading.active_count()
     found = ahead(iter(range(1, 100)))
     next(found)
+    begun = [thread for thread in threading.enumerate() if thread.name.startswith("ahead")]
+    assert begun != []
     found.close()
-    assert threading.active_count() == before
+    for thread in begun:
+        thread.join(30)
+    assert [thread for thread in begun if thread.is_alive()] == []
