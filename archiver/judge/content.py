@@ -13,12 +13,12 @@ import functools
 import itertools
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
 from archiver.errors import EvidenceError, WorldError
+from archiver.judge.ahead import Threads
 from archiver.judge.inventory import Inventory, Listed, Role, printable
 from archiver.proof.digest import sha256_of
 from archiver.stores.base import Store
@@ -53,13 +53,12 @@ class Content:
         if not self._store.destination.versioned:
             yield from groups
             return
-        pool = ThreadPoolExecutor(_AT_ONCE)  # no `with`, see archiver.judge.ahead
-        while block := list(itertools.islice(groups, _GROUPS)):
-            listed = [one for group in block for one in group]
-            answers = pool.map(functools.partial(self._fetch, limit=limit), listed)
-            self._fetched = {one.seq: data for one, data in zip(listed, answers, strict=True) if data is not None}
-            yield from block
-        pool.shutdown()
+        with Threads(_AT_ONCE) as pool:
+            while block := list(itertools.islice(groups, _GROUPS)):
+                listed = [one for group in block for one in group]
+                answers = pool.map(functools.partial(self._fetch, limit=limit), listed)
+                self._fetched = {one.seq: data for one, data in zip(listed, answers, strict=True) if data is not None}
+                yield from block
 
     def _fetch(self, listed: Listed, limit: int) -> bytes | None:
         try:

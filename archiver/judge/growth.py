@@ -16,7 +16,6 @@ that they are still there is for `verify`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +24,7 @@ from typing import Final
 
 from archiver.errors import EvidenceError, NotStoredError
 from archiver.events import Advanced, Listener, Stage, silent
+from archiver.judge.ahead import Threads
 from archiver.judge.log import Seen
 from archiver.model import layout
 from archiver.model.trust import LogTrust, TrustFile
@@ -154,10 +154,9 @@ def _steps(store: Store, log: LogTrust, since: int) -> Iterator[_Step]:
     if not store.destination.versioned:
         yield from (step for versions in listed if (step := look_up(versions)) is not None)
         return
-    pool = ThreadPoolExecutor(_AT_ONCE)  # no `with`, see archiver.judge.ahead
-    while block := list(islice(listed, _BLOCK)):
-        yield from (step for step in pool.map(look_up, block) if step is not None)
-    pool.shutdown()
+    with Threads(_AT_ONCE) as pool:
+        while block := list(islice(listed, _BLOCK)):
+            yield from (step for step in pool.map(look_up, block) if step is not None)
 
 
 def _listed(store: Store, since: int) -> Iterator[list[Version]]:

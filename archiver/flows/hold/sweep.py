@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from archiver.errors import ArchiverError, WorldError
+from archiver.judge.ahead import Threads
 from archiver.model.instant import format_instant
 from archiver.proof import canonical
 from archiver.stores.base import Lock, Receipt, Stat, Store, Version
@@ -90,23 +91,18 @@ def holds(store: Store, versions: Iterable[Version], wanted: Lock) -> Iterator[L
 def in_parallel(function: Callable[[A], B], things: Iterable[A]) -> Iterator[B]:
     """Apply a function to many things in a few threads, the results in order."""
     waiting: deque[Future[B]] = deque()
-    pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="hold")
-    given_up = False
-    try:
-        for thing in things:
-            waiting.append(pool.submit(function, thing))
-            if len(waiting) >= _AHEAD:
+    with Threads(WORKERS, "hold") as pool:
+        try:
+            for thing in things:
+                waiting.append(pool.submit(function, thing))
+                if len(waiting) >= _AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
                 yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    except GeneratorExit:  # perhaps by the garbage collector: nothing may be waited for, see archiver.judge.ahead
-        given_up = True
-        for future in waiting:
-            future.cancel()
-        raise
-    finally:
-        if not given_up:
-            pool.shutdown(wait=True, cancel_futures=True)
+        except GeneratorExit:
+            for future in waiting:
+                future.cancel()
+            raise
 
 
 def write_lines(path: Path, looked: Iterable[Looked], line: Callable[[Looked], canonical.JSON]) -> None:
