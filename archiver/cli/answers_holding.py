@@ -161,7 +161,10 @@ class MadeApproval:
 
 @dataclass(frozen=True)
 class ReleasedHold:
-    """What a release did, or would do (`statement` null): versions that nobody holds any more, and those kept."""
+    """What a release did, or would do (`statement` null): versions that nobody holds any more, and those kept.
+
+    `sealed` are legal holds that went off objects in the place that seals; they follow the batches they belong to.
+    """
 
     matter: str
     statement: str | None
@@ -174,3 +177,4 @@ class ReleasedHold:
     receipts: str | None
     timestamps: list[StampedLog]
     log: Position | None
+    sealed: int = 0

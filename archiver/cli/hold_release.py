@@ -289,6 +289,7 @@ def _release(
         receipts=done.receipts,
         timestamps=taken(done.timestamps.stamps).timestamps,
         log=Position(done.log_size, done.root),
+        sealed=done.sealed,
     )
     return Answer(done.exit, members, "\n".join(_released(matter, done)))
 
@@ -299,6 +300,7 @@ def _released(matter: str, done: Released) -> list[str]:
         f"{matter} is released: {count(done.released, 'legal hold')} went off on {count(found.objects, 'version')}",
         f"  nothing was deleted; dates from {date(found.earliest)} to {date(found.latest)} stay",
         f"  {count(done.plan.kept, 'object')} stay held",
+        *([f"  {count(done.sealed, 'legal hold')} went off what is sealed"] if done.sealed else []),
         f"  statement {done.statement}",
         f"  log: {count(done.log_size, 'entry', 'entries')}, root {short(done.root)}",
         *named(done.failures),

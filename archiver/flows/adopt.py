@@ -42,6 +42,7 @@ from archiver.model.statement import (
     BatchPredicate,
     DerivationPredicate,
     HoldWords,
+    SealedPredicate,
     SnapshotPredicate,
     Subject,
 )
@@ -54,7 +55,7 @@ from archiver.writer.seal import receipt_words
 
 __all__ = ["adopt"]
 
-_KINDS: Final = ("batch", "receipt", "incident", "key", "timestamp", "hold", "approval", "release", "access",
+_KINDS: Final = ("batch", "sealed", "receipt", "incident", "key", "timestamp", "hold", "approval", "release", "access",
                  "verification", "derivation", "policy", "archive", "snapshot")  # fmt: skip
 """Snapshots last: they speak of the batches before them."""
 _ONCE: Final = {"archive", "policy"}  # a later one would contradict the log that has gone on without it
@@ -170,6 +171,8 @@ def _why_not(session: Session, opened: Opened, data: bytes) -> str | None:
         known = predicate.previous is not None and session.catalog.has_statement("snapshot", predicate.previous)
         if not known and not (predicate.previous is None and last is None):
             return "never entered: a valid snapshot statement that goes on from one that the log has not"
+    if isinstance(predicate, SealedPredicate) and not session.catalog.has_statement("batch", predicate.batch):
+        return "never entered: a valid sealed statement of a batch that the log has not"
     if isinstance(predicate, BatchPredicate) and session.catalog.has_statement("snapshot", predicate.snapshot):
         return "never entered: a valid batch statement of a snapshot that has ended"
     if isinstance(predicate, DerivationPredicate) and not session.catalog.has_statement("batch", predicate.batch):

@@ -24,6 +24,7 @@ from archiver.model.statement import Subject
 from archiver.model.statement_sealed import RecipientWords, SealedPredicate
 from archiver.proof.wrapping import Recipient
 from archiver.signing.recipient import open_recipient
+from archiver.stores.base import Store, Version
 from archiver.writer.journal import JournaledBatch
 from archiver.writer.place import check_receipt, meets, place, versions_of
 from archiver.writer.seal import receipt_words
@@ -36,6 +37,7 @@ __all__ = [
     "put_sealed",
     "raise_sealed_locks",
     "recipients_of",
+    "sealed_without_hold",
     "warn_of_first_seal",
 ]
 
@@ -134,7 +136,7 @@ def raise_sealed_locks(session: Session) -> int:
         return 0
     store = destination_store(session.policy, session.clock, spec)
     for one in below:
-        wanted = session.lock_for(_matters(one), store=store)
+        wanted = session.lock_for(_held(session, one), store=store)
         for version in versions_of(store, one.key):
             if not meets(store.stat(one.key, version.version).lock, wanted):
                 check_receipt(store.hold(one.key, version.version, wanted), wanted)
@@ -142,9 +144,51 @@ def raise_sealed_locks(session: Session) -> int:
     return raised
 
 
+def sealed_without_hold(session: Session, free: Callable[[str], bool]) -> tuple[Store, list[Version]] | None:
+    """Return sealed objects whose batches nobody holds any more, `free` says which these are, and their store.
+
+    One that another log still holds stays: the object is one for all destinations. Only those whose legal hold is not
+    known to be off; None where there is none.
+    """
+    spec = session.policy.sealing
+    stated = [(one.subject[0].name, one.predicate) for _, one in session.catalog.statements("sealed")]
+    goes = [
+        one for key, one in stated if isinstance(one, SealedPredicate) and free(key) and _is_free(session, key, one)
+    ]
+    if not goes:
+        return None
+    if spec is None:
+        raise WorldError(
+            "seal-destination",
+            f"{len(goes)} sealed objects: expected a destination that seals, to take their legal holds off, found none",
+            hint="put the destination with `seals: true` back into the policy, and run the same command again",
+        )
+    store = destination_store(session.policy, session.clock, spec)
+    versions = [version for one in goes for version in versions_of(store, one.key)]
+    return store, [one for one in versions if store.stat(one.key, one.version).lock.legal_hold is not False]
+
+
+def _is_free(session: Session, batch: str, one: SealedPredicate) -> bool:
+    """Say whether the logs of all destinations have released all matters of a sealed object behind its batch."""
+    if len(session.up) != len(session.vaults):
+        return False  # nobody knows what the log of one that does not answer says by now
+    for vault in session.vaults:
+        releases, position = vault.catalog.releases(), vault.catalog.position_of(batch)
+        for matter in _matters(one):
+            if position is None or matter not in releases or releases[matter].log_size <= position:
+                return False
+    return True
+
+
 def _is_below(session: Session, one: SealedPredicate) -> bool:
-    until = one.receipt.retain_until
-    return until is None or parse_instant(until) < session.retain_until(_matters(one))
+    until, held = one.receipt.retain_until, _held(session, one)
+    return bool(held) and (until is None or parse_instant(until) < session.retain_until(held))
+
+
+def _held(session: Session, one: SealedPredicate) -> tuple[str, ...]:
+    """Return the matters of a sealed object that nobody has released: what is let go is not held anew."""
+    released = session.releases()
+    return tuple(matter for matter in _matters(one) if matter not in released)
 
 
 def _matters(one: SealedPredicate) -> tuple[str, ...]:

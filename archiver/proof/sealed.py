@@ -18,7 +18,9 @@ nothing can be cut, exchanged, repeated or put in another order. Nothing is give
 
 from __future__ import annotations
 
+import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import BinaryIO, Final
@@ -31,7 +33,7 @@ from archiver.proof import b64, canonical
 from archiver.proof.digest import is_sha256_hex
 from archiver.proof.wrapping import WRAPPED, X25519, WrappedKey
 
-__all__ = ["CHUNK", "FORMAT", "Header", "KeyFor", "Sealing", "Unsealing", "read_header"]
+__all__ = ["CHUNK", "FORMAT", "Header", "KeyFor", "Sealing", "Unsealing", "frames", "read_header"]
 
 MAGIC: Final = b"archiver-sealed-v1\n"
 FORMAT: Final = "urn:archiver:sealed:v1"
@@ -165,6 +167,22 @@ class Unsealing:
             raise EvidenceError(
                 "sealed-differs", f"sealed object: expected {what} as it was sealed, found other bytes"
             ) from problem
+
+
+def frames(stream: BinaryIO) -> Iterator[tuple[int, int]]:
+    """Yield number and length of each row behind the header, without a key: what is in them is not looked at.
+
+    Raises `EvidenceError("sealed-malformed")` for an object that has no such form.
+    """
+    at = stream.tell()
+    after = stream.seek(0, os.SEEK_END) - _TAG
+    while at < after:
+        stream.seek(at)
+        record, length = _begin(stream)
+        at += 16 + length + _chunks(length) * _TAG
+        yield record, length
+    if at != after:
+        raise _malformed("an end of 16 bytes behind the last row", "another length")
 
 
 def _begin(stream: BinaryIO) -> tuple[int, int]:

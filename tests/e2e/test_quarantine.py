@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import io
 import json
+import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -21,7 +24,15 @@ from shell import Shell
 
 from archiver.cli import run
 from archiver.errors import WorldError
+from archiver.events import silent
 from archiver.flows import sealing
+from archiver.flows.hold.approve import admit, approve
+from archiver.flows.hold.extend import Instrument
+from archiver.flows.hold.release import make_request, release
+from archiver.flows.session import whoami
+from archiver.model.statement_holds import encode_request
+from archiver.proof import keys
+from archiver.signing.file import create_p256
 from archiver.stores.folder import FolderStore
 
 SECRET = b"a letter to counsel, in words that stand nowhere else\n"
@@ -505,3 +516,62 @@ def test_a_rule_about_records_that_can_find_none_is_refused(place, capsys, rule,
     place.write_policy(lambda policy: with_quarantine(policy).replace("limits:", f"{text}limits:"))
     status, answer, _ = Shell(place, capsys)("plan")
     assert (status, said in answer["error"]["message"]) == (2, True)
+
+
+def test_a_release_lets_go_of_what_is_sealed_too_and_it_is_not_held_again(place, capsys, tmp_path):
+    place.take()
+    safe = FolderStore(place.root / "safe", location="safe", clock=place.clock)
+
+    def held():
+        return {safe.stat(one.key, one.version).lock.legal_hold for one in safe.list("sealed/")}
+
+    place.until = "2028-01-01T12:00:00Z"  # above what the receipts of the sealed objects say
+    place.write_policy(with_quarantine)
+    place.take()
+    words = {"clock": place.clock, "random": place.random, "environ": {}, "listener": silent}
+    signers = [create_p256(tmp_path / f"approver-{name}.pem", None) for name in ("a", "b")]
+    for signer in signers:
+        admit(place.policy, keys.to_pem(signer.public), **words)
+    consent = Instrument("consent.pdf", b"need not be kept\n")
+    request = encode_request(make_request(place.policy, "CASE-1", consent, clock=place.clock, listener=silent))
+    said = []
+    for signer in signers:
+        place.later(seconds=1)
+        said.append(approve(request, signer, by=whoami(None), clock=place.clock, random=place.random)[1])
+    assert held() == {True}
+    let_go = functools.partial(release, place.policy, "CASE-1", consent, request, said, confirm=lambda _: None, **words)
+    done = let_go()
+    assert (held(), done.sealed, done.failures, int(done.exit)) == ({False}, len(list(safe.list("sealed/"))), (), 0)
+    assert let_go().sealed == 0
+    released = {one.key for one in safe.list("sealed/")}
+    place.write_policy(lambda text: with_quarantine(text).replace("CASE-1", "CASE-2"))
+    (place.papers / "legal" / "new.eml").write_bytes(b"of another matter")
+    place.take()
+    found = {one.key: safe.stat(one.key, one.version).lock.legal_hold for one in safe.list("sealed/")}
+    assert {key for key, hold in found.items() if hold} == found.keys() - released != set()
+
+
+def test_a_sealed_statement_that_was_stored_and_not_entered_is_entered_when_the_state_is_lost(
+    place, capsys, monkeypatch
+):
+    place.set_up()
+
+    def cut(session, batch):
+        key = f"statements/sealed/{batch.id}.json"
+        session.put(key, session.journal.kept(key))
+        raise WorldError("store-unreachable", "the connection was cut")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("archiver.flows.deliver.enter_sealed", cut)
+        with pytest.raises(WorldError, match="cut"):
+            place.take()
+    shell = Shell(place, capsys)
+    assert (list(shell.stated("sealed")), len(list(shell.stated("batch")))) == ([], 1)
+    shutil.rmtree(place.root / ".archiver")
+    for path in place.root.rglob("*"):
+        if path.is_file():
+            os.utime(path, (place.now.timestamp(), place.now.timestamp()))
+    place.take()
+    assert len({one.batch for one in shell.stated("sealed")}) == len(list((place.root / "safe" / "sealed").iterdir()))
+    status, answer, _ = shell("verify", "--no-record", "--open", place.root / "keeper.pem")
+    assert (status, codes(answer, "failed", "unknown")) == (0, [])

@@ -4,7 +4,8 @@
     2  refuse what is not approved, before anything is asked of the store
     3  look at every version that no other matter holds, by the judge's own rule; a person or `--yes` agrees
     4  request, instrument, list and approvals enter the store and the log, then the `release` statement
-    5  legal holds go off, each read back; then the report of receipts, and the authorities stamp the log's end
+    5  legal holds go off, each read back; then the report of receipts, and the authorities stamp the log's end.
+       Those of sealed objects go off with the last log that holds the batch
 
 Nothing is deleted and no date changes. A run that is killed is run again: what is off is only looked at.
 """
@@ -30,6 +31,7 @@ from archiver.flows.hold.approve import REQUEST_NAME, Approval, open_approvals
 from archiver.flows.hold.extend import Failure, Instrument
 from archiver.flows.hold.scope import Scope
 from archiver.flows.hold.sweep import Looked, Tally, in_parallel, lock_line, looks, receipt_line
+from archiver.flows.sealing import sealed_without_hold
 from archiver.flows.session import Session, destination_store, open_session, own_trust
 from archiver.flows.state import StateFolder
 from archiver.flows.timestamps.at_end import AtEnd, stamp_at_end
@@ -76,6 +78,8 @@ class Released:
     plan: Releasing
     statement: str
     released: int
+    sealed: int
+    """Legal holds that went off sealed objects, which follow the rows that they have the bytes of."""
     failures: tuple[Failure, ...]
     receipts: str | None
     log_size: int
@@ -164,20 +168,25 @@ def release(
         here = next((session.on(vault) for vault in session.up if vault.origin == asked.origin), session)
         receipts.take_in(here.catalog, here.store)
         _refuse_other_log(here.catalog, asked)
-        return _Release(here, asked, instrument, request, approvals).run(confirm)
+        return _Release(here, session, asked, instrument, (request, approvals)).run(confirm)
 
 
 class _Release:
     """One release under way."""
 
     def __init__(
-        self, session: Session, asked: Request, instrument: Instrument, request: bytes, approvals: list[Approval]
+        self,
+        session: Session,
+        everywhere: Session,
+        asked: Request,
+        instrument: Instrument,
+        approved: tuple[bytes, list[Approval]],
     ) -> None:
         self._session = session
+        self._everywhere = everywhere
         self._asked = asked
         self._instrument = instrument
-        self._request = request
-        self._approvals = approvals
+        self._request, self._approvals = approved
         self._failures: list[Failure] = []
 
     def run(self, confirm: Callable[[Releasing], None]) -> Released:
@@ -194,13 +203,17 @@ class _Release:
                 confirm(plan)
             known = known or self._sign(plan, listed)
             receipts = self._let_go(known, scope, after) if on or not self._has_receipts(known) else None
+            failed = len(self._failures)
+            # A crash here leaves sealed objects that are still held; the next run lets go of these.
+            sealed = self._let_sealed_go(free)
         for path in (listed, after):
             path.unlink(missing_ok=True)
         at_end = stamp_at_end(session)
         return Released(
             plan=plan,
             statement=layout.statement_key("release", known.id),
-            released=on - len(self._failures),
+            released=on - failed,
+            sealed=sealed,
             failures=tuple(self._failures),
             receipts=receipts,
             log_size=session.catalog.log_size(),
@@ -238,6 +251,22 @@ class _Release:
         key, envelope = session.seal.seal("release", [request, order, report], predicate)
         session.enter(key, session.keep(key, envelope))
         return predicate
+
+    def _let_sealed_go(self, free: Callable[[str], bool]) -> int:
+        """Take the legal holds off sealed objects; return how many went off."""
+        found = sealed_without_hold(self._everywhere, free)
+        if found is None:
+            return 0
+        store, versions = found
+        if not isinstance(store, Releases):
+            raise UsageError("store-holds", f"{store.destination.location}: this store cannot take a legal hold off")
+        done = [_release(store, version) for version in versions]
+        self._failures += [
+            Failure(one.version.key, one.version.version, one.problem.message)
+            for one in done
+            if one.problem is not None
+        ]
+        return sum(one.receipt is not None for one in done)
 
     def _let_go(self, known: ReleasePredicate, scope: Scope, after: Path) -> str:
         session, store = self._session, self._session.store
