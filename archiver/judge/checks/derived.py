@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import Final
+from typing import BinaryIO, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,6 +22,7 @@ from archiver.judge import batches
 from archiver.judge.batches import predicate_of, record_batches
 from archiver.judge.case import Case
 from archiver.judge.checks.index import spelled
+from archiver.judge.checks.objects import check_others
 from archiver.judge.derived import aligned, open_derived, places
 from archiver.model import layout, tables
 from archiver.model.finding import Severity
@@ -35,7 +36,7 @@ _SOURCE: Final = "model_logs"
 
 
 def check_derived(case: Case) -> None:
-    """Check every derived table; its object has been settled like that of any statement."""
+    """Check every derived table, and settle its object with that, as it is read anyway."""
     count = case.archive.table_of_statements.count("derivation")
     if count:
         case.listener(Stage("check the derived tables", count, "tables"))
@@ -47,24 +48,32 @@ def check_derived(case: Case) -> None:
 
 def _check(case: Case, position: int, statement: Statement, predicate: DerivationPredicate) -> None:
     case.subjects["derived"] += 1
-    batch = _source(case, position, statement, predicate)
-    key = statement.subject[0].name
-    if batch is None or not case.archive.inventory.is_content(key):
-        return  # what is wrong with the object was said when it was looked for
-    if (predicate.table, predicate.table_version) not in tables.DERIVED:
-        name = f"{predicate.table} version {predicate.table_version}"
-        hint = "its object is checked; verify with a later version of the program"
-        case.say("record-schema", key, "a table that this version knows", name, hint=hint, severity=Severity.UNKNOWN)
-        return
+    case.subjects["objects"] += 1
+    batch, table = _source(case, position, statement, predicate), statement.subject[0]
     try:
-        with case.archive.object(key, statement.subject[0].digest.sha256, predicate.size) as stream:
-            file = open_derived(stream, predicate)
-            for _ in places(file, predicate, predicate_of(batch).records):
-                pass
-            if case.options.wants("index"):
-                _rederive(case, file, batch, predicate, key)
+        with case.archive.object(table.name, table.digest.sha256, predicate.size) as stream:
+            if batch is not None and _is_known(case, table.name, predicate):
+                _check_rows(case, stream, batch, predicate, table.name)
     except (EvidenceError, WorldError) as problem:
-        case.say_object(key, problem)
+        case.say_object(table.name, problem)
+    check_others(case, statement)
+
+
+def _is_known(case: Case, key: str, predicate: DerivationPredicate) -> bool:
+    if (predicate.table, predicate.table_version) in tables.DERIVED:
+        return True
+    name = f"{predicate.table} version {predicate.table_version}"
+    hint = "its object is checked; verify with a later version of the program"
+    case.say("record-schema", key, "a table that this version knows", name, hint=hint, severity=Severity.UNKNOWN)
+    return False
+
+
+def _check_rows(case: Case, stream: BinaryIO, batch: Statement, predicate: DerivationPredicate, key: str) -> None:
+    file = open_derived(stream, predicate)
+    for _ in places(file, predicate, predicate_of(batch).records):
+        pass
+    if case.options.wants("index"):
+        _rederive(case, file, batch, predicate, key)
 
 
 # 1

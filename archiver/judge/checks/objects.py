@@ -1,7 +1,8 @@
 """Check 5: every object that a statement names is there, with the stated size and SHA-256.
 
-Data batches are settled by the records check, which reads them anyway; `check_batch_objects` does it where that check
-is left out. Receipts must agree with the subjects they are about, and with what the store they name has.
+Data batches and derived tables are settled by the records check, which reads them anyway; where that check is left out,
+`check_batch_objects` does it for batches. Receipts must agree with the subjects they are about, and with what the store
+they name has.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from archiver.judge.case import Case
 from archiver.model import layout
 from archiver.model.statement import (
     BatchPredicate,
+    DerivationPredicate,
     IncidentPredicate,
     ReceiptPredicate,
     ReceiptWords,
@@ -25,10 +27,12 @@ __all__ = ["check_batch_objects", "check_objects", "check_others", "presume"]
 def check_objects(case: Case) -> None:
     """Settle the subjects of all statements but batches, and hold every receipt against its subject."""
     seen: set[tuple[str, str]] = set()
+    reads = case.options.wants("records") or case.options.wants("index")
     for _, statement, _ in case.archive.statements():
         if not isinstance(statement.predicate, BatchPredicate):
             met = _met(statement)
-            for subject in statement.objects:
+            is_read = reads and isinstance(statement.predicate, DerivationPredicate)
+            for subject in statement.objects[1:] if is_read else statement.objects:
                 if subject.name not in met and not _is_batch(case, subject):
                     _settle(case, seen, subject.name, subject.digest.sha256)
         _check_receipts(case, statement)
@@ -64,7 +68,7 @@ def presume(case: Case, statement: Statement) -> None:
 
 
 def check_others(case: Case, statement: Statement) -> None:
-    """Look for further versions that have the bytes of a batch that was just read."""
+    """Look for further versions that have the bytes of a batch or table that was just read."""
     subject = statement.subject[0]
     try:
         case.archive.content.settle_others(subject.name, subject.digest.sha256)
