@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 import sys
@@ -14,6 +15,7 @@ import pytest
 from archiver.sources.compressed import StoppedError
 from archiver.sources.unpack import outlook_stores
 from tests.e2e.test_containers import lines, restored, statuses
+from tests.e2e.test_exports import purview
 
 OUTLOOK = Path(os.environ.get("ARCHIVER_OUTLOOK", Path.home() / ".cache/archiver-services/outlook"))
 CUSTOMERS = "lay.pst!/pst:{}:Top of Personal Folders%2Flokay-m%2FMLOKAY (Non-Privileged)%2FTW-Commercial Group%2F{}"
@@ -116,12 +118,17 @@ def test_a_real_store_gives_its_messages_and_what_is_attached_to_them(real, tmp_
 
 
 @pytest.fixture
-def told(tmp_path, monkeypatch):
-    """Return what comes out of a store under a library that dies at one message, is cut at another, and miscounts."""
+def _library(tmp_path, monkeypatch):
+    """Put a library in the way that dies at one message and is cut at another."""
     (tmp_path / "library").mkdir()
     (tmp_path / "library" / "pypff.py").write_text(PYPFF, encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path / "library"))
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path / "library"), *sys.path]))
+
+
+@pytest.fixture
+def told(tmp_path, _library):
+    """Return what comes out of a store."""
 
     def read(store: bytes) -> list[tuple[str, object]]:
         (tmp_path / "a.pst").write_bytes(store)
@@ -168,6 +175,21 @@ def test_a_folder_that_misses_messages_says_so(told):
     script = PYPFF.replace('"Sent", 1', '"Sent", 3').replace("deadly=True", "deadly=False")
     Path(sys.path[0], "pypff.py").write_text(script, encoding="utf-8")
     assert [one for one in told(b"!BDN") if one[1] == "count-differs"] == [("Sent", "count-differs")]
+
+
+@pytest.mark.usefixtures("_library")
+def test_what_is_on_a_list_is_marked_in_a_store_and_in_an_export_and_so_is_what_it_is_in(place, verified):
+    listed = [hashlib.sha256(data).hexdigest() for data in ("body".encode("utf-16-le"), b"sheet")]
+    (place.root / "known.sha256").write_text("\n".join(listed) + "\n", encoding="ascii")
+    rule = "  - {mark: ncii_suspected, reason: known images, handling: mark, hashes: ./known.sha256}\n"
+    place.write_policy(lambda text: text.replace("limits:", f"sensitive:\n{rule}limits:"))
+    (place.papers / "a.pst").write_bytes(b"!BDN")
+    (place.papers / "case.zip").write_bytes(purview(good=True))
+    (place.papers / "plain.txt").write_bytes(b"plain")
+    place.take()
+    verified(place)
+    marked = {name.rpartition("/")[2] for name, line in lines(place).items() if line.marks}
+    assert marked == {"a.pst", "body.txt", "case.zip", "sheet.bin"}
 
 
 def test_without_the_library_a_store_is_kept_and_a_line_says_what_to_install(place, monkeypatch):
