@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, Final, TypeGuard
+from typing import Any, Final, TypeGuard, TypeVar
 
 import orjson
 
@@ -52,6 +52,8 @@ _MEMBERS: Final = {
     "item", "kind", "table", "status", "reason", "detail", "errno", "basis", "size", "sha256", "parts", "observed_at",
     "file",
 }  # fmt: skip
+_RANGE: Final = {"batch", "first", "count"}
+_Made = TypeVar("_Made", Item, "Part", "ItemLine")
 _MARK: Final = {"by", "handling", "mark", "reason"}
 _BY: Final = re.compile(r"(?s:(?:path|where|moderation):.+)|hashes:[0-9a-f]{64}")
 _FILE_STRINGS: Final = {"dev", "ino", "atime_ns", "mtime_ns", "ctime_ns", "btime_ns"}
@@ -196,28 +198,36 @@ class ItemLine:
         try:
             words = orjson.loads(raw)
             words["item"] = _own_item(words["item"])
-            words["parts"] = tuple(
-                Part(
-                    one["batch"],
-                    one["first"],
-                    one["count"],
-                    _own_item(one["of"]) if "of" in one else None,
-                    sealed=one.get("sealed", False),
-                )
-                for one in words["parts"]
-            )
+            words["parts"] = tuple([_own_part(one) for one in words["parts"]])
             if "marks" in words:
                 words["marks"] = tuple(Mark(**one) for one in words["marks"])
         except (ValueError, TypeError, KeyError) as problem:
             raise _malformed("own line", raw[:160]) from problem
         if words.keys() - {"marks", "object"} != _MEMBERS:
             raise _malformed("own line", raw[:160])
-        line = ItemLine.__new__(ItemLine)  # what `__init__` does, for all members at once
-        line.__dict__.update(words, _raw=raw)
-        return line
+        words["_raw"] = raw
+        return _made(ItemLine, words)
+
+
+def _made(kind: type[_Made], members: dict[str, Any]) -> _Made:
+    """Make a value of its members at once, as the reading of a million lines wants it; left out are defaults alone."""
+    made = kind.__new__(kind)
+    made.__dict__.update(members)
+    return made
+
+
+def _own_part(words: dict[str, Any]) -> Part:
+    if len(words) > len(_RANGE):
+        of = _own_item(words["of"]) if "of" in words else None
+        return Part(words["batch"], words["first"], words["count"], of, sealed=words.get("sealed", False))
+    if words.keys() != _RANGE:
+        raise KeyError(*_RANGE)
+    return _made(Part, words)
 
 
 def _own_item(words: dict[str, Any]) -> Item:
+    if len(words) == 2:  # noqa: PLR2004 - in no other item, and of no version
+        return _made(Item, {"path": words["path"], "source": words["source"]})
     return Item(words["source"], words["path"], tuple(words.get("members", ())), words.get("version"))
 
 
