@@ -6,13 +6,15 @@
 3  an unfinished snapshot that cannot go on, since the policy has changed, is closed as `aborted`
 4  unfinished snapshots of this host that no journal knows, since the state folder was lost, are closed as `aborted`
 5  stored statements that the log has not are entered; objects that nobody stated are adopted or named in an incident;
-   this is done in each destination, and then each gets what the others have
+   this is done in each destination, and then each gets what the others have; sealed objects of batches in the log that
+   nobody stated get their statements
 6  the lines of snapshots and the receipts that others made are taken into the catalog
 """
 
 from __future__ import annotations
 
 from archiver.flows import adopt, backlog, begin, deliver, rebuild
+from archiver.flows.adopt_sealed import adopt_sealed
 from archiver.flows.hold import receipts
 from archiver.flows.session import Session
 from archiver.flows.vault import Vault
@@ -61,6 +63,7 @@ def recover(session: Session) -> int:
         run, done = None, done + 1
     done += sum(session.everywhere(lambda vault: adopt.adopt(session.on(vault))))
     done += backlog.clear(session)
+    done += adopt_sealed(session)
     done += _abort_lost(session, run)
     session.everywhere(lambda vault: rebuild.take_in_items(vault.catalog, vault.store, session.trust))
     session.everywhere(lambda vault: receipts.take_in(vault.catalog, vault.store))

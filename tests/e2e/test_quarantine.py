@@ -551,14 +551,16 @@ def test_a_release_lets_go_of_what_is_sealed_too_and_it_is_not_held_again(place,
     assert {key for key, hold in found.items() if hold} == found.keys() - released != set()
 
 
-def test_a_sealed_statement_that_was_stored_and_not_entered_is_entered_when_the_state_is_lost(
-    place, capsys, monkeypatch
+@pytest.mark.parametrize("stored", [True, False])
+def test_what_is_sealed_gets_its_statement_when_the_state_is_lost_before_it_is_entered(
+    place, capsys, monkeypatch, stored
 ):
     place.set_up()
 
     def cut(session, batch):
         key = f"statements/sealed/{batch.id}.json"
-        session.put(key, session.journal.kept(key))
+        if stored:
+            session.put(key, session.journal.kept(key))
         raise WorldError("store-unreachable", "the connection was cut")
 
     with monkeypatch.context() as broken:
@@ -575,3 +577,4 @@ def test_a_sealed_statement_that_was_stored_and_not_entered_is_entered_when_the_
     assert len({one.batch for one in shell.stated("sealed")}) == len(list((place.root / "safe" / "sealed").iterdir()))
     status, answer, _ = shell("verify", "--no-record", "--open", place.root / "keeper.pem")
     assert (status, codes(answer, "failed", "unknown")) == (0, [])
+    assert len(list(shell.stated("incident"))) == (not stored)
