@@ -20,6 +20,7 @@ import hashlib
 import itertools
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
@@ -36,6 +37,7 @@ MOST_OPEN: Final = 100_000
 """Claims that wait for their next batch, each about 500 bytes; beyond this they are read again part by part."""
 
 _BLOCK: Final = 1000
+_BIG: Final = 1 << 20
 _SCHEMA: Final = """
 CREATE TABLE claims(id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, place TEXT NOT NULL, item TEXT NOT NULL,
     sha256 TEXT NOT NULL, size INTEGER NOT NULL, parts INTEGER NOT NULL, state TEXT);
@@ -78,8 +80,9 @@ class Verdict:
 
 @dataclass
 class _Open:
-    """A claim whose rows are going by."""
+    """A claim whose rows are going by; large runs of bytes are hashed by `beside`."""
 
+    beside: Executor | None
     claim: int
     place: str
     item: str
@@ -92,6 +95,7 @@ class _Open:
     sole: bytes | None = None
     """SHA-256 of the one row that is all of the item, where that row is withheld."""
     digest: hashlib._Hash = field(default_factory=hashlib.sha256)
+    _hashing: Future[None] | None = None
 
     def take(self, part: Part, rows: Rows) -> Verdict | None:
         """Take the rows of a part that lie in `rows`; return a verdict as soon as one is wrong."""
@@ -112,8 +116,21 @@ class _Open:
         if part.sealed and not (rows.withheld.keys() | rows.opened).issuperset(range(first, after)):
             return self._bad(f"rows of {part.batch} whose bytes are withheld", "rows with their bytes")
         self._hide(part, rows, range(first, after))
-        self.digest.update(memoryview(rows.data)[rows.bounds[first] : rows.bounds[after]])
+        self._hash(memoryview(rows.data)[rows.bounds[first] : rows.bounds[after]])
         return None
+
+    def _hash(self, data: memoryview) -> None:
+        """Take bytes into the digest, many of them beside what the caller does next: that needs no interpreter."""
+        self._settle()
+        if self.beside is None or len(data) < _BIG:
+            self.digest.update(data)
+        else:
+            self._hashing = self.beside.submit(self.digest.update, data)
+
+    def _settle(self) -> None:
+        if self._hashing is not None:
+            self._hashing.result()
+            self._hashing = None
 
     def _hide(self, part: Part, rows: Rows, places: range) -> None:
         if not rows.withheld or not any(place in rows.withheld for place in places):
@@ -124,6 +141,7 @@ class _Open:
 
     def finish(self) -> Verdict:
         """Say what came of the claim now that all its rows are here."""
+        self._settle()
         if self.offset != self.size:
             return Verdict(
                 self.claim, self.place, self.item, "item-sha256", f"{self.size} bytes", f"{self.offset} bytes"
@@ -144,10 +162,11 @@ class _Open:
 class Claims:
     """The claims of an archive."""
 
-    def __init__(self, database: sqlite3.Connection) -> None:
-        """Make the tables."""
+    def __init__(self, database: sqlite3.Connection, beside: Executor | None = None) -> None:
+        """Make the tables; large items are hashed by `beside`, one thread, while the caller goes on."""
         make_tables(database, _SCHEMA)
         self._db = database
+        self._beside = beside
         self._claimed = 0
         self._fresh: list[tuple[object, ...]] = []
         self._fresh_parts: list[tuple[object, ...]] = []
@@ -215,14 +234,14 @@ class Claims:
             " FROM parts p JOIN claims c ON c.id = p.claim WHERE batch = ? ORDER BY first, p.claim, ordinal",
             (batch,),
         )
-        return ((Part(*row[:7]), _Open(*row[7:])) for row in rows)
+        return ((Part(*row[:7]), _Open(self._beside, *row[7:])) for row in rows)
 
     def fresh(self, claim: int) -> _Open:
         """Return a claim none of whose rows has been seen."""
         row = self._db.execute(
             "SELECT id, place, item, sha256, size, parts FROM claims WHERE id = ?", (claim,)
         ).fetchone()
-        return _Open(*row)
+        return _Open(self._beside, *row)
 
     def settle(self, verdict: Verdict) -> Verdict:
         """Remember that a claim is decided."""

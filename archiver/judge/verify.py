@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -158,10 +159,13 @@ def verify(
     trusted, findings = read_trust(data)
     if trusted is None:
         return _refused(store, now, data, findings)
-    with open_archive(
-        store, trusted, scratch=scratch, seen=options.seen, sealed=options.sealed, listener=listener
-    ) as archive:
-        case = Case(archive, options, now, derive, listener, Claims(archive.database), rederive=rederive)
+    with (
+        ThreadPoolExecutor(1, "hash") as beside,
+        open_archive(
+            store, trusted, scratch=scratch, seen=options.seen, sealed=options.sealed, listener=listener
+        ) as archive,
+    ):
+        case = Case(archive, options, now, derive, listener, Claims(archive.database, beside), rederive=rederive)
         witnesses = check_witnesses(case)
         check_post_quantum(case)
         locks = _run(case, trusted)

@@ -50,6 +50,14 @@ def test_an_item_may_lie_in_several_batches():
     assert bad(world) == []
 
 
+def test_an_item_of_several_batches_that_has_other_bytes_is_found():
+    world, first, second = spread_over_two_batches()
+    line = world.kept(BIG, "documents", DATA[:-1] + b"k", Part(first, 1, 2), Part(second, 0, 1))
+    snapshot(world, [line], documents=2)
+    (found,) = bad(world)
+    assert found.startswith("item-sha256 ")
+
+
 def test_parts_in_another_order_than_the_log_are_followed_too():
     world = begun()
     second = world.documents(FIRST, 0, [(BIG, 4, b"tail")])
