@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+_CLAIMS = ("count-differs", "hash-differs", "manifest-unread", "unlisted")
+"""Reasons of lines where what a store or an export says of itself is not so."""
+
 _EXAMPLES = 5
 _BECAME = {
     "grown": "grew: only what is new was stored",
@@ -246,11 +249,21 @@ def _inside(one: Tally) -> list[str]:
     lines = [f"{count(one.inside, 'more was', 'more were')} found inside containers"] if one.inside else []
     if one.damaged:
         lines.append(f"{count(one.damaged, 'member')} of containers could be read in part only; the files are whole")
-    if one.closed:
-        reasons = ", ".join(f"{number:,} {reason}" for reason, number in one.closed.items())
-        opened = count(sum(one.closed.values()), "member")
-        lines.append(f"{opened} of containers could not be opened ({reasons}); the files are whole")
+    claims = {reason: number for reason, number in one.closed.items() if reason in _CLAIMS}
+    closed = {reason: number for reason, number in one.closed.items() if reason not in _CLAIMS}
+    if closed:
+        opened = count(sum(closed.values()), "member")
+        lines.append(f"{opened} of containers could not be opened ({_by_reason(closed)}); the files are whole")
+    if claims:
+        lines.append(
+            f"containers are not as they say themselves in {count(sum(claims.values()), 'place')}"
+            f" ({_by_reason(claims)}); see `archiver list items --status failed`"
+        )
     return lines
+
+
+def _by_reason(numbers: dict[str, int]) -> str:
+    return ", ".join(f"{number:,} {reason}" for reason, number in numbers.items())
 
 
 def _say_demo(run: Run, made: Made) -> None:
