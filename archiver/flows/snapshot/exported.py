@@ -26,6 +26,8 @@ from archiver.sources.unpack.exports_checked import checked
 __all__ = ["Exported"]
 
 _MOST_FILES: Final = 100_000
+_ENDS: Final = (b".csv", b".xml", b".json", b".dat", b".md5", b"md5sums", b"md5sums.txt")
+"""How manifests end, but for lists of checksums."""
 Blocks = Callable[[], Iterable[bytes]]
 
 
@@ -38,6 +40,9 @@ class Exported:
 
     def lines(self, sight: Sight) -> Iterator[ItemLine]:
         """Account for what an export says whose first manifest this file is; nothing for any other file."""
+        end = sight.found.path[sight.found.path.rfind(b"/") + 1 :].lower()
+        if not end.endswith(_ENDS) and b"checksum" not in end:
+            return  # nearly every file: what follows would cost more than all else that is done for it
         name = os.fsdecode(sight.found.path)
         wanted = "zip" in self.inside.source.unpack and sight.decision == "read" and sight.found.kind == "file"
         if not wanted or not exports.is_sign(name) or not self.folder.is_dir():

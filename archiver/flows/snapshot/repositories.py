@@ -57,6 +57,8 @@ class Repositories:
 
     def _found(self, sight: Sight) -> Repository | None:
         path = sight.found.path
+        if not path.endswith(b"HEAD"):
+            return None
         taken = sight.decision in ("read", "unchanged") and sight.found.kind == "file"
         if not taken or _KIND not in self.inside.source.unpack or path.rpartition(b"/")[2] != b"HEAD":
             return None
