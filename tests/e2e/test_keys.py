@@ -352,7 +352,7 @@ def test_readers_without_a_trust_file_follow_the_keys_of_the_archive(place):
     place.take()
     store = FolderStore(place.archive, location=str(place.archive), clock=place.clock)
     with open_archive(store, None) as archive:
-        archive.demand_published()
+        archive.demand()
         assert len(list(archive.statements("snapshot"))) == 2
 
 
