@@ -6,15 +6,10 @@ has the size of what is archived of it is hashed first, and written again only i
 
 A log that grew, or has another name since it was rotated, yields only the records that are new; a file whose bytes are
 archived under another name shares the rows of that one. What a log lost is said, as the `reason` of its line.
-
-A compressed log gives two items: the file as it is, in `documents`, and what is inside it, in `model_logs`. The second
-reading is compared with the first by its hash.
 """
 
 from __future__ import annotations
 
-import hashlib
-import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from hashlib import sha256
@@ -25,20 +20,18 @@ from archiver.events import Advanced, Listener, Said
 from archiver.flows.snapshot.ahead import ahead
 from archiver.flows.snapshot.at_once import AT_ONCE, AtOnce
 from archiver.flows.snapshot.beginnings import Beginning, candidates, longest
+from archiver.flows.snapshot.compressed_log import HEAD, CompressedLog
 from archiver.flows.snapshot.contents import Contents
 from archiver.flows.snapshot.exported import Exported
 from archiver.flows.snapshot.inside import Inside
 from archiver.flows.snapshot.item_lines import (
     basis_of,
     captured_line,
-    failed_inside,
     failed_line,
-    inner_line,
     journal_line,
     passed_over_line,
     read_line,
     said,
-    shared_inside,
     shared_line,
     spell,
     unchanged_line,
@@ -58,7 +51,7 @@ from archiver.model.selected import is_kept_whole, selected_by
 from archiver.model.selection import INCLUDE_RULE
 from archiver.model.unjudged import is_unjudged
 from archiver.sources.base import Problem, ReadProblem
-from archiver.sources.decode import Damage, decode, sniff
+from archiver.sources.decode import sniff
 from archiver.sources.location import Location, Reading, same_state
 from archiver.sources.reading_logs import first_lines
 from archiver.sources.rotation import beginning_of
@@ -70,8 +63,6 @@ from archiver.writer.rows import Facts
 __all__ = ["Capture"]
 
 _RELATIVES = 256  # names of a log's family that are looked at
-_HEAD = 65_536
-"""Bytes of an item that are looked at to tell its media type, its compression and its dialect."""
 
 
 class Capture:
@@ -125,6 +116,15 @@ class Capture:
         )
         folder = source.path if source.kind == "documents" else None
         self._beside = () if folder is None else (Repositories(self._inside, folder), Exported(self._inside, folder))
+        self._compressed = CompressedLog(
+            streams["model_logs"],
+            catalog,
+            marker,
+            candidates=self._candidates,
+            facts=self._facts,
+            enter=self._enter,
+            again=self.reuse_inside,
+        )
         self._selection = selection
         self._relevance = Relevance.of(source)
         plain = selection is None and self._relevance is None and not marker.has_rules
@@ -140,7 +140,7 @@ class Capture:
                     if done is not None:
                         yield self._enter(sight, *done)
                         return
-                head = opened.read(_HEAD)
+                head = opened.read(HEAD)
                 opened.rewind()
                 self._marker.see(sight, self._hash(opened) if self._marker.wants_digest else None)
                 container, encoding = self._holds(opened, head)
@@ -164,7 +164,7 @@ class Capture:
                     line = replace(line, detail=self._selection.kept_whole(reason))
                 yield self._enter(sight, line, mime.guess(sight.found.path, head) if table == "documents" else None)
                 if encoding is not None:
-                    yield from self._content(sight, opened, encoding, line)
+                    yield from self._compressed.lines(sight, opened, encoding, line)
                 elif container is not None:
                     yield from self._members(sight, opened, container, line)
         except ReadProblem as problem:
@@ -213,10 +213,10 @@ class Capture:
         elif outer.table == "documents":
             try:
                 with self._location.open(sight.found) as opened:
-                    container, encoding = self._holds(opened, opened.read(_HEAD))
+                    container, encoding = self._holds(opened, opened.read(HEAD))
                     self._see_inside(sight, opened, container, encoding)
                     if encoding is not None and not self._accounted(sight.item.inside(encoding).text()):
-                        yield from self._content(sight, opened, encoding, outer)
+                        yield from self._compressed.lines(sight, opened, encoding, outer)
                     elif container is not None:
                         yield from self._inside.lines(sight, opened, container, outer)
             except ReadProblem as problem:  # the container is archived whole, so its content is not lost with the file
@@ -375,66 +375,6 @@ class Capture:
             stream.feed(rows)
             self._listener(Advanced(sum(map(len, rows))))
 
-    def _content(self, sight: Sight, opened: Reading, encoding: str, outer: ItemLine) -> Iterator[ItemLine]:
-        """Capture what a compressed log holds; its container is on record already."""
-        if outer.status == "unchanged":
-            yield from self.reuse_inside(sight)
-            return
-        item, stream = sight.item.inside(encoding), self._streams["model_logs"]
-        if (twin := self._twin_inside(item, outer)) is not None:
-            yield self._enter(sight, shared_inside(sight, item, twin))
-            return
-        try:
-            try:
-                captured, damage, steady = self._decode(sight, item, opened, encoding, outer.sha256)
-            except PrefixChangedError:
-                stream.revoke()  # and with it what a killed run had sealed, so this time nothing is passed over
-                captured, damage, steady = self._decode(sight, item, opened, encoding, outer.sha256)
-        except ReadProblem as problem:
-            stream.revoke()
-            yield self._enter(sight, failed_inside(sight, item, problem.problem))
-            return
-        yield self._enter(sight, inner_line(sight, item, captured, damage, steady=steady))
-
-    def _decode(
-        self, sight: Sight, item: Item, opened: Reading, encoding: str, expected: str | None, *, withheld: bool = False
-    ) -> tuple[Captured, Damage | None, bool]:
-        """Decode the file from its beginning; the third answer is whether it still had the bytes of its container."""
-        opened.rewind()
-        archived = self._candidates(item, self._catalog.latest(item.text()))
-        begun = longest(decode(encoding, opened.blocks()), archived, item) if archived else None
-        opened.rewind()
-        digest = sha256()
-        decoded = decode(encoding, _hashed(opened.blocks(), digest))
-        blocks = iter(decoded)
-        first = next(blocks, b"")
-        facts = self._facts(sight, "model_logs", first[:_HEAD])
-        stream = self._streams["model_logs"]
-        withheld = withheld or self._marker.withholds(item)
-        stream.begin(item, facts, begun, withheld=withheld)
-        rest = _behind(begun, itertools.chain([first], blocks))
-        for rows in rows_of("model_logs", facts.dialect, rest) if begun is None or begun.more else map(_no_rows, rest):
-            stream.feed(rows)
-        for block in opened.blocks():  # what lies behind the place where decoding stopped
-            digest.update(block)
-        if not withheld and stream.revocable and self._marker.withholds(item, stream.digest()):
-            stream.revoke()  # what came out is on a list: it is read once more, and not into the open
-            return self._decode(sight, item, opened, encoding, expected, withheld=True)
-        facts = replace(facts, size=stream.size, sha256=stream.digest())
-        return stream.end(facts), decoded.damage, digest.hexdigest() == expected
-
-    def _twin_inside(self, item: Item, outer: ItemLine) -> ItemLine | None:
-        """Return what is inside the file whose rows a compressed log shares, if it was the same file then."""
-        twin = outer.parts[0].of
-        known = None if twin is None else self._catalog.latest(twin.text())
-        if twin is None or known is None or known.sha256 != outer.sha256 or self._judges("model_logs"):
-            return None
-        found = self._catalog.latest(replace(item, source=twin.source, path=twin.path).text())
-        if found is None or found.status not in ("captured", "unchanged", "damaged"):
-            return None
-        withheld = self._marker.withholds(item, found.sha256)
-        return found if all(part.sealed == withheld for part in found.parts) else None
-
     def _facts(self, sight: Sight, table: str, head: bytes) -> Facts:
         found = sight.found.facts
         return Facts(
@@ -468,32 +408,3 @@ def _still_unjudged(known: ItemLine | None, line: ItemLine) -> str | None:
     """Return what was said of a document that no rule could judge, and that was read again and is the same."""
     is_same = known is not None and line.status == "unchanged" and is_unjudged(known.detail)
     return known.detail if known is not None and is_same else None
-
-
-def _hashed(blocks: Iterable[bytes], digest: hashlib._Hash) -> Iterator[bytes]:
-    for block in blocks:
-        digest.update(block)
-        yield block
-
-
-def _behind(begun: Beginning | None, blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Pass over what is archived already; it must be the same bytes as a moment ago."""
-    left, digest = (begun.size, sha256()) if begun else (0, None)
-    for block in blocks:
-        if digest is not None:
-            digest.update(block[:left])
-        rest = block[left:]
-        left -= len(block) - len(rest)
-        if begun is not None and digest is not None and left == 0:
-            if digest.hexdigest() != begun.digest.hexdigest():
-                break
-            digest = None
-        if rest:
-            yield rest
-    if digest is not None:
-        raise PrefixChangedError("prefix-changed", "changed between two readings")
-
-
-def _no_rows(_block: bytes) -> list[bytes]:
-    """Refuse bytes where a moment ago there were none."""
-    raise PrefixChangedError("prefix-changed", "grew between two readings")
