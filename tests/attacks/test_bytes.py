@@ -65,7 +65,7 @@ def test_a_flipped_byte_fails_and_the_key_is_named(folder, kind, where):
     assert any(key in finding.subject and finding.severity == "failed" for finding in report.findings)
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(KEYS), st.floats(0, 1, exclude_max=True), st.integers(0, 7))
 def test_any_bit_of_any_object_counts(folder, key, part, bit):
     path = folder / key
@@ -78,7 +78,7 @@ def test_any_bit_of_any_object_counts(folder, key, part, bit):
     assert any(key in finding.subject and finding.severity == "failed" for finding in report.findings)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(KEYS), st.binary(max_size=300))
 def test_any_other_content_is_found_and_nothing_crashes(folder, key, data):
     path = folder / key
@@ -91,7 +91,7 @@ def test_any_other_content_is_found_and_nothing_crashes(folder, key, data):
     assert int(report.exit) == 1
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from([key for key in KEYS if "/tile/" not in key]))
 def test_any_object_that_is_gone_is_missed(folder, key):
     path = folder / key

@@ -24,14 +24,14 @@ def mutated(data: bytes, changes: list[tuple[float, int]]) -> bytes:
     return bytes(changed)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=6))
 def test_a_signed_batch_with_any_bytes_changed_is_judged(changes):
     world = World(parquet=lambda data, batch: mutated(data, changes) if batch == DOCUMENTS else data)
     assert int(world.verify().exit) in (0, 1)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.binary(max_size=400))
 def test_a_signed_batch_of_any_bytes_fails(data):
     world = World(parquet=lambda honest, batch: data if batch == DOCUMENTS else honest)
@@ -40,14 +40,14 @@ def test_a_signed_batch_of_any_bytes_fails(data):
     assert "record-schema" in {finding.code for finding in report.findings}
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.sampled_from(["item", "parts", "status", "size", "sha256", "file", "table", "observed_at", "more"]), JSON)
 def test_a_signed_line_with_any_member_changed_is_judged(member, value):
     world = World(line=lambda words: {**words, member: value} if words["item"]["path"] == MEMO.path else words)
     assert int(world.verify().exit) in (0, 1)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.sampled_from(["batch", "snapshot", "policy", "archive", "strange"]), JSON, st.booleans())
 def test_a_signed_statement_of_any_shape_is_judged(kind, value, whole):
     world = World()
@@ -63,7 +63,7 @@ def test_a_signed_statement_of_any_shape_is_judged(kind, value, whole):
     assert int(world.verify().exit) in (1, 3)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.text(st.characters(codec="utf-8", exclude_characters="/"), min_size=1, max_size=30), st.booleans())
 def test_a_stranger_of_any_name_is_named(name, deep):
     world = World()

@@ -50,6 +50,7 @@ BY_POLICY = {
     "key retire": ["key", "retire", "ab", "--reason", "why"],
     "key revoke": ["key", "revoke", "ab", "--reason", "why", "--since", "2026-11-01T00:00:00Z"],
     "key post-quantum": ["key", "post-quantum"],
+    "derive": ["derive"],
     "doctor": ["doctor"],
     "doctor policy": ["doctor", "policy", "writer"],
     "catalog rebuild": ["catalog", "rebuild"],
@@ -60,6 +61,8 @@ WITHOUT_EITHER = {
     "trust show": ["trust", "show", "{root}/garbage"],
     "witness init": ["witness", "init", "--name", "a name", "--home", "{root}/out"],
     "witness show": ["witness", "show", "--home", "{root}/absent"],
+    "key recipient make": ["key", "recipient", "make", "{root}/order.txt"],
+    "key recipient show": ["key", "recipient", "show", "{root}/garbage"],
     "hold approver": ["hold", "approver", "{root}/order.txt"],
     "hold approve": ["hold", "approve", "{root}/garbage", "--key", "{root}/absent", "--name", "n", "-o", "{root}/out"],
 }

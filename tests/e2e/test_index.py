@@ -118,11 +118,13 @@ class Bent:
         yield from self.honest(predicate, lambda: self.bent(predicate, rows()))
 
     def bent(self, predicate, batches):
+        first = 0
         for batch in batches:
-            place = batch.schema.get_field_index(self.column)
-            if predicate.table == self.table and place >= 0 and self.row < batch.num_rows:
+            place, row = batch.schema.get_field_index(self.column), self.row - first
+            first += batch.num_rows
+            if predicate.table == self.table and place >= 0 and 0 <= row < batch.num_rows:
                 values = batch.column(place).to_pylist()
-                values[self.row] = self.value
+                values[row] = self.value
                 changed = pa.array(values, batch.schema.field(place).type)
                 yield batch.set_column(place, batch.schema.field(place), changed)
             else:

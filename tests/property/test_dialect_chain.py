@@ -44,7 +44,7 @@ WRAPPERS = {
 }
 CSV = [name for name, dialect in ALL.items() if isinstance(dialect.pattern, CsvTable)]
 PLAIN = sorted(name for name, dialect in ALL.items() if not dialect.is_carrier)
-quiet = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+quiet = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,7 @@ def _is_text(body):
 @pytest.mark.parametrize(
     "name", sorted(name for name, dialect in ALL.items() if isinstance(dialect.pattern, LinePattern))
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data())
 def test_a_pattern_finds_what_a_backtracking_matcher_finds(name, data):
     """Two engines that share no code agree about every group of every shipped pattern."""

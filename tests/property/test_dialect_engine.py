@@ -294,7 +294,7 @@ def engine():
 
 
 @pytest.mark.parametrize("name", sorted(DIALECTS))
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(lines, min_size=1, max_size=25))
 @example([b'{"ts":1,"ts":1}\n', b'{"ts":"2026-01-08T11:07:41Z",}\n', b'{"status":18446744073709551616}\n'])
 @example([b"""{"temperature":9007199254740993}"""])
@@ -303,7 +303,7 @@ def test_the_engine_equals_the_reference_on_any_lines(engine, name, rows):
     assert_same(engine, DIALECTS[name], rows)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.integers(0, 1 << 32))
 def test_the_engine_equals_the_reference_on_logs_that_are_mostly_well_written(seed):
     rng = random.Random(seed)
@@ -362,7 +362,7 @@ def _made_up(rng):
     return parse_dialect(json.dumps(file | {"columns": columns}).encode())
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.integers(0, 1 << 32))
 def test_the_engine_equals_the_reference_in_a_dialect_of_any_conditions_and_constants(engine, seed):
     rng = random.Random(seed)
@@ -400,7 +400,7 @@ def test_an_engine_that_knows_some_names_learns_others():
                 assert_same(fresh, dialect, [row, b'{"status":200}\n'])
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(
         st.lists(st.tuples(st.text("\0\1\2a", max_size=3) | st.sampled_from(["status", "error"]), st.booleans())),
@@ -452,7 +452,7 @@ def test_records_around_the_longest_that_is_read(engine):
 
 
 def test_where_duckdb_runs_out_of_memory_the_reference_reads():
-    rows = [json.dumps({"status": 200, "a": [1] * 1_000_000}).encode()] * 3
+    rows = [json.dumps({"status": 200, "a": [1] * 1_000_000}).encode()]
     with Engine(few=0, memory_limit="16MB") as tight:
         assert_same(tight, DIALECTS["json.generic"], rows)
 
