@@ -47,7 +47,7 @@ from archiver.model.statement import (
     Subject,
 )
 from archiver.proof import dsse
-from archiver.proof.digest import sha256_of
+from archiver.proof.digest import sha256_of, sha256_of_copy
 from archiver.stores.base import Version
 from archiver.writer.append import Opened
 from archiver.writer.place import check_receipt
@@ -60,7 +60,6 @@ _KINDS: Final = ("batch", "sealed", "receipt", "incident", "key", "timestamp", "
 """Snapshots last: they speak of the batches before them."""
 _ONCE: Final = {"archive", "policy"}  # a later one would contradict the log that has gone on without it
 _MOST_OBJECTS: Final = 1000  # named in one run; more than a killed run can leave, and no litter fills the log
-_BLOCK: Final = 1 << 20
 
 
 def adopt(session: Session) -> int:
@@ -201,7 +200,8 @@ def _batches(session: Session, days: set[str]) -> tuple[list[Left], list[Left]]:
                 )
                 return adopted, left
             with session.store.read(version.key, version.version) as stream, tempfile.TemporaryFile() as copy:
-                digest = _copy(stream, cast("BinaryIO", copy))
+                digest, _ = sha256_of_copy(stream, copy)
+                copy.seek(0)
                 if (version.key, digest) in known:
                     continue
                 why = _adopt(session, version, digest, cast("BinaryIO", copy))
@@ -319,15 +319,6 @@ def _sign(session: Session, predicate: BatchPredicate, version: Version, digest:
     key, envelope = session.seal.seal("batch", [Subject.of(version.key, digest)], signed)
     # A crash after this line leaves the signed envelope in the journal; the next run enters it before it adopts.
     session.enter(key, session.keep(key, envelope))
-
-
-def _copy(stream: BinaryIO, copy: BinaryIO) -> str:
-    digest = sha256()
-    while block := stream.read(_BLOCK):
-        digest.update(block)
-        copy.write(block)
-    copy.seek(0)
-    return digest.hexdigest()
 
 
 # 3

@@ -15,8 +15,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from hashlib import sha256
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, cast
 
 import pyarrow.parquet as pq
 
@@ -27,14 +26,13 @@ from archiver.flows.session import Session, destination_store
 from archiver.model import layout
 from archiver.model.statement import Subject
 from archiver.model.statement_sealed import RecipientWords, SealedPredicate
+from archiver.proof.digest import sha256_of_copy
 from archiver.proof.sealed import Header, frames, read_header
 from archiver.stores.base import Store, Version
 from archiver.writer.place import check_receipt, versions_of
 from archiver.writer.seal import receipt_words
 
 __all__ = ["adopt_sealed"]
-
-_BLOCK: Final = 1 << 20
 
 
 def adopt_sealed(session: Session) -> int:
@@ -82,7 +80,8 @@ class _Found:
 def _look(session: Session, store: Store, version: Version, batch: BatchRow) -> _Found | None:
     """Look at one object; None where it is not one of the batch's rows."""
     with store.read(version.key, version.version) as stream, tempfile.TemporaryFile() as copy:
-        digest, size = _copy(stream, cast("BinaryIO", copy))
+        digest, size = sha256_of_copy(stream, copy)
+        copy.seek(0)
         try:
             header = read_header(cast("BinaryIO", copy))
             rows = list(frames(cast("BinaryIO", copy)))
@@ -128,20 +127,11 @@ def _withheld(session: Session, batch: BatchRow) -> Iterator[tuple[int, int]]:
     """Yield number and length of the withheld rows of a batch, from the bytes that its statement names."""
     for version in versions_of(session.store, batch.object_key):
         with session.store.read(version.key, version.version) as stream, tempfile.TemporaryFile() as copy:
-            if _copy(stream, cast("BinaryIO", copy))[0] != batch.object_sha256:
+            if sha256_of_copy(stream, copy)[0] != batch.object_sha256:
                 continue
+            copy.seek(0)
             for rows in pq.ParquetFile(copy).iter_batches(columns=["record", "withheld"]):
                 for record, words in zip(rows.column(0).to_pylist(), rows.column(1).to_pylist(), strict=True):
                     if words is not None:
                         yield record, words["length"]
             return
-
-
-def _copy(stream: BinaryIO, copy: BinaryIO) -> tuple[str, int]:
-    digest, size = sha256(), 0
-    while block := stream.read(_BLOCK):
-        digest.update(block)
-        size += len(block)
-        copy.write(block)
-    copy.seek(0)
-    return digest.hexdigest(), size

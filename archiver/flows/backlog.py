@@ -35,7 +35,7 @@ from archiver.flows.vault import Vault
 from archiver.model import layout
 from archiver.model.statement import BatchPredicate, ReceiptPredicate, Subject
 from archiver.proof import dsse, entry
-from archiver.proof.digest import sha256_of
+from archiver.proof.digest import sha256_of, sha256_of_copy
 from archiver.stores.base import Receipt
 from archiver.writer.place import check_receipt, place, versions_of
 from archiver.writer.seal import receipt_words
@@ -46,7 +46,6 @@ OWN: Final = {"timestamp", "approval", "release"}
 """Kinds of statements that speak of the log they stand in: of its checkpoints, or of a request that names it."""
 RECEIPTS_AT_ONCE: Final = 40  # of some 600 bytes each, well below the limit of an envelope
 _CHAINED: Final = {"archive", "policy"}
-_BLOCK: Final = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -191,15 +190,12 @@ def _body(session: Session, source: Vault, subject: Subject) -> Iterator[Path]:
 def _fetch(source: Vault, subject: Subject, copy: IO[bytes]) -> None:
     with _read_from():
         for version in versions_of(source.store, subject.name):
-            digest = sha256()
             copy.seek(0)
             copy.truncate()
             with source.store.read(version.key, version.version) as stream:
-                while block := stream.read(_BLOCK):
-                    digest.update(block)
-                    copy.write(block)
+                digest, _ = sha256_of_copy(stream, copy)
             copy.flush()
-            if digest.hexdigest() == subject.digest.sha256:
+            if digest == subject.digest.sha256:
                 return
     raise _lost(source, subject.name, subject.digest.sha256)
 

@@ -102,16 +102,8 @@ def _place_derived(session: Session, vault: Vault, subject: Subject) -> None:
     """Store a derived table from its spool file; where that is gone, the store must have it."""
     path = session.state.spool / subject.name.rpartition("/")[2]
     if path.exists():
-        wanted = session.lock_for(store=vault.store)
-        receipt = place(
-            vault.store,
-            subject.name,
-            path,
-            lock=wanted,
-            strangers=session.strangers.append,
-            sha256=subject.digest.sha256,
-        )
-        check_receipt(receipt, wanted)
+        receipt = session.place(vault, subject.name, path, sha256=subject.digest.sha256)
+        check_receipt(receipt, session.lock_for(store=vault.store))
     elif not versions_of(vault.store, subject.name):
         raise WorldError(
             "spool-missing",

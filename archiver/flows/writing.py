@@ -140,10 +140,10 @@ class Session:
             return Lock("NONE", None, legal_hold=True)
         return Lock("COMPLIANCE", until, legal_hold=True)
 
-    def place(self, vault: Vault, key: str, body: bytes | Path) -> Receipt:
-        """Store an object that serves the whole archive in one destination."""
+    def place(self, vault: Vault, key: str, body: bytes | Path, *, sha256: str | None = None) -> Receipt:
+        """Store an object that serves the whole archive in one destination; `sha256` is its own where it is known."""
         lock = self.lock_for(store=vault.store)
-        return place(vault.store, key, body, lock=lock, strangers=self.strangers.append)
+        return place(vault.store, key, body, lock=lock, strangers=self.strangers.append, sha256=sha256)
 
     def put(self, key: str, body: bytes | Path) -> list[Receipt]:
         """Store an object that serves the whole archive; return a receipt of each destination."""

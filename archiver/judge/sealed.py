@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import BinaryIO, Final
+from typing import BinaryIO
 
 import pyarrow as pa
 
@@ -27,13 +27,12 @@ from archiver.judge.batches import BatchError, Rows
 from archiver.model import tables
 from archiver.model.leaf import item_digest
 from archiver.model.statement import SealedPredicate
+from archiver.proof.digest import sha256_of_copy
 from archiver.proof.sealed import Unsealing, read_header
 from archiver.proof.wrapping import Context, RecipientKey
 from archiver.stores.base import Store, Version
 
 __all__ = ["Filler", "SealedPlace", "Unsealer"]
-
-_BLOCK: Final = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -100,15 +99,11 @@ class Unsealer:
     def _copy(self, version: Version, copy: BinaryIO) -> str:
         copy.seek(0)
         copy.truncate()
-        digest = sha256()
         try:
             with self._place.store.read(version.key, version.version) as stream:
-                while block := stream.read(_BLOCK):
-                    digest.update(block)
-                    copy.write(block)
+                return sha256_of_copy(stream, copy)[0]
         except NotStoredError:
             return ""  # gone since it was listed
-        return digest.hexdigest()
 
 
 class Filler:

@@ -16,10 +16,10 @@ from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from archiver.model.dialect_lists import Media, Moderation
-from archiver.model.json_lookup import AmbiguousPath, holds
+from archiver.model.json_lookup import AmbiguousPath
 from archiver.model.json_path import pointer_step
 from archiver.model.json_text import members_of
-from archiver.model.record_nodes import Account, Node, among, child, found
+from archiver.model.record_nodes import Account, Node, child, found, matching
 from archiver.model.record_words import Row, choose, is_exactly, is_text, nearest, one_flag, one_text
 from archiver.model.strict_json import Ambiguous
 
@@ -32,10 +32,8 @@ _ESCAPED: Final = re.compile(r"(?:[!-$&-~]|%[0-9A-Fa-f]{2})*")
 def media_at(rule: Media, start: Node, direction: str | None, account: Account) -> Iterator[Row]:
     """Yield the media that a rule finds, from a message or a record."""
     try:
-        for node in list(found(start, rule.path)):
-            for one in among(node):
-                if all(holds(one.value, condition) for condition in rule.when):
-                    yield _media(rule, one, direction, account)
+        for one in matching(list(found(start, rule.path)), rule.when):
+            yield _media(rule, one, direction, account)
     except AmbiguousPath as where:
         account.miss(f"duplicate-key {where}")
 
@@ -95,10 +93,8 @@ def _measured(node: Node, content: bytes, account: Account) -> Row:
 def verdicts_at(rule: Moderation, record: Node, account: Account) -> Iterator[Row]:
     """Yield the verdicts that a rule finds in a record."""
     try:
-        for node in found(record, rule.path):
-            for one in among(node):
-                if all(holds(one.value, condition) for condition in rule.when):
-                    yield _verdict(rule, record, one, account)
+        for one in matching(found(record, rule.path), rule.when):
+            yield _verdict(rule, record, one, account)
     except AmbiguousPath as where:
         account.miss(f"duplicate-key {where}")
 

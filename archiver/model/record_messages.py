@@ -11,7 +11,18 @@ from collections.abc import Iterator, Sequence
 from archiver.model.dialect_lists import Lists, Messages, Parts, Renames, Shape, Tools
 from archiver.model.json_lookup import AmbiguousPath, holds
 from archiver.model.record_media import media_at
-from archiver.model.record_nodes import Account, Node, among, first, found, numbered, plain, printed, read_json
+from archiver.model.record_nodes import (
+    Account,
+    Node,
+    among,
+    first,
+    found,
+    matching,
+    numbered,
+    plain,
+    printed,
+    read_json,
+)
 from archiver.model.record_words import Row, one_text, text_of
 
 __all__ = ["instructions_of", "messages_of"]
@@ -88,10 +99,8 @@ def _message(shape: Shape, place: Messages, outer: Node, node: Node, account: Ac
 
 def _parts(shape: Shape, rule: Parts, message: Node, account: Account) -> Iterator[Row]:
     try:
-        for node in found(message, rule.path):
-            for one in among(node):
-                if all(holds(one.value, condition) for condition in rule.when):
-                    yield _part(shape, rule, one, account)
+        for one in matching(found(message, rule.path), rule.when):
+            yield _part(shape, rule, one, account)
     except AmbiguousPath as where:
         yield _row(None, None, f"duplicate-key {where}")
 

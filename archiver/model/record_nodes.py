@@ -14,17 +14,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-from archiver.model.dialect import Candidate
+from archiver.model.dialect import Candidate, Condition
 from archiver.model.json_lookup import AmbiguousPath, holds, keyed, look_up
 from archiver.model.json_path import Every, Keyed, Path, Step, pointer_step, spell
 from archiver.model.json_text import members_of
 from archiver.model.strict_json import Ambiguous, NotJson, Number, Value, is_number, parse
 
-__all__ = ["Account", "Node", "among", "child", "first", "found", "numbered", "plain", "read_json"]
+__all__ = ["Account", "Node", "among", "child", "first", "found", "matching", "numbered", "plain", "read_json"]
 
 _NOWHERE: Final = "="  # no pointer begins like this
 _SCALARS: Final = {"stringValue": str, "boolValue": bool, "bytesValue": str}
@@ -85,6 +85,12 @@ def among(node: Node) -> Iterator[Node]:
     members = enumerate(node.value) if isinstance(node.value, list) else ()
     nodes = [child(node, number, one) for number, one in members] if isinstance(node.value, list) else [node]
     yield from (one for one in nodes if one.value is not None)
+
+
+def matching(nodes: Iterable[Node], when: Iterable[Condition]) -> Iterator[Node]:
+    """Yield nodes, of an array its members, of which all conditions hold; raises AmbiguousPath."""
+    for node in nodes:
+        yield from (one for one in among(node) if all(holds(one.value, condition) for condition in when))
 
 
 def found(node: Node, path: Path) -> Iterator[Node]:

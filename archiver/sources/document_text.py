@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Final
 from xml.parsers import expat
 
 from archiver.model import mime
+from archiver.sources.limits import limit
 
 if TYPE_CHECKING:
     import pypdf
@@ -241,19 +242,10 @@ def _refuse(*_: object) -> None:
     raise ValueError("an entity of the document's own")
 
 
-def _limit() -> None:
-    for what, most in (
-        (resource.RLIMIT_AS, _MEMORY),
-        (resource.RLIMIT_CPU, _SECONDS),
-        (resource.RLIMIT_FSIZE, _OUTPUT),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        resource.setrlimit(what, (most, most))
-
-
 def main(read: Callable[[int], bytes], write: Callable[[bytes], object], name: str) -> int:
     """Read a document and write its text and the reasons why there may be more."""
-    _limit()
+    limit(0, memory=_MEMORY, seconds=_SECONDS, output=_OUTPUT)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     document = Document()
     document.read(read(MAX_INPUT + 1), name)
     for piece in document.pieces:

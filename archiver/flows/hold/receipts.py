@@ -23,14 +23,13 @@ from archiver.model import layout
 from archiver.model.statement import ReceiptPredicate, Subject
 from archiver.model.statement_words import ReceiptWords
 from archiver.proof import canonical
-from archiver.proof.digest import sha256_of
+from archiver.proof.digest import sha256_of, sha256_of_copy
 from archiver.stores.base import Receipt, Store
 from archiver.writer.place import versions_of
 from archiver.writer.seal import receipt_words
 
 __all__ = ["enter_receipts", "has_report", "put_report", "take_in"]
 
-_BLOCK: Final = 1 << 20
 _LONGEST: Final = 8192  # a receipt has about 600 bytes; keys have at most 900
 
 
@@ -80,10 +79,8 @@ def _receipts(store: Store, key: str, digest: str) -> Iterator[ReceiptWords]:
     for version in versions_of(store, key):
         with tempfile.TemporaryFile() as copy:
             with store.read(version.key, version.version) as stream:
-                while block := stream.read(_BLOCK):
-                    copy.write(block)
-            copy.seek(0)
-            if sha256_of(copy) == digest:
+                found, _ = sha256_of_copy(stream, copy)
+            if found == digest:
                 copy.seek(0)
                 yield from _lines(copy, key)
                 return

@@ -13,12 +13,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from archiver.flows.snapshot.inside import Coming, Inside, Walk, Whole
-from archiver.flows.snapshot.marking import Listed, digest_of
+from archiver.flows.snapshot.marking import Listed
 from archiver.flows.snapshot.scratch import Scratch
 from archiver.flows.snapshot.sight import Sight
 from archiver.model import mime
 from archiver.model.item import Item
 from archiver.model.items import ItemLine
+from archiver.proof.digest import sha256_of_blocks
 from archiver.sources.base import Problem, ReadProblem
 from archiver.sources.decode import decode
 from archiver.sources.location import Reading
@@ -60,7 +61,7 @@ class _Ahead(Walk):
         if self._place.is_log(mime.guess(member.name, coming.head)):
             self.listed += self._marker.listed_log(item, blocks)
         else:
-            self.listed += self._marker.listed(item, digest_of(blocks))
+            self.listed += self._marker.listed(item, sha256_of_blocks(blocks))
         yield from ()
 
     def _recorded(self, item: Item, member: Member) -> Iterator[ItemLine]:  # noqa: ARG002 - as its base

@@ -28,6 +28,7 @@ from archiver.flows.snapshot.item_lines import (
     basis_of,
     captured_line,
     failed_line,
+    inside_again,
     journal_line,
     passed_over_line,
     read_line,
@@ -227,13 +228,7 @@ class Capture:
         """Say again what is inside a file that is unchanged."""
         for known in self._catalog.latest_inside(sight.item.source, sight.item.path):
             if known.status != "absent" and not is_of_git(known) and not self._accounted(known.item.text()):
-                line = replace(known, observed_at=spell(sight))
-                if known.status in CONTENT_STATUSES:
-                    status = known.status if known.status == "damaged" else "unchanged"
-                    line = replace(line, status=status, basis=basis_of(sight))
-                elif selected_by(known):
-                    line = replace(line, basis=basis_of(sight))
-                yield self._enter(sight, line)
+                yield self._enter(sight, inside_again(sight, known))
 
     def beside(self, sight: Sight) -> Iterator[ItemLine]:
         """Account for what a file says of others: the HEAD of a git repository, the manifest of an export."""

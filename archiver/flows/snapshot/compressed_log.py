@@ -6,7 +6,6 @@ hash. Only what is behind the archived beginning of a log that grew is fed.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -21,6 +20,7 @@ from archiver.flows.snapshot.sight import Sight
 from archiver.flows.snapshot.stream import Captured, PrefixChangedError, Stream
 from archiver.model.item import Item
 from archiver.model.items import ItemLine
+from archiver.proof.digest import hashed
 from archiver.sources.base import ReadProblem
 from archiver.sources.decode import Damage, decode
 from archiver.sources.location import Reading
@@ -90,7 +90,7 @@ class CompressedLog:
         begun = longest(decode(encoding, opened.blocks()), archived, item) if archived else None
         opened.rewind()
         digest = sha256()
-        decoded = decode(encoding, _hashed(opened.blocks(), digest))
+        decoded = decode(encoding, hashed(opened.blocks(), digest))
         blocks = iter(decoded)
         first = next(blocks, b"")
         facts = self._facts(sight, "model_logs", first[:HEAD])
@@ -119,12 +119,6 @@ class CompressedLog:
             return None
         withheld = self._marker.withholds(item, found.sha256)
         return found if all(part.sealed == withheld for part in found.parts) else None
-
-
-def _hashed(blocks: Iterable[bytes], digest: hashlib._Hash) -> Iterator[bytes]:
-    for block in blocks:
-        digest.update(block)
-        yield block
 
 
 def _behind(begun: Beginning | None, blocks: Iterable[bytes]) -> Iterator[bytes]:

@@ -25,7 +25,7 @@ from archiver.events import Advanced, Listener
 from archiver.flows.snapshot.beginnings import shared_parts
 from archiver.flows.snapshot.contents import Contents
 from archiver.flows.snapshot.item_lines import bytes_of, said, spell
-from archiver.flows.snapshot.marking import Marker, digest_of
+from archiver.flows.snapshot.marking import Marker
 from archiver.flows.snapshot.scratch import Scratch, keep
 from archiver.flows.snapshot.sight import Sight
 from archiver.flows.snapshot.stream import PrefixChangedError, Stream
@@ -33,6 +33,7 @@ from archiver.model import mime
 from archiver.model.item import Item, escape_path
 from archiver.model.items import CONTENT_STATUSES, ItemLine
 from archiver.model.policy import Limits, Source
+from archiver.proof.digest import sha256_of_blocks
 from archiver.sources.base import Problem, ReadProblem
 from archiver.sources.compressed import Damage, StoppedError
 from archiver.sources.location import Reading
@@ -294,7 +295,7 @@ class Walk:
         if whole is None and marker.wants_digest:  # its bytes decide where they go, so they are needed twice
             with keep(coming, self._place.scratch) as kept:
                 return self._captured(one, coming, kept)
-        digest = None if whole is None or not marker.wants_digest else digest_of(span(whole, 0, whole.size))
+        digest = None if whole is None or not marker.wants_digest else sha256_of_blocks(span(whole, 0, whole.size))
         stream.begin(one.item, one.facts, withheld=marker.withholds(one.item, digest))
         if whole is not None:
             return self._twice(one, coming, whole)

@@ -18,6 +18,7 @@ from archiver.flows.snapshot.stream import Captured
 from archiver.model import instant
 from archiver.model.item import Item
 from archiver.model.items import CONTENT_STATUSES, ItemLine, Json
+from archiver.model.selected import selected_by
 from archiver.sources.base import Facts, FileFacts, ObjectFacts, Problem
 from archiver.sources.decode import Damage
 from archiver.sources.rotation import family
@@ -31,6 +32,7 @@ __all__ = [
     "failed_inside",
     "failed_line",
     "inner_line",
+    "inside_again",
     "journal_line",
     "passed_over_line",
     "read_line",
@@ -238,6 +240,14 @@ def _file(facts: Facts | None) -> Json | None:
 
 def _object(facts: Facts | None) -> Json | None:
     return facts.words if isinstance(facts, ObjectFacts) else None
+
+
+def inside_again(sight: Sight, known: ItemLine) -> ItemLine:
+    """Return the line of what is inside a file that is unchanged; a selection is known as its log is."""
+    line = replace(known, observed_at=spell(sight))
+    if known.status in CONTENT_STATUSES:
+        return replace(line, status="damaged" if known.status == "damaged" else "unchanged", basis=basis_of(sight))
+    return replace(line, basis=basis_of(sight)) if selected_by(known) else line
 
 
 def basis_of(sight: Sight) -> str:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from hashlib import sha256
 from typing import Final, TypeAlias
 
 from archiver.flows.snapshot.content_rules import forget_lists
@@ -23,8 +22,9 @@ from archiver.model.item import Item
 from archiver.model.items import CONTENT_STATUSES, ItemLine
 from archiver.model.mark import Mark, Marking, Rule, merged
 from archiver.model.policy import Policy
+from archiver.proof.digest import sha256_of_blocks
 
-__all__ = ["Listed", "Marker", "digest_of", "is_withheld", "marking_of", "marks_in_sight"]
+__all__ = ["Listed", "Marker", "is_withheld", "marking_of", "marks_in_sight"]
 
 Listed: TypeAlias = tuple[Item, tuple[Mark, ...]]
 """Something inside an item, and the marks that it has for its bytes."""
@@ -89,7 +89,7 @@ class Marker:
     def listed_log(self, item: Item, blocks: Iterable[bytes]) -> list[Listed]:
         """Return a log with its marks, where its bytes are on a list or a rule finds any of its records."""
         if self.records is None:
-            return self.listed(item, digest_of(blocks))
+            return self.listed(item, sha256_of_blocks(blocks))
         digest, marks = self.records.inside(item, blocks)
         return self.found(item, merged(self._marking.of(item.source, None, digest), marks))
 
@@ -180,14 +180,6 @@ class Marker:
                 for mark in marks:
                     named.setdefault(mark.mark, replace(mark, reason=f"{mark.reason}; inside it: {name}"))
         return merged(named.values())
-
-
-def digest_of(blocks: Iterable[bytes]) -> str:
-    """Return the SHA-256 of bytes that come."""
-    digest = sha256()
-    for block in blocks:
-        digest.update(block)
-    return digest.hexdigest()
 
 
 def _spelled(members: Sequence[str]) -> str:

@@ -10,8 +10,6 @@ Passed(rule='keywords 0f1e2d3c4b5a6978', sha256='...')
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -22,6 +20,7 @@ from archiver.model.policy import Source
 from archiver.model.regular import any_of, matching
 from archiver.model.selection import keywords_rule
 from archiver.model.unjudged import detail_of
+from archiver.proof.digest import hashed
 from archiver.sources.extract import extract, require_extractor
 from archiver.sources.location import Reading, same_state
 from archiver.sources.record_text import found_in
@@ -59,7 +58,7 @@ class Relevance:
         if sight.known is not None and sight.known.status in CONTENT_STATUSES:
             return Judged()
         before, digest = opened.stat_now(), sha256()
-        blocks = _hashed(opened.blocks(), digest)
+        blocks = hashed(opened.blocks(), digest)
         wanted = self._rule is None or matching(self._pattern, [sight.item.path])[0]
         found = None if wanted else extract(blocks, sight.item.path)
         for _ in blocks:
@@ -75,9 +74,3 @@ class Relevance:
         if found.unread:
             return Judged(detail=detail_of(self._rule, found.unread))
         return Judged(self._rule, digest.hexdigest())
-
-
-def _hashed(blocks: Iterable[bytes], digest: hashlib._Hash) -> Iterator[bytes]:
-    for block in blocks:
-        digest.update(block)
-        yield block

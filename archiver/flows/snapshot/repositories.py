@@ -11,15 +11,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
 from archiver.flows.snapshot.inside import Inside, Walk
-from archiver.flows.snapshot.item_lines import basis_of, spell
+from archiver.flows.snapshot.item_lines import inside_again
 from archiver.flows.snapshot.sight import Sight
-from archiver.model.items import CONTENT_STATUSES, ItemLine
+from archiver.model.items import ItemLine
 from archiver.sources.unpack.base import Budget
 from archiver.sources.unpack.repositories import Repository, repository
 
@@ -49,7 +49,8 @@ class Repositories:
         read_anyway = sight.stands_still and sight.decision == "read"
         if self._is_as_before(found, known) and not read_anyway:
             for line in known:
-                yield from self._again(sight, line)
+                if not self.inside.accounted(line.item.text()):
+                    yield self.inside.enter(sight, inside_again(sight, line), None)
             return
         budget = Budget(self.inside.limits, self.inside.limits.total)
         walk = Walk(self.inside, sight, lambda: repository(found.folder) == found, budget)
@@ -73,12 +74,3 @@ class Repositories:
             return False
         refs = [line for line in known if line.item.members == (f"{_KIND}:0:refs",)]
         return len(known) > 1 and [line.sha256 for line in refs] == [sha256(found.text).hexdigest()]
-
-    def _again(self, sight: Sight, known: ItemLine) -> Iterator[ItemLine]:
-        if self.inside.accounted(known.item.text()):
-            return
-        line = replace(known, observed_at=spell(sight))
-        if known.status in CONTENT_STATUSES:
-            status = known.status if known.status == "damaged" else "unchanged"
-            line = replace(line, status=status, basis=basis_of(sight))
-        yield self.inside.enter(sight, line, None)

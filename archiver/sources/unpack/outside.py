@@ -12,7 +12,6 @@ Tried and left: py7zr (LGPL, seven compiled packages, members in memory).
 
 from __future__ import annotations
 
-import resource
 import shutil
 import subprocess
 import tempfile
@@ -20,6 +19,7 @@ from collections.abc import Iterator
 from typing import IO, Final
 
 from archiver.sources.compressed import FEED, StoppedError
+from archiver.sources.limits import limit
 from archiver.sources.unpack import tars
 from archiver.sources.unpack.base import Member
 
@@ -58,9 +58,7 @@ def _tar(program: str, descriptor: int) -> Iterator[bytes]:
             start_new_session=True,
         ) as running:
             try:
-                resource.prlimit(running.pid, resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-                resource.prlimit(running.pid, resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
-                resource.prlimit(running.pid, resource.RLIMIT_FSIZE, (_SAID, _SAID))  # it may ask for ever
+                limit(running.pid, memory=_MEMORY, seconds=_SECONDS, output=_SAID)  # it may ask for ever
                 yield from _read(running.stdout)
                 status = running.wait()
             finally:

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import os
 import re
-import resource
 import shutil
 import stat
 import subprocess
@@ -34,6 +33,7 @@ from typing import Final
 
 from archiver.sources.base import Problem
 from archiver.sources.compressed import STEP, StoppedError
+from archiver.sources.limits import limit
 from archiver.sources.unpack.base import Member
 
 __all__ = ["REFS", "Repository", "repository"]
@@ -284,9 +284,7 @@ class _Git:
                 start_new_session=True,
             ) as running:
                 try:
-                    resource.prlimit(running.pid, resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-                    resource.prlimit(running.pid, resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
-                    resource.prlimit(running.pid, resource.RLIMIT_FSIZE, (_OUTPUT, _OUTPUT))
+                    limit(running.pid, memory=_MEMORY, seconds=_SECONDS, output=_OUTPUT)
                     status = running.wait()
                 finally:
                     running.kill()

@@ -26,6 +26,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, BinaryIO, Final
 
 from archiver.proof import b64, canonical
+from archiver.sources.limits import limit
 from archiver.sources.unpack.framed import Telling
 
 __all__ = ["main"]
@@ -274,19 +275,10 @@ def _value(kind: int, data: bytes | None) -> Json:
     return {"base64": b64.encode(raw)}
 
 
-def _limit() -> None:
-    for what, most in (
-        (resource.RLIMIT_AS, _MEMORY),
-        (resource.RLIMIT_CPU, _SECONDS),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        resource.setrlimit(what, (most, most))
-
-
 def main(store: BinaryIO, output: BinaryIO, arguments: Iterable[str]) -> int:
     """Tell of everything in a store."""
-    _limit()
+    limit(0, memory=_MEMORY, seconds=_SECONDS, output=0)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     import pypff  # noqa: PLC0415 - of the extra `outlook`
 
     telling = Telling(output, _BROKEN)
