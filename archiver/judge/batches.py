@@ -17,6 +17,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import BinaryIO, Final, Literal, NamedTuple
 
 import pyarrow as pa
@@ -72,10 +73,19 @@ class Rows:
     digests: list[bytes]
     offsets: list[int]
     lengths: list[int]
-    data: bytes
+    data: memoryview
     bounds: list[int]
     withheld: dict[int, bytes]
     opened: frozenset[int] = frozenset()
+
+    @functools.cached_property
+    def raws(self) -> list[bytes]:
+        """SHA-256 of raw of each row, computed from its bytes; of a withheld row what stands in their place."""
+        data = self.data
+        raws = [sha256(data[first:after]).digest() for first, after in itertools.pairwise(self.bounds)]
+        for place, digest in self.withheld.items():
+            raws[place] = digest
+        return raws
 
 
 class _Column(NamedTuple):
@@ -262,18 +272,26 @@ def _withheld(batch: pa.RecordBatch, first: int, lengths: list[int]) -> dict[int
 def _items(column: pa.DictionaryArray) -> tuple[list[str], list[bytes]]:
     """Return item text and its SHA-256 for each row, each different text decoded and hashed once."""
     _no_nulls(column, "item")
-    code_list = _cast(column.indices, "i")
-    texts = {code: column.dictionary[code].as_py() for code in set(code_list)}
-    digests = {code: item_digest(text) for code, text in texts.items()}
-    return [texts[code] for code in code_list], [digests[code] for code in code_list]
+    codes = _cast(column.indices, "i")
+    used = sorted(set(codes))
+    texts = column.dictionary.take(pa.array(used, pa.int32())).to_pylist()
+    if len(used) == 1:
+        return texts * len(codes), [item_digest(texts[0])] * len(codes)
+    digests = [sha256(text.encode()).digest() for text in texts]
+    if used == codes:
+        return texts, digests
+    places = {code: place for place, code in enumerate(used)}
+    wanted = [places[code] for code in codes]
+    return [texts[place] for place in wanted], [digests[place] for place in wanted]
 
 
-def _raw(column: pa.LargeBinaryArray) -> tuple[bytes, list[int]]:
+def _raw(column: pa.LargeBinaryArray) -> tuple[memoryview, list[int]]:
+    """Return the bytes of all rows where Arrow has them, and where each row begins."""
     _, offsets, values = column.buffers()
     bounds = memoryview(offsets).cast("q")[column.offset : column.offset + len(column) + 1].tolist()
     start, end = bounds[0], bounds[-1]
-    data = b"" if values is None else bytes(memoryview(values)[start:end])
-    return data, [bound - start for bound in bounds]
+    data = memoryview(b"" if values is None else values)[start:end]
+    return data, bounds if start == 0 else [bound - start for bound in bounds]
 
 
 def _uint64(column: pa.UInt64Array) -> list[int]:

@@ -21,6 +21,7 @@ from archiver.judge.content import ObjectError
 from archiver.judge.inventory import printable
 from archiver.judge.log import Seen
 from archiver.judge.reader import Archive
+from archiver.judge.scratch import Distinct
 from archiver.judge.sealed import SealedPlace
 from archiver.judge.withheld import WithheldRows
 from archiver.model import instant, layout
@@ -96,8 +97,9 @@ class Case:
     rederive: Rederive | None = None
 
     def __post_init__(self) -> None:
-        """Begin the account of withheld rows."""
+        """Begin the account of withheld rows and of the items of a batch."""
         self.withheld = WithheldRows(self)
+        self.texts = Distinct(self.archive.database)
 
     @property
     def witnesses(self) -> int:

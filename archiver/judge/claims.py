@@ -7,7 +7,8 @@ The batches are then read once, in log order, and every claim is hashed as its r
     2  their offsets run from 0 without gap or overlap, over all parts
     3  their bytes have the stated size and SHA-256
 
-Claims whose parts do not come in log order are left to `odd`, which reads them again part by part.
+Claims whose parts do not come in log order are left to `odd`, which reads them again part by part. Claims of one row
+are decided together, and only those that do not fit come here (`row_claims`).
 
 >>> claims.add("data/items/..parquet record 7", line)
 >>> reading = claims.reading("20261123T120000Z-0a1b2c-documents-00000000")
@@ -17,6 +18,7 @@ Claims whose parts do not come in log order are left to `odd`, which reads them 
 from __future__ import annotations
 
 import hashlib
+import heapq
 import itertools
 import sqlite3
 from collections.abc import Iterator
@@ -26,6 +28,7 @@ from hashlib import sha256
 from typing import Final
 
 from archiver.judge.batches import Rows
+from archiver.judge.row_claims import Row, RowClaim, RowClaims
 from archiver.judge.scratch import make_tables
 from archiver.model.item import Item
 from archiver.model.items import ItemLine
@@ -67,7 +70,8 @@ class Part:
 class Verdict:
     """What came of a claim: `code` None when its rows bear it out, "withheld" when bytes are not here to tell.
 
-    Of a withheld item of one row the digest is known all the same: it is `actual`, and the expected one.
+    Of a withheld item of one row the digest is known all the same: it is `actual`, and the expected one. `batch` is
+    where its row lies, None for a claim of several.
     """
 
     claim: int
@@ -76,6 +80,7 @@ class Verdict:
     code: str | None
     expected: str = ""
     actual: str = ""
+    batch: str | None = None
 
 
 @dataclass
@@ -95,6 +100,8 @@ class _Open:
     sole: bytes | None = None
     """SHA-256 of the one row that is all of the item, where that row is withheld."""
     digest: hashlib._Hash = field(default_factory=hashlib.sha256)
+    row: str | None = None
+    """The batch of its row, where the claim is of one."""
     _hashing: Future[None] | None = None
 
     def take(self, part: Part, rows: Rows) -> Verdict | None:
@@ -143,20 +150,21 @@ class _Open:
         """Say what came of the claim now that all its rows are here."""
         self._settle()
         if self.offset != self.size:
-            return Verdict(
-                self.claim, self.place, self.item, "item-sha256", f"{self.size} bytes", f"{self.offset} bytes"
-            )
+            return self._verdict("item-sha256", f"{self.size} bytes", f"{self.offset} bytes")
         if self.sole is not None:  # the digest of the row, which its leaf has, is that of the whole item
             code = "withheld" if self.sole.hex() == self.sha256 else "item-sha256"
-            return Verdict(self.claim, self.place, self.item, code, self.sha256, self.sole.hex())
+            return self._verdict(code, self.sha256, self.sole.hex())
         if self.withheld:
-            return Verdict(self.claim, self.place, self.item, "withheld", self.sha256, "bytes that are withheld")
+            return self._verdict("withheld", self.sha256, "bytes that are withheld")
         if self.digest.hexdigest() != self.sha256:
-            return Verdict(self.claim, self.place, self.item, "item-sha256", self.sha256, self.digest.hexdigest())
-        return Verdict(self.claim, self.place, self.item, None)
+            return self._verdict("item-sha256", self.sha256, self.digest.hexdigest())
+        return self._verdict(None)
 
     def _bad(self, expected: str, actual: str) -> Verdict:
-        return Verdict(self.claim, self.place, self.item, "item-parts", expected, actual)
+        return self._verdict("item-parts", expected, actual)
+
+    def _verdict(self, code: str | None, expected: str = "", actual: str = "") -> Verdict:
+        return Verdict(self.claim, self.place, self.item, code, expected, actual, self.row)
 
 
 class Claims:
@@ -171,16 +179,21 @@ class Claims:
         self._fresh: list[tuple[object, ...]] = []
         self._fresh_parts: list[tuple[object, ...]] = []
         self._settled: list[tuple[str, int]] = []
+        self._rows = RowClaims(database)
         self.waiting: dict[int, _Open] = {}
 
     def add(self, place: str, line: ItemLine) -> None:
         """Take the claim of a line in, unless it was made before."""
-        text = line.item.text()
+        text, first = line.item.text(), line.parts[0]
+        if len(line.parts) == 1 and first.count == 1 and first.of is None and not first.sealed:
+            digest = bytes.fromhex(str(line.sha256))
+            self.add_row(place, text, (first.batch, first.first, item_digest(text), digest, int(line.size or 0)))
+            return
         parts = [(part.batch, part.first, part.count, part.of and part.of.text(), part.sealed) for part in line.parts]
-        digest = sha256(repr((text, line.sha256, line.size, parts)).encode("utf-8", "backslashreplace"))
+        digest = sha256(repr((text, line.sha256, line.size, parts)).encode("utf-8", "backslashreplace")).digest()
         self._claimed += 1
         claim, own = self._claimed, item_digest(text)
-        self._fresh.append((claim, digest.digest(), place, text, line.sha256, line.size, len(line.parts)))
+        self._fresh.append((claim, digest, place, text, line.sha256, line.size, len(line.parts)))
         self._fresh_parts += [
             (claim, ordinal, part.batch, part.first, part.count, _carried(part.of, own), part.sealed)
             for ordinal, part in enumerate(line.parts)
@@ -188,31 +201,42 @@ class Claims:
         if len(self._fresh_parts) >= _BLOCK:
             self._flush()
 
+    def add_row(self, place: str, item: str, row: Row) -> None:
+        """Take the claim in that an item is one row, which carries it and is not sealed."""
+        self._claimed += 1
+        self._rows.add((*row, self._claimed, place, item))
+
     def count(self) -> int:
         """Return how many different claims there are."""
         self._flush()
-        return int(self._db.execute("SELECT count(*) FROM claims").fetchone()[0])
+        return int(self._db.execute("SELECT count(*) FROM claims").fetchone()[0]) + self._rows.count()
 
     def give_up(self, batch: str, state: str, most: int = 0) -> tuple[int, list[str]]:
         """Leave all open claims on a batch that cannot or shall not be read; return how many, and `most` examples."""
         self._flush()
         named = "state IS NULL AND id IN (SELECT claim FROM parts WHERE batch = ?)"
-        examples = self._db.execute(f"SELECT item FROM claims WHERE {named} LIMIT ?", (batch, most)).fetchall()  # noqa: S608
+        examples = self._db.execute(
+            f"SELECT id, item FROM claims WHERE {named} ORDER BY id LIMIT ?",  # noqa: S608
+            (batch, most),
+        ).fetchall()
         count = self._db.execute(f"UPDATE claims SET state = ? WHERE {named}", (state, batch)).rowcount  # noqa: S608
         for (claim,) in self._db.execute("SELECT DISTINCT claim FROM parts WHERE batch = ?", (batch,)):
             self.waiting.pop(claim, None)
-        return count, [str(row[0]) for row in examples]
+        of_rows, more = self._rows.give_up(batch, state, most)
+        return count + of_rows, [str(item) for _, item in sorted([*examples, *more])[:most]]
 
     def left(self, state: str) -> int:
         """Return how many claims were left in a state."""
         self._flush()
         row = self._db.execute("SELECT count(*) FROM claims WHERE state = ?", (state,)).fetchone()
-        return int(row[0])
+        return int(row[0]) + self._rows.left(state)
 
-    def batches_of(self, claim: int) -> list[str]:
+    def batches_of(self, verdict: Verdict) -> list[str]:
         """Return the batches that a claim has rows in."""
+        if verdict.batch is not None:
+            return [verdict.batch]
         self._flush()
-        rows = self._db.execute("SELECT DISTINCT batch FROM parts WHERE claim = ?", (claim,))
+        rows = self._db.execute("SELECT DISTINCT batch FROM parts WHERE claim = ?", (verdict.claim,))
         return [str(batch) for (batch,) in rows]
 
     def reading(self, batch: str) -> BatchClaims:
@@ -226,6 +250,14 @@ class Claims:
         for (claim,) in self._db.execute("SELECT id FROM claims WHERE state IS NULL ORDER BY id").fetchall():
             parts = self._db.execute("SELECT * FROM parts WHERE claim = ? ORDER BY ordinal", (claim,))
             yield Alone(self, self.fresh(claim)), [Part(*row) for row in parts]
+        for row_claim in self._rows.open():
+            part, opened = _of_row(row_claim)
+            yield Alone(self, opened), [part]
+
+    def look(self, batch: str, rows: Rows) -> tuple[int, list[tuple[Part, _Open]]]:
+        """Decide the claims of one row about some rows; return how many are good, and the others as they begin."""
+        good, doubtful = self._rows.look(batch, rows)
+        return good, list(map(_of_row, doubtful))
 
     def parts_in(self, batch: str) -> Iterator[tuple[Part, _Open]]:
         """Yield the parts that lie in a batch, by their first row, each with its claim as it begins."""
@@ -259,6 +291,7 @@ class Claims:
         )
         self._db.executemany("UPDATE claims SET state = ? WHERE id = ?", self._settled)
         self._fresh, self._fresh_parts, self._settled = [], [], []
+        self._rows.flush()
 
 
 class Alone:
@@ -281,25 +314,35 @@ class Alone:
 
 
 class BatchClaims:
-    """The claims that have rows in one batch, while its rows go by."""
+    """The claims that have rows in one batch, while its rows go by; `good` of one row were borne out at one look."""
 
     def __init__(self, claims: Claims, batch: str) -> None:
         """Begin before the first row."""
         self._claims = claims
+        self._batch = batch
         self._waiting = claims.waiting
         self._parts = claims.parts_in(batch)
         self._next = next(self._parts, None)
         self._active: list[Part] = []
+        self.good = 0
 
     def take(self, rows: Rows) -> Iterator[Verdict]:
-        """Take the next rows; yield the verdict of each claim that is decided by them."""
+        """Take the next rows; yield the verdict of each claim that is decided by them, but for those in `good`."""
         after = rows.first + len(rows.lengths)
         active, self._active = self._active, []
         for part in active:
             yield from self._feed(part, rows, after)
+        good, doubtful = self._claims.look(self._batch, rows)
+        self.good += good
+        for part, fresh in heapq.merge(self._begun(after), doubtful, key=lambda one: (one[0].first, one[0].claim)):
+            if fresh.row is not None:
+                yield fresh.take(part, rows) or fresh.finish()
+            elif self._begin(part, fresh):
+                yield from self._feed(part, rows, after)
+
+    def _begun(self, after: int) -> Iterator[tuple[Part, _Open]]:
         while self._next is not None and self._next[0].first < after:
-            if self._begin(*self._next):
-                yield from self._feed(self._next[0], rows, after)
+            yield self._next
             self._next = next(self._parts, None)
 
     def _begin(self, part: Part, fresh: _Open) -> bool:
@@ -330,6 +373,13 @@ class BatchClaims:
         if opened.next_ordinal == opened.parts:
             del self._waiting[opened.claim]
             yield self._claims.settle(opened.finish())
+
+
+def _of_row(claim: RowClaim) -> tuple[Part, _Open]:
+    """Return a claim of one row as every other claim is looked at."""
+    part = Part(claim.claim, 0, claim.batch, claim.first, 1, claim.carries, 0)
+    words = (claim.claim, claim.place, claim.item, claim.sha256.hex(), claim.size, 1)
+    return part, _Open(None, *words, row=claim.batch)
 
 
 def _carried(of: Item | None, own: bytes) -> bytes:

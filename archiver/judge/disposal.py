@@ -40,6 +40,6 @@ class Disposals:
         case = Case(self._archive, Options(), self._now, None, silent, Claims(self._archive.database))
         demands = Demands(case)
         demands.all()
-        check_items(case, demands.line)
+        check_items(case, demands)
         case.lines_read = True
         return case

@@ -6,12 +6,12 @@ It is deleted with its folder, so it keeps no journal and is one long transactio
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-__all__ = ["make_tables", "scratch_database"]
+__all__ = ["Distinct", "make_tables", "scratch_database"]
 
 _CACHE_KIB: Final = 64 << 10
 
@@ -35,3 +35,46 @@ def make_tables(database: sqlite3.Connection, schema: str) -> None:
     """Create tables without ending the transaction, as `executescript` would."""
     for statement in schema.split(";"):
         database.execute(statement)
+
+
+class Distinct:
+    """Counts different digests: in memory up to a number of them, and in the database beyond it.
+
+    >>> distinct = Distinct(database)
+    >>> distinct.add([b"one", b"other", b"one"])
+    >>> distinct.count()
+    2
+    """
+
+    def __init__(self, database: sqlite3.Connection, in_memory: int = 100_000) -> None:
+        """Make the table."""
+        self._db = database
+        self._most = in_memory
+        self._here: set[bytes] = set()
+        self._spilled = False
+        make_tables(database, "CREATE TABLE IF NOT EXISTS distincts(digest BLOB PRIMARY KEY) WITHOUT ROWID")
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self._here.clear()
+        if self._spilled:
+            self._db.execute("DELETE FROM distincts")
+        self._spilled = False
+
+    def add(self, digests: Iterable[bytes]) -> None:
+        """Take digests in."""
+        self._here.update(digests)
+        if len(self._here) > self._most:
+            self._spill()
+
+    def count(self) -> int:
+        """Return how many different ones there were."""
+        if not self._spilled:
+            return len(self._here)
+        self._spill()
+        return int(self._db.execute("SELECT count(*) FROM distincts").fetchone()[0])
+
+    def _spill(self) -> None:
+        self._db.executemany("INSERT OR IGNORE INTO distincts VALUES(?)", [(one,) for one in self._here])
+        self._here.clear()
+        self._spilled = True

@@ -119,7 +119,7 @@ class Filler:
         """Return rows with the bytes of those that are withheld."""
         if not rows.withheld:
             return rows
-        view, pieces = memoryview(rows.data), []
+        view, pieces = rows.data, []
         for place in range(len(rows.lengths)):
             if place in rows.withheld:
                 wanted = (rows.first + place, rows.lengths[place], rows.withheld[place])
@@ -127,7 +127,9 @@ class Filler:
             else:
                 pieces.append(view[rows.bounds[place] : rows.bounds[place + 1]])
         bounds = list(itertools.accumulate(map(len, pieces), initial=0))
-        return replace(rows, data=b"".join(pieces), bounds=bounds, withheld={}, opened=frozenset(rows.withheld))
+        return replace(
+            rows, data=memoryview(b"".join(pieces)), bounds=bounds, withheld={}, opened=frozenset(rows.withheld)
+        )
 
     def batch(self, rows: pa.RecordBatch) -> pa.RecordBatch:
         """Return an Arrow record batch, all of its columns, with the bytes of rows that are withheld."""

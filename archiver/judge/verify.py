@@ -38,8 +38,7 @@ from archiver.judge.reader import Archive, open_archive
 from archiver.model import layout
 from archiver.model.finding import CHECKS, Finding, Severity, Verdict, exit_of, verdict_of
 from archiver.model.instant import format_instant
-from archiver.model.items import ItemLine
-from archiver.model.statement import BatchPredicate, SnapshotPredicate
+from archiver.model.statement import SnapshotPredicate
 from archiver.model.trust import TrustFile, digest_of
 from archiver.stores.base import Store
 
@@ -204,11 +203,7 @@ def _run(case: Case, trusted: TrustFile) -> LockFacts | None:
 
 
 def _read_items(case: Case, demands: Demands, counting: Counting) -> None:
-    def on_line(position: int, batch: BatchPredicate, line: ItemLine) -> None:
-        demands.line(position, batch, line)
-        counting.line(position, batch, line)
-
-    check_items(case, on_line)
+    check_items(case, demands, counting)
     case.lines_read = True
 
 

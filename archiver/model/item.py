@@ -17,7 +17,7 @@ from typing import cast
 from archiver.errors import EvidenceError
 from archiver.proof import canonical
 
-__all__ = ["ITEMS_PATH", "USUAL_ITEM", "Item", "escape_path", "items_item", "unescape_path"]
+__all__ = ["ITEMS_PATH", "USUAL_ITEM", "Item", "escape_path", "items_item", "source_of", "unescape_path"]
 
 ITEMS_PATH = "items"
 _TO_ESCAPE = re.compile("[%\x00-\x1f\x7f\udc80-\udcff]")
@@ -112,6 +112,12 @@ class Item:
         if not _is_path(path) or not _are_members(members, given="members" in value):
             raise _malformed(value)
         return Item(source, path, tuple(cast("list[str]", members or ())), version)
+
+
+def source_of(text: str) -> str:
+    """Return the source of an item text, which is read as strictly as `Item.parse` does."""
+    usual = _USUAL.fullmatch(text)
+    return Item.parse(text).source if usual is None else usual[2]
 
 
 def items_item(snapshot: str) -> Item:

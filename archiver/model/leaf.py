@@ -13,7 +13,7 @@ import hashlib
 import struct
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
-from itertools import repeat
+from itertools import chain, repeat
 from typing import Final
 
 __all__ = [
@@ -56,7 +56,7 @@ class Salts:
         """Return the 16 bytes of each of `count` rows from `first` on."""
         self._reach(first + count)
         wanted = memoryview(self._stream)[first * _ROW_SALT : (first + count) * _ROW_SALT]
-        return (salt for (salt,) in struct.iter_unpack(f"{_ROW_SALT}s", wanted))
+        return chain.from_iterable(struct.iter_unpack(f"{_ROW_SALT}s", wanted))
 
     def _reach(self, rows: int) -> None:
         if rows * _ROW_SALT > len(self._stream):

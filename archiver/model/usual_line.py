@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from archiver.errors import EvidenceError
 from archiver.model import instant, layout
 from archiver.model.item import USUAL_ITEM
 
-__all__ = ["is_usual"]
+__all__ = ["UsualRow", "is_usual", "usual_row"]
 
 _LONGEST: Final = 16_384
 _NUMBER: Final = r"(?:0|[1-9][0-9]{0,14})"
@@ -30,13 +30,15 @@ _FILE: Final = (
     rf'"mtime_ns":{_DECIMAL},"nlink":{_NUMBER},"owner":{_NAME},"uid":{_NUMBER},"xattrs":\{{\}}\}}'
 )
 _PART: Final = (
-    rf'\{{"batch":"(?P<batch>[^"\\]+)","count":[1-9][0-9]{{0,14}},"first":{_NUMBER}(?:,"of":{USUAL_ITEM})?\}}'
+    rf'\{{"batch":"(?P<batch>[^"\\]+)","count":(?P<count>[1-9][0-9]{{0,14}}),"first":(?P<first>{_NUMBER})'
+    rf'(?P<of>,"of":{USUAL_ITEM})?\}}'
 )
 _LINE: Final = re.compile(
     (
-        rf'\{{"basis":"(?:read|stat)","detail":null,"errno":null,"file":{_FILE},"item":{USUAL_ITEM},"kind":"file",'
-        rf'"observed_at":"(?P<at>[^"\\]+)","parts":\[{_PART}\],"reason":null,"sha256":"[0-9a-f]{{64}}","size":{_NUMBER},'
-        r'"status":"(?:captured|unchanged)","table":"(?:documents|model_logs)"\}\n'
+        rf'\{{"basis":"(?:read|stat)","detail":null,"errno":null,"file":{_FILE},"item":(?P<item>{USUAL_ITEM}),"kind":"file",'
+        rf'"observed_at":"(?P<at>[^"\\]+)","parts":\[{_PART}\],"reason":null,"sha256":"(?P<sha256>[0-9a-f]{{64}})",'
+        rf'"size":(?P<size>{_NUMBER}),"status":"(?P<status>captured|unchanged)",'
+        r'"table":"(?P<table>documents|model_logs)"\}\n'
     ).encode()
 )
 
@@ -45,6 +47,31 @@ def is_usual(raw: bytes) -> bool:
     """Say whether a line is a usual one, and by that a good one."""
     found = _LINE.fullmatch(raw) if len(raw) <= _LONGEST else None
     return found is not None and _are_good(found["at"], found["batch"])
+
+
+class UsualRow(NamedTuple):
+    """What a usual line says of a file that is one row, which carries the file itself."""
+
+    item: bytes
+    source: str
+    batch: str
+    first: int
+    sha256: str
+    size: int
+    status: str
+    table: str
+
+
+def usual_row(raw: bytes) -> UsualRow | None:
+    """Return what a usual line says of a file that is one row of its own; None for any other line."""
+    found = _LINE.fullmatch(raw) if len(raw) <= _LONGEST else None
+    if found is None:
+        return None
+    item, _, source, at, batch, count, first, of, _, _, sha256, size, status, table = found.groups()
+    if count != b"1" or of is not None or not _are_good(at, batch):
+        return None
+    words = (item, source.decode(), batch.decode(), int(first), sha256.decode(), int(size))
+    return UsualRow(*words, status.decode(), table.decode())
 
 
 @lru_cache(maxsize=1024)  # a second has many items, and so has a batch

@@ -307,7 +307,7 @@ def _letting_go(
         case = Case(archive, Options(), now, None, listener, Claims(archive.database))
         demands = Demands(case, held)
         demands.all()
-        check_items(case, demands.line)
+        check_items(case, demands)
         for first in (finding for finding in case.findings if finding.severity is not Severity.NOTE):
             raise UsageError(
                 "archive-damaged",

@@ -152,7 +152,7 @@ def _rows(reading: Reading, line: ItemLine, part: Part, low: int, high: int) -> 
                 if start < high and end > low:
                     if place in rows.withheld:
                         raise UnknownError("withheld", f"{line.item.text()}: the bytes at {start} are withheld")
-                    raw = rows.data[rows.bounds[place] : rows.bounds[place + 1]]
+                    raw = bytes(rows.data[rows.bounds[place] : rows.bounds[place + 1]])
                     taken.append((rows.first + place, start, raw))
                     _check_size(end - taken[0][1])
     if not taken:

@@ -204,7 +204,7 @@ def _row(reading: Reading, statement: Statement, part: Part, line: ItemLine, off
                 if found is None and rows.texts[place] == text and (start <= offset < start + length or not line.size):
                     if place in rows.withheld:
                         raise UnknownError("withheld", f"{text}: the bytes at {offset} are withheld from this copy")
-                    raw = rows.data[rows.bounds[place] : rows.bounds[place + 1]]
+                    raw = bytes(rows.data[rows.bounds[place] : rows.bounds[place + 1]])
                     found = rows.first + place, start, raw
     if found is None:
         return None
@@ -214,7 +214,7 @@ def _row(reading: Reading, statement: Statement, part: Part, line: ItemLine, off
 
 def take_leaves(rows: batches.Rows, salts: Salts, leaves: list[bytes]) -> None:
     """Append the leaves of some rows."""
-    data, bounds = memoryview(rows.data), rows.bounds
+    data, bounds = rows.data, rows.bounds
     for place, (digest, start, length) in enumerate(zip(rows.digests, rows.offsets, rows.lengths, strict=True)):
         raw = rows.withheld.get(place) or sha256(data[bounds[place] : bounds[place + 1]]).digest()
         leaves.append(leaf_of_digest(digest, start, length, salts.row(rows.first + place), raw))

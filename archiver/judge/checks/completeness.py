@@ -15,6 +15,7 @@ from typing import Final
 
 from archiver.errors import WorldError
 from archiver.judge.case import Case
+from archiver.judge.checks.lines import Files
 from archiver.judge.inventory import Listed, Role
 from archiver.judge.tail import named_by_tail
 from archiver.model import layout
@@ -68,6 +69,16 @@ class Counting:
         if line.status == "excluded":
             items, size = self.rules.setdefault(key, {}).get(line.detail or "", (0, 0))
             self.rules[key][line.detail or ""] = (items + 1, size + (line.size or 0))
+
+    def files(self, position: int, batch: BatchPredicate, files: Files) -> None:
+        """Count many usual lines of files that are captured or unchanged."""
+        del position
+        for (source, status, _), (number, size) in files.items():
+            key = (batch.snapshot, source)
+            self.statuses.setdefault(key, Counter())[status] += number
+            self.bytes[key] += size
+            if status != "unchanged":
+                self.new_bytes[key] += size
 
 
 def check_completeness(case: Case, counting: Counting | None) -> None:

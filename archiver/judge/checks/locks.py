@@ -23,6 +23,7 @@ from archiver.errors import ArchiverError, WorldError
 from archiver.events import Advanced, Stage
 from archiver.judge.batches import predicate_of
 from archiver.judge.case import Case
+from archiver.judge.checks.lines import Files
 from archiver.judge.holds import Holds, read_holds
 from archiver.judge.inventory import Listed, Need
 from archiver.model import instant, layout
@@ -77,15 +78,23 @@ class Demands:
 
     def line(self, position: int, batch: BatchPredicate, line: ItemLine) -> None:
         """Demand the present hold for every earlier batch that a line names; a check of items calls this."""
+        for part in line.parts:
+            self._name(position, batch, part.batch, line.item.source)
+
+    def files(self, position: int, batch: BatchPredicate, files: Files) -> None:
+        """Demand the same for many usual lines."""
+        for source, _, named in files:
+            self._name(position, batch, named, source)
+
+    def _name(self, position: int, batch: BatchPredicate, named: str, source: str) -> None:
         if batch.snapshot != self._snapshot:
             self._seen.clear()
             self._snapshot = batch.snapshot
             self._aborted = _is_aborted(self._case, batch.snapshot)
-        for part in line.parts:
-            name = (part.batch, line.item.source)
-            if name not in self._seen and not part.batch.startswith(batch.snapshot) and not self._aborted:
-                self._seen.add(name)
-                self._need_batch(position, part.batch, line.item.source, batch.policy_sha256)
+        name = (named, source)
+        if name not in self._seen and not named.startswith(batch.snapshot) and not self._aborted:
+            self._seen.add(name)
+            self._need_batch(position, named, source, batch.policy_sha256)
 
     def all(self) -> None:
         """Demand a lock for every key that the log commits to."""

@@ -4,16 +4,16 @@
     2  the data batches, each read once: schema, order, leaves, root, counts, and the claims that have rows in them
     3  claims whose parts do not come in log order, part by part
 
-Lines go on to the checks of locks and completeness through `on_line`. A batch that cannot be read leaves the items in
+Lines go on to the checks of locks and completeness through `on_lines`. A batch that cannot be read leaves the items in
 it unknown; that is said once for the batch.
 """
 
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from hashlib import sha256
 from typing import Final
 
 import pyarrow.parquet as pq
@@ -24,32 +24,27 @@ from archiver.judge import batches
 from archiver.judge.batches import BatchError, Rows
 from archiver.judge.case import Case
 from archiver.judge.checks.index import check_index
-from archiver.judge.checks.marks import MarkedItems
+from archiver.judge.checks.lines import Lines, OnLines
 from archiver.judge.checks.objects import check_others, presume
 from archiver.judge.claims import BatchClaims, Part, Verdict
 from archiver.judge.rows import RowJudge
 from archiver.judge.scratch import make_tables
 from archiver.model.finding import Severity
-from archiver.model.items import ItemLine
-from archiver.model.selected import account_of
 from archiver.model.statement import BatchPredicate, Statement
 
 __all__ = ["check_data", "check_items", "check_odd"]
 
-OnLine = Callable[[int, BatchPredicate, ItemLine], None]
-
 _EXAMPLES: Final = 5
 _SCHEMA: Final = """
-CREATE TABLE batches(id TEXT PRIMARY KEY, position INTEGER NOT NULL, tbl TEXT NOT NULL, records INTEGER NOT NULL);
-CREATE TABLE texts(digest BLOB PRIMARY KEY) WITHOUT ROWID
+CREATE TABLE batches(id TEXT PRIMARY KEY, position INTEGER NOT NULL, tbl TEXT NOT NULL, records INTEGER NOT NULL)
 """
 
 
-def check_items(case: Case, on_line: OnLine) -> None:
+def check_items(case: Case, *on_lines: OnLines) -> None:
     """Read all batches of `items`; say what is wrong with them and collect what they claim."""
     make_tables(case.archive.database, _SCHEMA)
     case.listener(Stage("check the lists of items", None, "batches"))
-    lines = _Lines(case, on_line)
+    lines = Lines(case, *on_lines)
     ends: dict[str, int] = {}
     for position, predicate, statement in case.archive.batch_statements():
         case.archive.database.execute(
@@ -83,8 +78,10 @@ def check_data(case: Case) -> None:
 
 
 def _follow(case: Case, reading: BatchClaims, rows: Rows) -> None:
+    before = reading.good
     for verdict in reading.take(rows):
         _say_verdict(case, verdict)
+    case.subjects["items"] += reading.good - before
 
 
 def check_odd(case: Case) -> None:
@@ -145,15 +142,14 @@ def _say_unknown_table(case: Case, key: str, predicate: BatchPredicate) -> None:
 
 def _read_rows(case: Case, file: pq.ParquetFile, judge: RowJudge, batch: str, consume: Callable[[Rows], None]) -> int:
     """Take all rows in; return the number of different items."""
-    database = case.archive.database
-    database.execute("DELETE FROM texts")
+    case.texts.clear()
     for rows in case.archive.rows(file, batch):
         judge.take(rows)
         case.withheld.take(batch, rows)
-        database.executemany("INSERT OR IGNORE INTO texts VALUES(?)", [(digest,) for digest in judge.new_items])
+        case.texts.add(judge.new_items)
         case.subjects["records"] += len(rows.lengths)
         consume(rows)
-    return int(database.execute("SELECT count(*) FROM texts").fetchone()[0])
+    return case.texts.count()
 
 
 def _check_totals(case: Case, key: str, predicate: BatchPredicate, judge: RowJudge, texts: int) -> None:
@@ -182,7 +178,7 @@ def _is_left_out(case: Case, batch: str) -> bool:
     sample = case.options.sample
     if sample is None:
         return False
-    draw = hashlib.sha256(f"{case.options.seed}:{batch}".encode()).digest()
+    draw = sha256(f"{case.options.seed}:{batch}".encode()).digest()
     return int.from_bytes(draw[:8], "big") >= sample / 100 * 2**64
 
 
@@ -206,87 +202,9 @@ def _say_verdict(case: Case, verdict: Verdict) -> None:
     if verdict.code is None:
         return
     subject = f"{verdict.place}, item {verdict.item}"
-    if verdict.code == "withheld" and case.withheld.are_sealed(case.claims.batches_of(verdict.claim)):
+    if verdict.code == "withheld" and case.withheld.are_sealed(case.claims.batches_of(verdict)):
         case.withheld.items += verdict.actual != verdict.expected
     elif verdict.code == "withheld":
         case.say("item-sha256", subject, verdict.expected, "bytes that are withheld", severity=Severity.UNKNOWN)
     else:
         case.say(verdict.code, subject, verdict.expected, verdict.actual)
-
-
-class _Lines:
-    """Takes the lines of items batches in."""
-
-    def __init__(self, case: Case, on_line: OnLine) -> None:
-        self._case = case
-        self._on_line = on_line
-        self._marked = MarkedItems(case)
-        self._position = 0
-        self._key = ""
-        self._predicate: BatchPredicate | None = None
-        self._unknown: dict[str, int] = {}
-        self._last: tuple[tuple[str, int], tuple[str, int] | None] = (("", 0), None)
-
-    def begin(self, position: int, predicate: BatchPredicate, key: str) -> None:
-        """Begin a batch of lines."""
-        self._position, self._predicate, self._key = position, predicate, key
-
-    def take(self, rows: Rows) -> None:
-        """Parse the lines of some rows and enter what they claim."""
-        data, bounds = rows.data, rows.bounds
-        for place in range(len(rows.lengths)):
-            subject = f"{self._key} record {rows.first + place}"
-            if place in rows.withheld:
-                self._case.say("item-sha256", subject, "a line", "bytes that are withheld", severity=Severity.UNKNOWN)
-                self._unread()
-                continue
-            try:
-                line = ItemLine.parse(data[bounds[place] : bounds[place + 1]])
-                account_of(line)
-            except EvidenceError as problem:
-                self._case.say("item-malformed", subject, "a line as published", problem.message)
-                self._unread()
-                continue
-            self._take_line(subject, line)
-
-    def finish(self) -> None:
-        """Say which batches are named by lines and not in the log before them."""
-        for batch, count in sorted(self._unknown.items()):
-            self._case.say("item-parts", batch, "a batch that the log has before the lines", f"named by {count} lines")
-        self._marked.finish()
-
-    def _unread(self) -> None:
-        if self._predicate is not None:
-            self._case.unread.add(self._predicate.snapshot)
-
-    def _take_line(self, subject: str, line: ItemLine) -> None:
-        self._marked.take(line)
-        if self._predicate is not None:
-            self._on_line(self._position, self._predicate, line)
-        if line.parts and self._parts_are_good(subject, line):
-            self._case.claims.add(subject, line)
-
-    def _batch(self, identity: str) -> tuple[str, int] | None:
-        """Return table and records of a batch that the log has before these lines; the last one is remembered."""
-        if self._last[0] != (identity, self._position):
-            row = self._case.archive.database.execute(
-                "SELECT tbl, records FROM batches WHERE id = ? AND position < ?", (identity, self._position)
-            ).fetchone()
-            self._last = ((identity, self._position), row)
-        return self._last[1]
-
-    def _parts_are_good(self, subject: str, line: ItemLine) -> bool:
-        good = True
-        for part in line.parts:
-            row = self._batch(part.batch)
-            if row is None:
-                self._unknown[part.batch] = self._unknown.get(part.batch, 0) + 1
-                good = False
-            elif row[0] != line.table:
-                self._case.say("item-parts", subject, f"rows of the table {line.table}", f"{part.batch} of {row[0]}")
-                good = False
-            elif part.first + part.count > row[1]:
-                actual = f"rows {part.first} to {part.first + part.count - 1}"
-                self._case.say("item-parts", subject, f"rows below {row[1]} of {part.batch}", actual)
-                good = False
-        return good

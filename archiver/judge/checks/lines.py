@@ -1,0 +1,142 @@
+"""The lines of `items`: each read strictly, handed to whoever counts them, and what it claims entered.
+
+A usual line, of a file that is one row, is recognised at one look (`model.usual_line`), and many of them are counted
+together; every other line is read member by member.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Protocol
+
+from archiver.errors import EvidenceError
+from archiver.judge.batches import Rows
+from archiver.judge.case import Case
+from archiver.judge.checks.marks import MarkedItems
+from archiver.model.finding import Severity
+from archiver.model.items import ItemLine
+from archiver.model.selected import account_of
+from archiver.model.statement import BatchPredicate
+from archiver.model.usual_line import UsualRow, usual_row
+
+__all__ = ["Files", "Lines", "OnLines"]
+
+Files = Mapping[tuple[str, str, str], tuple[int, int]]
+"""How many files, and of how many bytes together, by source, status and the batch in which their rows are."""
+
+
+class OnLines(Protocol):
+    """Hears of the lines of items."""
+
+    def line(self, position: int, batch: BatchPredicate, line: ItemLine) -> None:
+        """Take one line in."""
+        ...
+
+    def files(self, position: int, batch: BatchPredicate, files: Files) -> None:
+        """Take many usual lines in, each of a file that is one row."""
+        ...
+
+
+class Lines:
+    """Takes the lines of items batches in."""
+
+    def __init__(self, case: Case, *on_lines: OnLines) -> None:
+        """Begin before the first batch; the table of batches grows while they go by."""
+        self._case = case
+        self._on_lines = on_lines
+        self._marked = MarkedItems(case)
+        self._position = 0
+        self._key = ""
+        self._predicate: BatchPredicate | None = None
+        self._unknown: dict[str, int] = {}
+        self._last: tuple[tuple[str, int], tuple[str, int] | None] = (("", 0), None)
+
+    def begin(self, position: int, predicate: BatchPredicate, key: str) -> None:
+        """Begin a batch of lines."""
+        self._position, self._predicate, self._key = position, predicate, key
+
+    def take(self, rows: Rows) -> None:
+        """Parse the lines of some rows and enter what they claim."""
+        data, bounds = rows.data, rows.bounds
+        files: dict[tuple[str, str, str], tuple[int, int]] = {}
+        for place in range(len(rows.lengths)):
+            subject = f"{self._key} record {rows.first + place}"
+            raw = bytes(data[bounds[place] : bounds[place + 1]])
+            usual = usual_row(raw)
+            if usual is None:
+                self._take_any(subject, raw, is_withheld=place in rows.withheld)
+                continue
+            told = (usual.source, usual.status, usual.batch)
+            number, size = files.get(told, (0, 0))
+            files[told] = (number + 1, size + usual.size)
+            self._take_usual(subject, raw, usual)
+        if self._predicate is not None and files:
+            for one in self._on_lines:
+                one.files(self._position, self._predicate, files)
+
+    def _take_any(self, subject: str, raw: bytes, *, is_withheld: bool) -> None:
+        if is_withheld:
+            self._case.say("item-sha256", subject, "a line", "bytes that are withheld", severity=Severity.UNKNOWN)
+            self._unread()
+            return
+        try:
+            line = ItemLine.parse(raw)
+            account_of(line)
+        except EvidenceError as problem:
+            self._case.say("item-malformed", subject, "a line as published", problem.message)
+            self._unread()
+            return
+        self._take_line(subject, line)
+
+    def _take_usual(self, subject: str, raw: bytes, usual: UsualRow) -> None:
+        """Enter the claim of a usual line; what is wrong with its part is said as of every other line."""
+        batch = self._batch(usual.batch)
+        if batch is None or batch[0] != usual.table or usual.first >= batch[1]:
+            self._parts_are_good(subject, ItemLine.own(raw))
+            return
+        digests = sha256(usual.item).digest(), bytes.fromhex(usual.sha256)
+        self._case.claims.add_row(subject, usual.item.decode(), (usual.batch, usual.first, *digests, usual.size))
+
+    def finish(self) -> None:
+        """Say which batches are named by lines and not in the log before them."""
+        for batch, count in sorted(self._unknown.items()):
+            self._case.say("item-parts", batch, "a batch that the log has before the lines", f"named by {count} lines")
+        self._marked.finish()
+
+    def _unread(self) -> None:
+        if self._predicate is not None:
+            self._case.unread.add(self._predicate.snapshot)
+
+    def _take_line(self, subject: str, line: ItemLine) -> None:
+        self._marked.take(line)
+        if self._predicate is not None:
+            for one in self._on_lines:
+                one.line(self._position, self._predicate, line)
+        if line.parts and self._parts_are_good(subject, line):
+            self._case.claims.add(subject, line)
+
+    def _batch(self, identity: str) -> tuple[str, int] | None:
+        """Return table and records of a batch that the log has before these lines; the last one is remembered."""
+        if self._last[0] != (identity, self._position):
+            row = self._case.archive.database.execute(
+                "SELECT tbl, records FROM batches WHERE id = ? AND position < ?", (identity, self._position)
+            ).fetchone()
+            self._last = ((identity, self._position), row)
+        return self._last[1]
+
+    def _parts_are_good(self, subject: str, line: ItemLine) -> bool:
+        good = True
+        for part in line.parts:
+            row = self._batch(part.batch)
+            if row is None:
+                self._unknown[part.batch] = self._unknown.get(part.batch, 0) + 1
+                good = False
+            elif row[0] != line.table:
+                self._case.say("item-parts", subject, f"rows of the table {line.table}", f"{part.batch} of {row[0]}")
+                good = False
+            elif part.first + part.count > row[1]:
+                actual = f"rows {part.first} to {part.first + part.count - 1}"
+                self._case.say("item-parts", subject, f"rows below {row[1]} of {part.batch}", actual)
+                good = False
+        return good
