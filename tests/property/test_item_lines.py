@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from archiver.errors import EvidenceError
 from archiver.model.item import Item, escape_path
 from archiver.model.items import ItemLine, Part
-from archiver.model.usual_line import is_usual
+from archiver.model.usual_line import is_usual, usual_row
 from archiver.sources.base import FileFacts
 
 names = st.binary(min_size=1, max_size=20).filter(lambda raw: raw not in {b".", b".."} and b"/" not in raw)
@@ -124,6 +124,16 @@ def test_a_usual_line_is_what_the_strict_reader_takes_it_for(changes):
     if is_usual(raw):
         assert ItemLine.parse_any(raw) == ItemLine.parse(raw)
     assert is_usual(USUAL)
+    own = raw.replace(b',"of":{"path":"a","source":"papers"}', b"")
+    row = usual_row(own)
+    if row is not None:
+        line = ItemLine.parse_any(own)
+        assert line.parts == (Part(row.batch, row.first, 1),)
+        assert (line.item.text().encode(), line.item.source) == (row.item, row.source)
+        assert (line.sha256, line.size, line.status, line.table) == (row.sha256, row.size, row.status, row.table)
+        assert (line.detail, line.marks, line.object) == (None, (), None)
+    assert row is not None or changes
+    assert usual_row(USUAL) is None  # its row carries another item
 
 
 @given(lines)
