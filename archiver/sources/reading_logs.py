@@ -79,7 +79,7 @@ class LogReader:
         """Return the derived columns; `pieces` are rows that are only a part of a record."""
         from archiver.sources import dialect_chain, dialects  # noqa: PLC0415 - DuckDB takes 0.1 s to load
 
-        whole = pa.array([not piece for piece in pieces], pa.bool_())
+        whole = pa.array([not piece for piece in pieces], pa.bool_()) if any(pieces) else None
         return list(
             dialect_chain.project_chain(dialects.shared_engine(), self._known(dialect, version), raw, whole).columns
         )

@@ -62,15 +62,19 @@ class RowGroup:
 
     @cached_property
     def raw(self) -> pa.LargeBinaryArray:
-        """The rows, laid over one buffer without copying."""
+        """The rows, laid over one buffer without copying.
+
+        The buffer is of Arrow's own pool, whose pages are there already: fresh ones cost more than reading into them.
+        """
         ends = array("q", itertools.accumulate(self.lengths, initial=0))
-        with self.scratch.open("rb", buffering=0) as file:
-            data = os.pread(file.fileno(), ends[-1], self.start)
-        if len(data) != ends[-1]:
-            raise WorldError(
-                "spool-short", f"{self.scratch}: expected {ends[-1]} bytes at {self.start}, found {len(data)}"
-            )
-        buffers = [None, pa.py_buffer(ends.tobytes()), pa.py_buffer(data)]
+        data = pa.allocate_buffer(ends[-1])
+        found = 0
+        with self.scratch.open("rb", buffering=0) as file, memoryview(data) as view:
+            while found < ends[-1] and (more := os.preadv(file.fileno(), [view[found:]], self.start + found)):
+                found += more
+        if found != ends[-1]:
+            raise WorldError("spool-short", f"{self.scratch}: expected {ends[-1]} bytes at {self.start}, found {found}")
+        buffers = [None, pa.py_buffer(ends.tobytes()), data]
         return pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(self), buffers)
 
     @property
@@ -86,13 +90,18 @@ class RowGroup:
     @property
     def pieces(self) -> list[bool]:
         """Say of each row whether it is a piece of a longer record or document."""
-        return [row in self.continued for row in range(len(self))]
+        pieces = [False] * len(self)
+        for row in self.continued:
+            pieces[row] = True
+        return pieces
 
     @property
     def items(self) -> pa.DictionaryArray:
         """The evidence column `item`."""
-        ordinals = itertools.chain.from_iterable([run.item] * run.rows for run in self.runs)
-        return pa.DictionaryArray.from_arrays(pa.array(array("i", ordinals), pa.int32()), pa.array(self.texts))
+        ordinals = array("i")
+        for run in self.runs:
+            ordinals.extend(array("i", [run.item]) * run.rows)
+        return pa.DictionaryArray.from_arrays(pa.array(ordinals, pa.int32()), pa.array(self.texts))
 
 
 Indexer = Callable[[RowGroup], list[pa.Array]]
@@ -122,6 +131,10 @@ class Cutter:
     def closed(self, rows: int) -> Iterator[tuple[int, int, int]]:
         """Yield the groups that the first `rows` rows close: first row, number of rows, place of their raw bytes."""
         lengths = self._lengths
+        if self._seen < rows <= self._first + GROUP_ROWS:
+            size = self._size + sum(lengths[self._seen : rows])
+            if size <= GROUP_BYTES:  # then no row of these begins a group, which is the rule: nobody looks at each
+                self._seen, self._size = rows, size
         while self._seen < rows:
             length = lengths[self._seen]
             count = self._seen - self._first

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import os
+from array import array
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -33,7 +34,10 @@ from archiver.writer.withheld import disclosed, evident
 
 __all__ = ["BatchFile", "Built"]
 
-_LEVEL: Final = 3
+# Level 2 with pages of 4 MiB against level 3 with those of 1 MiB: logs of 34 MB and more become as small (0.3 % more of
+# chats) in three quarters of the time, small ones up to 4 % larger; level 1 would save as much time again at 10 % more.
+_LEVEL: Final = 2
+_PAGE: Final = 4 << 20
 _BIG_ROW: Final = 65_536
 
 
@@ -85,7 +89,11 @@ class BatchFile:
     def finish(self, *, identity: str, archive_id: str) -> Built:
         """Write what is left, sync the file, and say what it is; the caller closes the batch."""
         batch = self._batch
-        root = batch.root().hex()
+        self.offer(batch.rows)
+        rest = self._cutter.rest()
+        if rest is not None:
+            self._hand_over(*rest)
+        root = batch.root().hex()  # while the last groups are under way
         metadata = {
             "archiver.format": "1",
             "archiver.archive_id": archive_id,
@@ -95,10 +103,6 @@ class BatchFile:
             "archiver.salt": batch.salt.hex(),
             "archiver.merkle_root": root,
         }
-        self.offer(batch.rows)
-        rest = self._cutter.rest()
-        if rest is not None:
-            self._hand_over(*rest)
         self._settle(leave=0)
         try:
             if self._writer is None:
@@ -149,6 +153,7 @@ class BatchFile:
             self._schema,
             compression="zstd",
             compression_level=_LEVEL,
+            data_page_size=_PAGE,
             use_dictionary=[name for name in texts if not name.endswith(("_text", "_raw"))],
             write_statistics=[name for name in self._schema.names if name not in ("raw", "item_text", "error_message")],
             write_page_index=True,
@@ -166,7 +171,7 @@ class BatchFile:
 
     def _write(self, group: RowGroup, derived: Callable[[], list[pa.Array]]) -> None:
         evidence = [
-            pa.array(range(group.first, group.first + len(group)), pa.uint64()),
+            pa.array(array("Q", range(group.first, group.first + len(group))), pa.uint64()),
             group.items,
             pa.array(group.offsets, pa.uint64()),
             *evident(group.raw, group.hidden),

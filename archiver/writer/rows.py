@@ -166,19 +166,24 @@ class OpenBatch:
         facts: Sequence[Facts] = (),
         places: Sequence[int] = (),
         hidden: Sequence[bool] = (),
-    ) -> int:
-        """Add rows of the current item, the first at `offset`; return how many were taken before the batch was full.
+    ) -> tuple[int, bytes]:
+        """Add rows of the current item, the first at `offset`, until the batch is full.
+
+        Return how many were taken, and their bytes: those are put together here for the scratch file, and wanted again.
 
         `places` says where each row of a selection stood in the stream that it was selected from, `hidden` whether its
         bytes are withheld.
         """
-        lengths = list(map(len, rows[: self._fitting(rows)]))
-        taken, number = len(lengths), self.rows
-        offsets = list(itertools.accumulate(lengths, initial=offset))[:-1]
-        for place, length in enumerate(lengths):
-            if length == LOG_ROW:
-                self.pieces.update((number + place, number + place + 1))
-        raws = [sha256(raw).digest() for raw in rows[:taken]]
+        lengths = list(map(len, rows))
+        taken, number = self._fitting(lengths), self.rows
+        if taken < len(rows):
+            rows, lengths = rows[:taken], lengths[:taken]
+        offsets = list(itertools.accumulate(lengths, initial=offset))
+        after = offsets.pop()
+        if LOG_ROW in lengths:
+            pieces = [number + place for place, length in enumerate(lengths) if length == LOG_ROW]
+            self.pieces.update(pieces, (piece + 1 for piece in pieces))
+        raws = [sha256(raw).digest() for raw in rows]
         salts = self._salts.rows(number, taken)
         self._leaves += b"".join(leaves_of_digests(itertools.repeat(self._digest), offsets, lengths, salts, raws))
         self.offsets.extend(offsets)
@@ -187,18 +192,21 @@ class OpenBatch:
         self.row_facts.extend(facts[:taken])
         self.places.extend(places[:taken] or self.offsets[len(self.places) :])
         self.flush()
-        self._write(rows[:taken])
-        self.raw_bytes += sum(lengths)
-        return taken
+        data = rows[0] if taken == 1 else b"".join(rows)
+        self._write(data)
+        self.raw_bytes += after - offset
+        return taken, data
 
-    def _fitting(self, rows: Sequence[bytes]) -> int:
-        """Return how many rows can be added before the batch is full."""
+    def _fitting(self, lengths: Sequence[int]) -> int:
+        """Return how many rows of these lengths can be added before the batch is full."""
         room, budget = self._max_rows - self.rows, self._max_bytes - self.raw_bytes
-        for taken, raw in enumerate(rows):
+        if len(lengths) <= room and sum(lengths) < budget:
+            return len(lengths)
+        for taken, length in enumerate(lengths):
             if taken >= room or budget <= 0:
                 return taken
-            budget -= len(raw)
-        return len(rows)
+            budget -= length
+        return len(lengths)
 
     def add_whole(self, raw: bytes, digest: bytes) -> bool:
         """Add the only row of the current item, whose SHA-256 is known: it is that of the row, too.
@@ -223,7 +231,7 @@ class OpenBatch:
         """Write what was gathered; before anybody reads the file."""
         if self._held:
             held, self._held, self._held_bytes = self._held, [], 0
-            self._write(held)
+            self._write(b"".join(held))
 
     def root(self) -> bytes:
         """Return the Merkle root over the rows' leaves."""
@@ -234,11 +242,11 @@ class OpenBatch:
         self._file.close()
         self.scratch.unlink(missing_ok=True)
 
-    def _write(self, rows: Sequence[bytes]) -> None:
-        data = memoryview(rows[0] if len(rows) == 1 else b"".join(rows))
+    def _write(self, data: bytes) -> None:
+        view = memoryview(data)
         try:
             for start in range(0, len(data), _WRITE):  # one call writes less than 2 GiB, on a full disk less than asked
-                piece = data[start : start + _WRITE]
+                piece = view[start : start + _WRITE]
                 while piece:
                     piece = piece[os.write(self._file.fileno(), piece) :]
         except OSError as problem:

@@ -142,8 +142,9 @@ class Stream:
                     self.seal()
                 if open_item.mark is None:
                     self._open_in_batch()
-                taken = self._open().add(rows, open_item.size, facts, places, hidden)
-                open_item.took(rows[:taken])
+                taken, data = self._open().add(rows, open_item.size, facts, places, hidden)
+                if taken:
+                    open_item.took(taken, data, len(rows[taken - 1]))
                 if self._words.table != "documents":  # their rows say of the whole what is known at its end
                     self._offer()
             rows, facts, places, hidden = rows[taken:], facts[taken:], places[taken:], hidden[taken:]
@@ -309,7 +310,7 @@ class Stream:
     def _skip(self, open_item: _OpenItem, rows: Sequence[bytes]) -> int:
         """Pass over rows that are sealed already; at their end the bytes so far must be the same as then."""
         taken = min(open_item.skip, len(rows))
-        open_item.took(rows[:taken])
+        open_item.took(taken, b"".join(rows[:taken]), len(rows[taken - 1]))
         open_item.skip -= taken
         if open_item.skip == 0 and open_item.digest.hexdigest() != open_item.prefix_sha256:
             raise PrefixChangedError("prefix-changed", f"{open_item.item.text()}: changed since it was sealed in part")
@@ -369,19 +370,16 @@ class _OpenItem:
             self._hashing = None
         return self._digest
 
-    def took(self, rows: Sequence[bytes]) -> None:
-        """Count rows that were taken."""
-        if not rows:
-            return
-        data = rows[0] if len(rows) == 1 else b"".join(rows)
+    def took(self, rows: int, data: bytes, last_length: int) -> None:
+        """Count rows that were taken, given all their bytes and the length of the last one."""
         digest = self.digest
         if len(data) < _BIG:
             digest.update(data)
         else:  # beside the leaf of the next row: SHA-256 of large data needs no interpreter
             self._hashing = self._thread.submit(digest.update, data)
         self.size += len(data)
-        self.rows += len(rows)
-        self.last_length = len(rows[-1])
+        self.rows += rows
+        self.last_length = last_length
 
     def progress(self) -> Progress:
         """Return how far the item has come in sealed batches of this run; what was there before is found again."""
