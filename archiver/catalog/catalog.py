@@ -300,15 +300,17 @@ class Catalog(ItemIndex):
     def snapshot(self, identity: str) -> SnapshotPredicate | None:
         """Return a snapshot's statement."""
         row = self._db.execute(
-            "SELECT payload FROM statements WHERE kind = 'snapshot' AND id = ?", [identity]
+            "SELECT payload FROM statements JOIN snapshots USING (position) WHERE snapshots.id = ?", [identity]
         ).fetchone()
         predicate = parse_statement(bytes(row[0])).predicate if row else None
         return predicate if isinstance(predicate, SnapshotPredicate) else None
 
-    def statements(self, kind: str | None = None) -> Iterator[tuple[int, Statement]]:
-        """Yield the known statements except those of batches, in log order."""
-        query = "SELECT position, payload FROM statements WHERE ? IS NULL OR kind = ? ORDER BY position"
-        for position, payload in self._db.execute(query, [kind, kind]):
+    def statements(self, kind: str | None = None, *, newest_first: bool = False) -> Iterator[tuple[int, Statement]]:
+        """Yield the known statements except those of batches, in log order or from its end."""
+        order = "DESC" if newest_first else "ASC"
+        which, of_kind = ("", []) if kind is None else ("WHERE kind = ?", [kind])
+        query = f"SELECT position, payload FROM statements {which} ORDER BY position {order}"  # noqa: S608 - constants
+        for position, payload in self._db.execute(query, of_kind):
             yield position, parse_statement(bytes(payload))
 
     def sources_ever(self) -> set[str]:
@@ -325,8 +327,9 @@ class Catalog(ItemIndex):
 
     def batches(self, snapshot: str | None = None) -> Iterator[BatchRow]:
         """Yield batches in log order."""
-        query = f"SELECT {_BATCH} FROM batches WHERE ? IS NULL OR snapshot = ? ORDER BY position"  # noqa: S608 - a constant
-        for row in self._db.execute(query, [snapshot, snapshot]):
+        which, of_snapshot = ("", []) if snapshot is None else ("WHERE snapshot = ?", [snapshot])
+        query = f"SELECT {_BATCH} FROM batches {which} ORDER BY position"  # noqa: S608 - constants
+        for row in self._db.execute(query, of_snapshot):
             yield BatchRow(*row)
 
     def batch(self, identity: str) -> BatchRow | None:

@@ -34,8 +34,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came out: `members` (a dataclass of `answers`) for `--json`, `text` for stdout.
+    """What came out: `members` for `--json`, `text` for stdout.
 
+    Members are a dataclass of `answers`, or a function that makes one: what only `--json` shows need not be made, and
+    its classes not be loaded, by a command that is in a hurry.
     With `-q` the text is left out when the exit status is 0, unless `asked_for` says that the text is all there is.
     A command may come out with an error and still have much to say. Lines of the text that are also in `red` are
     shown so on a terminal; what they mean stands in their words.

@@ -19,8 +19,8 @@ from archiver.cli.context import Run
 from archiver.cli.options import Place
 from archiver.cli.words import columns, days_left, instant, short
 from archiver.errors import ArchiverError, UsageError
+from archiver.flows.destinations import destination_store
 from archiver.flows.hold.in_force import retain_until
-from archiver.flows.session import destination_store
 from archiver.flows.state import StateFolder
 from archiver.model.policy import Policy, load_policy
 from archiver.stores import base

@@ -72,7 +72,7 @@ def command(
         )
         status, trusted = Exit.worst([reading.exit, done.exit]), reading.trusted
     _say(run, done, to, access.statements)
-    return Answer(status, _members(done, to, access.statements, trusted=trusted))
+    return Answer(status, lambda: _members(done, to, access.statements, trusted=trusted))
 
 
 def _say(run: Run, done: Restored, to: Path, stated: tuple[str, ...]) -> None:

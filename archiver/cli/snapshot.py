@@ -100,7 +100,7 @@ def command(
     if made is not None:
         _say_demo(run, made)
     run.talk.say("\nnext: archiver verify")
-    return Answer(done.exit, _members(done, made))
+    return Answer(done.exit, lambda: _members(done, made))
 
 
 def _received(run: Run, policy: Policy, only: tuple[str, ...], identity: str) -> tuple[str, ...]:

@@ -34,7 +34,7 @@ def command(run: Run, /, *, place: Place) -> Answer:
     """
     found = _from_store(run, place) if place.archive is not None else _from_records(run, place)
     red = tuple(_until(run, one) for one in found.holds if one.soon)
-    return Answer(found.exit, _members(found), "\n".join(_lines(run, found)), red=red)
+    return Answer(found.exit, lambda: _members(found), "\n".join(_lines(run, found)), red=red)
 
 
 def _from_records(run: Run, place: Place) -> Status:

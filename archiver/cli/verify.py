@@ -146,11 +146,15 @@ def command(
     if len(stores) > 1:
         texts = [f"destination {each.name}\n\n{text}" for each, text in zip(done, texts, strict=True)]
         texts += [f"destination {name}: not verified: {problem.message}\n" for name, problem in problems]
-    members = _members(report, output, done[0].stated.keys, _destinations(done, problems) if len(stores) > 1 else [])
     errors = [problem for _, problem in problems]
     errors += [each.stated.problem for each in done if each.stated.problem is not None]
     status = Exit.worst([*(each.report.exit for each in done), *(error.exit_status for error in errors)])
-    return Answer(status, members, "\n".join(texts), error=errors[0] if errors else None)
+    return Answer(
+        status,
+        lambda: _members(report, output, done[0].stated.keys, _destinations(done, problems) if len(stores) > 1 else []),
+        "\n".join(texts),
+        error=errors[0] if errors else None,
+    )
 
 
 @dataclass(frozen=True)

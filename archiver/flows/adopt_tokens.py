@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from archiver.errors import EvidenceError, UsageError
 from archiver.flows.adopt_incidents import Left, is_settled, named_before
@@ -21,10 +21,12 @@ from archiver.flows.session import Session
 from archiver.flows.timestamps.authorities import authorities_of
 from archiver.flows.timestamps.stamping import TOLERANCE, enter_token
 from archiver.model import instant, layout
-from archiver.proof import checkpoint, merkle, timestamp
-from archiver.signing import tsa
+from archiver.proof import checkpoint, merkle
 from archiver.stores.base import Version
 from archiver.writer.place import versions_of
+
+if TYPE_CHECKING:
+    from archiver.signing import tsa
 
 __all__ = ["tokens"]
 
@@ -86,6 +88,9 @@ def _unnamed(session: Session, first: str) -> dict[tuple[int, str], dict[str, li
 
 def _judged(session: Session, size: int, name: str, parts: Parts) -> _Found | str:
     """Judge what lies under one name; return why it is not entered."""
+    from archiver.proof import timestamp  # noqa: PLC0415 - slow to load, and nearly no run finds a token
+    from archiver.signing import tsa  # noqa: PLC0415
+
     missing = [kind for kind in _KINDS if kind not in parts]
     if missing:
         return f"part of a token without its {' and '.join(missing)}"

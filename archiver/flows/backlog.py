@@ -32,6 +32,7 @@ from archiver.flows import begin
 from archiver.flows.session import Session, statement_opener
 from archiver.flows.subjects import objects_of
 from archiver.flows.vault import Vault
+from archiver.flows.waiting import OWN, kind_of, waiting
 from archiver.model import layout
 from archiver.model.statement import BatchPredicate, ReceiptPredicate, Subject
 from archiver.proof import dsse, entry
@@ -40,10 +41,8 @@ from archiver.stores.base import Receipt
 from archiver.writer.place import check_receipt, place, versions_of
 from archiver.writer.seal import receipt_words
 
-__all__ = ["OWN", "RECEIPTS_AT_ONCE", "LeftBehind", "clear", "left_behind", "state_receipts", "waiting"]
+__all__ = ["RECEIPTS_AT_ONCE", "LeftBehind", "clear", "left_behind", "state_receipts"]
 
-OWN: Final = {"timestamp", "approval", "release"}
-"""Kinds of statements that speak of the log they stand in: of its checkpoints, or of a request that names it."""
 RECEIPTS_AT_ONCE: Final = 40  # of some 600 bytes each, well below the limit of an envelope
 _CHAINED: Final = {"archive", "policy"}
 
@@ -82,12 +81,6 @@ def clear(session: Session) -> int:
     return entered + sum(session.everywhere(lambda vault: _confirm(session, vault)))
 
 
-def waiting(late: Path, others: list[Path]) -> list[str]:
-    """Return the keys of the statements that a catalog lacks and others have, in the order of their logs."""
-    keys = (entry.decode(data).key for ahead in others for data in missing(late, ahead))
-    return list(dict.fromkeys(key for key in keys if _kind(key) not in OWN))
-
-
 # 1
 
 
@@ -107,7 +100,7 @@ def _bring_from(session: Session, late: Vault, source: Vault) -> int:
         named = entry.decode(data)
         if late.problem is not None:
             break
-        if _kind(named.key) in OWN:
+        if kind_of(named.key) in OWN:
             continue
         if late.catalog.log_size() == 0:
             begin.put_readme(session, late)
@@ -204,7 +197,7 @@ def _demand_chain(session: Session, vault: Vault) -> None:
     """Set a destination aside whose log lacks a policy that only a destination has which does not answer."""
     for other in session.vaults:
         if vault.problem is None and other.problem is not None:
-            kinds = {_kind(entry.decode(data).key) for data in missing(vault.catalog.path, other.catalog.path)}
+            kinds = {kind_of(entry.decode(data).key) for data in missing(vault.catalog.path, other.catalog.path)}
             if kinds & _CHAINED:
                 problem = WorldError(
                     "destination-behind",
@@ -251,11 +244,6 @@ def state_receipts(session: Session, confirmed: list[tuple[Subject, Receipt]]) -
 
 def _subject(row: BatchRow) -> Subject:
     return Subject.of(row.object_key, row.object_sha256)
-
-
-def _kind(key: str) -> str | None:
-    named = layout.statement_of_key(key)
-    return named[0] if named else None
 
 
 def _lost(source: Vault, key: str, digest: str) -> EvidenceError:

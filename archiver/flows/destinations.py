@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from archiver.catalog.catalog import Catalog
@@ -21,12 +22,14 @@ from archiver.model.named_file import read_named
 from archiver.model.policy import DestinationSpec, Policy
 from archiver.model.statement_words import ReceiptWords
 from archiver.model.trust import MAX_TRUST_FILE, LogTrust, TrustFile, parse_trust
-from archiver.stores.base import Destination
+from archiver.stores.base import Destination, Store
+from archiver.stores.open import open_store
 
 __all__ = [
     "Named",
     "catalog_path",
     "destination",
+    "destination_store",
     "destinations",
     "known_catalog",
     "origin_of",
@@ -102,6 +105,20 @@ def destination(policy: Policy, trust: TrustFile, identity: str | None) -> Named
             hint="see `destinations` in the policy",
         )
     return found
+
+
+def destination_store(policy: Policy, clock: Callable[[], datetime], spec: DestinationSpec | None = None) -> Store:
+    """Open a destination of the policy, the first one unless another is named."""
+    spec = spec or policy.destinations[0]
+    return open_store(
+        spec.location,
+        base=policy.path.parent,
+        endpoint=spec.endpoint,
+        region=spec.region,
+        profile=spec.profile,
+        read_back=spec.read_back == "full",
+        clock=clock,
+    )
 
 
 def catalog_path(policy: Policy, destination_id: str) -> Path:

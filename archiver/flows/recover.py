@@ -13,7 +13,7 @@
 
 from __future__ import annotations
 
-from archiver.flows import adopt, backlog, begin, deliver, rebuild
+from archiver.flows import adopt, backlog, begin, deliver
 from archiver.flows.adopt_sealed import adopt_sealed
 from archiver.flows.hold import receipts
 from archiver.flows.session import Session
@@ -65,9 +65,16 @@ def recover(session: Session) -> int:
     done += backlog.clear(session)
     done += adopt_sealed(session)
     done += _abort_lost(session, run)
-    session.everywhere(lambda vault: rebuild.take_in_items(vault.catalog, vault.store, session.trust))
+    session.everywhere(lambda vault: _take_in_items(session, vault))
     session.everywhere(lambda vault: receipts.take_in(vault.catalog, vault.store))
     return done
+
+
+def _take_in_items(session: Session, vault: Vault) -> None:
+    if vault.catalog.snapshots_without_items():
+        from archiver.flows.rebuild import take_in_items  # noqa: PLC0415 - nearly no run reads the archive for it
+
+        take_in_items(vault.catalog, vault.store, session.trust)
 
 
 def take_in_own(session: Session, snapshot: str) -> None:

@@ -24,24 +24,23 @@ from archiver import __version__
 from archiver.catalog.catalog import Catalog
 from archiver.errors import EvidenceError, UsageError, WorldError
 from archiver.events import Listener
-from archiver.flows.destinations import Named, destinations, receipts_of
+from archiver.flows.destinations import Named, destination_store, destinations, receipts_of
 from archiver.flows.key.facts import ended_in, has_ended
 from archiver.flows.manners import remembered
+from archiver.flows.own_trust import own_trust, trust_path
 from archiver.flows.principal import ask_principal
 from archiver.flows.second_signature import cosign_heads, open_second_signer
 from archiver.flows.state import StateFolder
 from archiver.flows.vault import Vault
 from archiver.flows.writing import Session
-from archiver.model.named_file import read_named
-from archiver.model.policy import DestinationSpec, Policy
+from archiver.model.policy import Policy
 from archiver.model.statement import By, UnknownKindError, identify_statement, parse_statement
-from archiver.model.trust import MAX_TRUST_FILE, TrustFile, parse_trust
+from archiver.model.trust import TrustFile
 from archiver.proof import dsse, keys, note
 from archiver.proof.post_quantum import PostQuantumSigner
 from archiver.signing.base import LogSigner, Signer
 from archiver.signing.open import open_log_signer, open_signer
 from archiver.stores.base import Store
-from archiver.stores.open import open_store
 from archiver.writer.append import Log, Opened
 from archiver.writer.durable import replace_file
 from archiver.writer.journal import Journal
@@ -83,48 +82,6 @@ def _user() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user without a name
         return str(os.getuid())
-
-
-def destination_store(policy: Policy, clock: Callable[[], datetime], spec: DestinationSpec | None = None) -> Store:
-    """Open a destination of the policy, the first one unless another is named."""
-    spec = spec or policy.destinations[0]
-    return open_store(
-        spec.location,
-        base=policy.path.parent,
-        endpoint=spec.endpoint,
-        region=spec.region,
-        profile=spec.profile,
-        read_back=spec.read_back == "full",
-        clock=clock,
-    )
-
-
-def trust_path(policy: Policy) -> Path:
-    """Return where the operator's own trust file lies: beside the first of the keys that is a file."""
-    return policy.keys.folder / "trust.json"
-
-
-def own_trust(policy: Policy) -> TrustFile:
-    """Read the operator's own trust file; raises `UsageError("keys-missing")` when `init` was never run."""
-    path = trust_path(policy)
-    try:
-        data = read_named(path, MAX_TRUST_FILE)
-    except FileNotFoundError as problem:
-        raise UsageError(
-            "keys-missing",
-            f"{path}: expected the trust file of this archive, found none",
-            hint="run `archiver init` first",
-        ) from problem
-    except OSError as problem:
-        raise UsageError("keys-missing", f"{path}: {problem.strerror}") from problem
-    trust = parse_trust(data, name=str(path))
-    if trust.archive != policy.archive:
-        raise UsageError(
-            "archive-name",
-            f"{path}: expected the archive {policy.archive!r} of the policy, found {trust.archive!r}",
-            hint="one archive keeps its name; another archive needs other keys, another state and another destination",
-        )
-    return trust
 
 
 @contextmanager
@@ -268,8 +225,6 @@ def _named(policy: Policy, trust: TrustFile, store: Store, clock: Callable[[], d
 
 def _catalog(session: Session, named: Named, store: Store) -> Catalog:
     """Open a destination's catalog; one that another version of the program made is made again from the store."""
-    from archiver.flows.rebuild import rebuild_one  # noqa: PLC0415 - which stands on this floor, and is rarely wanted
-
     mine = receipts_of(store.destination, session.trust)
     try:
         return Catalog(named.catalog, mine=mine)
@@ -277,6 +232,8 @@ def _catalog(session: Session, named: Named, store: Store) -> Catalog:
         if problem.code != "catalog-version":
             raise
         session.say(f"{problem.message}; it is made again from the store", "warning")
+    from archiver.flows.rebuild import rebuild_one  # noqa: PLC0415 - which stands on this floor, and is rarely wanted
+
     # A crash here leaves the old catalog, and the next run makes it again.
     rebuild_one(session.state, session.trust, named, store, session.listener)
     return Catalog(named.catalog, mine=mine)

@@ -11,17 +11,30 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Literal
+from datetime import timedelta
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from archiver.errors import ArchiverError, EvidenceError, UsageError
 from archiver.model.statement_words import ArchiveId, ArchiveName, Count, Instant, MatterId, Sha256
-from archiver.proof import cosignature, keys, note, post_quantum, timestamp_path
+from archiver.proof import cosignature, keys, note
 
-__all__ = ["LogTrust", "Seen", "StatementKey", "TrustFile", "TrustedHold", "groups", "parse_trust", "with_witness"]
+__all__ = [
+    "WITNESS_LAG",
+    "LogTrust",
+    "Seen",
+    "StatementKey",
+    "TrustFile",
+    "TrustedHold",
+    "groups",
+    "parse_trust",
+    "with_witness",
+]
 
 MAX_TRUST_FILE = 1 << 20  # a thousand keys fit many times over
+WITNESS_LAG: Final = timedelta(days=7)
+"""How long entries may wait for their witnesses before that is unknown: one that looks every week is in time."""
 
 
 class _Words(BaseModel):
@@ -185,16 +198,30 @@ def _check_keys(trust: TrustFile, name: str) -> None:
                 if vkey.name != log.origin:
                     raise EvidenceError("trust-key-refused", f"vkey: expected the name {log.origin}, found {vkey.name}")
                 logs.add(vkey.public)
-            for second in log.post_quantum or ():
-                origin = post_quantum.parse_vkey(second.vkey).origin
-                if origin != log.origin:
-                    raise EvidenceError("trust-key-refused", f"vkey: expected the name {log.origin}, found {origin}")
+            if log.post_quantum:
+                _check_second_keys(log, log.post_quantum)
         _check_witnesses(trust, logs)
-        for authority in trust.timestamps.tsas:
-            for root in authority.roots:
-                timestamp_path.load_root(root)
+        if trust.timestamps.tsas:
+            _check_roots(trust.timestamps.tsas)
     except ArchiverError as problem:
         raise EvidenceError("trust-key-refused", f"{name}: {problem.message}", hint=_HINT) from problem
+
+
+def _check_second_keys(log: LogTrust, second_keys: list[LogKey]) -> None:
+    from archiver.proof import post_quantum  # noqa: PLC0415 - few logs have a second key
+
+    for second in second_keys:
+        origin = post_quantum.parse_vkey(second.vkey).origin
+        if origin != log.origin:
+            raise EvidenceError("trust-key-refused", f"vkey: expected the name {log.origin}, found {origin}")
+
+
+def _check_roots(authorities: list[TimestampAuthority]) -> None:
+    from archiver.proof import timestamp_path  # noqa: PLC0415 - what reads certificates is slow to load
+
+    for authority in authorities:
+        for root in authority.roots:
+            timestamp_path.load_root(root)
 
 
 def _check_witnesses(trust: TrustFile, logs: set[bytes]) -> None:

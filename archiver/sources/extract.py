@@ -20,7 +20,6 @@ from typing import IO, Final
 
 from archiver.errors import UsageError
 from archiver.model import mime
-from archiver.sources.document_text import MAX_INPUT, decoded
 
 __all__ = ["Extracted", "extract", "require_extractor"]
 
@@ -48,6 +47,8 @@ def require_extractor() -> None:
 
 def extract(blocks: Iterable[bytes], name: str) -> Extracted:
     """Return the text of a document; errors of reading `blocks` pass through."""
+    from archiver.sources.document_text import MAX_INPUT, decoded  # noqa: PLC0415 - loads what reads mails and pages
+
     with tempfile.TemporaryFile() as copy, tempfile.TemporaryFile() as text:
         size = 0
         for block in blocks:

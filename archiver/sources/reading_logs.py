@@ -1,22 +1,24 @@
 """Dialects at work: which one a log is written in, and the columns that it gives (engine and choice in one place).
 
-The engine is opened when the first log is projected, so that a run without logs never loads it.
+Dialects are read when the first log asks for one, and the engine is opened when the first log is projected, so that a
+run without logs, or with none that has changed, loads neither.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
 from archiver.errors import UsageError
 from archiver.model.csv_table import CsvTable
 from archiver.model.dialect import FIELDS, Dialect
-from archiver.model.dialect_chain import MAX_STEPS, SEPARATOR, Chain, parse_chain
-from archiver.model.dialect_events import Event, events_of
-from archiver.model.dialect_file import load_dialects
-from archiver.model.dialect_recognise import carried, recognise
+
+if TYPE_CHECKING:
+    from archiver.model.dialect_chain import Chain
+    from archiver.model.dialect_events import Event
 
 __all__ = ["AUTO", "LogReader", "first_lines"]
 
@@ -35,8 +37,14 @@ class LogReader:
 
     def __init__(self, dialects: Mapping[str, Dialect] | None = None) -> None:
         """Read with these dialects, the published ones unless others are given."""
-        self._dialects = load_dialects() if dialects is None else dialects
+        self._given = dialects
         self._chains: dict[tuple[str, int], Chain] = {}
+
+    @cached_property
+    def _dialects(self) -> Mapping[str, Dialect]:
+        from archiver.model.dialect_file import load_dialects  # noqa: PLC0415 - see above
+
+        return load_dialects() if self._given is None else self._given
 
     def recogniser(self, dialect: str) -> Callable[[list[bytes]], str]:
         """Return what names the dialect of a log's first lines: a choice, or always the one that the policy names.
@@ -44,7 +52,10 @@ class LogReader:
         Behind a carrier that the policy names, what it carries is recognised.
         """
         if dialect == AUTO:
-            return lambda lines: recognise(self._dialects, lines)
+            return self._recognise
+        from archiver.model.dialect_chain import MAX_STEPS, SEPARATOR  # noqa: PLC0415 - see above
+        from archiver.model.dialect_recognise import carried, recognise  # noqa: PLC0415
+
         if dialect not in self._dialects:
             raise UsageError(
                 "no-such-dialect",
@@ -55,7 +66,7 @@ class LogReader:
         if not named.is_carrier:
             return lambda _lines: dialect
         if isinstance(named.pattern, CsvTable):  # its header is known only when it is recognised
-            return lambda lines: recognise(self._dialects, lines)
+            return self._recognise
         steps = MAX_STEPS - 1
         return lambda lines: dialect + SEPARATOR + recognise(self._dialects, carried(named, lines), steps=steps)
 
@@ -65,6 +76,8 @@ class LogReader:
 
     def chain(self, dialect: str, version: int = _TODAY) -> Chain | None:
         """Return the chain that a name means, None when it names dialects that are not known."""
+        from archiver.model.dialect_chain import parse_chain  # noqa: PLC0415 - see above
+
         if (dialect, version) not in self._chains and (chain := parse_chain(self._dialects, dialect)) is not None:
             self._chains[dialect, version] = tuple(step.at(version) for step in chain)
         return self._chains.get((dialect, version))
@@ -86,7 +99,14 @@ class LogReader:
 
     def events(self, dialect: str, raw: bytes, version: int = _TODAY) -> Iterator[Event]:
         """Yield what each event of a record says, for a record of one event that one; see `model.dialect_events`."""
+        from archiver.model.dialect_events import events_of  # noqa: PLC0415 - see above
+
         yield from events_of(self._known(dialect, version), raw)
+
+    def _recognise(self, lines: list[bytes]) -> str:
+        from archiver.model.dialect_recognise import recognise  # noqa: PLC0415 - see above
+
+        return recognise(self._dialects, lines)
 
     def _known(self, dialect: str, version: int) -> Chain:
         chain = self.chain(dialect, version)

@@ -301,6 +301,28 @@ def test_help_is_quick_and_loads_nothing_heavy():
     assert best < 1.0, "a tenth of a second here; more than a second anywhere says that something heavy is loaded"
 
 
+_NEVER = ["duckdb", "boto3", "botocore", "rich", "multiprocessing", "pyarrow.compute", "cryptography.x509"]
+_NO_LOGS = ["archiver.model.dialect_file", "archiver.model.dialect_reference", "html.parser"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "heavy"),
+    [
+        ("status", [*_NEVER, "pyarrow", "concurrent.futures", "archiver.sources", "archiver.judge"]),
+        ("snapshot", [*_NEVER, *_NO_LOGS, "archiver.judge.reader", "archiver.signing.tsa"]),
+    ],
+)
+def test_a_command_that_finds_nothing_to_do_loads_nothing_that_it_does_not_need(here, arguments, heavy):
+    assert _run("-q", "snapshot") == 0
+    code = (
+        f"import sys\nfrom datetime import UTC, datetime\nfrom archiver.cli import run\n"
+        f"status = run({['-q', *arguments.split()]!r}, clock=lambda: datetime(2026, 11, 23, 12, tzinfo=UTC))\n"
+        f"print(status, [name for name in {heavy!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=here)
+    assert done.stdout == b"0 []\n", done.stdout + done.stderr
+
+
 def _seconds(code):
     begun = time.perf_counter()
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

@@ -276,8 +276,9 @@ class Capture:
 
     def _judge_again(self, sight: Sight, opened: Reading, table: str, head: bytes) -> None:
         """Judge the records of a log that is unchanged and was read, as there may be another rule than then."""
-        records, dialect = self._marker.records, self._facts(sight, table, head).dialect
+        records = self._marker.records
         if records is not None and table == "model_logs":
+            dialect = self._facts(sight, table, head).dialect
             records.begin(sight.item, dialect)
             for rows in rows_of(table, dialect, opened.blocks()):
                 records.take(rows)

@@ -12,17 +12,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from archiver.flows.snapshot.content_rules import forget_lists
 from archiver.flows.snapshot.hash_lists import hash_list_at
-from archiver.flows.snapshot.record_marks import RecordMarks
 from archiver.flows.snapshot.sight import Sight
 from archiver.model.item import Item
 from archiver.model.items import CONTENT_STATUSES, ItemLine
 from archiver.model.mark import Mark, Marking, Rule, merged
 from archiver.model.policy import Policy
 from archiver.proof.digest import sha256_of_blocks
+
+if TYPE_CHECKING:
+    from archiver.flows.snapshot.record_marks import RecordMarks
 
 __all__ = ["Listed", "Marker", "is_withheld", "marking_of", "marks_in_sight"]
 

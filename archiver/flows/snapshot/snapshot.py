@@ -16,7 +16,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from archiver.errors import Exit, UsageError
 from archiver.events import Advanced, Listener, Said, Stage
@@ -32,7 +32,6 @@ from archiver.flows.snapshot.inside import unpack_limits
 from archiver.flows.snapshot.item_lines import CHANGED_UNSEEN
 from archiver.flows.snapshot.journal_lines import batches_named, chunks, facts_of
 from archiver.flows.snapshot.marking import Marker, marking_of
-from archiver.flows.snapshot.record_marks import RecordMarks
 from archiver.flows.snapshot.relock import raise_locks
 from archiver.flows.snapshot.selection import Selection
 from archiver.flows.snapshot.sight import Sight, sights
@@ -57,6 +56,9 @@ from archiver.writer.groups import Indexer
 from archiver.writer.index_columns import documents_index, items_index, model_logs_index
 from archiver.writer.journal import Line, Run
 from archiver.writer.rows import Facts
+
+if TYPE_CHECKING:
+    from archiver.flows.snapshot.record_marks import RecordMarks
 
 __all__ = ["Snapshot", "snapshot"]
 
@@ -224,9 +226,7 @@ class _Run:
 
     def _source(self, source: Source) -> None:
         self._session.listener(Stage(f"capture {source.id}", None, "bytes"))
-        rules = self._marking.of_records(source.id) if source.kind == "model_logs" else ()
-        records = RecordMarks(rules, self._dialects, source.dialect) if rules else None
-        self._marker = Marker(self._marking, records)
+        self._marker = Marker(self._marking, self._record_marks(source))
         with (
             self._stream("documents", source, documents_index(source.matters)) as documents,
             self._stream("model_logs", source, model_logs_index(self._dialects.project)) as logs,
@@ -237,6 +237,14 @@ class _Run:
         self._open_outside += [f"{source.id}/{name}" for name in self._marker.open_outside]
         if source.id not in self._unavailable and location(source).lasting:
             self._absent(source)
+
+    def _record_marks(self, source: Source) -> RecordMarks | None:
+        rules = self._marking.of_records(source.id) if source.kind == "model_logs" else ()
+        if not rules:
+            return None
+        from archiver.flows.snapshot.record_marks import RecordMarks  # noqa: PLC0415 - loads what reads dialects
+
+        return RecordMarks(rules, self._dialects, source.dialect)
 
     def _capture(self, source: Source, streams: dict[str, Stream]) -> None:
         session = self._session

@@ -13,11 +13,10 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from archiver.errors import ArchiverError
 from archiver.flows.snapshot.beginnings import Beginning
-from archiver.flows.snapshot.record_marks import RecordMarks
 from archiver.model import layout, tables
 from archiver.model.item import Item
 from archiver.model.items import Part
@@ -28,6 +27,9 @@ from archiver.writer.journal import Journal, JournaledBatch, Line, Progress
 from archiver.writer.parquet import BatchFile, Built
 from archiver.writer.rows import Facts, Mark, OpenBatch
 from archiver.writer.sealed import Recipients, seal_rows
+
+if TYPE_CHECKING:
+    from archiver.flows.snapshot.record_marks import RecordMarks
 
 __all__ = ["Captured", "Limits", "PrefixChangedError", "Stream", "Words"]
 

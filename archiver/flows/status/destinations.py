@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from archiver.catalog.catalog import UNCONFIRMED
-from archiver.flows.backlog import waiting
 from archiver.flows.destinations import destinations, known_catalog
 from archiver.flows.snapshot.ends_earlier import dates, ends_earlier
+from archiver.flows.waiting import waiting
 from archiver.model.policy import Policy
 from archiver.model.trust import TrustFile
 

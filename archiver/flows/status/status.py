@@ -13,11 +13,11 @@ from datetime import datetime, timedelta
 
 from archiver.catalog.catalog import Catalog
 from archiver.errors import Exit
-from archiver.flows.session import own_trust
+from archiver.flows.own_trust import own_trust
 from archiver.flows.snapshot.ends_earlier import dates, ends_earlier
 from archiver.flows.state import StateFolder
 from archiver.flows.status.destinations import DestinationStatus, leading, standing
-from archiver.flows.timestamps.stamping import pending
+from archiver.flows.timestamps.pending import pending
 from archiver.flows.witness.seen import SeenBy, is_late, kept
 from archiver.model import hold, instant, layout
 from archiver.model.policy import Policy

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from archiver.errors import Exit, UsageError, WorldError
 from archiver.flows.session import Session
 from archiver.flows.timestamps.authorities import authorities_of, name_in_trust
-from archiver.flows.timestamps.stamping import Stamped, not_enough, pending, stamp_all
+from archiver.flows.timestamps.pending import pending
+from archiver.flows.timestamps.stamping import Stamped, not_enough, stamp_all
 
 __all__ = ["NO_STAMPS", "AtEnd", "stamp_at_end"]
 

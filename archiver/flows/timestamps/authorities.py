@@ -7,18 +7,17 @@
 from __future__ import annotations
 
 import re
-from typing import Final
-
-from cryptography.hazmat.primitives.serialization import Encoding
+from typing import TYPE_CHECKING, Final
 
 from archiver.errors import EvidenceError, UsageError
-from archiver.flows.session import own_trust, trust_path
+from archiver.flows.own_trust import own_trust, trust_path
 from archiver.model.named_file import read_named
 from archiver.model.policy import Policy
 from archiver.model.trust import TimestampAuthority, TimestampTrust
-from archiver.proof import timestamp_path
-from archiver.signing.tsa import Authority
 from archiver.writer.durable import replace_file
+
+if TYPE_CHECKING:
+    from archiver.signing.tsa import Authority
 
 __all__ = ["MAX_DELAY_S", "authorities_of", "name_in_trust", "trusted_timestamps"]
 
@@ -30,6 +29,11 @@ _PEM = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n?",
 
 def authorities_of(policy: Policy) -> tuple[Authority, ...]:
     """Read the roots of all authorities; raises `UsageError("timestamp-roots")`."""
+    if not policy.timestamps.authorities:
+        return ()
+    from archiver.proof import timestamp_path  # noqa: PLC0415 - what reads certificates is slow to load
+    from archiver.signing.tsa import Authority  # noqa: PLC0415
+
     found = []
     for one in policy.timestamps.authorities:
         try:
@@ -45,6 +49,8 @@ def authorities_of(policy: Policy) -> tuple[Authority, ...]:
 
 def trusted_timestamps(policy: Policy, before: TimestampTrust | None = None) -> TimestampTrust:
     """Return what a trust file says of timestamps; authorities that one `before` named stay in it, with their words."""
+    from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415 - loaded when called
+
     known = {one.id: one for one in before.tsas} if before else {}
     for one in authorities_of(policy):
         pems = [root.public_bytes(Encoding.PEM).decode() for root in one.roots]

@@ -23,29 +23,29 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
 
-from archiver.catalog.catalog import Catalog
 from archiver.errors import ArchiverError, EvidenceError, WorldError
 from archiver.events import Stage
 from archiver.flows.deliver import place_kept
+from archiver.flows.timestamps.pending import pending
 from archiver.flows.vault import Vault
 from archiver.flows.writing import Session
 from archiver.model import instant, layout
 from archiver.model.statement import Subject, TimestampPredicate
-from archiver.proof import checkpoint, entry, note
-from archiver.signing import tsa
+from archiver.proof import checkpoint, note
 from archiver.writer.place import versions_of
+
+if TYPE_CHECKING:
+    from archiver.signing import tsa  # which loads what reads certificates: for policies that name authorities
 
 __all__ = [
     "TOLERANCE",
-    "Pending",
     "Stamped",
     "Stamper",
     "enter_token",
     "not_enough",
-    "pending",
     "signed_head",
     "stamp_all",
 ]
@@ -56,16 +56,6 @@ TOLERANCE: Final = timedelta(seconds=300)
 _AT_ONCE: Final = 8
 _NONCE_BYTES: Final = 16
 _KIND: Final = "timestamp"
-
-
-@dataclass(frozen=True)
-class Pending:
-    """What an authority has not stamped: statements, the oldest of them, and its newest token."""
-
-    statements: int
-    since: str | None
-    newest: str | None
-    certificate_until: str | None
 
 
 @dataclass(frozen=True)
@@ -87,20 +77,6 @@ class _Asked:
     root: bytes
     imprint: bytes
     answer: Future[tsa.Answer]
-
-
-def pending(catalog: Catalog, authority: str) -> Pending:
-    """Return what an authority has not stamped of a log; statements about tokens need no stamp themselves."""
-    size, newest, until, positions = 0, None, None, list[int]()
-    for position, statement in catalog.statements(_KIND):
-        words = statement.predicate
-        positions.append(position)
-        if isinstance(words, TimestampPredicate) and words.authority == authority and words.log_size > size:
-            size, newest, until = words.log_size, words.gen_time, words.certificate_until
-    count = catalog.log_size() - size - sum(position >= size for position in positions)
-    stamps = set(positions)
-    first = next((place for place in range(size, catalog.log_size()) if place not in stamps), None)
-    return Pending(count, None if first is None else _made(catalog, first), newest, until)
 
 
 def stamp_all(session: Session, authorities: Iterable[tsa.Authority], *, again: bool = False) -> list[Stamped]:
@@ -125,10 +101,8 @@ def not_enough(stamped: Iterable[Stamped], required: int) -> list[str]:
 class Stamper:
     """Stamps while something else goes on."""
 
-    def __init__(
-        self, session: Session, authorities: Iterable[tsa.Authority], fetch: tsa.Fetch = tsa.http_fetch
-    ) -> None:
-        """Take the authorities of a policy; with none, nothing ever happens."""
+    def __init__(self, session: Session, authorities: Iterable[tsa.Authority], fetch: tsa.Fetch | None = None) -> None:
+        """Take the authorities of a policy; with none, nothing ever happens. They are asked over HTTP by default."""
         self._session = session
         self._authorities = tuple(authorities)
         self._fetch = fetch
@@ -173,6 +147,8 @@ class Stamper:
     def _ask(self, *, again: bool) -> None:
         if self._pool is None:
             return
+        from archiver.signing import tsa  # noqa: PLC0415 - see above
+
         self._asked_at = self._session.clock()
         for vault in self._session.up:
             out = {asked.authority.name for asked in self._out if asked.vault is vault}
@@ -192,7 +168,7 @@ class Stamper:
                 # the first bit is one, so that a nonce is never short and never negative
                 nonce = int.from_bytes(b"\x01" + self._session.random(_NONCE_BYTES), "big")
                 answer = self._pool.submit(
-                    tsa.ask, authority, imprint, nonce=nonce, fetch=self._fetch, now=self._asked_at
+                    tsa.ask, authority, imprint, nonce=nonce, fetch=self._fetch or tsa.http_fetch, now=self._asked_at
                 )
                 self._out.append(_Asked(vault, authority, size, root, imprint, answer))
 
@@ -290,17 +266,6 @@ def _check_clock(gen_time: datetime, now: datetime, authority: tsa.Authority) ->
             f"found {instant.format_instant(gen_time)}",
             hint="set this machine's clock (ntp); if it is right, ask the authority about its own",
         )
-
-
-def _made(catalog: Catalog, position: int) -> str | None:
-    """Return when the statement of an entry was made, by its own word."""
-    named = layout.statement_of_key(entry.decode(catalog.entries(position, 1)[0]).key)
-    if named is None:
-        return None
-    if named[0] == "batch":
-        row = catalog.batch(named[1])
-        return None if row is None else row.at
-    return next((one.predicate.at for place, one in catalog.statements(named[0]) if place == position), None)
 
 
 def _plain(url: str) -> str:

@@ -15,7 +15,8 @@ from archiver.events import Listener
 from archiver.flows import recover
 from archiver.flows.session import open_session
 from archiver.flows.timestamps.authorities import authorities_of, name_in_trust
-from archiver.flows.timestamps.stamping import Stamped, not_enough, pending, stamp_all
+from archiver.flows.timestamps.pending import pending
+from archiver.flows.timestamps.stamping import Stamped, not_enough, stamp_all
 from archiver.model.policy import Policy
 
 __all__ = ["Stamping", "stamp"]

@@ -11,17 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from archiver.errors import EvidenceError, WorldError
 from archiver.flows.state import StateFolder
-from archiver.judge.checks.witnesses import WITNESS_LAG
-from archiver.judge.growth import text_at
 from archiver.model import layout
 from archiver.model.instant import format_instant, parse_instant
-from archiver.model.trust import TrustFile
+from archiver.model.trust import WITNESS_LAG, TrustFile
 from archiver.proof import cosignature
 from archiver.proof.cosignature import WitnessKey
 from archiver.proof.keys import SignatureError
@@ -42,7 +41,9 @@ class SeenBy(BaseModel):
     at: str | None
 
 
-_BY_LOG = TypeAdapter(dict[str, list[SeenBy]])
+@cache
+def _by_log() -> TypeAdapter[dict[str, list[SeenBy]]]:
+    return TypeAdapter(dict[str, list[SeenBy]])
 
 
 def is_late(one: SeenBy, log_size: int, now: datetime) -> bool:
@@ -67,7 +68,7 @@ def newest_time(store: Store, versions: list[Version], text: str, witness: Witne
 def keep(state: StateFolder, origin: str, found: tuple[SeenBy, ...], *, anew: bool = False) -> None:
     """Keep for `status` what was found of a log in its store; `anew` forgets what is kept of others."""
     known = {} if anew else _known(state)
-    replace_file(state.witnesses, _BY_LOG.dump_json({**known, origin: list(found)}) + b"\n", mode=0o600)
+    replace_file(state.witnesses, _by_log().dump_json({**known, origin: list(found)}) + b"\n", mode=0o600)
 
 
 def kept(state: StateFolder, trusted: TrustFile, origin: str) -> tuple[SeenBy, ...]:
@@ -80,9 +81,7 @@ def kept(state: StateFolder, trusted: TrustFile, origin: str) -> tuple[SeenBy, .
 
 def _known(state: StateFolder) -> dict[str, list[SeenBy]]:
     try:
-        return _BY_LOG.validate_json(state.witnesses.read_bytes())
-    except FileNotFoundError:
-        return {}
+        return _by_log().validate_json(state.witnesses.read_bytes()) if state.witnesses.exists() else {}
     except (OSError, ValidationError) as problem:
         raise WorldError(
             "state-folder",
@@ -92,6 +91,8 @@ def _known(state: StateFolder) -> dict[str, list[SeenBy]]:
 
 
 def _newest(store: Store, trusted: TrustFile, origin: str, witness: WitnessKey, listed: list[Version]) -> SeenBy:
+    from archiver.judge.growth import text_at  # noqa: PLC0415 - asked of a store; what was kept needs no judge
+
     suffix = f"/{witness.key_hash.hex()}"
     keys = {one.key for one in listed if one.key.endswith(suffix) and layout.is_archive_key(one.key)}
     for key in sorted(keys, reverse=True):

@@ -21,6 +21,7 @@ from archiver.judge.inventory import Listed
 from archiver.model import layout
 from archiver.model.finding import Severity
 from archiver.model.instant import format_instant
+from archiver.model.trust import WITNESS_LAG
 from archiver.proof import cosignature, note
 from archiver.proof.cosignature import WitnessKey
 from archiver.proof.keys import SignatureError
@@ -28,10 +29,7 @@ from archiver.proof.keys import SignatureError
 if TYPE_CHECKING:
     from archiver.judge.case import Case  # which loads pyarrow
 
-__all__ = ["WITNESS_LAG", "Sighting", "check_witnesses"]
-
-WITNESS_LAG: Final = timedelta(days=7)
-"""How long entries may wait for their witnesses before that is unknown: one that looks every week is in time."""
+__all__ = ["Sighting", "check_witnesses"]
 
 _SKEW: Final = timedelta(minutes=5)  # as clocks of writers may differ
 

@@ -12,10 +12,11 @@ from archiver.errors import WorldError
 from archiver.model.item import Item
 from archiver.sources.reading_logs import LogReader
 from archiver.writer import groups
-from archiver.writer.engine import Processes, Threads
+from archiver.writer.engine import Threads
 from archiver.writer.groups import group_of
 from archiver.writer.index_columns import model_logs_index
 from archiver.writer.parquet import BatchFile
+from archiver.writer.processes import Processes
 from archiver.writer.rows import Facts, OpenBatch
 
 SALT = bytes(range(32))
