@@ -24,6 +24,7 @@ from archiver.model.policy import Source
 from archiver.sources import files
 from archiver.sources.base import Facts, FileFacts, Found
 from archiver.sources.pipe import PipeLocation
+from archiver.sources.rows import BLOCK
 
 __all__ = ["FolderLocation", "Location", "Reading", "facts_if_still", "held_open", "location", "same_state"]
 
@@ -40,8 +41,8 @@ class Reading(Protocol):
         """Return up to `size` bytes, none only at the end; raises `ReadProblem`."""
         ...
 
-    def blocks(self) -> Iterator[bytes]:
-        """Yield what is left, block by block."""
+    def blocks(self, size: int = BLOCK) -> Iterator[bytes]:
+        """Yield what is left, in blocks of up to `size` bytes."""
         ...
 
     def rewind(self, offset: int = 0) -> None:

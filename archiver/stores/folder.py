@@ -30,6 +30,7 @@ from archiver.stores.keys import check_key, path_of
 from archiver.stores.lockbook import LockBook
 from archiver.stores.locks import UNLOCKED, demand, lifted, wanted_lock
 from archiver.stores.scratch import Scratch, scratch, sweep
+from archiver.stores.second_name import second_name
 from archiver.stores.tree import NotRegularError, grow, look, make_root, open_regular, open_root, walk
 
 __all__ = ["FolderStore"]
@@ -80,8 +81,7 @@ class FolderStore:
             with open_root(self._root) as root:
                 self._sweep(root)
                 _refuse_existing(root, parts, key)
-                with scratch(root) as fresh:
-                    _copy(body, fresh)
+                with _staged(root, body) as fresh:
                     size = self._read_back(body, fresh, key, sha256)
                     # a crash before here leaves a hidden file, which the next writer sweeps away
                     self._link(root, parts, key, fresh, wanted)
@@ -193,6 +193,20 @@ class FolderStore:
 
 def _parts(key: str) -> tuple[bytes, ...]:
     return tuple(key.encode().split(b"/"))
+
+
+@contextmanager
+def _staged(root: int, body: Body) -> Iterator[Scratch]:
+    """Bring a body into the hidden folder, durable: a spool file itself where that is sound, else a copy."""
+    if not isinstance(body, bytes):
+        with second_name(root, body) as taken:
+            if taken is not None:
+                taken.finish()
+                yield taken
+                return
+    with scratch(root) as fresh:
+        _copy(body, fresh)
+        yield fresh
 
 
 def _copy(body: Body, fresh: Scratch) -> None:

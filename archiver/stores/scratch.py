@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["SCRATCH", "Scratch", "scratch", "sweep"]
+__all__ = ["SCRATCH", "Scratch", "new_name", "open_folder", "scratch", "sweep"]
 
 SCRATCH: Final = ".tmp"
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -62,7 +62,7 @@ class Scratch:
 @contextmanager
 def scratch(root: int) -> Iterator[Scratch]:
     """Open a new hidden file; it is gone at the end, its contents only if it was not linked."""
-    folder = _open_folder(root)
+    folder = open_folder(root)
     try:
         name, file = _new_file(folder)
         try:
@@ -76,7 +76,7 @@ def scratch(root: int) -> Iterator[Scratch]:
 
 def sweep(root: int) -> None:
     """Remove what killed writers left in the hidden folder; files in use stay."""
-    folder = _open_folder(root)
+    folder = open_folder(root)
     try:
         for name in os.listdir(folder):  # noqa: PTH208 - by its handle
             _sweep_one(folder, name)
@@ -84,16 +84,22 @@ def sweep(root: int) -> None:
         os.close(folder)
 
 
-def _open_folder(root: int) -> int:
+def open_folder(root: int) -> int:
+    """Return a descriptor of the hidden folder, made where it is missing."""
     with suppress(FileExistsError):
         os.mkdir(SCRATCH, 0o700, dir_fd=root)
     return os.open(SCRATCH, _FOLDER, dir_fd=root)
 
 
+def new_name() -> str:
+    """Return a name that nobody else has in the hidden folder."""
+    return secrets.token_hex(16)  # no part of any evidence
+
+
 def _new_file(folder: int) -> tuple[str, int]:
     """Create and flock a file; one that a sweeper took in between has no links left and is given up."""
     while True:
-        name = secrets.token_hex(16)  # no part of any evidence
+        name = new_name()
         file = os.open(name, _NEW, 0o600, dir_fd=folder)
         try:
             fcntl.flock(file, fcntl.LOCK_EX)

@@ -5,7 +5,6 @@ Row groups hold about 65,536 rows; memory is that of one. The file is synced bef
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,8 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from archiver.proof.digest import sha256_of
 from archiver.writer.durable import sync_folder
+from archiver.writer.hashed_file import HashedFile, open_fresh
 from archiver.writer.rows import disk_error
 
 __all__ = ["WrittenTable", "write_table"]
@@ -42,19 +41,16 @@ def write_table(
     """Write a derived table; a file that is there is written anew."""
     rows = 0
     try:
-        with path.open("wb") as sink:
+        with HashedFile(open_fresh(path)) as sink:
             options = {"compression": "zstd", "compression_level": _LEVEL, "use_dictionary": _texts(schema)}
             options |= {"write_page_index": True, "write_page_checksum": True}
             with pq.ParquetWriter(sink, schema.with_metadata(metadata), **options) as writer:
                 for group in _groups(schema, batches):
                     writer.write_table(group, row_group_size=len(group))
                     rows += len(group)
-            sink.flush()
-            os.fsync(sink.fileno())
+            sink.sync()
+            size, digest = sink.size, sink.sha256()
         sync_folder(path.parent)
-        with path.open("rb") as file:
-            digest = sha256_of(file)
-        size = path.stat().st_size
     except OSError as problem:
         raise disk_error(problem, path) from problem
     return WrittenTable(path, digest, size, rows, f"pyarrow {pa.__version__}")

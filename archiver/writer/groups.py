@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import os
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +20,7 @@ import pyarrow as pa
 from archiver.errors import WorldError
 from archiver.writer.rows import Facts, OpenBatch
 
-__all__ = ["GROUP_BYTES", "GROUP_ROWS", "Cutter", "Indexer", "RowGroup", "Run", "group_of"]
+__all__ = ["GROUP_BYTES", "GROUP_ROWS", "Cutter", "Indexer", "RowGroup", "Run", "group_of", "rows_over"]
 
 GROUP_BYTES: Final = 32 << 20
 GROUP_ROWS: Final = 65_536
@@ -62,20 +62,24 @@ class RowGroup:
 
     @cached_property
     def raw(self) -> pa.LargeBinaryArray:
-        """The rows, laid over one buffer without copying.
+        """The rows, laid over one buffer without copying."""
+        return self.first_rows(len(self))
+
+    def first_rows(self, count: int) -> pa.LargeBinaryArray:
+        """Return some of the rows from the scratch file: those behind them are somewhere else.
 
         The buffer is of Arrow's own pool, whose pages are there already: fresh ones cost more than reading into them.
         """
-        ends = array("q", itertools.accumulate(self.lengths, initial=0))
-        data = pa.allocate_buffer(ends[-1])
+        lengths = self.lengths[:count]
+        size = sum(lengths)
+        data = pa.allocate_buffer(size)
         found = 0
         with self.scratch.open("rb", buffering=0) as file, memoryview(data) as view:
-            while found < ends[-1] and (more := os.preadv(file.fileno(), [view[found:]], self.start + found)):
+            while found < size and (more := os.preadv(file.fileno(), [view[found:]], self.start + found)):
                 found += more
-        if found != ends[-1]:
-            raise WorldError("spool-short", f"{self.scratch}: expected {ends[-1]} bytes at {self.start}, found {found}")
-        buffers = [None, pa.py_buffer(ends.tobytes()), data]
-        return pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(self), buffers)
+        if found != size:
+            raise WorldError("spool-short", f"{self.scratch}: expected {size} bytes at {self.start}, found {found}")
+        return rows_over(data, lengths)
 
     @property
     def facts(self) -> list[Facts]:
@@ -102,6 +106,13 @@ class RowGroup:
         for run in self.runs:
             ordinals.extend(array("i", [run.item]) * run.rows)
         return pa.DictionaryArray.from_arrays(pa.array(ordinals, pa.int32()), pa.array(self.texts))
+
+
+def rows_over(data: bytes | pa.Buffer, lengths: Sequence[int]) -> pa.LargeBinaryArray:
+    """Return rows laid over the bytes that they are, one behind the other."""
+    ends = array("q", itertools.accumulate(lengths, initial=0))
+    buffers = [None, pa.py_buffer(ends.tobytes()), pa.py_buffer(data)]
+    return pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(lengths), buffers)
 
 
 Indexer = Callable[[RowGroup], list[pa.Array]]

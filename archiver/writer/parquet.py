@@ -10,14 +10,12 @@ closed, a few at a time. When rows are taken back that had closed a group, the f
 from __future__ import annotations
 
 import base64
-import os
 from array import array
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass
-from io import BufferedWriter
 from pathlib import Path
 from typing import Final
 
@@ -25,10 +23,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from archiver.model import tables
-from archiver.proof.digest import sha256_of
 from archiver.writer.durable import sync_folder
 from archiver.writer.engine import Engine
-from archiver.writer.groups import Cutter, Indexer, RowGroup, group_of
+from archiver.writer.groups import Cutter, Indexer, RowGroup, group_of, rows_over
+from archiver.writer.hashed_file import HashedFile, open_fresh
 from archiver.writer.rows import OpenBatch, disk_error
 from archiver.writer.withheld import disclosed, evident
 
@@ -72,6 +70,7 @@ class BatchFile:
         self._engine = engine
         self._thread = thread
         self._waiting: deque[Future[None]] = deque()
+        self._big = False
         self._start()
 
     def offer(self, rows: int) -> None:
@@ -109,11 +108,10 @@ class BatchFile:
                 raise RuntimeError("a batch holds rows, never none")
             self._writer.add_key_value_metadata(metadata | _arrow_schema(self._schema.with_metadata(metadata)))
             self._writer.close()
-            self._sink.flush()
-            os.fsync(self._sink.fileno())
+            self._sink.sync()
+            size, digest = self._sink.size, self._sink.sha256()
             self._sink.close()
             sync_folder(self._path.parent)
-            size, digest = _measure(self._path)
         except OSError as problem:
             raise disk_error(problem, self._path) from problem
         observed = [facts.collected_at for facts in batch.row_facts or (member.facts for member in batch.members)]
@@ -139,13 +137,13 @@ class BatchFile:
         self._cutter = Cutter(self._batch.lengths)
         self._writer: pq.ParquetWriter | None = None
         try:
-            self._sink: BufferedWriter = self._path.open("wb")
+            self._sink = HashedFile(open_fresh(self._path))
         except OSError as problem:
             raise disk_error(problem, self._path) from problem
 
     def _open(self, first: RowGroup) -> pq.ParquetWriter:
         """Open the writer when the first group says how long rows are."""
-        big = max(first.lengths) > _BIG_ROW
+        self._big = max(first.lengths) > _BIG_ROW
         fields = list(self._schema)
         texts = [field.name for field in fields if pa.types.is_string(field.type) or pa.types.is_dictionary(field.type)]
         self._writer = pq.ParquetWriter(
@@ -158,7 +156,7 @@ class BatchFile:
             write_statistics=[name for name in self._schema.names if name not in ("raw", "item_text", "error_message")],
             write_page_index=True,
             write_page_checksum=True,
-            write_batch_size=1 if big else 1024,
+            write_batch_size=1 if self._big else 1024,
             store_schema=False,  # the root belongs to it, and is not known yet
         )
         return self._writer
@@ -166,20 +164,24 @@ class BatchFile:
     def _hand_over(self, first: int, count: int, start: int) -> None:
         group = group_of(self._batch, first, count, start)
         derived = self._engine.derive(self._index, group)
-        self._waiting.append(self._thread.submit(self._write, group, derived))
+        passing = self._batch.pass_on(first, count)
+        self._waiting.append(self._thread.submit(self._write, group, passing, derived))
         self._settle(leave=self._engine.ahead)
 
-    def _write(self, group: RowGroup, derived: Callable[[], list[pa.Array]]) -> None:
+    def _write(self, group: RowGroup, passing: list[bytes], derived: Callable[[], list[pa.Array]]) -> None:
         evidence = [
             pa.array(array("Q", range(group.first, group.first + len(group))), pa.uint64()),
             group.items,
             pa.array(group.offsets, pa.uint64()),
-            *evident(group.raw, group.hidden),
+            *(evident(group.raw, group.hidden) if not passing else _passed(group, passing)),
         ]
         columns = disclosed(derived(), group.hidden, self._schema.names[len(tables.EVIDENCE) :])
         table = pa.Table.from_arrays([*evidence, *columns], schema=self._schema)
         table.validate(full=True)
-        (self._writer or self._open(group)).write_table(table.combine_chunks(), row_group_size=len(group))
+        writer = self._writer or self._open(group)
+        if not (passing and self._big):  # else a page is one row, wherever it lies
+            table = table.combine_chunks()
+        writer.write_table(table, row_group_size=len(group))
 
     def _settle(self, *, leave: int) -> None:
         """Wait until no more than `leave` groups are under way; what went wrong with one is raised here."""
@@ -198,16 +200,17 @@ class BatchFile:
         with suppress(OSError, pa.ArrowException):  # it is no evidence, and the disk may be full
             if self._writer is not None:
                 self._writer.close()
-        with suppress(OSError):
-            self._sink.close()
+        self._sink.close()
+
+
+def _passed(group: RowGroup, passing: list[bytes]) -> list[pa.Array | pa.ChunkedArray]:
+    """Return the columns `raw` and `withheld` of a group whose last rows are in memory, none of them copied."""
+    kept = len(group) - len(passing)
+    rows = [rows_over(raw, [len(raw)]) for raw in passing]
+    chunks = [group.first_rows(kept), *rows] if kept else rows
+    return [pa.chunked_array(chunks, pa.large_binary()), pa.nulls(len(group), tables.WITHHELD)]
 
 
 def _arrow_schema(schema: pa.Schema) -> dict[str, str]:
     """Return the entry by which Arrow finds its own types again, as pyarrow itself would write it."""
     return {"ARROW:schema": base64.b64encode(schema.serialize()).decode()}
-
-
-def _measure(path: Path) -> tuple[int, str]:
-    with path.open("rb") as file:
-        digest = sha256_of(file)
-        return file.tell(), digest

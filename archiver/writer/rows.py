@@ -2,6 +2,10 @@
 
 An item's rows stay revocable while they are in the open batch: `mark` before the item, `rollback` to it when the item
 turns out to be unchanged or changed while it was read. Memory is about 60 bytes a row, whatever the rows hold.
+
+Rows that nobody asks for twice need no scratch file: they are held until their row group is built, and are gone then.
+Such are the rows of an item that fills the rest of its batch: no other item follows them. Whoever adds them lets their
+groups be built as they come, so no more than a few are held.
 """
 
 from __future__ import annotations
@@ -90,6 +94,8 @@ class OpenBatch:
         self._held: list[bytes] = []
         self._held_bytes = 0
         self._digest = b""
+        self._passing: dict[int, bytes] = {}
+        self._ended = False
 
     @property
     def rows(self) -> int:
@@ -99,7 +105,11 @@ class OpenBatch:
     @property
     def full(self) -> bool:
         """True when the batch must be closed before another row."""
-        return self.rows >= self._max_rows or self.raw_bytes >= self._max_bytes
+        return self._ended or self.rows >= self._max_rows or self.raw_bytes >= self._max_bytes
+
+    def end(self) -> None:
+        """Say that no other item's row may follow."""
+        self._ended = True
 
     def mark(self) -> Mark:
         """Remember this place."""
@@ -112,6 +122,7 @@ class OpenBatch:
         self.pieces = {number for number in self.pieces if number < mark.rows}
         del self.hidden[bisect_left(self.hidden, mark.rows) :]
         self.flush()
+        self._passing = {row: raw for row, raw in self._passing.items() if row < mark.rows}
         self.raw_bytes = mark.raw_bytes
         self._file.seek(mark.raw_bytes)
         self._file.truncate()
@@ -166,13 +177,15 @@ class OpenBatch:
         facts: Sequence[Facts] = (),
         places: Sequence[int] = (),
         hidden: Sequence[bool] = (),
+        *,
+        passing: bool = False,
     ) -> tuple[int, bytes]:
         """Add rows of the current item, the first at `offset`, until the batch is full.
 
         Return how many were taken, and their bytes: those are put together here for the scratch file, and wanted again.
 
         `places` says where each row of a selection stood in the stream that it was selected from, `hidden` whether its
-        bytes are withheld.
+        bytes are withheld. Rows that are `passing` are held in memory, until their group asks for them.
         """
         lengths = list(map(len, rows))
         taken, number = self._fitting(lengths), self.rows
@@ -193,9 +206,16 @@ class OpenBatch:
         self.places.extend(places[:taken] or self.offsets[len(self.places) :])
         self.flush()
         data = rows[0] if taken == 1 else b"".join(rows)
-        self._write(data)
+        if passing:
+            self._passing.update(enumerate(rows, number))
+        else:
+            self._write(data)
         self.raw_bytes += after - offset
         return taken, data
+
+    def pass_on(self, first: int, count: int) -> list[bytes]:
+        """Give the held ones of some rows away, which are the last of them; nobody can ask for them again."""
+        return [self._passing.pop(row) for row in range(first, first + count) if row in self._passing]
 
     def _fitting(self, lengths: Sequence[int]) -> int:
         """Return how many rows of these lengths can be added before the batch is full."""

@@ -23,6 +23,7 @@ from archiver.proof.digest import sha256_of
 from archiver.proof.sealed import Header, KeyFor, Sealing
 from archiver.proof.wrapping import DATA_KEY, Context, Recipient
 from archiver.writer.durable import sync_folder
+from archiver.writer.hashed_file import open_fresh
 from archiver.writer.rows import OpenBatch, disk_error
 
 __all__ = ["Recipients", "SealedFile", "seal_rows"]
@@ -55,7 +56,7 @@ def seal_rows(
     if not batch.withholds:
         return None
     try:
-        with path.open("w+b") as sink:
+        with os.fdopen(open_fresh(path), "w+b") as sink:
             sealing = _seal(batch, sink, recipients, identity, archive_id)
             sink.flush()
             os.fsync(sink.fileno())

@@ -26,8 +26,8 @@ REMOVERS = {
     "truncate",
     "ftruncate",
 }
-LOCAL = {"stores/scratch.py": {"unlink"}}
-"""The hidden folder of a folder store, where an object is written before it has its name."""
+LOCAL = {"stores/scratch.py": {"unlink"}, "stores/second_name.py": {"unlink"}}
+"""The hidden folder of a folder store, where an object is written, or is named, before it has its name."""
 
 
 def calls(path: Path) -> set[str]:

@@ -56,7 +56,7 @@ from archiver.sources.decode import sniff
 from archiver.sources.location import Location, Reading, same_state
 from archiver.sources.reading_logs import first_lines
 from archiver.sources.rotation import beginning_of
-from archiver.sources.rows import rows_of
+from archiver.sources.rows import BLOCK, DOCUMENT_ROW, rows_of
 from archiver.sources.unpack.base import UnpackLimits
 from archiver.writer.journal import Line
 from archiver.writer.rows import Facts
@@ -333,8 +333,10 @@ class Capture:
             try:
                 begun = self._begun(sight, opened) if table == "model_logs" else None
                 facts = self._facts(sight, table, head)
-                stream.begin(sight.item, facts, begun, withheld=withheld)
-                self._feed(stream, table, facts, opened.blocks() if begun is None or begun.more else None)
+                expected = None if last else before.size
+                stream.begin(sight.item, facts, begun, withheld=withheld, expected=expected)
+                blocks = opened.blocks(DOCUMENT_ROW if table == "documents" else BLOCK)
+                self._feed(stream, table, facts, blocks if begun is None or begun.more else None)
                 captured = Captured(stream.size, stream.digest(), ())
                 steady = same_state(before, opened.stat_now())
                 missed = not withheld and self._marker.withholds(sight.item, captured.sha256)

@@ -113,10 +113,19 @@ class Stream:
 
     # An item
 
-    def begin(self, item: Item, facts: Facts, begun: Beginning | None = None, *, withheld: bool = False) -> None:
+    def begin(
+        self,
+        item: Item,
+        facts: Facts,
+        begun: Beginning | None = None,
+        *,
+        withheld: bool = False,
+        expected: int | None = None,
+    ) -> None:
         """Begin an item, or go on with one whose first rows were sealed before a kill, or by an earlier snapshot.
 
         With `begun` the rows that follow are those behind it. The bytes of `withheld` rows go into a sealed object.
+        An item of more `expected` bytes than the open batch has room for is built as it comes in (`feed`).
         """
         withheld = withheld or self._withholds(item)
         if withheld and self._recipients is None:
@@ -127,9 +136,13 @@ class Stream:
         if self._records is not None:
             self._records.begin(item, facts.dialect, () if begun is None else begun.known.marks)
         self._item = _OpenItem(item, facts, begun, progress, self._hash, withheld=withheld)
+        self._item.expected = expected or 0
 
     def feed(self, rows: Sequence[bytes], facts: Sequence[Facts] = (), places: Sequence[int] = ()) -> None:
-        """Add rows of the open item; `places` are where they stood in the stream that it is selected from."""
+        """Add rows of the open item; `places` are where they stood in the stream that it is selected from.
+
+        Raises `PrefixChangedError` for an item that was expected to go on behind its first batch and does not.
+        """
         open_item = self._current()
         hidden = [] if self._records is None else self._records.take(rows)
         if any(hidden) and self._recipients is None:
@@ -144,11 +157,13 @@ class Stream:
                     self.seal()
                 if open_item.mark is None:
                     self._open_in_batch()
-                taken, data = self._open().add(rows, open_item.size, facts, places, hidden)
+                if open_item.goes_on and not open_item.has_left and len(rows[-1]) < DOCUMENT_ROW:
+                    raise PrefixChangedError("prefix-changed", f"{open_item.item.text()}: shorter than it was")
+                passing = open_item.goes_on
+                taken, data = self._open().add(rows, open_item.size, facts, places, hidden, passing=passing)
                 if taken:
                     open_item.took(taken, data, len(rows[taken - 1]))
-                if self._words.table != "documents":  # their rows say of the whole what is known at its end
-                    self._offer()
+                self._offer_open(open_item)
             rows, facts, places, hidden = rows[taken:], facts[taken:], places[taken:], hidden[taken:]
 
     def add_whole(self, item: Item, facts: Facts, raw: bytes, digest: bytes) -> Captured | None:
@@ -194,6 +209,8 @@ class Stream:
         if open_item.mark is not None:
             self._open().finish(facts, began_elsewhere=bool(open_item.parts))
             self._offer()
+            if open_item.goes_on:
+                self._open().end()  # it was to fill this batch and has shrunk
         parts = (*open_item.parts, *self._part_here(open_item))
         self._item = None
         return Captured(open_item.size, open_item.digest.hexdigest(), parts)
@@ -291,11 +308,21 @@ class Stream:
         self._file = BatchFile(batch, path, table=table, index=self._index, engine=self._engine, thread=self._compress)
         return self._file
 
-    def _offer(self) -> None:
+    def _offer(self, *, but: int = 0) -> None:
         """Let the row groups that are closed be derived and compressed while further rows come in."""
         if self._batch is not None:
             self._batch.flush()
-            (self._file or self._follow(self._batch)).offer(self._batch.rows)
+            (self._file or self._follow(self._batch)).offer(self._batch.rows - but)
+
+    def _offer_open(self, open_item: _OpenItem) -> None:
+        """Offer rows of an item that is not at its end.
+
+        Those of a document say what the whole is, unless it goes on in another batch: then its last row alone does.
+        """
+        if self._words.table != "documents":
+            self._offer()
+        elif open_item.goes_on or open_item.has_left:
+            self._offer(but=open_item.last_length != DOCUMENT_ROW)
 
     def _abandon(self) -> None:
         if self._file is not None:
@@ -308,6 +335,16 @@ class Stream:
         open_item.mark = batch.mark()
         continued = open_item.last_length == LOG_ROW
         batch.begin(open_item.item, open_item.facts, continued=continued, withheld=open_item.withheld)
+        open_item.goes_on = self._goes_on(open_item, batch)
+
+    def _goes_on(self, open_item: _OpenItem, batch: OpenBatch) -> bool:
+        """Say whether a document is expected to fill the rest of the batch and to have a row behind it.
+
+        Its rows pass then: each can be built when it is there, and none is wanted again.
+        """
+        rows = -(-(self._limits.raw_bytes - batch.raw_bytes) // DOCUMENT_ROW)
+        fills = open_item.expected - open_item.size >= rows * DOCUMENT_ROW
+        return self._words.table == "documents" and fills and not batch.withholds
 
     def _skip(self, open_item: _OpenItem, rows: Sequence[bytes]) -> int:
         """Pass over rows that are sealed already; at their end the bytes so far must be the same as then."""
@@ -350,6 +387,9 @@ class _OpenItem:
         self._hashing: Future[None] | None = None
         self.facts = facts
         self.mark: Mark | None = None
+        self.expected = 0
+        self.goes_on = False
+        """Whether it is expected to fill the open batch and to go on behind it."""
         self.size = begun.size if begun else 0
         self.rows = 0
         self.last_length = -1

@@ -12,6 +12,7 @@ from archiver.model import tables
 from archiver.model.item import Item
 from archiver.model.leaf import Salts, item_digest, leaf, leaves_of_digests
 from archiver.proof import merkle
+from archiver.writer import groups
 from archiver.writer.engine import Threads
 from archiver.writer.groups import GROUP_BYTES
 from archiver.writer.index_columns import documents_index
@@ -81,6 +82,32 @@ def test_the_same_rows_and_salt_give_the_same_bytes(tmp_path):
                 if row == b"gone":
                     opened.rollback(mark)
         digests.add(written(opened, tmp_path / f"{name}.parquet").sha256)
+        opened.close()
+    assert len(digests) == 1
+
+
+@pytest.mark.parametrize("before", [[], [b"small"], [b"small"] * 3 + [b"x" * 70_000], [b"small"] * 40_000])
+def test_rows_that_pass_give_the_same_bytes_as_rows_that_are_kept(tmp_path, monkeypatch, before):
+    monkeypatch.setattr(groups, "GROUP_BYTES", 150_000)
+    long = [bytes([number]) * 70_000 for number in range(7)] + [b"end"]
+    digests = set()
+    for passing in (False, True):
+        opened = OpenBatch(tmp_path / f"{passing}.raw", salt=SALT, max_bytes=1 << 30, max_rows=1_000_000)
+        with Threads() as engine, ThreadPoolExecutor(1) as thread:
+            index = documents_index(("CASE-1",))
+            path = tmp_path / f"{passing}.parquet"
+            file = BatchFile(opened, path, table="documents", index=index, engine=engine, thread=thread)
+            if before:
+                opened.begin(Item("s", "a"), FACTS)
+                opened.add(before, 0)
+                opened.finish(FACTS, began_elsewhere=False)
+                file.offer(opened.rows)
+            opened.begin(Item("s", "b"), FACTS)
+            for place, row in enumerate(long):
+                opened.add([row], place * 70_000, passing=passing)
+                file.offer(opened.rows)
+            digests.add(file.finish(identity="b", archive_id="a").sha256)
+        assert opened.scratch.stat().st_size == sum(map(len, before)) + (0 if passing else sum(map(len, long)))
         opened.close()
     assert len(digests) == 1
 
