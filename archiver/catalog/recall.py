@@ -11,7 +11,7 @@ meanwhile.
 from __future__ import annotations
 
 import sqlite3
-from typing import Final, NamedTuple
+from typing import Final
 
 from archiver.model.item import Item
 from archiver.model.items import ItemLine
@@ -19,12 +19,12 @@ from archiver.model.items import ItemLine
 __all__ = ["Known", "Recall"]
 
 _FAR: Final = 512
-"""Lines that are read ahead at most; up to four times as many wait."""
+"""Rows that are read ahead at most; up to four times as many wait."""
 _GROWTH: Final = 4
 
 _AHEAD: Final = (
-    "SELECT path, item, line FROM latest WHERE source = ?1 AND (path, item) >= (?2, ?3) AND item >= '{\"path\"' "
-    "ORDER BY path, item LIMIT ?4"
+    "SELECT path, item, line, status, stamp FROM latest WHERE source = ?1 AND (path, item) >= (?2, ?3) "
+    "AND item >= '{\"path\"' ORDER BY path, item LIMIT ?4"
 )
 """The text of an item inside another begins with `members`, which is less."""
 _OUTER: Final = (
@@ -32,11 +32,31 @@ _OUTER: Final = (
 )
 
 
-class Known(NamedTuple):
-    """What was last said of an item, None when it is new, and whether anything was said of what is inside it."""
+class Known:
+    """What was last said of an item: its line, None when it is new, and beside it what tells most without reading that.
 
-    line: ItemLine | None = None
-    has_inside: bool = False
+    `stamp` is that of its file as it was then (`model.stamp`); `has_inside` says whether anything was said of what is
+    inside it.
+    """
+
+    __slots__ = ("_line", "has_inside", "raw", "stamp", "status")
+
+    def __init__(
+        self, raw: bytes | None = None, status: str | None = None, stamp: str | None = None, *, has_inside: bool = False
+    ) -> None:
+        """Keep the line as it is; it is read when somebody asks."""
+        self.raw = raw
+        self.status = status
+        self.stamp = stamp
+        self.has_inside = has_inside
+        self._line: ItemLine | None = None
+
+    @property
+    def line(self) -> ItemLine | None:
+        """The line."""
+        if self._line is None and self.raw is not None:
+            self._line = ItemLine.own(self.raw)
+        return self._line
 
 
 _NOTHING: Final = Known()
@@ -49,7 +69,7 @@ class Recall:
         """Begin before the first question."""
         self._db = database
         self._source = source
-        self._waiting: dict[str, bytes] = {}
+        self._waiting: dict[str, tuple[bytes, str, str | None]] = {}
         self._outer: set[str] = set()
         self._ahead = self._unasked = 1
         self._is_empty = self._db.execute("SELECT 1 FROM latest WHERE source = ? LIMIT 1", [source]).fetchone() is None
@@ -59,13 +79,14 @@ class Recall:
         if self._is_empty:
             return _NOTHING
         text = item.text()
-        data = self._waiting.pop(text, None)
-        if data is None:
+        found = self._waiting.pop(text, None)
+        if found is None:
             self._read_ahead(item.path, text)
-            data = self._waiting.pop(text, None)
-        self._unasked -= data is not None
-        line = None if data is None else ItemLine.own(data)
-        return Known(line, item.path in self._outer)
+            found = self._waiting.pop(text, None)
+        if found is None:
+            return Known(has_inside=True) if item.path in self._outer else _NOTHING
+        self._unasked -= 1
+        return Known(*found, has_inside=item.path in self._outer)
 
     def _read_ahead(self, path: str, text: str) -> None:
         """Fetch an item and those behind it: more than last time if most of them were asked for, or else it alone."""
@@ -75,6 +96,6 @@ class Recall:
             self._waiting, self._outer = {}, set()
         rows = self._db.execute(_AHEAD, [self._source, path, text, self._ahead]).fetchall()
         last = rows[-1][0] if rows else path
-        self._waiting.update((item, line) for _, item, line in rows)
+        self._waiting.update((row[1], row[2:]) for row in rows)
         self._outer.update(name for (name,) in self._db.execute(_OUTER, [self._source, path, max(path, last)]))
         self._unasked = len(rows)

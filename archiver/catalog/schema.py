@@ -2,7 +2,7 @@
 
 from typing import Final
 
-VERSION: Final = 2
+VERSION: Final = 3
 
 SCHEMA: Final = """
 PRAGMA journal_mode = WAL;
@@ -22,10 +22,11 @@ CREATE TABLE IF NOT EXISTS snapshots (
     id TEXT PRIMARY KEY, position INTEGER NOT NULL, status TEXT NOT NULL, finished TEXT NOT NULL,
     items_known INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS latest (
-    item TEXT PRIMARY KEY, source TEXT NOT NULL, path TEXT NOT NULL, snapshot TEXT NOT NULL, status TEXT NOT NULL,
-    line BLOB NOT NULL, tbl TEXT, size INTEGER, sha256 TEXT) WITHOUT ROWID;
+    id INTEGER PRIMARY KEY, item TEXT NOT NULL, source TEXT NOT NULL, path TEXT NOT NULL, status TEXT NOT NULL,
+    line BLOB NOT NULL, tbl TEXT, size INTEGER, sha256 TEXT, stamp TEXT, marked INTEGER, snapshot TEXT NOT NULL,
+    UNIQUE (source, path, item));
 CREATE INDEX IF NOT EXISTS latest_by_content ON latest (size, tbl, sha256) WHERE tbl IS NOT NULL;
-CREATE INDEX IF NOT EXISTS latest_by_path ON latest (source, path);
-CREATE INDEX IF NOT EXISTS latest_by_status ON latest (snapshot, status);
-CREATE INDEX IF NOT EXISTS latest_marked ON latest (item) WHERE instr(line, CAST('"marks":' AS BLOB));
+CREATE INDEX IF NOT EXISTS latest_by_trouble ON latest (snapshot, status)
+    WHERE status NOT IN ('captured', 'unchanged', 'recorded', 'excluded');
+CREATE INDEX IF NOT EXISTS latest_marked ON latest (id) WHERE marked = 1;
 """

@@ -166,7 +166,7 @@ def _items(batch: pa.RecordBatch) -> Columns:
     for place, raw in enumerate(batch["raw"].to_pylist()):
         try:
             if raw is not None:
-                lines.append(ItemLine.parse(raw).to_json())
+                lines.append(ItemLine.parse(raw).encode())
                 known.append(place)
         except EvidenceError:
             continue

@@ -19,7 +19,6 @@ from archiver.flows.hold import receipts
 from archiver.flows.session import Session
 from archiver.flows.vault import Vault
 from archiver.model import instant, layout, policy_change
-from archiver.model.items import ItemLine
 from archiver.model.statement import SnapshotPredicate, Subject
 from archiver.writer.journal import Run
 
@@ -82,8 +81,7 @@ def take_in_own(session: Session, snapshot: str) -> None:
 
     def take_in(vault: Vault) -> None:
         if snapshot in vault.catalog.snapshots_without_items():
-            lines = (ItemLine.own(line.line) for line in session.journal.lines())
-            vault.catalog.absorb_items(snapshot, lines)
+            vault.catalog.absorb_rows(snapshot, session.journal.rows())
 
     session.everywhere(take_in)
 

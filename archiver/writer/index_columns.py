@@ -20,6 +20,9 @@ from archiver.writer.groups import Indexer, RowGroup, Run
 
 __all__ = ["columns_of_documents", "columns_of_lines", "documents_index", "items_index", "model_logs_index"]
 
+_ITEM: Final = b',"item":'
+_KIND: Final = b',"kind":'
+"""What is before and behind the item of a line; within a text a quote is escaped, so that neither is in one."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999  # the years 1 to 9999, in microseconds
 
@@ -29,19 +32,18 @@ Project = Callable[[str, pa.LargeBinaryArray, list[bool]], list[pa.Array]]
 
 def items_index(group: RowGroup) -> list[pa.Array]:
     """Derive the columns of `items` from the lines; media type and custodian come with them."""
-    known = {
-        "mime": [facts.mime for facts in group.facts],
-        "custodian": [facts.custodian for facts in group.facts],
-    }
-    derived = columns_of_lines([orjson.loads(raw) for raw in group.raw.to_pylist()])
+    facts = group.facts
+    known = {"mime": [one.mime for one in facts], "custodian": [one.custodian for one in facts]}
+    derived = columns_of_lines(group.raw.to_pylist())
     return _in_order("items", {**derived, **_arrays("items", known)})
 
 
-def columns_of_lines(lines: list[dict[str, Any]]) -> dict[str, pa.Array]:
-    """Return the columns of `items` that stand in the lines themselves."""
+def columns_of_lines(raws: list[bytes]) -> dict[str, pa.Array]:
+    """Return the columns of `items` that stand in the lines themselves, which are canonical JSON."""
+    lines = list(map(orjson.loads, raws))
     files = [line["file"] or _times_of(line.get("object") or {}) for line in lines]
     values: dict[str, list[object]] = {
-        "item_text": [canonical.encode_plain(line["item"]).decode() for line in lines],
+        "item_text": list(map(_item_text, raws, lines)),
         "status": [line["status"] for line in lines],
         "kind": [line["kind"] for line in lines],
         "size": [line["size"] for line in lines],
@@ -56,6 +58,13 @@ def columns_of_lines(lines: list[dict[str, Any]]) -> dict[str, pa.Array]:
     ):
         values[column] = [_decimal_microseconds(file.get(member)) for file in files]
     return _arrays("items", values)
+
+
+def _item_text(raw: bytes, line: dict[str, Any]) -> str:
+    """Return the member `item` as it is spelled; what may hold a member of that name before it is encoded again."""
+    if line["file"] and line["file"]["xattrs"]:
+        return canonical.encode_plain(line["item"]).decode()
+    return raw[raw.index(_ITEM) + len(_ITEM) : raw.index(_KIND)].decode()
 
 
 def _times_of(thing: Mapping[str, Any]) -> dict[str, str]:

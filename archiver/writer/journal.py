@@ -15,8 +15,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-__all__ = ["Journal", "JournaledBatch", "Line", "Progress", "Run"]
+from archiver.model.item_row import COLUMNS, ItemRow, row_of
+from archiver.model.items import ItemLine
 
+__all__ = ["Count", "Journal", "JournaledBatch", "Line", "Progress", "Run"]
+
+_PLAIN: Final = frozenset({"captured", "unchanged"})
 _SCHEMA: Final = """
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
@@ -26,9 +30,11 @@ CREATE TABLE IF NOT EXISTS batches (
 CREATE TABLE IF NOT EXISTS envelopes (
     key TEXT PRIMARY KEY, place INTEGER NOT NULL, envelope BLOB NOT NULL, logged INTEGER NOT NULL DEFAULT 0);
 CREATE TABLE IF NOT EXISTS envelopes_of (key TEXT PRIMARY KEY, destination TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS lines (
-    place INTEGER PRIMARY KEY AUTOINCREMENT, source TEXT NOT NULL, path TEXT NOT NULL, item TEXT NOT NULL UNIQUE,
-    line BLOB NOT NULL, mime TEXT, custodian TEXT, new_bytes INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS item_lines (
+    place INTEGER PRIMARY KEY AUTOINCREMENT, item TEXT NOT NULL UNIQUE, source TEXT NOT NULL, path TEXT NOT NULL,
+    status TEXT NOT NULL, line BLOB NOT NULL, tbl TEXT, size INTEGER, sha256 TEXT, stamp TEXT, marked INTEGER,
+    observed_at TEXT NOT NULL, batch TEXT, records INTEGER NOT NULL, mime TEXT, custodian TEXT,
+    new_bytes INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS progress (item TEXT PRIMARY KEY, words TEXT NOT NULL);
 """
 
@@ -65,15 +71,46 @@ class JournaledBatch:
 
 
 class Line(NamedTuple):
-    """A line of the items table with the two index columns that are not in it."""
+    """A line of the items table: its row as books keep it, what is counted of it, and what is in no line.
 
+    A plain line says nothing that is not here: a file whose rows are all in one `batch`, which is None for any other;
+    `records` are those of them that are the item's own. `mime` and `custodian` are index columns.
+    """
+
+    item: str
     source: str
     path: str
-    item: str
+    status: str
     line: bytes
-    mime: str | None
-    custodian: str | None
+    tbl: str | None
+    size: int | None
+    sha256: str | None
+    stamp: str | None
+    marked: int | None
+    observed_at: str
+    batch: str | None = None
+    records: int = 0
+    mime: str | None = None
+    custodian: str | None = None
     new_bytes: int = 0
+
+    @staticmethod
+    def of(line: ItemLine, *, mime: str | None = None, custodian: str | None = None, new_bytes: int = 0) -> Line:
+        """Return a line as a journal keeps it."""
+        part = line.parts[0] if _is_plain(line) else None
+        batch, records = (None, 0) if part is None else (part.batch, 0 if part.of else part.count)
+        return Line(*row_of(line), line.observed_at, batch, records, mime, custodian, new_bytes)
+
+
+class Count(NamedTuple):
+    """How many plain lines of a source have a status, and their sums; `own_records` are those of one snapshot."""
+
+    source: str
+    status: str
+    items: int
+    bytes: int
+    new_bytes: int
+    own_records: int
 
 
 @dataclass(frozen=True)
@@ -94,6 +131,7 @@ class Journal:
         """Open or create it."""
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.executescript(_SCHEMA)
+        self._take_in_former_lines()
         self._may_progress = self._db.execute("SELECT 1 FROM progress LIMIT 1").fetchone() is not None
 
     def close(self) -> None:
@@ -113,7 +151,7 @@ class Journal:
         """Forget the snapshot, after its statement is in the log; what waits for a destination stays."""
         with closing(self._db.cursor()) as cursor:
             cursor.execute("BEGIN IMMEDIATE")
-            for table in ("run", "batches", "lines", "progress"):
+            for table in ("run", "batches", "item_lines", "progress"):
                 cursor.execute(f"DELETE FROM {table}")  # noqa: S608 - the names above
             cursor.execute("DELETE FROM envelopes WHERE logged = 1")
             cursor.execute("DELETE FROM envelopes_of WHERE key NOT IN (SELECT key FROM envelopes)")
@@ -128,9 +166,11 @@ class Journal:
                     "INSERT INTO batches (id, place, words) SELECT ?, count(*), ? FROM batches",
                     [batch.id, json.dumps(asdict(batch))],
                 )
-            cursor.executemany(f"INSERT INTO lines ({_LINE}) VALUES (?, ?, ?, ?, ?, ?, ?)", lines)  # noqa: S608 - a constant
+            cursor.executemany(_ENTER, lines)
             # The one item that may be in both has just been entered; progress never holds more than a handful.
-            cursor.execute("DELETE FROM progress WHERE EXISTS (SELECT 1 FROM lines WHERE lines.item = progress.item)")
+            cursor.execute(
+                "DELETE FROM progress WHERE EXISTS (SELECT 1 FROM item_lines AS one WHERE one.item = progress.item)"
+            )
             if progress is not None:
                 self._may_progress = True
                 words = json.dumps(asdict(progress))
@@ -139,27 +179,51 @@ class Journal:
 
     def has_line(self, item: str) -> bool:
         """Say whether an item is accounted for already."""
-        return self._db.execute("SELECT 1 FROM lines WHERE item = ?", [item]).fetchone() is not None
+        return self._db.execute("SELECT 1 FROM item_lines WHERE item = ?", [item]).fetchone() is not None
 
     def has_lines(self) -> bool:
         """Say whether any item is accounted for already."""
-        return self._db.execute("SELECT 1 FROM lines LIMIT 1").fetchone() is not None
+        return self._db.execute("SELECT 1 FROM item_lines LIMIT 1").fetchone() is not None
 
     def without_lines(self, items: Iterable[str]) -> list[str]:
         """Return those of some items that are not accounted for, in their order."""
         asked = json.dumps(list(items))
-        query = "SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM lines WHERE item = value) ORDER BY key"
+        query = (
+            "SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM item_lines WHERE item = value) ORDER BY key"
+        )
         return [text for (text,) in self._db.execute(query, [asked])]
 
     def line(self, item: str) -> Line | None:
         """Return the line of an item."""
-        row = self._db.execute(f"SELECT {_LINE} FROM lines WHERE item = ?", [item]).fetchone()  # noqa: S608 - a constant
+        row = self._db.execute(f"SELECT {_LINE} FROM item_lines WHERE item = ?", [item]).fetchone()  # noqa: S608 - a constant
         return Line(*row) if row else None
 
     def lines(self) -> Iterator[Line]:
         """Yield all lines in the order of their entry."""
-        for row in self._db.execute(f"SELECT {_LINE} FROM lines ORDER BY place"):  # noqa: S608 - a constant
-            yield Line(*row)
+        return map(Line._make, self._db.execute(f"SELECT {_LINE} FROM item_lines ORDER BY place"))  # noqa: S608 - a constant
+
+    def lines_to_read(self) -> Iterator[Line]:
+        """Yield the lines that are not plain, in the order of their entry."""
+        query = f"SELECT {_LINE} FROM item_lines WHERE batch IS NULL ORDER BY place"  # noqa: S608 - a constant
+        return map(Line._make, self._db.execute(query))
+
+    def rows(self) -> Iterator[ItemRow]:
+        """Yield what the catalog keeps of all lines."""
+        return map(ItemRow._make, self._db.execute(f"SELECT {', '.join(COLUMNS)} FROM item_lines"))  # noqa: S608 - constants
+
+    def plain_counts(self, snapshot: str) -> list[Count]:
+        """Return the counts of the plain lines; records are own to the snapshot whose batches hold them."""
+        found = self._db.execute(
+            "SELECT source, status, count(*), sum(size), sum(new_bytes), "
+            "sum(CASE WHEN status = 'captured' AND substr(batch, 1, ?) = ? THEN records ELSE 0 END) "
+            "FROM item_lines WHERE batch IS NOT NULL GROUP BY source, status",
+            [len(snapshot), snapshot],
+        )
+        return [Count(*row) for row in found]
+
+    def plain_batches(self) -> set[str]:
+        """Return the batches that plain lines name."""
+        return {batch for (batch,) in self._db.execute("SELECT DISTINCT batch FROM item_lines WHERE batch IS NOT NULL")}
 
     def progress(self, item: str) -> Progress | None:
         """Return how far an unfinished item had come."""
@@ -219,5 +283,37 @@ class Journal:
             self._db.execute("SELECT count(*) FROM batches WHERE id LIKE ?", [f"%-{table}-________"]).fetchone()[0]
         )
 
+    def _take_in_former_lines(self) -> None:
+        """Move the lines of a run that an earlier version began, which had fewer columns."""
+        if not self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'lines'").fetchone():
+            return
+        former = self._db.execute("SELECT line, mime, custodian, new_bytes FROM lines ORDER BY place").fetchall()
+        with closing(self._db.cursor()) as cursor:
+            cursor.execute("BEGIN IMMEDIATE")
+            cursor.executemany(
+                _ENTER,
+                (
+                    Line.of(ItemLine.own(raw), mime=mime, custodian=custodian, new_bytes=new_bytes)
+                    for raw, mime, custodian, new_bytes in former
+                ),
+            )
+            cursor.execute("DROP TABLE lines")
+            cursor.execute("COMMIT")
 
-_LINE: Final = "source, path, item, line, mime, custodian, new_bytes"
+
+_LINE: Final = ", ".join(Line._fields)
+_ENTER: Final = f"INSERT INTO item_lines ({_LINE}) VALUES ({', '.join('?' * len(Line._fields))})"  # noqa: S608 - a constant
+
+
+def _is_plain(line: ItemLine) -> bool:
+    return (
+        line.status in _PLAIN
+        and line.kind == "file"
+        and len(line.parts) == 1
+        and line.reason is None
+        and line.detail is None
+        and line.object is None
+        and not line.marks
+        and not line.parts[0].sealed
+        and not line.item.members
+    )

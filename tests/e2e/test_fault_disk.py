@@ -40,7 +40,7 @@ CALLS = {
     "spool file removed": r"unlink .archiver/spool/.*\.parquet",
     "journal notes a statement": "journal envelope_logged",
     "snapshot statement linked": "link archive/statements/snapshot/",
-    "catalog takes the lines in": "catalog absorb_items",
+    "catalog takes the lines in": "catalog absorb_rows",
     "journal is cleared": "journal clear",
 }
 CELLS = [

@@ -35,7 +35,7 @@ HARMS: Final = {
 }
 _BOOKS: Final = {
     "journal": ("begin", "enter", "keep", "batch_logged", "envelope_logged", "clear"),
-    "catalog": ("absorb", "absorb_items"),
+    "catalog": ("absorb", "absorb_rows"),
 }
 
 

@@ -2,34 +2,98 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+
 from archiver.flows.snapshot.journal_lines import batches_named, facts_of
 from archiver.model.item import Item
 from archiver.model.items import ItemLine, Part
-from archiver.writer.journal import Line
+from archiver.model.mark import Mark
+from archiver.writer.journal import Count, Journal, Line
 
-BATCH = "20261125T120000Z-0a1b2c-documents-00000000"
+SNAPSHOT = "20261125T120000Z-0a1b2c"
+BATCH, EARLIER = f"{SNAPSHOT}-documents-00000000", "20261124T120000Z-0a1b2c-documents-00000000"
 TAGS = {"batch": "nightly", "observed_at": "never", '"batch":"': '"observed_at":"'}
+PLAIN = ItemLine(
+    Item("papers", "a.txt"),
+    "file",
+    "documents",
+    "captured",
+    "2026-11-25T12:00:00Z",
+    basis="read",
+    size=10,
+    sha256="0" * 64,
+    parts=(Part(BATCH, 0, 1),),
+)
+TAGGED = replace(PLAIN, kind="object", item=Item("papers", "b.txt", version="v"), object={"tags": TAGS})
+NOT_PLAIN = {
+    "of a store": {"kind": "object", "object": {"tags": TAGS}},
+    "in two parts": {"parts": (Part(BATCH, 0, 1), Part(EARLIER, 0, 1))},
+    "sealed": {"parts": (Part(BATCH, 0, 1, sealed=True),)},
+    "inner": {"kind": "inner", "item": Item("papers", "b.zip", ("zip:0:a",))},
+    "marked": {"marks": (Mark("privileged", "path:**", "counsel", "mark"),)},
+    "with a reason": {"reason": "grown"},
+    "with a detail": {"detail": "the bytes of another"},
+    "changed": {"status": "changed_during_read"},
+    "a folder": {"kind": "directory", "status": "recorded", "parts": (), "table": None},
+}
 
 
-def tagged() -> Line:
-    line = ItemLine(
-        Item("bucket", "a.txt", version="v"),
-        "object",
-        "documents",
-        "captured",
-        "2026-11-25T12:00:00Z",
-        basis="read",
-        size=1,
-        sha256="0" * 64,
-        parts=(Part(BATCH, 0, 1),),
-        object={"store": "elsewhere", "tags": TAGS},
-    )
-    return Line("bucket", "a.txt", line.item.text(), line.encode(), None, None)
+@pytest.fixture
+def journal(tmp_path):
+    with closing(Journal(tmp_path / "journal.sqlite")) as journal:
+        yield journal
 
 
-def test_the_batches_are_those_of_the_parts():
-    assert batches_named([tagged()]) == {BATCH}
+def test_the_batches_are_those_of_the_parts(journal):
+    journal.enter(None, [Line.of(PLAIN), Line.of(replace(TAGGED, parts=(Part(EARLIER, 0, 1),)))])
+
+    assert batches_named(journal) == {BATCH, EARLIER}
 
 
 def test_the_time_is_that_of_the_line():
-    assert facts_of(tagged()).collected_at == "2026-11-25T12:00:00Z"
+    assert facts_of(Line.of(TAGGED)).collected_at == "2026-11-25T12:00:00Z"
+
+
+@pytest.mark.parametrize("differs", NOT_PLAIN.values(), ids=NOT_PLAIN)
+def test_a_line_that_says_more_is_left_to_be_read(journal, differs):
+    lines = [Line.of(replace(PLAIN, **differs)), Line.of(replace(PLAIN, item=Item("papers", "c.txt")))]
+    journal.enter(None, lines)
+
+    assert list(journal.lines_to_read()) == lines[:1]
+    assert [count.items for count in journal.plain_counts(SNAPSHOT)] == [1]
+
+
+def test_plain_lines_are_counted_with_the_rows_that_are_their_own(journal):
+    shared = Part(BATCH, 1, 1, of=Item("papers", "a.txt"))
+    lines = [
+        Line.of(PLAIN, new_bytes=10),
+        Line.of(replace(PLAIN, item=Item("papers", "b.txt"), parts=(Part(EARLIER, 0, 7),))),
+        Line.of(replace(PLAIN, item=Item("papers", "c.txt"), status="unchanged", basis="stat")),
+        Line.of(replace(PLAIN, item=Item("papers", "d.txt"), parts=(shared,))),
+    ]
+    journal.enter(None, lines)
+
+    counts = {count.status: count for count in journal.plain_counts(SNAPSHOT)}
+    assert counts == {
+        "captured": Count("papers", "captured", 3, 30, 10, 1),
+        "unchanged": Count("papers", "unchanged", 1, 10, 0, 0),
+    }
+
+
+def test_the_lines_of_a_run_that_an_earlier_version_began_are_kept(tmp_path):
+    path = tmp_path / "journal.sqlite"
+    with closing(sqlite3.connect(path, isolation_level=None)) as former:
+        former.execute(
+            "CREATE TABLE lines (place INTEGER PRIMARY KEY AUTOINCREMENT, source TEXT, path TEXT, item TEXT, line BLOB,"
+            " mime TEXT, custodian TEXT, new_bytes INTEGER)"
+        )
+        words = ["papers", "a.txt", PLAIN.item.text(), PLAIN.encode(), "text/plain", "jdoe", 10]
+        former.execute("INSERT INTO lines VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)", words)
+
+    for _ in range(2):
+        with closing(Journal(path)) as journal:
+            assert list(journal.lines()) == [Line.of(PLAIN, mime="text/plain", custodian="jdoe", new_bytes=10)]

@@ -4,9 +4,8 @@ The hash decides what the bytes are: those of the last time, those of another it
 meanwhile, one whose rows were sealed by a run that was killed, and a container that is taken apart are left to the long
 way of `capture`.
 
->>> done = AtOnce(source, stream, contents, listener).take(sight, opened)
->>> done[0].status, done[1]
-('captured', 'text/plain')
+>>> AtOnce(source, stream, contents=contents, ...).take(sight, opened)
+True
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from hashlib import sha256
 from typing import Final
 
 from archiver.events import Advanced, Listener
+from archiver.flows.snapshot import plain_lines
 from archiver.flows.snapshot.contents import Contents
 from archiver.flows.snapshot.item_lines import captured_line, read_line, shared_line, spell, what_became
 from archiver.flows.snapshot.sight import Sight
@@ -24,8 +24,9 @@ from archiver.flows.snapshot.stream import Captured, Stream
 from archiver.model import mime
 from archiver.model.items import CONTENT_STATUSES, ItemLine
 from archiver.model.policy import Source
+from archiver.sources.base import Facts, FileFacts
 from archiver.sources.location import Reading, facts_if_still
-from archiver.writer.rows import Facts
+from archiver.writer.rows import Facts as RowFacts
 
 __all__ = ["AT_ONCE", "AtOnce"]
 
@@ -42,36 +43,63 @@ class AtOnce:
         self,
         source: Source,
         stream: Stream,
+        *,
         contents: Contents,
         kind_of: Callable[[Reading, bytes], str | None],
+        enter: Callable[[Sight, ItemLine, str | None], ItemLine],
         listener: Listener,
     ) -> None:
-        """Bind to a source and its stream of documents; `kind_of` knows what is to be taken apart."""
+        """Bind to a source without rules that mark, and its stream of documents.
+
+        `kind_of` knows what is to be taken apart, `enter` accounts for an item.
+        """
         self._source = source
         self._stream = stream
         self._contents = contents
         self._kind_of = kind_of
+        self._enter = enter
         self._listener = listener
 
-    def take(self, sight: Sight, opened: Reading) -> tuple[ItemLine, str | None] | None:
-        """Read a file; return its line and media type, or None where the file stands at its start again, untaken."""
+    def take(self, sight: Sight, opened: Reading) -> bool:
+        """Read a file and account for it; False where it is left at its start, and untaken."""
         data, is_whole = _beginning(opened)
         self._listener(Advanced(len(data)))
         plain = is_whole and self._kind_of(opened, data[:_HEAD]) is None
         facts = facts_if_still(opened) if plain else None
         if facts is None:
             opened.rewind()
-            return None
+            return False
         digest, media = sha256(data), mime.guess(sight.found.path, data)
         line = self._archived(sight, len(data), digest.hexdigest())
         if line is None:
             captured = self._add(sight, data, digest.digest(), media)
             if captured is None:
                 opened.rewind()
-                return None
+                return False
+            if not sight.stands_still and self._enter_plainly(sight, facts, captured, media):
+                return True
             reason, detail = what_became(sight, "documents", None, opened.first)
             line = captured_line(sight, "documents", captured, reason, detail, steady=True)
-        return read_line(sight, line, facts), media
+        self._enter(sight, read_line(sight, line, facts), media)
+        return True
+
+    def _enter_plainly(self, sight: Sight, facts: Facts, captured: Captured, media: str | None) -> bool:
+        """Account for a new document of which nothing else is to be said than what nearly all have."""
+        if not isinstance(facts, FileFacts):
+            return False
+        words = plain_lines.captured(
+            sight.item,
+            facts,
+            spell(sight),
+            captured.parts[0],
+            digest=captured.sha256,
+            media=media,
+            custodian=sight.custodian,
+        )
+        if words is not None:
+            self._stream.enter(words)
+            self._contents.add(words)
+        return words is not None
 
     def _archived(self, sight: Sight, size: int, digest: str) -> ItemLine | None:
         """Return the line of a document whose bytes are in the archive: its own of last time, or another's."""
@@ -83,7 +111,7 @@ class AtOnce:
 
     def _add(self, sight: Sight, data: bytes, digest: bytes, media: str | None) -> Captured | None:
         found = sight.found.facts
-        facts = Facts(
+        facts = RowFacts(
             size=len(data),
             sha256=digest.hex(),
             mime=media,

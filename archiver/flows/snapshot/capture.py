@@ -17,6 +17,7 @@ from pathlib import Path
 
 from archiver.catalog.catalog import Catalog
 from archiver.events import Advanced, Listener, Said
+from archiver.flows.snapshot import plain_lines
 from archiver.flows.snapshot.ahead import ahead
 from archiver.flows.snapshot.at_once import AT_ONCE, AtOnce
 from archiver.flows.snapshot.beginnings import Beginning, candidates, longest
@@ -51,7 +52,7 @@ from archiver.model.policy import Source
 from archiver.model.selected import is_kept_whole, selected_by
 from archiver.model.selection import INCLUDE_RULE
 from archiver.model.unjudged import is_unjudged
-from archiver.sources.base import Problem, ReadProblem
+from archiver.sources.base import FileFacts, Problem, ReadProblem
 from archiver.sources.decode import sniff
 from archiver.sources.location import Location, Reading, same_state
 from archiver.sources.reading_logs import first_lines
@@ -130,17 +131,21 @@ class Capture:
         self._relevance = Relevance.of(source)
         plain = selection is None and self._relevance is None and not marker.has_rules
         self._takes_at_once = source.kind == "documents" and plain
-        self._at_once = AtOnce(source, streams["documents"], contents, self._inside.kind_of, listener)
+        self._at_once = AtOnce(
+            source,
+            streams["documents"],
+            contents=contents,
+            kind_of=self._inside.kind_of,
+            enter=self._enter,
+            listener=listener,
+        )
 
     def file(self, sight: Sight) -> Iterator[ItemLine]:
         """Read a file and enter its line, and that of its content when it is a compressed log."""
         try:
             with self._location.open(sight.found) as opened:
-                if self._takes_at_once and opened.first.size < AT_ONCE:
-                    done = self._at_once.take(sight, opened)
-                    if done is not None:
-                        yield self._enter(sight, *done)
-                        return
+                if self._takes_at_once and opened.first.size < AT_ONCE and self._at_once.take(sight, opened):
+                    return
                 head = opened.read(HEAD)
                 opened.rewind()
                 self._marker.see(sight, self._hash(opened) if self._marker.wants_digest else None)
@@ -171,8 +176,22 @@ class Capture:
         except ReadProblem as problem:
             yield self._enter(sight, failed_line(sight, problem.problem))
 
-    def again(self, sight: Sight, known: ItemLine) -> ItemLine:
+    def again(self, sight: Sight) -> None:
         """Account for an item that is unchanged as its times or its ETag tell; what can be said of it is said anew."""
+        plain = self._plainly_again(sight)
+        if plain is not None:
+            self._account(plain)
+        elif sight.known is not None:
+            self._again(sight, sight.known)
+
+    def _plainly_again(self, sight: Sight) -> Line | None:
+        raw, stamp, facts = sight.last.raw, sight.last.stamp, sight.found.facts
+        if raw is None or stamp is None or self._marker.has_rules or not isinstance(facts, FileFacts):
+            return None
+        line = plain_lines.again(raw, sight.item, facts, spell(sight), stamp)
+        return line if line is None or sight.custodian is None else line._replace(custodian=sight.custodian)
+
+    def _again(self, sight: Sight, known: ItemLine) -> ItemLine:
         if self._marker.lists_hashes:
             inside = self._catalog.latest_inside(sight.item.source, sight.item.path)
             found = [one for line in inside if line.sha256 for one in self._marker.listed(line.item, line.sha256)]
@@ -396,7 +415,7 @@ class Capture:
         words = journal_line(sight, line, media)
         if line.parts and line.status != "unchanged" and line.basis == "read":
             self._streams[str(line.table)].enter(words)
-            self._contents.add(line)
+            self._contents.add(words)
         else:
             self._account(words)
         return line

@@ -86,7 +86,7 @@ class CompressedLog:
     ) -> tuple[Captured, Damage | None, bool]:
         """Decode the file from its beginning; the third answer is whether it still had the bytes of its container."""
         opened.rewind()
-        archived = self._candidates(item, self._catalog.latest(item.text()))
+        archived = self._candidates(item, self._catalog.latest(item))
         begun = longest(decode(encoding, opened.blocks()), archived, item) if archived else None
         opened.rewind()
         digest = sha256()
@@ -111,10 +111,10 @@ class CompressedLog:
     def _twin_inside(self, item: Item, outer: ItemLine) -> ItemLine | None:
         """Return what is inside the file whose rows a compressed log shares, if it was the same file then."""
         twin = outer.parts[0].of
-        known = None if twin is None else self._catalog.latest(twin.text())
+        known = None if twin is None else self._catalog.latest(twin)
         if twin is None or known is None or known.sha256 != outer.sha256 or self._marker.records is not None:
             return None
-        found = self._catalog.latest(replace(item, source=twin.source, path=twin.path).text())
+        found = self._catalog.latest(replace(item, source=twin.source, path=twin.path))
         if found is None or found.status not in ("captured", "unchanged", "damaged"):
             return None
         withheld = self._marker.withholds(item, found.sha256)

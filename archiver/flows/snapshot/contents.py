@@ -17,6 +17,7 @@ from typing import Final, Self
 from archiver.catalog.catalog import Catalog
 from archiver.model.items import ItemLine
 from archiver.model.policy import Source
+from archiver.writer.journal import Line
 
 __all__ = ["Contents"]
 
@@ -52,11 +53,11 @@ class Contents:
         """Give the temporary file back."""
         self._db.close()
 
-    def add(self, line: ItemLine) -> None:
+    def add(self, line: Line) -> None:
         """Take in what this run has stored, in rows that are on record no later than any line that shares them."""
-        if line.status == "captured" and line.parts and line.item.source in self._matters:
-            key = (line.size, line.table, line.sha256, self._matters[line.item.source])
-            self._fresh.setdefault(key, line.encode())
+        if line.status == "captured" and line.tbl is not None and line.source in self._matters:
+            key = (line.size, line.tbl, line.sha256, self._matters[line.source])
+            self._fresh.setdefault(key, line.line)
             self._begun[_place(str(line.sha256))] = 1
             if len(self._fresh) >= _AT_ONCE:
                 self._write()

@@ -158,15 +158,7 @@ def inner_line(sight: Sight, item: Item, captured: Captured, damage: Damage | No
 def journal_line(sight: Sight, line: ItemLine, media: str | None) -> Line:
     """Return a line as the journal keeps it."""
     is_new = line.status in ("captured", "changed_during_read", "damaged") and line.basis == "read"
-    return Line(
-        source=line.item.source,
-        path=line.item.path,
-        item=line.item.text(),
-        line=line.encode(),
-        mime=media,
-        custodian=sight.custodian,
-        new_bytes=(line.size or 0) if is_new else 0,
-    )
+    return Line.of(line, mime=media, custodian=sight.custodian, new_bytes=(line.size or 0) if is_new else 0)
 
 
 def shared_line(sight: Sight, twin: ItemLine) -> ItemLine:

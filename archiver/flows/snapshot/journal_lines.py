@@ -1,6 +1,6 @@
 """What a run asks of the lines of its journal, without checking again what it has written itself.
 
->>> batches_named(journal.lines())
+>>> batches_named(journal)
 {'20261123T120000Z-0a1b2c-documents-00000000'}
 """
 
@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TypeVar
 
 import orjson
 
-from archiver.writer.journal import Line
+from archiver.writer.journal import Journal, Line
 from archiver.writer.rows import Facts
 
 __all__ = ["batches_named", "chunks", "facts_of"]
@@ -21,14 +21,15 @@ __all__ = ["batches_named", "chunks", "facts_of"]
 _T = TypeVar("_T")
 
 
-def batches_named(lines: Iterable[Line]) -> set[str]:
-    """Return the batches that the parts of some lines name."""
-    return {part["batch"] for line in lines for part in orjson.loads(line.line)["parts"]}
+def batches_named(journal: Journal) -> set[str]:
+    """Return the batches that the parts of its lines name."""
+    read = {part["batch"] for line in journal.lines_to_read() for part in orjson.loads(line.line)["parts"]}
+    return read | journal.plain_batches()
 
 
 def facts_of(line: Line) -> Facts:
     """Return what the row of a line in `items` is indexed by."""
-    return _facts(line.mime, line.custodian, orjson.loads(line.line)["observed_at"])
+    return _facts(line.mime, line.custodian, line.observed_at)
 
 
 def chunks(values: Iterator[_T], size: int) -> Iterator[list[_T]]:

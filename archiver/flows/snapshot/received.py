@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
@@ -60,9 +59,7 @@ def kept(lines: Iterable[Line], sources: Iterable[Source]) -> list[tuple[PipeLoc
     if not pipes:
         return []
     return [
-        (pipes[line.source], line.path)
-        for line in lines
-        if line.source in pipes and json.loads(line.line)["status"] in CONTENT_STATUSES
+        (pipes[line.source], line.path) for line in lines if line.source in pipes and line.status in CONTENT_STATUSES
     ]
 
 

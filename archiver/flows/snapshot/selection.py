@@ -121,7 +121,7 @@ class Selection:
 
     def _past(self, sight: Sight, item: Item, opened: Reading, encoding: str | None) -> _Past:
         """Return the log's own last line, and the longest earlier selection from a beginning of it."""
-        known = sight.known if encoding is None else self._catalog.latest(item.text())
+        known = sight.known if encoding is None else self._catalog.latest(item)
         found = [line for line in (known, *self._relatives(item)) if line is not None and line.size and line.sha256]
         if not found:
             return _Past(known)
@@ -130,7 +130,7 @@ class Selection:
         met = beginnings(blocks if encoding is None else decode(encoding, blocks), found)
         is_beginning = any(line is known for line, _ in met)
         for line, fragment in met:
-            kept = self._catalog.latest(line.item.inside(self._rule.member).text())
+            kept = self._catalog.latest(line.item.inside(self._rule.member))
             if kept is not None and kept.parts and fragment is not None:
                 return _Past(known, is_beginning, Before(line, kept, fragment))
         return _Past(known, is_beginning)
@@ -143,8 +143,8 @@ class Selection:
             log = replace(line.item, members=members[:-1])
             if not members or members[-1] != self._rule.member or log == item or family(log.path) != name:
                 continue
-            file = self._catalog.latest(replace(log, members=()).text())
-            found = self._catalog.latest(log.text())
+            file = self._catalog.latest(replace(log, members=()))
+            found = self._catalog.latest(log)
             if found is not None and file is not None and not (log.path != item.path and self._location.stays(file)):
                 yield found
 

@@ -15,9 +15,8 @@ Nothing is read here; a decision costs a stat, or its share of a listing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from functools import lru_cache
+from datetime import datetime
+from typing import NamedTuple
 
 from archiver.catalog.recall import Known
 from archiver.flows.snapshot.content_rules import content_rules
@@ -28,17 +27,14 @@ from archiver.model.policy import Source
 from archiver.model.record_rule import RecordRule, record_rule
 from archiver.model.selected import is_kept_whole, selected_by
 from archiver.model.selection import Decision, Rules, rules_of
+from archiver.model.stamp import SETTLED, is_settled, spell_stamp
 from archiver.sources.base import FileFacts, Found, ObjectFacts
 from archiver.sources.location import Location
 
-__all__ = ["Sight", "is_settled", "sights"]
-
-SETTLED = timedelta(seconds=2)
-"""A file whose times are younger than this when it is read may change again without a trace in its times."""
+__all__ = ["Sight", "sights"]
 
 
-@dataclass(frozen=True)
-class Sight:
+class Sight(NamedTuple):
     """One item as it was seen: what was found, what is to be done, and what was last known of it."""
 
     item: Item
@@ -47,14 +43,22 @@ class Sight:
     rule: str | None
     reason: str | None
     custodian: str | None
-    known: ItemLine | None
+    last: Known
     observed_at: datetime
     stands_still: bool = False
     """Size, times and inode are those of the last reading, so that other bytes would be a change without a trace."""
     narrows: bool = False
     """It was kept before, whole or under another rule, and now a rule selects from it."""
-    has_inside: bool = False
-    """Something was said before of what is inside it."""
+
+    @property
+    def known(self) -> ItemLine | None:
+        """What was last said of it, None when it is new."""
+        return self.last.line
+
+    @property
+    def was_kept(self) -> bool:
+        """Say whether its bytes were in the archive when it was last looked at."""
+        return self.last.status in CONTENT_STATUSES
 
 
 def sights(
@@ -75,9 +79,10 @@ def sights(
     selects, rules = record_rule(source), rules_of(source)
     for found in location.walk(quick=True):
         item = Item(source.id, escape_path(found.path), version=found.version)
-        known, has_inside = recall(item)
+        known = recall(item)
         choice = _choice(rules, found, known, rehash=rehash)
         now = clock()
+        still = narrows = False
         if not choice.taken and found.kind != "directory":
             decision = "excluded"
         elif found.facts is None or found.error is not None:
@@ -85,68 +90,50 @@ def sights(
         elif found.kind not in ("file", "object") or not found.content:
             decision = "recorded"
         else:
-            decision = "unchanged" if _is_unchanged(found, known) else "read"
-        still = decision == "unchanged"
-        narrows = decision in ("unchanged", "read") and _is_narrowed(known, selects)
-        if still and _is_under_another(known, selects):
-            decision, still = "read", False
-        decision = "read" if still and rehash else decision
+            still = _is_unchanged(found, known)
+            is_under_another = _is_under_another(known, selects)
+            narrows = is_under_another and selects is not None
+            still = still and not is_under_another
+            decision = "unchanged" if still and not rehash else "read"
         rule, reason = (choice.rule, choice.reason) if decision == "excluded" else (None, None)
         seen = found if quick or decision in ("unchanged", "read") else found.seen_closer()
-        custodian = rules.custodian_of(found.path)
-        yield Sight(item, seen, decision, rule, reason, custodian, known, now, still, narrows, has_inside)
+        yield Sight(item, seen, decision, rule, reason, rules.custodian_of(found.path), known, now, still, narrows)
 
 
-def _choice(rules: Rules, found: Found, known: ItemLine | None, *, rehash: bool) -> Decision:
+def _choice(rules: Rules, found: Found, known: Known, *, rehash: bool) -> Decision:
     """Say whether an item is taken, as far as that is known before it is read: what was kept once is kept on."""
-    was_kept = known is not None and known.status in CONTENT_STATUSES
+    was_kept = known.status in CONTENT_STATUSES
     has_content = found.kind in ("file", "object") and found.facts is not None
     choice = rules.decide(found.path, found.facts.mtime_ns if has_content and found.facts and not was_kept else None)
-    if not choice.taken or known is None or known.status != "excluded" or rehash:
+    if not choice.taken or known.status != "excluded" or known.line is None or rehash:
         return choice
-    reason = content_rules(rules.source).get(known.detail or "")
-    if reason is not None and _is_same(found, known):
-        return Decision(taken=False, rule=known.detail, reason=reason)
+    reason = content_rules(rules.source).get(known.line.detail or "")
+    if reason is not None and _is_same(found, known.line):
+        return Decision(taken=False, rule=known.line.detail, reason=reason)
     return choice
 
 
-def is_settled(line: ItemLine) -> bool:
-    """Say whether the file's times were old enough, when it was last looked at, to speak for its content."""
-    if line.file is None:
-        return False
-    before = _settled_before_ns(line.observed_at)
-    return int(str(line.file["mtime_ns"])) <= before and int(str(line.file["ctime_ns"])) <= before
-
-
-@lru_cache(maxsize=256)  # a second has many items
-def _settled_before_ns(observed_at: str) -> int:
-    """Return how young times may be at most that are settled at an instant."""
-    return int((instant.parse_instant(observed_at) - SETTLED).timestamp()) * 1_000_000_000
-
-
-def _is_under_another(known: ItemLine | None, rule: RecordRule | None) -> bool:
+def _is_under_another(known: Known, rule: RecordRule | None) -> bool:
     """Say whether a log was last read whole where a rule selects from it now, or under another rule than now."""
-    if known is None:
-        return False
+    is_selected = known.status == "recorded" and known.line is not None and selected_by(known.line) is not None
     if rule is None:
-        return selected_by(known) is not None
-    if is_kept_whole(known, rule.member):
+        return is_selected
+    if known.line is None or not (is_selected or known.status in CONTENT_STATUSES):
         return False
-    return f"select:{selected_by(known)}" != rule.member
+    return not is_kept_whole(known.line, rule.member) and f"select:{selected_by(known.line)}" != rule.member
 
 
-def _is_narrowed(known: ItemLine | None, rule: RecordRule | None) -> bool:
-    if known is None or rule is None or not (known.status in CONTENT_STATUSES or selected_by(known)):
+def _is_unchanged(found: Found, known: Known) -> bool:
+    """Say whether an item is as it was when it was read, by its stamp, or member by member where there is none."""
+    facts = found.facts
+    if known.stamp is not None and isinstance(facts, FileFacts):
+        return known.stamp == spell_stamp(facts.size, facts.mtime_ns, facts.ctime_ns, facts.ino)
+    line = known.line
+    if line is None or line.status == "changed_during_read":
         return False
-    return _is_under_another(known, rule)
-
-
-def _is_unchanged(found: Found, known: ItemLine | None) -> bool:
-    if known is None or known.status == "changed_during_read":
+    if line.status not in CONTENT_STATUSES and selected_by(line) is None:
         return False
-    if known.status not in CONTENT_STATUSES and selected_by(known) is None:
-        return False
-    return _is_same(found, known)
+    return _is_same(found, line)
 
 
 def _is_same(found: Found, known: ItemLine) -> bool:

@@ -42,7 +42,7 @@ from archiver.flows.timestamps.authorities import authorities_of, name_in_trust
 from archiver.flows.timestamps.stamping import Stamped, Stamper, not_enough
 from archiver.flows.uploads import Uploads
 from archiver.model import instant, layout, tables
-from archiver.model.item import items_item
+from archiver.model.item import Item, items_item
 from archiver.model.items import ItemLine
 from archiver.model.mark import Marking
 from archiver.model.policy import Policy, Source
@@ -191,13 +191,11 @@ class _Run:
         """Capture, account, sign."""
         with Contents(self._session.catalog, self._session.policy.sources) as self._contents:
             for line in self._session.journal.lines():
-                self._contents.add(ItemLine.own(line.line))
+                self._contents.add(line)
             for source in self._wanted:
                 self._source(source)
         session = self._session
-        tallies = tally(
-            session.journal.lines(), self._wanted, session.policy.accept, session.clock(), self._run_words.snapshot
-        )
+        tallies = tally(session.journal, self._wanted, session.policy.accept, session.clock(), self._run_words.snapshot)
         self._raised = raise_locks(self._session, self._named_elsewhere()) + raise_sealed_locks(session)
         self._items()
         self._uploads.settle()
@@ -281,9 +279,9 @@ class _Run:
     def _one(self, sight: Sight, capture: Capture) -> Iterator[ItemLine]:
         if sight.decision == "read":
             yield from capture.file(sight)
-        elif sight.decision == "unchanged" and sight.known is not None:
-            yield capture.again(sight, sight.known)
-            if sight.has_inside:
+        elif sight.decision == "unchanged":
+            capture.again(sight)
+            if sight.last.has_inside:
                 yield from capture.reuse_inside(sight)
         else:
             yield capture.without_content(sight)
@@ -293,15 +291,15 @@ class _Run:
         session, now = self._session, instant.format_instant(self._session.clock())
         for texts in chunks(session.catalog.texts_present(source.id), _LINES_AT_ONCE):
             for text in session.journal.without_lines(texts):
-                known = session.catalog.latest(text)
+                known = session.catalog.latest(Item.parse(text))
                 assert known is not None
                 line = ItemLine(item=known.item, kind=known.kind, table=None, status="absent", observed_at=now)
-                self._account(Line(source.id, known.item.path, text, line.encode(), None, None))
+                self._account(Line.of(line))
         self._flush()
 
     def _named_elsewhere(self) -> set[str]:
         """Return the batches of earlier snapshots that this run's items name as their content."""
-        named = batches_named(self._session.journal.lines())
+        named = batches_named(self._session.journal)
         return {batch for batch in named if not batch.startswith(self._run_words.snapshot)}
 
     def _account(self, line: Line) -> None:

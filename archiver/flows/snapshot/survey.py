@@ -15,7 +15,6 @@ from archiver.errors import UsageError
 from archiver.events import Advanced, Listener, Stage
 from archiver.flows.snapshot.marking import marks_in_sight
 from archiver.flows.snapshot.sight import Sight, sights
-from archiver.model.items import CONTENT_STATUSES
 from archiver.model.mark import Marking
 from archiver.model.policy import Policy, Source
 from archiver.sources.base import SourceUnavailable
@@ -42,7 +41,7 @@ class SourceSurvey:
 
     def count(self, sight: Sight, marking: Marking) -> None:
         """Count one item."""
-        if sight.decision in ("read", "unchanged"):
+        if marking.has_rules and sight.decision in ("read", "unchanged"):
             self.marked.update(mark.mark for mark in marks_in_sight(marking, sight))
         size = sight.found.size or 0
         self.items[sight.decision] += 1
@@ -50,8 +49,7 @@ class SourceSurvey:
         if sight.rule is not None:
             reason, items, total = self.rules.get(sight.rule, (sight.reason or "", 0, 0))
             self.rules[sight.rule] = (reason, items + 1, total + size)
-        was_kept = sight.known is not None and sight.known.status in CONTENT_STATUSES
-        if sight.narrows or (sight.rule is not None and was_kept):
+        if sight.narrows or (sight.rule is not None and sight.was_kept):
             self.narrowed_items += 1
             self.narrowed = [*self.narrowed, sight.item.path][:_EXAMPLES]
 

@@ -24,7 +24,7 @@ from archiver.model.selected import SELECTED, Selected, Sum, account_of
 from archiver.model.selection import accepted, reason_of
 from archiver.model.statement import Counts, Excluded
 from archiver.model.unjudged import SumOfUnjudged, UnjudgedItems
-from archiver.writer.journal import Line
+from archiver.writer.journal import Count, Journal, Line
 
 __all__ = ["LOSSES", "Tally", "tally"]
 
@@ -122,6 +122,13 @@ class _Counting:
         self.selected = Sum()
         self.unjudged = SumOfUnjudged()
 
+    def add_plain(self, count: Count) -> None:
+        """Add lines that have nothing to be counted but this."""
+        self.statuses[count.status] += count.items
+        self.bytes += count.bytes
+        self.new_bytes += count.new_bytes
+        self.records += count.own_records
+
     def add(self, line: Line, accept: tuple[Accept, ...], now: datetime) -> None:
         words = orjson.loads(line.line)
         status, size = words["status"], words["size"] or 0
@@ -193,14 +200,17 @@ class _Counting:
 
 
 def tally(
-    lines: Iterable[Line], sources: Iterable[Source], accept: tuple[Accept, ...], now: datetime, snapshot: str
+    journal: Journal, sources: Iterable[Source], accept: tuple[Accept, ...], now: datetime, snapshot: str
 ) -> list[Tally]:
-    """Count the lines of a run, source by source."""
+    """Count the lines of a run, source by source; only those that are not plain are read."""
     named = {source.id: source for source in sources}
     counting = {name: _Counting(snapshot) for name in named}
-    for line in lines:
+    for line in journal.lines_to_read():
         if line.source in counting:
             counting[line.source].add(line, accept, now)
+    for count in journal.plain_counts(snapshot):
+        if count.source in counting:
+            counting[count.source].add_plain(count)
     return [_tally(named[name], one) for name, one in counting.items()]
 
 

@@ -1,0 +1,137 @@
+"""Lines of plain files, which are nearly all there are, spelled without an encoder of JSON.
+
+The law: what is returned is what `ItemLine.encode` would write, byte for byte. What has more to say than a plain line
+(`writer.journal.Line`) gets None, and is left to that one.
+
+    captured   a file whose bytes are one row of this run
+    again      a file that is as it was when it was last read, as its times tell
+
+>>> again(known, facts, '{"path":"a.txt","source":"mail"}', "2026-11-26T02:00:00Z")
+Line(item='{"path":"a.txt","source":"mail"}', ..., status='unchanged', ...)
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from json.encoder import encode_basestring
+from typing import Final
+
+from archiver.model.item import Item
+from archiver.model.items import Part
+from archiver.model.stamp import settled_before_ns, spell_stamp
+from archiver.sources.base import FileFacts
+from archiver.writer.journal import Line
+
+__all__ = ["again", "captured"]
+
+_READ: Final = b'{"basis":"read","detail":null,"errno":null,"file":{"atime_ns":"'
+_STAT: Final = b'{"basis":"stat","detail":null,"errno":null,"file":{"atime_ns":"'
+_BORN: Final = b'","btime_ns":'
+_FACTS: Final = (
+    b',"ctime_ns":"%d","dev":"%d","gid":%d,"group":%s,"holes":[],"ino":"%d","link_target":null,"mode":%d,'
+    b'"mtime_ns":"%d","nlink":%d,"owner":%s,"uid":%d,"xattrs":{}},"item":%s,"kind":"file","observed_at":"'
+)
+_PART: Final = b'","parts":[{"batch":"'
+_BATCH: Final = b'"batch":"'
+_SEALED: Final = b'"sealed":'
+_DIGEST: Final = b'],"reason":null,"sha256":"'
+_INSTANT: Final = len("2026-11-26T02:00:00Z")
+_DIGITS: Final = 64
+_ENDS: Final = {
+    table: tuple(b',"status":"%s","table":"%s"}\n' % (status, table.encode()) for status in (b"captured", b"unchanged"))
+    for table in ("documents", "model_logs")
+}
+
+
+def captured(
+    item: Item,
+    facts: FileFacts,
+    observed_at: str,
+    part: Part,
+    *,
+    digest: str,
+    media: str | None,
+    custodian: str | None,
+) -> Line | None:
+    """Return the line of a document that is one row; `media` is its type, `custodian` whose it is."""
+    if facts.holes or facts.xattrs:
+        return None
+    text, batch, row, size = item.text(), part.batch, part.first, facts.size
+    born = b"null" if facts.btime_ns is None else b'"%d"' % facts.btime_ns
+    raw = b'%s%d%s%s%s%s%s%s","count":1,"first":%d}%s%s","size":%d%s' % (
+        _READ,
+        facts.atime_ns,
+        _BORN,
+        born,
+        _spelled(facts, text),
+        observed_at.encode(),
+        _PART,
+        batch.encode(),
+        row,
+        _DIGEST,
+        digest.encode(),
+        size,
+        _ENDS["documents"][0],
+    )
+    is_settled = facts.mtime_ns <= (before := settled_before_ns(observed_at)) and facts.ctime_ns <= before
+    stamp = spell_stamp(size, facts.mtime_ns, facts.ctime_ns, facts.ino) if is_settled else None
+    content = ("documents", size, digest, stamp, None)
+    return Line(text, item.source, item.path, "captured", raw, *content, observed_at, batch, 1, media, custodian, size)
+
+
+def again(raw: bytes, item: Item, facts: FileFacts, observed_at: str, stamp: str) -> Line | None:
+    """Return the line of a file that is unchanged, from its line of the last time.
+
+    What its system says of it now must be what it said then, but for the time of the last access.
+    """
+    text = item.text()
+    spelled = _spelled(facts, text)
+    place = raw.find(spelled)
+    begun = raw.find(_BORN, len(_READ), place)
+    if place < 0 or begun < 0 or not raw.startswith((_READ, _STAT)):
+        return None
+    tail = raw[place + len(spelled) + _INSTANT :]
+    table = next((table for table, ends in _ENDS.items() if tail.endswith(ends)), None)
+    if table is None or not tail.startswith(_PART) or tail.count(_BATCH) != 1 or _SEALED in tail:
+        return None
+    before, found, content = tail.rpartition(_DIGEST)
+    if not found:
+        return None
+    digest = content[:_DIGITS]
+    line = b'%s%d%s%s%s%s%s%s,"size":%d%s' % (
+        _STAT,
+        facts.atime_ns,
+        raw[begun:place],
+        spelled,
+        observed_at.encode(),
+        before,
+        _DIGEST,
+        content[: _DIGITS + 1],
+        facts.size,
+        _ENDS[table][1],
+    )
+    batch = before[len(_PART) : before.index(b'"', len(_PART))].decode()
+    content_of = (table, facts.size, digest.decode(), stamp, None)
+    return Line(text, item.source, item.path, "unchanged", line, *content_of, observed_at, batch)
+
+
+def _spelled(facts: FileFacts, item: str) -> bytes:
+    return _FACTS % (
+        facts.ctime_ns,
+        facts.dev,
+        facts.gid,
+        _name(facts.group),
+        facts.ino,
+        facts.mode,
+        facts.mtime_ns,
+        facts.nlink,
+        _name(facts.owner),
+        facts.uid,
+        item.encode(),
+    )
+
+
+@lru_cache(maxsize=4096)  # a share has few owners
+def _name(name: str | None) -> bytes:
+    """Return the name of an account as canonical JSON."""
+    return b"null" if name is None else encode_basestring(name).encode()

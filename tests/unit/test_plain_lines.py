@@ -1,0 +1,119 @@
+"""A line that is spelled without an encoder is the one that the encoder writes, or none is spelled."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archiver.flows.snapshot import plain_lines
+from archiver.model.item import Item, escape_path
+from archiver.model.items import ItemLine, Part
+from archiver.model.stamp import stamp_of
+from archiver.sources.base import FileFacts
+from archiver.writer.journal import Line
+
+BATCH = "20261125T120000Z-0a1b2c-documents-00000000"
+THEN, NOW = "2026-11-25T12:00:00Z", "2026-11-26T02:00:00Z"
+FACTS = FileFacts(
+    dev=65024,
+    ino=1043,
+    nlink=1,
+    mode=0o100644,
+    uid=1000,
+    gid=1000,
+    owner="jdoe",
+    group=None,
+    atime_ns=1_764_000_000_000_000_001,
+    mtime_ns=-5,
+    ctime_ns=1_763_000_000_000_000_000,
+    btime_ns=None,
+    size=10,
+)
+names = st.one_of(st.none(), st.text(st.characters(exclude_categories=["Cs"]), max_size=8))
+times = st.integers(-(10**18), 1_764_100_000_000_000_000)
+paths = st.lists(st.binary(min_size=1, max_size=6).filter(lambda one: b"/" not in one and b"\0" not in one), min_size=1)
+facts = st.builds(
+    FACTS._replace, owner=names, group=names, atime_ns=times, mtime_ns=times, btime_ns=st.one_of(st.none(), times)
+)
+items = st.builds(Item, names.filter(bool), paths.map(b"/".join).map(escape_path))
+
+
+def line_of(item: Item, found: FileFacts, at: str = THEN, **words) -> ItemLine:
+    line = ItemLine(
+        item,
+        "file",
+        "documents",
+        "captured",
+        at,
+        basis="read",
+        size=10,
+        sha256="ab" * 32,
+        parts=(Part(BATCH, 7, 1),),
+        file=found.to_json(),
+    )
+    return replace(line, **words)
+
+
+@given(items, facts)
+def test_a_document_of_one_row(item, found):
+    expected = Line.of(line_of(item, found), mime="text/plain", custodian="jdoe", new_bytes=10)
+
+    assert expected == plain_lines.captured(
+        item, found, THEN, Part(BATCH, 7, 1), digest="ab" * 32, media="text/plain", custodian="jdoe"
+    )
+
+
+@given(items, facts, times, st.sampled_from(["captured", "unchanged"]), st.sampled_from(["documents", "model_logs"]))
+def test_a_file_that_is_unchanged(item, found, atime_ns, status, table):
+    then = line_of(item, found, status=status, table=table, basis="read" if status == "captured" else "stat")
+    now = found._replace(atime_ns=atime_ns, btime_ns=None)
+    expected = replace(
+        then, status="unchanged", basis="stat", observed_at=NOW, file={**then.file, "atime_ns": str(atime_ns)}
+    )
+
+    words = plain_lines.again(then.encode(), item, now, NOW, str(stamp_of(then)))
+
+    assert words == Line.of(expected)._replace(records=0, stamp=str(stamp_of(then)))
+
+
+SHARED = Part(BATCH, 7, 1, of=Item("papers", "b.txt"))
+
+
+@pytest.mark.parametrize(
+    ("words", "now"),
+    [
+        ({"detail": "the bytes of another", "reason": "duplicate"}, FACTS),
+        ({"status": "changed_during_read"}, FACTS),
+        ({"parts": (Part(BATCH, 7, 1), Part(BATCH, 9, 1))}, FACTS),
+        ({"parts": (Part(BATCH, 7, 1, sealed=True),)}, FACTS),
+        ({}, FACTS._replace(dev=2)),
+        ({}, FACTS._replace(owner="other")),
+        ({"file": FACTS._replace(xattrs=((b"user.a", b"b"),)).to_json()}, FACTS),
+    ],
+)
+def test_what_has_more_to_say_is_left_to_the_encoder(words, now):
+    item = Item("papers", "a.txt")
+
+    assert plain_lines.again(line_of(item, FACTS, **words).encode(), item, now, NOW, "stamp") is None
+
+
+@pytest.mark.parametrize("found", [FACTS._replace(xattrs=((b"user.a", b"b"),)), FACTS._replace(holes=((0, 4096),))])
+def test_a_document_of_which_more_is_known_is_left_to_the_encoder(found):
+    part = Part(BATCH, 7, 1)
+
+    assert (
+        plain_lines.captured(Item("papers", "a.txt"), found, THEN, part, digest="ab" * 32, media=None, custodian=None)
+        is None
+    )
+
+
+def test_an_unchanged_file_whose_rows_are_of_another_item():
+    item = Item("papers", "a.txt")
+    then = line_of(item, FACTS, parts=(SHARED,), status="unchanged", basis="stat")
+
+    words = plain_lines.again(then.encode(), item, FACTS, NOW, str(stamp_of(then)))
+
+    assert words == Line.of(replace(then, observed_at=NOW))
