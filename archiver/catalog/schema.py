@@ -5,6 +5,7 @@ from typing import Final
 VERSION: Final = 3
 
 SCHEMA: Final = """
+PRAGMA page_size = 16384;
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);

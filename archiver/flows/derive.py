@@ -26,7 +26,8 @@ from archiver.model.items import ItemLine
 from archiver.model.leaf import is_continued
 from archiver.model.statement import BatchPredicate
 from archiver.sources.reading_logs import LogReader
-from archiver.writer.index_columns import columns_of_documents, columns_of_lines
+from archiver.writer.index_columns import columns_of_documents
+from archiver.writer.line_columns import columns_of_lines
 
 __all__ = ["IndexDeriver"]
 

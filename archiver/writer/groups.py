@@ -195,7 +195,7 @@ def group_of(batch: OpenBatch, first: int, count: int, start: int) -> RowGroup:
         texts.append(one.text)
         paths.append(one.item.path)
     if batch.row_facts:
-        runs = [Run(run.item, facts, 1) for run, facts in zip(_by_row(runs), batch.row_facts[first:after], strict=True)]
+        runs = list(_with_facts(runs, batch.row_facts[first:after]))
     return RowGroup(
         scratch=batch.scratch,
         start=start,
@@ -211,5 +211,10 @@ def group_of(batch: OpenBatch, first: int, count: int, start: int) -> RowGroup:
     )
 
 
-def _by_row(runs: list[Run]) -> Iterator[Run]:
-    return itertools.chain.from_iterable([run] * run.rows for run in runs)
+def _with_facts(runs: list[Run], facts: list[Facts]) -> Iterator[Run]:
+    """Yield the runs of rows that have facts of their own: those beside each other that have the very same."""
+    coming = iter(facts)
+    for run in runs:
+        for _, same in itertools.groupby(itertools.islice(coming, run.rows), key=id):
+            found = list(same)
+            yield Run(run.item, found[0], len(found))

@@ -8,23 +8,14 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final
 
-import orjson
 import pyarrow as pa
 
-from archiver.model import instant, tables
-from archiver.proof import canonical
+from archiver.model import tables
 from archiver.writer.groups import Indexer, RowGroup, Run
+from archiver.writer.line_columns import columns_of_lines, instant_microseconds, microseconds
 
-__all__ = ["columns_of_documents", "columns_of_lines", "documents_index", "items_index", "model_logs_index"]
-
-_ITEM: Final = b',"item":'
-_KIND: Final = b',"kind":'
-"""What is before and behind the item of a line; within a text a quote is escaped, so that neither is in one."""
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_FIRST, _LAST = -62_135_596_800_000_000, 253_402_300_799_999_999  # the years 1 to 9999, in microseconds
+__all__ = ["columns_of_documents", "documents_index", "items_index", "model_logs_index"]
 
 Project = Callable[[str, pa.LargeBinaryArray, list[bool]], list[pa.Array]]
 """Derives the columns that a dialect reads out of raw: (dialect, raw, which rows are pieces of a longer record)."""
@@ -38,41 +29,6 @@ def items_index(group: RowGroup) -> list[pa.Array]:
     return _in_order("items", {**derived, **_arrays("items", known)})
 
 
-def columns_of_lines(raws: list[bytes]) -> dict[str, pa.Array]:
-    """Return the columns of `items` that stand in the lines themselves, which are canonical JSON."""
-    lines = list(map(orjson.loads, raws))
-    files = [line["file"] or _times_of(line.get("object") or {}) for line in lines]
-    values: dict[str, list[object]] = {
-        "item_text": list(map(_item_text, raws, lines)),
-        "status": [line["status"] for line in lines],
-        "kind": [line["kind"] for line in lines],
-        "size": [line["size"] for line in lines],
-        "sha256": [line["sha256"] for line in lines],
-        "owner": [file.get("owner") for file in files],
-    }
-    for column, member in (
-        ("modified", "mtime_ns"),
-        ("changed", "ctime_ns"),
-        ("accessed", "atime_ns"),
-        ("born", "btime_ns"),
-    ):
-        values[column] = [_decimal_microseconds(file.get(member)) for file in files]
-    return _arrays("items", values)
-
-
-def _item_text(raw: bytes, line: dict[str, Any]) -> str:
-    """Return the member `item` as it is spelled; what may hold a member of that name before it is encoded again."""
-    if line["file"] and line["file"]["xattrs"]:
-        return canonical.encode_plain(line["item"]).decode()
-    return raw[raw.index(_ITEM) + len(_ITEM) : raw.index(_KIND)].decode()
-
-
-def _times_of(thing: Mapping[str, Any]) -> dict[str, str]:
-    """Return the one time that a store tells, in the words of a file."""
-    modified = thing.get("modified")
-    return {} if modified is None else {"mtime_ns": str(_instant_microseconds(modified) * 1000)}
-
-
 @dataclass(frozen=True)
 class _Documents:
     """Columns of `documents`; a value, so that it can be sent to another process, as `_ModelLogs` is."""
@@ -84,9 +40,9 @@ class _Documents:
         derived = columns_of_documents(group.paths, [(one.size, one.sha256) for one in facts], self.matters)
         known: dict[str, list[object]] = {
             "mime": [one.mime for one in facts],
-            "modified": [_microseconds(one.modified_ns) for one in facts],
+            "modified": [microseconds(one.modified_ns) for one in facts],
             "custodian": [one.custodian for one in facts],
-            "collected_at": [_instant_microseconds(one.collected_at) for one in facts],
+            "collected_at": [instant_microseconds(one.collected_at) for one in facts],
         }
         return _in_order("documents", {**derived, **_arrays("documents", known)})
 
@@ -147,18 +103,3 @@ def _arrays(table: str, values: Mapping[str, Sequence[object]]) -> dict[str, pa.
 
 def _in_order(table: str, columns: Mapping[str, pa.Array]) -> list[pa.Array]:
     return [columns[name] for name in tables.index_names(table)]
-
-
-def _decimal_microseconds(text: str | None) -> int | None:
-    return None if text is None else _microseconds(int(text))
-
-
-def _microseconds(nanoseconds: int | None) -> int | None:
-    if nanoseconds is None:
-        return None
-    whole = nanoseconds // 1000
-    return whole if _FIRST <= whole <= _LAST else None
-
-
-def _instant_microseconds(text: str) -> int:
-    return (instant.parse_instant(text) - _EPOCH) // timedelta(microseconds=1)

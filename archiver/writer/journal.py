@@ -22,6 +22,7 @@ __all__ = ["Count", "Journal", "JournaledBatch", "Line", "Progress", "Run"]
 
 _PLAIN: Final = frozenset({"captured", "unchanged"})
 _SCHEMA: Final = """
+PRAGMA page_size = 16384;
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
 CREATE TABLE IF NOT EXISTS run (only_one INTEGER PRIMARY KEY CHECK (only_one = 1), words TEXT NOT NULL);

@@ -62,7 +62,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Snapshot", "snapshot"]
 
-_LINES_AT_ONCE = 1000
+_LINES_AT_ONCE = 4096
 
 
 @dataclass(frozen=True)
