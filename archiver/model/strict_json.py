@@ -17,7 +17,18 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-__all__ = ["MAX_NESTING", "MAX_RECORD", "Ambiguous", "NotJson", "Number", "Value", "check_text", "is_number", "parse"]
+__all__ = [
+    "MAX_NESTING",
+    "MAX_RECORD",
+    "Ambiguous",
+    "NotJson",
+    "Number",
+    "Value",
+    "check_text",
+    "is_deep",
+    "is_number",
+    "parse",
+]
 
 MAX_NESTING = 256
 MAX_RECORD = 16 << 20
@@ -53,7 +64,7 @@ def parse(body: bytes) -> Value:
     text = check_text(body)
     if text.startswith("\ufeff"):
         raise NotJson("byte-order-mark")
-    if text.count("{") + text.count("[") > MAX_NESTING and _depth(text) > MAX_NESTING:
+    if is_deep(text):
         raise NotJson(f"nested-deeper-than {MAX_NESTING}")
     try:
         value: Value = _DECODER.decode(text)
@@ -78,6 +89,11 @@ def check_text(body: bytes) -> str:
     if not text.strip(_WHITESPACE):
         raise NotJson("blank")
     return text
+
+
+def is_deep(text: str) -> bool:
+    """Say whether a JSON text is nested deeper than is read."""
+    return text.count("{") + text.count("[") > MAX_NESTING and _depth(text) > MAX_NESTING
 
 
 def _depth(text: str) -> int:

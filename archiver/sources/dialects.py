@@ -14,10 +14,9 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from decimal import Decimal
-from functools import cache
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Final, Self
 
-import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -27,10 +26,13 @@ from archiver.model.dialect_reference import derive_all
 from archiver.model.line_pattern import as_json, read_lines
 from archiver.model.strict_json import MAX_RECORD
 from archiver.model.tables import schema_of
+from archiver.sources.dialect_arrow import ArrowReader
 from archiver.sources.dialect_sql import Names, compile_names_query, compile_query, names_of, objects_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    import duckdb
 
 
 __all__ = ["DERIVED_SCHEMA", "Engine", "project", "schema_for", "shared_engine", "slices"]
@@ -75,12 +77,8 @@ class Engine:
     def __init__(self, *, threads: int = 1, memory_limit: str = "512MB", few: int = _FEW) -> None:
         """Open an in-memory database that can reach nothing outside; up to `few` records it is not asked."""
         self._few = few
-        self._connection = duckdb.connect(":memory:", config={"threads": threads, "memory_limit": memory_limit})
-        for name in ("autoinstall_known_extensions", "autoload_known_extensions"):
-            self._connection.execute(f"SET {name} = false")
-        self._connection.execute("SET temp_directory = ''")
-        self._connection.execute("SET enable_external_access = false")
-        self._connection.execute("SET lock_configuration = true")
+        self._settings = {"threads": threads, "memory_limit": memory_limit}
+        self._arrow = ArrowReader()
         self._names: dict[Dialect, Names] = {}
         self._queries: dict[tuple[Dialect, Names, bool], duckdb.DuckDBPyRelation] = {}
         self._malformed: set[Dialect] = set()
@@ -94,7 +92,20 @@ class Engine:
 
     def close(self) -> None:
         """Give the database's memory back."""
-        self._connection.close()
+        if "_connection" in vars(self):
+            self._connection.close()
+
+    @cached_property
+    def _connection(self) -> duckdb.DuckDBPyConnection:
+        import duckdb  # noqa: PLC0415 - takes 0.2 s to load and to open, and most logs need none
+
+        connection = duckdb.connect(":memory:", config=self._settings)
+        for name in ("autoinstall_known_extensions", "autoload_known_extensions"):
+            connection.execute(f"SET {name} = false")
+        connection.execute("SET temp_directory = ''")
+        connection.execute("SET enable_external_access = false")
+        connection.execute("SET lock_configuration = true")
+        return connection
 
     def project(
         self, dialect: Dialect, raw: pa.LargeBinaryArray, whole: pa.BooleanArray | None = None
@@ -105,11 +116,18 @@ class Engine:
         """
         if not dialect.is_read:
             return self._opaque(dialect, len(raw), whole)
+        schema = schema_for(dialect)
+        if not self._is_few(raw) and (answer := self._arrow.read(dialect, raw, whole, schema)) is not None:
+            fast, odd = answer
+            return _one_batch([_with_reference(dialect, raw, whole, fast, odd)], schema)
         answers = []
         for start, length in slices(raw):
             flags = None if whole is None else whole.slice(start, length)
             answers.append(self._slice(dialect, raw.slice(start, length), flags))
-        return _one_batch(answers, schema_for(dialect))
+        return _one_batch(answers, schema)
+
+    def _is_few(self, raw: pa.LargeBinaryArray) -> bool:
+        return len(raw) <= self._few and raw.nbytes <= _FEW_BYTES
 
     def _opaque(self, dialect: Dialect, rows: int, whole: pa.BooleanArray | None) -> pa.RecordBatch:
         schema = schema_for(dialect)
@@ -121,12 +139,14 @@ class Engine:
         return pa.RecordBatch.from_pydict(columns, schema=schema)
 
     def _slice(self, dialect: Dialect, raw: pa.LargeBinaryArray, whole: pa.BooleanArray | None) -> pa.Table:
-        if not dialect.is_plain or (len(raw) <= self._few and raw.nbytes <= _FEW_BYTES):
+        if not dialect.is_plain or self._is_few(raw):
             return _by_reference(dialect, raw, whole, range(len(raw)))
         text = _as_text(raw) if dialect.pattern is None else _lines_as_json(dialect.pattern, raw)
         if whole is not None:
             text = _only(text, whole)
         text = _only(text, pc.less_equal(pc.binary_length(raw), MAX_RECORD))
+        import duckdb  # noqa: PLC0415 - see `_connection`
+
         try:
             answer, single = self._ask(dialect, text)
         except duckdb.OutOfMemoryException:  # slower, and it needs less
@@ -135,7 +155,7 @@ class Engine:
         plain = pc.and_(pc.and_(answer["plain"], strict), single)
         fast = _filled(dialect, answer)
         odd = pc.indices_nonzero(pc.invert(pc.fill_null(plain, fill_value=False))).to_pylist()
-        return _patched(fast, odd, _by_reference(dialect, raw, whole, odd)) if odd else fast
+        return _with_reference(dialect, raw, whole, fast, odd)
 
     def _ask(self, dialect: Dialect, text: pa.LargeStringArray) -> tuple[pa.Table, pa.BooleanArray]:
         """Return the query's answer, and of each record whether no object on a mapped path repeats a name."""
@@ -161,6 +181,8 @@ class Engine:
         """
         well_formed = dialect not in self._malformed
         words = (dialect, names, well_formed)
+        import duckdb  # noqa: PLC0415 - see `_connection`
+
         if words not in self._queries:
             self._queries[words] = self._connection.sql(compile_query(dialect, names, well_formed=well_formed))
         try:
@@ -311,6 +333,13 @@ def _by_reference(
     schema = schema_for(dialect)
     columns = {field.name: pa.array([one[field.name] for one in derived], field.type) for field in schema}
     return pa.table(columns, schema=schema)
+
+
+def _with_reference(
+    dialect: Dialect, raw: pa.LargeBinaryArray, whole: pa.BooleanArray | None, fast: pa.Table, odd: Sequence[int]
+) -> pa.Table:
+    """Put the reference's answers where the fast one means nothing."""
+    return _patched(fast, odd, _by_reference(dialect, raw, whole, odd)) if odd else fast
 
 
 def _patched(fast: pa.Table, rows: Sequence[int], slow: pa.Table) -> pa.Table:

@@ -1,0 +1,212 @@
+r"""The derived columns of records that are as most records of their log are, in one parse by Arrow's JSON reader.
+
+Law: an answer is, row for row and column for column, what `model.dialect_reference.derive` gives, but for the rows that
+it names as odd; or there is none, and the caller asks elsewhere. What kind of value stands where is learned from some
+records. Arrow is told, and fails where a record has another.
+
+Why an answer is exact.
+1. Rows are records. Every row begins with `{` and ends with `}` before its terminator, and the rows as a whole parse as
+   so many objects as there are rows. A line end is in no string (Arrow refuses control characters), so `}` and `{`
+   around it are punctuation, between which only the end of one record and the begin of the next can be: each row
+   is at least one whole object, and so exactly one. There is no byte 0, at which the parser would stop.
+2. A row that parses is strict JSON: of what RFC 8259 forbids the parser takes only NaN and Inf, which are looked for.
+   That the bytes are UTF-8 and not nested too deep is tested here.
+3. No name on the way to a path is repeated: Arrow refuses that for every name it is told of, and it is told of all.
+   A place where nothing was seen yet must stay null.
+4. Integers, decimals and strings are converted exactly or refused; a double is the nearest one, as in Python.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.json as pj
+
+from archiver.model.dialect import Dialect
+from archiver.model.strict_json import MAX_NESTING, MAX_RECORD, NotJson, is_deep, parse
+from archiver.sources.dialect_usual import Place, UnusualError, Usual, places_of
+
+__all__ = ["ArrowReader"]
+
+_MOST: Final = 256 << 20  # bytes that are parsed as one block
+_SAMPLES: Final = 128
+_MORE_SAMPLES: Final = 2048
+_TOGETHER: Final = 16
+_ODD_AT_MOST: Final = 8  # one row of so many
+_LONGEST_PAUSE: Final = 64
+_ENDS: Final = ("}\n", "}\r\n", "}")
+_CONSTANTS: Final = (r"NaN[ \t\r\n]*[,}\]]", r"Inf(?:inity)?[ \t\r\n]*[,}\]]")
+"""What Arrow's parser takes and RFC 8259 does not. May also match inside a string."""
+
+Answer = tuple[pa.Table, list[int]]
+"""The derived columns, and the rows where they mean nothing."""
+
+
+@dataclass
+class _Known:
+    """What is known of a dialect's records; after failures it is not tried for some blocks."""
+
+    root: Place
+    failures: int = 0
+    pause: int = 0
+
+
+class ArrowReader:
+    """Reads records of any dialect, and remembers what they are like."""
+
+    def __init__(self) -> None:
+        """Know nothing yet."""
+        self._known: dict[Dialect, _Known | None] = {}
+
+    def read(
+        self, dialect: Dialect, raw: pa.LargeBinaryArray, whole: pa.BooleanArray | None, schema: pa.Schema
+    ) -> Answer | None:
+        """Return the derived columns of records and the rows that the reference must read; None: ask another reader."""
+        known = self._knowledge(dialect, raw)
+        if known is None:
+            return None
+        if known.pause:
+            known.pause -= 1
+            return None
+        block = _Block.of(raw, whole)
+        answer = None if block is None else _learning(dialect, known, raw, block, schema)
+        known.failures = 0 if answer else known.failures + 1
+        known.pause = 0 if answer else min(1 << known.failures, _LONGEST_PAUSE)
+        return answer
+
+    def _knowledge(self, dialect: Dialect, raw: pa.LargeBinaryArray) -> _Known | None:
+        if dialect not in self._known:
+            try:
+                self._known[dialect] = _Known(_seen(places_of(dialect), raw, _SAMPLES))
+            except UnusualError:
+                self._known[dialect] = None
+        return self._known[dialect]
+
+
+def _learning(
+    dialect: Dialect, known: _Known, raw: pa.LargeBinaryArray, block: _Block, schema: pa.Schema
+) -> Answer | None:
+    """Read a block by what is known, and if that fails once more by what more of its records say."""
+    if (answer := _answer(dialect, known.root, block, schema)) is not None:
+        return answer
+    more = _seen(copy.deepcopy(known.root), raw, _MORE_SAMPLES)
+    known.root = more if more.is_usual else _seen(places_of(dialect), raw, _MORE_SAMPLES)
+    return _answer(dialect, known.root, block, schema)
+
+
+def _seen(root: Place, raw: pa.LargeBinaryArray, samples: int) -> Place:
+    """Look at records here and there."""
+    for row in range(0, len(raw), -(-len(raw) // samples) or 1):
+        body = raw[row].as_py() or b""
+        try:
+            root.see(parse(body.removesuffix(b"\n").removesuffix(b"\r")))
+        except NotJson:
+            continue
+    return root
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Rows that may be records of one object each, their bytes beside each other."""
+
+    text: pa.LargeStringArray
+    data: pa.Buffer
+
+    @classmethod
+    def of(cls, raw: pa.LargeBinaryArray, whole: pa.BooleanArray | None) -> _Block | None:
+        """Look at the bytes of rows; None when they are not such rows."""
+        if not len(raw) or raw.null_count or not (whole is None or pc.all(whole, skip_nulls=False).as_py()):
+            return None
+        try:
+            text = raw.cast(pa.large_string())
+        except pa.ArrowInvalid:
+            return None
+        ends = memoryview(raw.buffers()[1]).cast("q")[raw.offset : raw.offset + len(raw) + 1]
+        data = raw.buffers()[2].slice(ends[0], ends[-1] - ends[0])
+        if len(data) > _MOST or pc.max(pc.binary_length(raw)).as_py() > MAX_RECORD:
+            return None
+        if _has(data, r"\x00") or not pc.all(pc.starts_with(text, "{")).as_py() or not _end_as_objects(text):
+            return None
+        return cls(text, data) if _is_shallow(memoryview(raw.buffers()[2]), ends) else None
+
+    def constants(self) -> list[pa.BooleanArray]:
+        """Say of rows where there is something like NaN whether it is in them."""
+        return [pc.match_substring_regex(self.text, word) for word in _CONSTANTS if _has(self.data, word)]
+
+
+def _has(data: pa.Buffer, pattern: str) -> bool:
+    """Say whether a pattern matches somewhere: over all rows as one text, since most of them have no such byte."""
+    ends = pa.array([0, len(data)], pa.int64()).buffers()[1]
+    whole = pa.LargeStringArray.from_buffers(1, ends, data)
+    return bool(pc.match_substring_regex(whole, pattern)[0].as_py())
+
+
+def _end_as_objects(text: pa.LargeStringArray) -> bool:
+    mask = pc.ends_with(text, _ENDS[0])
+    for end in _ENDS[1:]:
+        if not pc.all(mask).as_py():
+            mask = pc.or_(mask, pc.ends_with(text, end))
+    return bool(pc.all(mask).as_py())
+
+
+def _is_shallow(data: memoryview, ends: Sequence[int]) -> bool:
+    """Say whether no row is nested deeper than a record may be; few rows together have more brackets than that."""
+    for first in range(0, len(ends) - 1, _TOGETHER):
+        some = ends[first : first + _TOGETHER + 1]
+        if _brackets(bytes(data[some[0] : some[-1]])) > MAX_NESTING:
+            rows = (bytes(data[start:end]) for start, end in pairwise(some))
+            if any(is_deep(row.decode()) for row in rows):
+                return False
+    return True
+
+
+def _brackets(data: bytes) -> int:
+    """Count what opens an object or array, also in strings; taking them out is faster than counting them."""
+    return 2 * len(data) - len(data.replace(b"{", b"")) - len(data.replace(b"[", b""))
+
+
+def _answer(dialect: Dialect, root: Place, block: _Block, schema: pa.Schema) -> Answer | None:
+    try:
+        usual = Usual(dialect, root, _parsed(block, root))
+        columns = usual.columns()
+    except (UnusualError, pa.ArrowInvalid):
+        return None
+    odd = _rows([*usual.odd, *block.constants()])
+    return (
+        None if len(odd) * _ODD_AT_MOST > len(block.text) else (_table(dialect, columns, len(block.text), schema), odd)
+    )
+
+
+def _parsed(block: _Block, root: Place) -> pa.StructArray:
+    """Return the records as structs of the places that the dialect's paths lead to."""
+    expected = root.type()
+    if not pa.types.is_struct(expected):
+        raise UnusualError
+    table = pj.read_json(
+        pa.BufferReader(block.data),
+        read_options=pj.ReadOptions(use_threads=False, block_size=len(block.data) + 1),
+        parse_options=pj.ParseOptions(explicit_schema=pa.schema(list(expected)), unexpected_field_behavior="ignore"),
+    )
+    if table.num_rows != len(block.text):
+        raise UnusualError
+    columns = [column.combine_chunks() for column in table.columns]
+    return pa.StructArray.from_arrays(columns, fields=list(table.schema))
+
+
+def _rows(masks: Sequence[pa.BooleanArray]) -> list[int]:
+    """Return the rows that some mask is true for."""
+    rows = {row for mask in masks for row in pc.indices_nonzero(mask).to_pylist()}
+    return sorted(rows)
+
+
+def _table(dialect: Dialect, columns: Mapping[str, pa.Array], rows: int, schema: pa.Schema) -> pa.Table:
+    """Return all derived columns: those found, the constant ones, the others null."""
+    known = {"dialect": pa.repeat(dialect.id, rows), "parse_status": pa.repeat("ok", rows), **columns}
+    arrays = [known[one.name].cast(one.type) if one.name in known else pa.nulls(rows, one.type) for one in schema]
+    return pa.table(arrays, schema=schema)

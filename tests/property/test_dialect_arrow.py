@@ -1,0 +1,147 @@
+"""The reader of usual records says what the reference says, or nothing."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from archiver.model.dialect_file import load_dialects
+from archiver.model.dialect_reference import derive
+from archiver.sources.dialect_arrow import ArrowReader
+from archiver.sources.dialects import Engine, schema_for
+from tests.property.test_dialect_engine import ALL, CHAT, LIKE, _made_up, random_line, random_text
+
+JSON = {name: one for name, one in load_dialects().items() if one.is_read and one.pattern is None}
+CHATS = ALL["openai.chat"]
+GENERIC = ALL["json.generic"]
+
+
+def answered(reader, dialect, rows):
+    """Return how many rows the reader answered, having compared each with the reference."""
+    answer = reader.read(dialect, pa.array(rows, pa.large_binary()), None, schema_for(dialect))
+    if answer is None:
+        return 0
+    table, odd = answer
+    table.validate(full=True)
+    assert table.schema == schema_for(dialect)
+    for row in sorted(set(range(len(rows))) - set(odd)):
+        expected = derive(dialect, rows[row])
+        found = {field.name: _plain(table[field.name][row]) for field in table.schema}
+        assert expected == found, rows[row]
+    return len(rows) - len(odd)
+
+
+def _plain(value):
+    return value.cast(pa.int64()).as_py() if pa.types.is_timestamp(value.type) else value.as_py()
+
+
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.integers(0, 1 << 32))
+def test_records_one_by_one(seed):
+    rng = random.Random(seed)
+    rows = [random_line(rng) for _ in range(60)]
+    assert sum(answered(ArrowReader(), dialect, [row]) for row in rows for dialect in (CHATS, GENERIC)) > 0
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.integers(0, 1 << 32))
+def test_records_near_the_samples_of_a_dialect_by_what_is_known_of_others(seed):
+    rng = random.Random(seed)
+    for name in rng.sample(sorted(LIKE), 4):
+        reader = ArrowReader()
+        for _ in range(6):
+            rows = [random_text(rng, rng.choice(LIKE[name]), 0.01).encode() + b"\n" for _ in range(rng.choice([1, 9]))]
+            answered(reader, ALL[name], rows)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.integers(0, 1 << 32))
+def test_records_of_a_dialect_of_any_conditions_and_constants(seed):
+    rng = random.Random(seed)
+    dialect = _made_up(rng)
+    rows = [random_text(rng, {"a": 1, "b": "x", "c": ["x", {"a": 4}]}, 0.3).encode() + b"\n" for _ in range(20)]
+    objects = [random_text(rng, {"a": 1, "b": 2, "c": [{"a": "y"}]}, 0.2).encode() + b"\n" for _ in range(20)]
+    for row in rows + objects:
+        answered(ArrowReader(), dialect, [row])
+    answered(ArrowReader(), dialect, objects)
+
+
+@pytest.mark.parametrize("name", sorted(JSON))
+def test_what_every_dialect_is_known_by_is_read_alike(name):
+    samples = LIKE.get(name, [CHAT])
+    for one in samples:
+        answered(ArrowReader(), JSON[name], [json.dumps(one).encode() + b"\n"] * 3)
+
+
+ONE = b'{"status":200,"error":"x"}\n'
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [b'{"status":1}{"status":2}\n', b'{"status":\n', b"3}\n"],  # as many objects as rows
+        [b'{"status":1}{"status":2}\n', b"\n"],
+        [b'{"status":\n', b'1}{"status":2}\n'],
+        [b'{"a":"{}\n', b'{}"}{"status":2}\n'],
+        [b'{"status":1}\x00}\n', b'{"status":2}{"status":3}\n'],
+        [b'{"status":1,"status":2}\n'],
+        [b'{"st\\u0061tus":1,"status":2}\n'],
+        [b'{"status":null,"status":2}\n'],
+        [b'{"error":{"type":"x","type":"y"}}\n'],
+        [b'{"zz":NaN}\n'],
+        [b'{"zz":[-Infinity ]}\n'],
+        [b'{"zz":[1,]}\n'],
+        [b'{"zz":"\xff"}\n'],
+        [b'{"zz":"\xed\xa0\x80"}\n'],
+        [b'{"zz":"a\tb"}\n'],
+        [b"\xef\xbb\xbf{}\n"],
+        [b'{"zz":' + b"[" * 256 + b"]" * 256 + b"}\n"],
+        [b'{"zz":' + b'{"":' * 256 + b"1" + b"}" * 256 + b"}\n"],
+        [b'{"status":1.5}\n'],
+        [b'{"status":9223372036854775808}\n'],
+        [b'{"error":"\\ud800"}\n'],
+        [b'{"status":1}\n', None],
+    ],
+)
+def test_rows_that_are_no_usual_records_get_no_answer(rows):
+    for before, behind in ((0, 0), (3, 2)):
+        some = [ONE] * before + rows + [ONE] * behind
+        answer = ArrowReader().read(GENERIC, pa.array(some, pa.large_binary()), None, schema_for(GENERIC))
+        assert answer is None or set(range(before, before + len(rows))) <= set(answer[1])
+
+
+def test_a_deep_record_is_told_from_one_of_many_brackets():
+    flat = b'{"zz":[' + b",".join([b"[]"] * 400) + b'],"status":200}\n'
+    assert answered(ArrowReader(), GENERIC, [ONE, flat, ONE]) == 3
+    text = b'{"zz":"' + b"[{" * 400 + b'","status":200}\r\n'
+    assert answered(ArrowReader(), GENERIC, [text] * 40) == 40
+
+
+def test_usual_records_need_no_database():
+    calm = CHAT["request"] | {"messages": [{"role": "user", "content": "in, nan, [Information]"}]}
+    chat = CHAT | {"request": calm}
+    rows = [json.dumps(chat | {"request_id": f"r{number}"}).encode() + b"\n" for number in range(300)]
+    with Engine(few=0) as fresh:
+        found = fresh.project(CHATS, pa.array(rows, pa.large_binary()))
+        assert found["request_id"].to_pylist() == [f"r{number}" for number in range(300)]
+        assert "_connection" not in vars(fresh)
+
+
+def test_what_a_log_comes_to_have_is_learned_and_what_it_has_no_more_does_no_harm():
+    reader = ArrowReader()
+    assert answered(reader, GENERIC, [b'{"status":200}\n'] * 9) == 9
+    assert answered(reader, GENERIC, [b'{"status":200,"error":{"type":"x"}}\n'] * 9) == 9
+    assert answered(reader, GENERIC, [b'{"status":201}\n'] * 9) == 9
+    assert answered(reader, GENERIC, [b'{"error":"y"}\n'] * 9) == 9  # another kind: known anew, from these
+
+
+def test_after_failures_blocks_are_left_alone_for_longer_and_longer():
+    reader = ArrowReader()
+    mixed = [b'{"status":200}\n', b'{"status":"x"}\n']
+    answers = [answered(reader, GENERIC, rows) for rows in (mixed, [ONE] * 2, [ONE] * 2, [ONE] * 2, [ONE] * 2)]
+    assert answers == [0, 0, 0, 2, 2]
