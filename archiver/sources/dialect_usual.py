@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Final
+from typing import Final, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -50,7 +50,7 @@ _RFC3339: Final = (
     r"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])\z"
 )
 
-Mask = bool | pa.BooleanArray
+Mask: TypeAlias = "bool | pa.BooleanArray"
 """What holds of all records, of none, or of which."""
 
 
@@ -318,11 +318,13 @@ def _walk(values: pa.Array, place: Place, steps: Sequence[Step]) -> tuple[pa.Arr
                 return None
             values = pc.struct_field(values, [values.type.get_field_index(step)])
             place = place.members[step]
+        elif not isinstance(step, int):
+            raise UnusualError
         elif place.kind is not Kind.ARRAY or place.element is None:
             return None
         else:
             found = _walk(values.values, place.element, steps[at + 1 :])
-            return None if found is None else (found[0].take(_places_in(values, int(step))), found[1])
+            return None if found is None else (found[0].take(_places_in(values, step)), found[1])
     return None if place.kind is None else (values, place.kind)
 
 
