@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from archiver.errors import EvidenceError, UsageError, WorldError
 from archiver.judge.log import Seen
 from archiver.model.named_file import read_named
 from archiver.model.trust import MAX_TRUST_FILE, TrustFile, parse_trust
-from archiver.proof import checkpoint, note, trusted_list
-from archiver.proof.trusted_list import TrustedList
+from archiver.proof import checkpoint, note
+
+if TYPE_CHECKING:
+    from archiver.proof.trusted_list import TrustedList
 
 __all__ = ["read_input", "read_seen", "read_trust", "read_trusted_list", "refuse_existing", "write_output"]
 
@@ -37,6 +40,8 @@ def read_trust(path: Path) -> tuple[bytes, TrustFile]:
 
 def read_trusted_list(path: Path) -> TrustedList:
     """Read a national list of trust services; raises `UsageError` for what is none, as nothing was done yet."""
+    from archiver.proof import trusted_list  # noqa: PLC0415 - loaded when one is brought
+
     try:
         return trusted_list.read_list(read_input(path, "a trusted list", limit=trusted_list.MAX_LIST), name=str(path))
     except EvidenceError as problem:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from archiver.cli.answers_shared import Position
 from archiver.cli.context import Run
@@ -17,11 +18,13 @@ from archiver.events import Event
 from archiver.flows.access import Access, Operator, Unrecorded, check_reason, stating
 from archiver.flows.reading import Reading, open_reading
 from archiver.flows.session import check_keys
-from archiver.judge.sealed import SealedPlace
 from archiver.model.instant import parse_instant
 from archiver.model.policy import Policy
 from archiver.stores.base import Store
 from archiver.stores.open import open_store
+
+if TYPE_CHECKING:
+    from archiver.judge.sealed import SealedPlace
 
 __all__ = ["accessed", "open_place", "opened", "operator_of"]
 

@@ -81,13 +81,13 @@ def key_named(text: str) -> KeyUri:
 
 def sealed_place(run: Run, place: Place, policy: Policy | None, opening: Opening) -> SealedPlace | None:
     """Return where sealed objects are and the key that opens them; None where neither option asks for it."""
-    from archiver.flows.session import destination_store  # noqa: PLC0415 - loaded when called
+    if opening.key is None and opening.location is None:
+        return None
+    from archiver.flows.destinations import destination_store  # noqa: PLC0415 - loaded when asked for
     from archiver.judge.sealed import SealedPlace  # noqa: PLC0415
     from archiver.signing.recipient import open_recipient_key  # noqa: PLC0415
     from archiver.stores.open import open_store  # noqa: PLC0415
 
-    if opening.key is None and opening.location is None:
-        return None
     if opening.location is not None:
         base = Path.cwd()
         store = open_store(

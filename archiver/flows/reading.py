@@ -19,14 +19,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from archiver.errors import ArchiverError, EvidenceError, Exit, UsageError
 from archiver.events import Listener
 from archiver.flows.session import destination_store, own_trust
 from archiver.flows.status.destinations import standing
 from archiver.judge.reader import Archive, open_archive
-from archiver.judge.sealed import SealedPlace
 from archiver.model import layout
 from archiver.model.finding import Finding, Severity, exit_of
 from archiver.model.items import ItemLine
@@ -37,6 +36,9 @@ from archiver.model.trust import MAX_TRUST_FILE, TrustFile, parse_trust
 from archiver.stores.base import Store
 from archiver.stores.open import open_store
 from archiver.writer.place import first_under
+
+if TYPE_CHECKING:
+    from archiver.judge.sealed import SealedPlace
 
 __all__ = [
     "Reading",

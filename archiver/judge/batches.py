@@ -45,6 +45,7 @@ __all__ = [
 
 _TARGET_BYTES: Final = 4 << 20  # what is decoded is hashed while it is in the cache
 _MOST_ROWS: Final = 8192
+_FEW: Final = 32
 _BUFFER: Final = 4 << 20
 _EVIDENCE: Final = [field.name for field in tables.EVIDENCE]
 _KEYS: Final = ("format", "archive_id", "table", "table_version", "batch", "salt")
@@ -274,7 +275,7 @@ def _items(column: pa.DictionaryArray) -> tuple[list[str], list[bytes]]:
     _no_nulls(column, "item")
     codes = _cast(column.indices, "i")
     used = sorted(set(codes))
-    texts = column.dictionary.take(pa.array(used, pa.int32())).to_pylist()
+    texts = _texts(column.dictionary, used)
     if len(used) == 1:
         return texts * len(codes), [item_digest(texts[0])] * len(codes)
     digests = [sha256(text.encode()).digest() for text in texts]
@@ -283,6 +284,18 @@ def _items(column: pa.DictionaryArray) -> tuple[list[str], list[bytes]]:
     places = {code: place for place, code in enumerate(used)}
     wanted = [places[code] for code in codes]
     return [texts[place] for place in wanted], [digests[place] for place in wanted]
+
+
+def _texts(dictionary: pa.Array, used: list[int]) -> list[str]:
+    """Return the texts of these codes, in order; `take` only where it pays: it loads hundreds of functions."""
+    in_range = bool(used) and used[0] >= 0 and used[-1] < len(dictionary)
+    if in_range and len(used) <= _FEW:
+        return [dictionary[code].as_py() for code in used]
+    if in_range and len(used) * 2 >= len(dictionary):
+        whole: list[str] = dictionary.to_pylist()
+        return whole if len(used) == len(whole) else [whole[code] for code in used]
+    texts: list[str] = dictionary.take(pa.array(used, pa.int32())).to_pylist()
+    return texts
 
 
 def _raw(column: pa.LargeBinaryArray) -> tuple[memoryview, list[int]]:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 
@@ -22,12 +22,14 @@ from archiver.judge.inventory import printable
 from archiver.judge.log import Seen
 from archiver.judge.reader import Archive
 from archiver.judge.scratch import Distinct
-from archiver.judge.sealed import SealedPlace
 from archiver.judge.withheld import WithheldRows
 from archiver.model import instant, layout
 from archiver.model.finding import CHECKS, Finding, Severity
 from archiver.model.statement import BatchPredicate
-from archiver.proof.trusted_list import TrustedList
+
+if TYPE_CHECKING:
+    from archiver.judge.sealed import SealedPlace
+    from archiver.proof.trusted_list import TrustedList
 
 __all__ = ["ALWAYS", "Case", "Derive", "Options", "Rederive"]
 

@@ -12,15 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
-
-from cryptography.hazmat.primitives.hashes import SHA256
+from typing import TYPE_CHECKING, Literal
 
 from archiver.judge.timestamps import TokenResult
 from archiver.model.finding import Severity
 from archiver.model.instant import format_instant, parse_instant
 from archiver.model.trust import Qualified, TrustFile
-from archiver.proof.trusted_list import TrustedList
+
+if TYPE_CHECKING:
+    from archiver.proof.trusted_list import TrustedList
 
 __all__ = ["ListLine", "TokenLine", "list_lines", "token_lines"]
 
@@ -88,6 +88,8 @@ def _line(token: TokenResult, stated: Qualified | None, lists: Sequence[TrustedL
 
 def _answer(token: TokenResult, stated: Qualified | None, lists: Sequence[TrustedList]) -> _Answer:
     if stated is not None:
+        from cryptography.hazmat.primitives.hashes import SHA256  # noqa: PLC0415 - few trust files say so
+
         listed = any(one.fingerprint(SHA256()).hex() in stated.certificates for one in token.path)
         stood = stated.valid_from <= token.gen_time and (
             stated.valid_until is None or token.gen_time <= stated.valid_until

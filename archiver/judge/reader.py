@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -31,7 +31,6 @@ from archiver.judge.content import Content
 from archiver.judge.inventory import Inventory, Role
 from archiver.judge.log import Log, Seen, read_log
 from archiver.judge.scratch import scratch_database
-from archiver.judge.sealed import Filler, SealedPlace, Unsealer
 from archiver.judge.self_trust import trust_of
 from archiver.judge.statements import Statements, read_statements
 from archiver.judge.timestamps import read_tokens, stamps_of
@@ -41,6 +40,9 @@ from archiver.model.items import ItemLine
 from archiver.model.statement import BatchPredicate, SealedPredicate, Statement
 from archiver.model.trust import TrustFile
 from archiver.stores.base import Store
+
+if TYPE_CHECKING:
+    from archiver.judge.sealed import Filler, SealedPlace, Unsealer
 
 __all__ = ["Archive", "open_archive"]
 
@@ -83,7 +85,7 @@ class Archive:
             database, self.inventory, self.content, self.log, trusted, brackets=self.brackets
         )
 
-        self.unsealer = None if sealed is None else Unsealer(sealed, self.sealed, folder)
+        self.unsealer = None if sealed is None else self._unsealer(sealed, folder)
 
     @property
     def findings(self) -> list[Finding]:
@@ -140,6 +142,11 @@ class Archive:
         """Return the good statement about the sealed object of a batch."""
         found = self.statement("sealed", batch)
         return found[1].predicate if found is not None and isinstance(found[1].predicate, SealedPredicate) else None
+
+    def _unsealer(self, place: SealedPlace, folder: Path) -> Unsealer:
+        from archiver.judge.sealed import Unsealer  # noqa: PLC0415 - few readers open what is sealed
+
+        return Unsealer(place, self.sealed, folder)
 
     def _opened(self, batch: str) -> AbstractContextManager[Filler | None]:
         return nullcontext() if self.unsealer is None else self.unsealer.opened(batch)

@@ -8,12 +8,14 @@ statement speaks for are unknown: nobody says where their bytes are.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from archiver.judge.batches import BatchError, Rows
-from archiver.judge.sealed import Unsealer
 from archiver.model.finding import Severity
 from archiver.model.statement import SealedPredicate
+
+if TYPE_CHECKING:
+    from archiver.judge.sealed import Unsealer
 
 __all__ = ["WithheldRows"]
 

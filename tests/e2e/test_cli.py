@@ -310,6 +310,8 @@ _NO_LOGS = ["archiver.model.dialect_file", "archiver.model.dialect_reference", "
     [
         ("status", [*_NEVER, "pyarrow", "concurrent.futures", "archiver.sources", "archiver.judge"]),
         ("snapshot", [*_NEVER, *_NO_LOGS, "archiver.judge.reader", "archiver.signing.tsa"]),
+        ("verify", [*_NEVER, *_NO_LOGS, "archiver.judge.sealed", "archiver.proof.timestamp", "archiver.sources"]),
+        ("restore --to out", [*_NEVER, *_NO_LOGS, "archiver.proof.timestamp", "archiver.sources"]),
     ],
 )
 def test_a_command_that_finds_nothing_to_do_loads_nothing_that_it_does_not_need(here, arguments, heavy):
