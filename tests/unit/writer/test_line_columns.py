@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from unittest.mock import patch
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from archiver.model.item import Item
 from archiver.model.items import ItemLine, Part
+from archiver.writer import line_columns
 from archiver.writer.line_columns import columns_of_lines
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -52,9 +55,12 @@ def moment(nanoseconds: str | None) -> datetime | None:
         return None
 
 
-@given(st.lists(lines(), max_size=4))
-def test_the_columns_are_what_the_lines_say(some):
-    columns = {name: column.to_pylist() for name, column in columns_of_lines([line.encode() for line in some]).items()}
+@pytest.mark.parametrize("few", [0, 1000])
+@given(some=st.lists(lines(), max_size=4))
+def test_the_columns_are_what_the_lines_say(few, some):
+    with patch.object(line_columns, "_FEW", few):
+        made = columns_of_lines([line.encode() for line in some])
+    columns = {name: column.to_pylist() for name, column in made.items()}
 
     files = [line.file or {} for line in some]
     assert columns == {
