@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -47,10 +48,10 @@ _BECAME = {
 @click.option(
     "--jobs",
     type=click.IntRange(1, 64),
-    default=1,
+    default=None,
     metavar="N",
-    show_default=True,
-    help="Read the columns of logs in N processes of their own.",
+    help="Work in N processes, 1 for this one alone; not given: as many as there are processors read small documents, "
+    "and one reads the columns of logs.",
 )
 @with_policy
 @click.pass_obj
@@ -62,7 +63,7 @@ def command(
     *,
     accept_narrowing: bool,
     rehash: bool,
-    jobs: int,
+    jobs: int | None,
 ) -> Answer:
     """Collect, sign, lock and log everything that the policy names.
 
@@ -89,6 +90,7 @@ def command(
             accept_narrowing=accept_narrowing,
             rehash=rehash,
             jobs=jobs,
+            processors=len(os.sched_getaffinity(0)),
             confirm=confirm,
         )
 

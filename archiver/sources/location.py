@@ -16,6 +16,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -26,7 +28,16 @@ from archiver.sources.base import Facts, FileFacts, Found
 from archiver.sources.pipe import PipeLocation
 from archiver.sources.rows import BLOCK
 
-__all__ = ["FolderLocation", "Location", "Reading", "facts_if_still", "held_open", "location", "same_state"]
+__all__ = [
+    "FolderLocation",
+    "HeldFolder",
+    "Location",
+    "Reading",
+    "facts_if_still",
+    "held_open",
+    "location",
+    "same_state",
+]
 
 
 class Reading(Protocol):
@@ -122,15 +133,24 @@ class FolderLocation:
         return files.device(self.path)
 
 
-class _HeldFolder(FolderLocation):
+class HeldFolder(FolderLocation):
     """A folder that is held open, so that a file costs only its own opening."""
 
     def __init__(self, path: Path, openings: files.Openings) -> None:
+        """Take the folder's path and the openings below it, which stay the caller's."""
         super().__init__(path)
         self._openings = openings
 
     def open(self, found: Found) -> AbstractContextManager[Reading]:
+        """Open a regular file."""
         return files.open_file(self._openings, found.path)
+
+    def found_again(self, found: Found) -> Found:
+        """Return what was found so that it can be seen closer when the walk has gone on."""
+        facts = found.facts
+        if not isinstance(facts, FileFacts):
+            return found
+        return replace(found, closer=partial(self._openings.closer_facts, found.path, facts))
 
 
 @contextmanager
@@ -140,7 +160,7 @@ def held_open(place: Location) -> Iterator[Location]:
         yield place
         return
     with files.anchored(place.path) as anchor, closing(files.Openings(anchor)) as openings:
-        yield _HeldFolder(place.path, openings)
+        yield HeldFolder(place.path, openings)
 
 
 def facts_if_still(reading: Reading) -> Facts | None:

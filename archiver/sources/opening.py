@@ -23,9 +23,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from archiver.sources.base import FileFacts, Problem, ReadProblem, SourceUnavailable
-from archiver.sources.facts import facts_of, problem_of
+from archiver.sources.facts import closer_facts, facts_of, problem_of
 from archiver.sources.rows import BLOCK
 
 __all__ = ["Anchor", "Opened", "Openings", "anchored", "enter", "open_file", "open_quietly"]
@@ -77,13 +78,23 @@ def unavailable(location: Path, error: OSError) -> SourceUnavailable:
 
 
 class Opened:
-    """A regular file, open for one reading. `first` holds its facts before the first byte was read."""
+    """A regular file, open for one reading, in a `with` statement. `first` holds its facts before the first byte."""
 
     def __init__(self, descriptor: int, path: bytes) -> None:
-        """Look at the file before it is read; the descriptor stays the caller's."""
+        """Look at the file before it is read, and take its descriptor over."""
         self._descriptor = descriptor
         self._path = path
-        self.first: FileFacts = self.stat_now()
+        try:
+            self.first: FileFacts = self.stat_now()
+        except ReadProblem:
+            os.close(descriptor)
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._descriptor)
 
     def read(self, size: int) -> bytes:
         """Return up to `size` bytes, none only at the end."""
@@ -146,41 +157,42 @@ class Openings:
             os.close(self._folder)
         self._folder = None
 
-    @contextmanager
-    def file(self, path: bytes) -> Iterator[Opened]:
+    def file(self, path: bytes) -> Opened:
         """Open the regular file at `path`, as `open_file` does."""
-        descriptor = self._open(path)
+        return Opened(self._open(path), path)
+
+    def closer_facts(self, path: bytes, facts: FileFacts) -> FileFacts:
+        """Return the facts of a name with what a quick look left out, as far as it can still be learnt."""
         try:
-            yield Opened(descriptor, path)
-        finally:
-            os.close(descriptor)
+            folder, name = self._folder_of(path)
+        except (OSError, ReadProblem):  # it is not where it was; what was seen is what is known
+            return facts
+        return closer_facts(folder, name, facts)
 
     def _open(self, path: bytes) -> int:
-        if self._anchor.real is not None and path == self._anchor.path:
-            return _open_item(self._anchor, path)
-        *parents, name = _components(path)
         try:
-            if self._folder is None or parents != self._parents:
-                self.close()
-                self._folder, self._parents = enter(self._anchor.descriptor, parents), parents
-            return _open_regular(self._folder, name, path)
+            return _open_regular(*self._folder_of(path), path)
         except OSError as error:
             raise ReadProblem(problem_of(error, path)) from error
 
+    def _folder_of(self, path: bytes) -> tuple[int, bytes]:
+        """Return the open folder that a name is in, and the name there."""
+        anchor = self._anchor
+        if anchor.real is not None and path == anchor.path:
+            return anchor.descriptor, anchor.real
+        *parents, name = _components(path)
+        if self._folder is None or parents != self._parents:
+            self.close()
+            self._folder, self._parents = enter(anchor.descriptor, parents), parents
+        return self._folder, name
 
-@contextmanager
-def open_file(location: Path | Openings, path: bytes) -> Iterator[Opened]:
+
+def open_file(location: Path | Openings, path: bytes) -> Opened:
     """Open the regular file at `path` of a location, as `walk` reported it; the location may be held open."""
     if isinstance(location, Openings):
-        with location.file(path) as opened:
-            yield opened
-        return
+        return location.file(path)
     with anchored(location) as anchor:
-        descriptor = _open_item(anchor, path)
-    try:
-        yield Opened(descriptor, path)
-    finally:
-        os.close(descriptor)
+        return Opened(_open_item(anchor, path), path)
 
 
 def _open_item(anchor: Anchor, path: bytes) -> int:

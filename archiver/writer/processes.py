@@ -21,7 +21,7 @@ from archiver.errors import WorldError
 from archiver.writer.engine import Columns
 from archiver.writer.groups import Indexer, RowGroup
 
-__all__ = ["Processes"]
+__all__ = ["Processes", "pool_of"]
 
 _TRIES: Final = 3
 
@@ -67,8 +67,7 @@ class Processes:
         while True:
             with self._lock:
                 if self._pool is None:
-                    context = multiprocessing.get_context("spawn")  # a fork would copy threads and locks half way
-                    self._pool = ProcessPoolExecutor(self._jobs, context, initializer=_end_with_parent)
+                    self._pool = pool_of(self._jobs)
                 pool = self._pool
             try:
                 return pool, pool.submit(index, group)
@@ -81,6 +80,12 @@ class Processes:
             if self._pool is broken:
                 self._pool = None
         broken.shutdown(wait=False)
+
+
+def pool_of(processes: int) -> ProcessPoolExecutor:
+    """Return a pool of so many processes, started when they are wanted, which end with this one."""
+    context = multiprocessing.get_context("spawn")  # a fork would copy threads and locks half way
+    return ProcessPoolExecutor(processes, context, initializer=_end_with_parent)
 
 
 def _end_with_parent() -> None:

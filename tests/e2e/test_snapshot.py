@@ -15,6 +15,8 @@ from archiver.flows.session import own_trust
 from archiver.flows.state import StateFolder
 from archiver.model.policy import PolicyError
 
+LONG = 300_000  # times a word: it is not read in one piece
+
 
 def lines(place) -> dict[str, object]:
     """Return the last lines of all items by source, path and members."""
@@ -111,24 +113,24 @@ def test_what_is_no_file_is_recorded_and_never_opened(organisation, verified):
 
 def test_a_file_that_changes_once_while_it_is_read_is_read_again(organisation, verified):
     path = organisation.papers / "moving.txt"
-    path.write_bytes(b"first")
+    path.write_bytes(b"first" * LONG)
     (organisation.logs / "some.log").write_bytes(b"a line\n")
 
     def listener(event, once=[True]):  # noqa: B006 - remembers that it was called
         if isinstance(event, Advanced) and event.amount > 1 and once:
             once.clear()
-            path.write_bytes(b"second, longer")
+            path.write_bytes(b"second, longer" * LONG)
 
     organisation.listener = listener
     result = organisation.take()
     line = lines(organisation)["papers/moving.txt"]
-    assert (line.status, line.size, result.exit) == ("captured", len(b"second, longer"), Exit.OK)
+    assert (line.status, line.size, result.exit) == ("captured", len(b"second, longer") * LONG, Exit.OK)
     verified(organisation)
 
 
 def test_a_file_that_goes_on_changing_is_kept_as_read_and_said_so(organisation, verified):
     path = organisation.papers / "moving.txt"
-    path.write_bytes(b"first")
+    path.write_bytes(b"first" * LONG)
 
     def listener(event):
         if isinstance(event, Advanced) and event.amount > 1:

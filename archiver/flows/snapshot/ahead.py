@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from archiver.flows.snapshot.inside import Coming, Inside, Walk, Whole
+from archiver.flows.snapshot.inside import Coming, Inside, Walk
 from archiver.flows.snapshot.marking import Listed
 from archiver.flows.snapshot.scratch import Scratch
 from archiver.flows.snapshot.sight import Sight
@@ -22,6 +22,7 @@ from archiver.model.items import ItemLine
 from archiver.proof.digest import sha256_of_blocks
 from archiver.sources.base import Problem, ReadProblem
 from archiver.sources.decode import decode
+from archiver.sources.documents import Whole
 from archiver.sources.location import Reading
 from archiver.sources.unpack.base import Budget, Member, span
 

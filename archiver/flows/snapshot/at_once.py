@@ -1,8 +1,8 @@
-"""Documents that are read in one piece: one reading, one hash, which is that of the file and that of its only row.
+"""Documents that are read in one piece: what becomes of them, by their hash, is one question.
 
-The hash decides what the bytes are: those of the last time, those of another item, or new. A file that changes
-meanwhile, one whose rows were sealed by a run that was killed, and a container that is taken apart are left to the long
-way of `capture`.
+The hash decides what the bytes are: those of the last time, those of another item, or new. Whatever is not read in one
+piece (`sources.documents`), and a document whose rows were sealed by a run that was killed, is left to the long way of
+`capture`.
 
 >>> AtOnce(source, stream, contents=contents, ...).take(sight, opened)
 True
@@ -12,28 +12,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from hashlib import sha256
-from typing import Final
 
 from archiver.events import Advanced, Listener
 from archiver.flows.snapshot import plain_lines
 from archiver.flows.snapshot.contents import Contents
-from archiver.flows.snapshot.item_lines import captured_line, read_line, shared_line, spell, what_became
+from archiver.flows.snapshot.item_lines import captured_line, read_line, shared_line, what_became
 from archiver.flows.snapshot.sight import Sight
 from archiver.flows.snapshot.stream import Captured, Stream
-from archiver.model import mime
 from archiver.model.items import CONTENT_STATUSES, ItemLine
 from archiver.model.policy import Source
-from archiver.sources.base import Facts, FileFacts
-from archiver.sources.location import Reading, facts_if_still
+from archiver.sources.base import FileFacts
+from archiver.sources.documents import Document, read_document
+from archiver.sources.location import Reading
 from archiver.writer.rows import Facts as RowFacts
 
-__all__ = ["AT_ONCE", "AtOnce"]
-
-AT_ONCE: Final = 1 << 20
-"""Documents smaller than this are read in one piece; it is less than a row."""
-
-_HEAD: Final = 65_536
+__all__ = ["AtOnce"]
 
 
 class AtOnce:
@@ -45,55 +38,55 @@ class AtOnce:
         stream: Stream,
         *,
         contents: Contents,
-        kind_of: Callable[[Reading, bytes], str | None],
+        wanted: frozenset[str],
         enter: Callable[[Sight, ItemLine, str | None], ItemLine],
         listener: Listener,
     ) -> None:
         """Bind to a source without rules that mark, and its stream of documents.
 
-        `kind_of` knows what is to be taken apart, `enter` accounts for an item.
+        `wanted` are the containers that are taken apart, `enter` accounts for an item.
         """
         self._source = source
         self._stream = stream
         self._contents = contents
-        self._kind_of = kind_of
+        self._wanted = wanted
         self._enter = enter
         self._listener = listener
 
     def take(self, sight: Sight, opened: Reading) -> bool:
         """Read a file and account for it; False where it is left at its start, and untaken."""
-        data, is_whole = _beginning(opened)
-        self._listener(Advanced(len(data)))
-        plain = is_whole and self._kind_of(opened, data[:_HEAD]) is None
-        facts = facts_if_still(opened) if plain else None
-        if facts is None:
+        document = read_document(opened, sight.found.path, self._wanted)
+        if document is None or not self.keep(sight, document):
             opened.rewind()
             return False
-        digest, media = sha256(data), mime.guess(sight.found.path, data)
-        line = self._archived(sight, len(data), digest.hexdigest())
-        if line is None:
-            captured = self._add(sight, data, digest.digest(), media)
-            if captured is None:
-                opened.rewind()
-                return False
-            if not sight.stands_still and self._enter_plainly(sight, facts, captured, media):
-                return True
-            reason, detail = what_became(sight, "documents", None, opened.first)
-            line = captured_line(sight, "documents", captured, reason, detail, steady=True)
-        self._enter(sight, read_line(sight, line, facts), media)
         return True
 
-    def _enter_plainly(self, sight: Sight, facts: Facts, captured: Captured, media: str | None) -> bool:
+    def keep(self, sight: Sight, document: Document) -> bool:
+        """Account for a document that was read; False where it must be read the long way."""
+        line = self._archived(sight, len(document.data), document.digest.hex())
+        if line is None:
+            captured = self._add(sight, document)
+            if captured is None:
+                return False
+            self._listener(Advanced(len(document.data)))
+            if not sight.stands_still and self._enter_plainly(sight, document, captured):
+                return True
+            reason, detail = what_became(sight, "documents", None, document.facts)
+            line = captured_line(sight, "documents", captured, reason, detail, steady=True)
+        self._enter(sight, read_line(sight, line, document.facts), document.media)
+        return True
+
+    def _enter_plainly(self, sight: Sight, document: Document, captured: Captured) -> bool:
         """Account for a new document of which nothing else is to be said than what nearly all have."""
-        if not isinstance(facts, FileFacts):
+        if not isinstance(document.facts, FileFacts):
             return False
         words = plain_lines.captured(
             sight.item,
-            facts,
-            spell(sight),
+            document.facts,
+            sight.observed_at,
             captured.parts[0],
             digest=captured.sha256,
-            media=media,
+            media=document.media,
             custodian=sight.custodian,
         )
         if words is not None:
@@ -109,26 +102,17 @@ class AtOnce:
         twin = None if sight.stands_still else self._contents.find("documents", size, digest, self._source)
         return None if twin is None or twin.item == sight.item else shared_line(sight, twin)
 
-    def _add(self, sight: Sight, data: bytes, digest: bytes, media: str | None) -> Captured | None:
+    def _add(self, sight: Sight, document: Document) -> Captured | None:
         found = sight.found.facts
         facts = RowFacts(
-            size=len(data),
-            sha256=digest.hex(),
-            mime=media,
+            size=len(document.data),
+            sha256=document.digest.hex(),
+            mime=document.media,
             modified_ns=found.mtime_ns if found else None,
             custodian=sight.custodian,
-            collected_at=spell(sight),
+            collected_at=sight.observed_at,
         )
-        return self._stream.add_whole(sight.item, facts, data, digest)
-
-
-def _beginning(opened: Reading) -> tuple[bytes, bool]:
-    """Return the next bytes, as many as are taken in one piece, and whether they end before."""
-    data = more = opened.read(AT_ONCE)
-    while more and len(data) < AT_ONCE:
-        more = opened.read(AT_ONCE - len(data))
-        data += more
-    return data, not more
+        return self._stream.add_whole(sight.item, facts, document.data, document.digest)
 
 
 def _content(line: ItemLine) -> tuple[str | None, int | None, str | None]:

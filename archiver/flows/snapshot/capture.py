@@ -19,12 +19,12 @@ from archiver.catalog.catalog import Catalog
 from archiver.events import Advanced, Listener, Said
 from archiver.flows.snapshot import plain_lines
 from archiver.flows.snapshot.ahead import ahead
-from archiver.flows.snapshot.at_once import AT_ONCE, AtOnce
+from archiver.flows.snapshot.at_once import AtOnce
 from archiver.flows.snapshot.beginnings import Beginning, candidates, longest
 from archiver.flows.snapshot.compressed_log import HEAD, CompressedLog
 from archiver.flows.snapshot.contents import Contents
 from archiver.flows.snapshot.exported import Exported
-from archiver.flows.snapshot.inside import Inside
+from archiver.flows.snapshot.inside import Inside, wanted_of
 from archiver.flows.snapshot.item_lines import (
     basis_of,
     captured_line,
@@ -35,7 +35,6 @@ from archiver.flows.snapshot.item_lines import (
     read_line,
     said,
     shared_line,
-    spell,
     unchanged_line,
     what_became,
 )
@@ -54,6 +53,7 @@ from archiver.model.selection import INCLUDE_RULE
 from archiver.model.unjudged import is_unjudged
 from archiver.sources.base import FileFacts, Problem, ReadProblem
 from archiver.sources.decode import sniff
+from archiver.sources.documents import Document
 from archiver.sources.location import Location, Reading, same_state
 from archiver.sources.reading_logs import first_lines
 from archiver.sources.rotation import beginning_of
@@ -135,16 +135,25 @@ class Capture:
             source,
             streams["documents"],
             contents=contents,
-            kind_of=self._inside.kind_of,
+            wanted=wanted_of(source),
             enter=self._enter,
             listener=listener,
         )
 
-    def file(self, sight: Sight) -> Iterator[ItemLine]:
-        """Read a file and enter its line, and that of its content when it is a compressed log."""
+    def takes_at_once(self, sight: Sight) -> bool:
+        """Say whether a file may be read in one piece, by another process or here."""
+        return self._takes_at_once and sight.decision == "read" and not self._accounted(sight.item.text())
+
+    def file(self, sight: Sight, document: Document | None = None) -> Iterator[ItemLine]:
+        """Read a file and enter its line, and that of its content when it is a compressed log.
+
+        A `document` was read ahead.
+        """
+        if document is not None and self._at_once.keep(sight, document):
+            return
         try:
             with self._location.open(sight.found) as opened:
-                if self._takes_at_once and opened.first.size < AT_ONCE and self._at_once.take(sight, opened):
+                if self._takes_at_once and self._at_once.take(sight, opened):
                     return
                 head = opened.read(HEAD)
                 opened.rewind()
@@ -188,7 +197,7 @@ class Capture:
         raw, stamp, facts = sight.last.raw, sight.last.stamp, sight.found.facts
         if raw is None or stamp is None or self._marker.has_rules or not isinstance(facts, FileFacts):
             return None
-        line = plain_lines.again(raw, sight.item, facts, spell(sight), stamp)
+        line = plain_lines.again(raw, sight.item, facts, sight.observed_at, stamp)
         return line if line is None or sight.custodian is None else line._replace(custodian=sight.custodian)
 
     def _again(self, sight: Sight, known: ItemLine) -> ItemLine:
@@ -218,7 +227,7 @@ class Capture:
             status=sight.decision,
             reason=None if sight.rule is None else ("include" if sight.rule == INCLUDE_RULE else "exclude"),
             detail=sight.rule,
-            observed_at=spell(sight),
+            observed_at=sight.observed_at,
             basis=basis_of(sight),
             size=sight.found.size,
             sha256=sight.known.sha256 if sight.known is not None and sight.known.detail == sight.rule else None,
@@ -398,7 +407,7 @@ class Capture:
             mime=mime.guess(sight.found.path, head) if table == "documents" else None,
             modified_ns=found.mtime_ns if found else None,
             custodian=sight.custodian,
-            collected_at=spell(sight),
+            collected_at=sight.observed_at,
             dialect=self._recognise(first_lines(head)) if table == "model_logs" else None,
         )
 

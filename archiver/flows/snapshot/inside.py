@@ -24,7 +24,7 @@ from archiver.catalog.catalog import Catalog
 from archiver.events import Advanced, Listener
 from archiver.flows.snapshot.beginnings import shared_parts
 from archiver.flows.snapshot.contents import Contents
-from archiver.flows.snapshot.item_lines import bytes_of, said, spell
+from archiver.flows.snapshot.item_lines import bytes_of, said
 from archiver.flows.snapshot.marking import Marker
 from archiver.flows.snapshot.scratch import Scratch, keep
 from archiver.flows.snapshot.sight import Sight
@@ -34,8 +34,10 @@ from archiver.model.item import Item, escape_path
 from archiver.model.items import CONTENT_STATUSES, ItemLine
 from archiver.model.policy import Limits, Source
 from archiver.proof.digest import sha256_of_blocks
+from archiver.sources import documents
 from archiver.sources.base import Problem, ReadProblem
 from archiver.sources.compressed import Damage, StoppedError
+from archiver.sources.documents import Whole
 from archiver.sources.location import Reading
 from archiver.sources.rows import rows_of
 from archiver.sources.unpack import exports, kinds
@@ -44,7 +46,7 @@ from archiver.sources.unpack.encodings import ENCODINGS
 from archiver.sources.unpack.exports_checked import checked
 from archiver.writer.rows import Facts
 
-__all__ = ["Coming", "Inside", "Walk", "Whole", "container_of", "unpack_limits"]
+__all__ = ["Coming", "Inside", "Walk", "container_of", "unpack_limits", "wanted_of"]
 
 _LOGS: Final = ("application/json", "application/x-ndjson", "text/plain", "text/csv")
 """Media types of members that are logs, in a source of logs."""
@@ -105,30 +107,10 @@ def wanted_of(source: Source) -> frozenset[str]:
 def container_of(source: Source, opened: Reading, head: bytes) -> str | None:
     """Return which container a file is, None for what is taken as it is. A compressed log is none."""
     wanted = wanted_of(source)
-    kind = kinds.recognise(head, wanted)
-    if kind in ENCODINGS and source.kind == "model_logs":
-        within = kinds.recognise(kinds.beginning(kind, head), wanted)
+    if source.kind == "model_logs" and (kind := kinds.recognise(head, wanted)) in ENCODINGS:
+        within = kinds.recognise(kinds.beginning(str(kind), head), wanted)
         return kind if within is not None and within not in ENCODINGS else None
-    if kind is None or not kinds.is_container(kind, Whole(opened), wanted):
-        return None
-    return kind
-
-
-class Whole:
-    """An open file of the source, to be read at any place."""
-
-    def __init__(self, opened: Reading) -> None:
-        """Bind to the file."""
-        self._opened = opened
-        self.size = opened.first.size
-
-    def read_at(self, offset: int, size: int) -> bytes:
-        """Return so many bytes from there, fewer at its end."""
-        self._opened.rewind(offset)
-        found = b""
-        while len(found) < size and (more := self._opened.read(size - len(found))):
-            found += more
-        return found
+    return documents.container_of(opened, head, wanted)
 
 
 class Coming:
@@ -258,7 +240,7 @@ class Walk:
             kind="inner" if member is None else member.kind,
             table=None,
             status="captured",
-            observed_at=spell(self._sight),
+            observed_at=self._sight.observed_at,
             size=None if member is None or member.kind not in ("inner", "message") else member.size,
         )
 
@@ -274,7 +256,7 @@ class Walk:
             mime=None if is_log else media,
             modified_ns=member.modified_ns,
             custodian=self._sight.custodian or self._exported_from(item),
-            collected_at=spell(self._sight),
+            collected_at=self._sight.observed_at,
             dialect=self._place.recognise(coming.head) if is_log else None,
         )
         table = "model_logs" if is_log else "documents"

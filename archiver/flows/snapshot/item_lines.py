@@ -15,7 +15,6 @@ from typing import Final, cast
 from archiver.flows.snapshot.beginnings import Beginning, shared_parts
 from archiver.flows.snapshot.sight import Sight
 from archiver.flows.snapshot.stream import Captured
-from archiver.model import instant
 from archiver.model.item import Item
 from archiver.model.items import CONTENT_STATUSES, ItemLine, Json
 from archiver.model.selected import selected_by
@@ -39,7 +38,6 @@ __all__ = [
     "said",
     "shared_inside",
     "shared_line",
-    "spell",
     "unchanged_line",
     "what_became",
 ]
@@ -59,7 +57,7 @@ def failed_line(sight: Sight, problem: Problem) -> ItemLine:
         reason=problem.reason,
         detail=problem.detail,
         errno=problem.errno,
-        observed_at=spell(sight),
+        observed_at=sight.observed_at,
         size=sight.found.size,
     )
     return said(line, sight.found.seen_closer().facts)
@@ -75,7 +73,7 @@ def passed_over_line(sight: Sight, rule: str, sha256: str | None, facts: Facts) 
         reason="exclude",
         detail=rule,
         basis="read",
-        observed_at=spell(sight),
+        observed_at=sight.observed_at,
         size=facts.size,
         sha256=sha256,
     )
@@ -93,7 +91,7 @@ def captured_line(
         status="captured" if steady else "changed_during_read",
         reason=reason,
         detail=detail,
-        observed_at=spell(sight),
+        observed_at=sight.observed_at,
         size=captured.size,
         sha256=captured.sha256,
         parts=captured.parts,
@@ -117,7 +115,7 @@ def unchanged_line(sight: Sight, known: ItemLine) -> ItemLine:
         kind=known.kind,
         table=known.table,
         status="unchanged",
-        observed_at=spell(sight),
+        observed_at=sight.observed_at,
         basis=basis_of(sight),
         size=known.size,
         sha256=known.sha256,
@@ -147,7 +145,7 @@ def inner_line(sight: Sight, item: Item, captured: Captured, damage: Damage | No
         status=status,
         reason=reason,
         detail=detail,
-        observed_at=spell(sight),
+        observed_at=sight.observed_at,
         basis="read",
         size=captured.size,
         sha256=captured.sha256,
@@ -170,7 +168,7 @@ def shared_line(sight: Sight, twin: ItemLine) -> ItemLine:
         status="captured",
         reason="rotated" if twin.table == "model_logs" and _same_family(twin.item, sight.item) else "duplicate",
         detail=bytes_of(twin),
-        observed_at=spell(sight),
+        observed_at=sight.observed_at,
         size=twin.size,
         sha256=twin.sha256,
         parts=shared_parts(twin, sight.item),
@@ -223,7 +221,7 @@ def said(line: ItemLine, facts: Facts | None) -> ItemLine:
 
 def read_line(sight: Sight, line: ItemLine, facts: Facts) -> ItemLine:
     """Return the line of an item that was read, with what the system that holds it said of it then."""
-    return replace(line, observed_at=spell(sight), basis="read", file=_file(facts), object=_object(facts))
+    return replace(line, observed_at=sight.observed_at, basis="read", file=_file(facts), object=_object(facts))
 
 
 def _file(facts: Facts | None) -> Json | None:
@@ -236,7 +234,7 @@ def _object(facts: Facts | None) -> Json | None:
 
 def inside_again(sight: Sight, known: ItemLine) -> ItemLine:
     """Return the line of what is inside a file that is unchanged; a selection is known as its log is."""
-    line = replace(known, observed_at=spell(sight))
+    line = replace(known, observed_at=sight.observed_at)
     if known.status in CONTENT_STATUSES:
         return replace(line, status="damaged" if known.status == "damaged" else "unchanged", basis=basis_of(sight))
     return replace(line, basis=basis_of(sight)) if selected_by(known) else line
@@ -245,8 +243,3 @@ def inside_again(sight: Sight, known: ItemLine) -> ItemLine:
 def basis_of(sight: Sight) -> str:
     """Return how an item that was not read is known."""
     return "etag" if isinstance(sight.found.facts, ObjectFacts) else "stat"
-
-
-def spell(sight: Sight) -> str:
-    """Return when an item was looked at."""
-    return instant.format_instant(sight.observed_at)

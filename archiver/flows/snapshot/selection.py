@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 
 from archiver.catalog.catalog import Catalog
 from archiver.events import Advanced, Listener
-from archiver.flows.snapshot.item_lines import CHANGED_UNSEEN, said, spell
+from archiver.flows.snapshot.item_lines import CHANGED_UNSEEN, said
 from archiver.flows.snapshot.selected_rows import Before, Feeding, Measured, OtherRecordsError, beginnings
 from archiver.flows.snapshot.sight import Sight
 from archiver.flows.snapshot.stream import Captured, PrefixChangedError, Stream
@@ -196,7 +196,7 @@ def _facts(sight: Sight, dialect: str) -> Facts:
     return Facts(
         modified_ns=found.mtime_ns if found else None,
         custodian=sight.custodian,
-        collected_at=spell(sight),
+        collected_at=sight.observed_at,
         dialect=dialect,
     )
 
@@ -215,7 +215,7 @@ def _log_lines(job: _Job, reading: _Done, rule: RecordRule) -> list[ItemLine]:
         status="recorded",
         reason=SELECTED,
         detail=account if job.encoding is None else rule.member,
-        observed_at=spell(job.sight),
+        observed_at=job.sight.observed_at,
         basis="read",
         size=reading.file.size,
         sha256=reading.file.digest.hexdigest(),
@@ -242,7 +242,7 @@ def _kept_line(job: _Job, reading: _Done, captured: Captured, past: _Past, membe
         table="model_logs",
         status="captured" if reading.steady else "changed_during_read",
         reason=None if reading.steady else "changed-during-read",
-        observed_at=spell(job.sight),
+        observed_at=job.sight.observed_at,
         basis="read",
         size=captured.size,
         sha256=captured.sha256,

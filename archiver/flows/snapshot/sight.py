@@ -44,7 +44,7 @@ class Sight(NamedTuple):
     reason: str | None
     custodian: str | None
     last: Known
-    observed_at: datetime
+    observed_at: str
     stands_still: bool = False
     """Size, times and inode are those of the last reading, so that other bytes would be a change without a trace."""
     narrows: bool = False
@@ -81,7 +81,7 @@ def sights(
         item = Item(source.id, escape_path(found.path), version=found.version)
         known = recall(item)
         choice = _choice(rules, found, known, rehash=rehash)
-        now = clock()
+        now = instant.format_instant(clock())
         still = narrows = False
         if not choice.taken and found.kind != "directory":
             decision = "excluded"

@@ -12,8 +12,7 @@ A run that is killed is run again: the same snapshot goes on, with the same batc
 from __future__ import annotations
 
 import functools
-import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -28,10 +27,11 @@ from archiver.flows.snapshot import received
 from archiver.flows.snapshot.capture import Capture
 from archiver.flows.snapshot.contents import Contents
 from archiver.flows.snapshot.ends_earlier import dates, ends_earlier
-from archiver.flows.snapshot.inside import unpack_limits
+from archiver.flows.snapshot.inside import unpack_limits, wanted_of
 from archiver.flows.snapshot.item_lines import CHANGED_UNSEEN
 from archiver.flows.snapshot.journal_lines import batches_named, chunks, facts_of
 from archiver.flows.snapshot.marking import Marker, marking_of
+from archiver.flows.snapshot.read_ahead import Readers
 from archiver.flows.snapshot.relock import raise_locks
 from archiver.flows.snapshot.selection import Selection
 from archiver.flows.snapshot.sight import Sight, sights
@@ -49,6 +49,7 @@ from archiver.model.policy import Policy, Source
 from archiver.model.statement import SnapshotPredicate, SnapshotSource, Subject
 from archiver.proof.wrapping import Recipient
 from archiver.sources.base import SourceUnavailable
+from archiver.sources.documents import Document
 from archiver.sources.location import held_open, location
 from archiver.sources.reading_logs import LogReader
 from archiver.writer.engine import Engine, engine_of
@@ -101,13 +102,15 @@ def snapshot(
     only: tuple[str, ...] = (),
     accept_narrowing: bool = False,
     rehash: bool = False,
-    jobs: int = 1,
+    jobs: int | None = None,
+    processors: int = 1,
     confirm: Callable[[Survey], None] = lambda _survey: None,
 ) -> Snapshot:
     """Make one snapshot; `only` names sources to take, all when empty; `confirm` raises when a person declines.
 
-    `rehash` reads every file, also those whose size and times have not changed. With more than one of `jobs` the index
-    columns of logs are derived by so many processes.
+    `rehash` reads every file, also those whose size and times have not changed. Of `processors` all but
+    one are for processes that read small documents, and with more than one of `jobs` so many derive the index columns
+    of logs; `jobs` counts for documents, too, where it is given.
     """
     _check_names(policy, only)
     marking = marking_of(policy)
@@ -127,7 +130,8 @@ def snapshot(
         recovered += recover.recover(session)
         with (
             Stamper(session, authorities) as stamper,
-            engine_of(jobs) as engine,
+            engine_of(jobs or 1) as engine,
+            Readers((jobs or processors) - 1) as readers,
             Uploads(session, stamper.poll) as uploads,
         ):
             stamper.start()
@@ -139,6 +143,7 @@ def snapshot(
                 stamper=stamper,
                 uploads=uploads,
                 engine=engine,
+                readers=readers,
                 marking=marking,
                 recipients=recipients,
                 rehash=rehash,
@@ -161,6 +166,7 @@ class _Run:
         marking: Marking,
         recipients: dict[str, Recipient],
         engine: Engine,
+        readers: Readers,
         rehash: bool,
     ) -> None:
         self._session = session
@@ -175,6 +181,7 @@ class _Run:
         self._marker = Marker(marking)
         self._open_outside: list[str] = []
         self._engine = engine
+        self._readers = readers
         self._dialects = LogReader()
         self._unavailable: dict[str, str] = {}
         self._quiet: list[Line] = []
@@ -265,26 +272,29 @@ class _Run:
             with held_open(location(source)) as place:
                 capture = capture_at(place)
                 recall = session.catalog.recall(source.id)
-                for sight in sights(source, place, recall.of, session.clock, rehash=self._rehash):
+                seen = sights(source, place, recall.of, session.clock, rehash=self._rehash)
+                for sight, document in self._readers.ahead(seen, place, wanted_of(source), takes=capture.takes_at_once):
                     line = session.journal.line(sight.item.text()) if goes_on else None
-                    own = self._one(sight, capture) if line is None else capture.rest(sight, ItemLine.own(line.line))
-                    for _entered in itertools.chain(own, capture.beside(sight)):
-                        pass
+                    if line is None:
+                        self._one(sight, capture, document)
+                    else:
+                        _drain(capture.rest(sight, ItemLine.own(line.line)))
+                    _drain(capture.beside(sight))
         except SourceUnavailable as problem:
             self._unavailable[source.id] = problem.message
             session.say(f"{source.id}: {problem.message}", "error")
         for stream in streams.values():
             stream.seal()
 
-    def _one(self, sight: Sight, capture: Capture) -> Iterator[ItemLine]:
+    def _one(self, sight: Sight, capture: Capture, document: Document | None) -> None:
         if sight.decision == "read":
-            yield from capture.file(sight)
+            _drain(capture.file(sight, document))
         elif sight.decision == "unchanged":
             capture.again(sight)
             if sight.last.has_inside:
-                yield from capture.reuse_inside(sight)
+                _drain(capture.reuse_inside(sight))
         else:
-            yield capture.without_content(sight)
+            capture.without_content(sight)
 
     def _absent(self, source: Source) -> None:
         """Say once of everything that was there last time that it is not there now."""
@@ -454,6 +464,12 @@ class _Run:
             withholds=self._marker.withholds if source else lambda _item: False,
             records=self._marker.records if table == "model_logs" else None,
         )
+
+
+def _drain(entered: Iterable[ItemLine]) -> None:
+    """Let all lines be entered."""
+    for _line in entered:
+        pass
 
 
 def _check_names(policy: Policy, only: tuple[str, ...]) -> None:

@@ -1,0 +1,107 @@
+"""Documents that are read in one piece: one reading and one hash, which is that of the file and of its only row.
+
+A file that changes meanwhile, one that is not shorter than `AT_ONCE`, and a container that is to be taken apart are not
+read so. `read_documents` is for another process: a folder and names go in, bytes and what is known of them come out.
+
+>>> read_document(opened, b"a/b.txt", frozenset()).media
+'text/plain'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from hashlib import sha256
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from archiver.model import mime
+from archiver.sources import files
+from archiver.sources.base import Facts, FileFacts, ReadProblem, SourceUnavailable
+from archiver.sources.location import Reading, facts_if_still
+from archiver.sources.unpack import kinds
+
+__all__ = ["AT_ONCE", "Document", "Whole", "container_of", "read_document", "read_documents", "unpacked"]
+
+AT_ONCE: Final = 1 << 20
+"""Documents smaller than this are read in one piece; it is less than a row."""
+
+
+class Document(NamedTuple):
+    """A document as it was read: its bytes, their SHA-256, and what its system said of it when they had been read."""
+
+    data: bytes
+    digest: bytes
+    facts: Facts
+    media: str | None
+
+
+class Whole:
+    """An open file of the source, to be read at any place."""
+
+    def __init__(self, opened: Reading) -> None:
+        """Bind to the file."""
+        self._opened = opened
+        self.size = opened.first.size
+
+    def read_at(self, offset: int, size: int) -> bytes:
+        """Return so many bytes from there, fewer at its end."""
+        self._opened.rewind(offset)
+        found = b""
+        while len(found) < size and (more := self._opened.read(size - len(found))):
+            found += more
+        return found
+
+
+def container_of(opened: Reading, head: bytes, wanted: frozenset[str]) -> str | None:
+    """Return which of the wanted containers a document is, None for what is taken as it is."""
+    kind = kinds.recognise(head, wanted)
+    return kind if kind is not None and kinds.is_container(kind, Whole(opened), wanted) else None
+
+
+def read_document(opened: Reading, path: bytes, wanted: frozenset[str]) -> Document | None:
+    """Read a document from its start, None where that is not to be done in one piece; raises `ReadProblem`.
+
+    `wanted` are the containers that are taken apart.
+    """
+    size = opened.first.size
+    if size >= AT_ONCE:
+        return None
+    data = more = opened.read(size + 1)
+    while more and len(data) < size:  # a file server may give less
+        more = opened.read(size - len(data))
+        data += more
+    if len(data) != size or container_of(opened, data[: kinds.HEAD], wanted) is not None:
+        return None
+    facts = facts_if_still(opened)
+    return None if facts is None else Document(data, sha256(data).digest(), facts, mime.guess(path, data))
+
+
+Packed = tuple[bytes, bytes, tuple[object, ...], str | None]
+"""A document as another process sends it."""
+
+
+def read_documents(folder: Path, wanted: frozenset[str], paths: Sequence[bytes]) -> list[Packed | None]:
+    """Read the documents with these names below a folder; None for each that another look must be taken at."""
+    try:
+        with files.anchored(folder) as anchor, closing(files.Openings(anchor)) as openings:
+            return [_packed(openings, path, wanted) for path in paths]
+    except SourceUnavailable:  # met again, and said, by whoever takes the other look
+        return [None] * len(paths)
+
+
+def unpacked(sent: Packed) -> Document:
+    """Return a document that another process sent."""
+    data, digest, facts, media = sent
+    return Document(data, digest, FileFacts._make(facts), media)
+
+
+def _packed(openings: files.Openings, path: bytes, wanted: frozenset[str]) -> Packed | None:
+    try:
+        with openings.file(path) as opened:
+            document = read_document(opened, path, wanted)
+    except ReadProblem:  # met again, and said, by whoever takes the other look
+        return None
+    if document is None or not isinstance(document.facts, FileFacts):
+        return None
+    return document.data, document.digest, tuple(document.facts), document.media

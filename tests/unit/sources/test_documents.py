@@ -1,0 +1,83 @@
+"""A document that is read in one piece is whole and stood still, or it is not read so."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from hashlib import sha256
+
+import pytest
+
+from archiver.sources.base import FileFacts
+from archiver.sources.documents import AT_ONCE, read_document, read_documents, unpacked
+from archiver.sources.files import open_file
+
+EVERYTHING = frozenset({"zip", "mail", "tar"})
+
+
+def a_zip() -> bytes:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        archive.writestr("a.txt", "a")
+    return data.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "wanted", "is_read"),
+    [
+        (b"", EVERYTHING, True),
+        (b"keep everything\n", EVERYTHING, True),
+        (bytes(AT_ONCE - 1), EVERYTHING, True),
+        (bytes(AT_ONCE), EVERYTHING, False),
+        (a_zip(), EVERYTHING, False),
+        (a_zip(), frozenset({"mail"}), True),
+    ],
+    ids=["empty", "small", "nearly too long", "too long", "taken apart", "not taken apart"],
+)
+def test_what_is_read_in_one_piece(tmp_path, data, wanted, is_read):
+    (tmp_path / "a.txt").write_bytes(data)
+
+    with open_file(tmp_path, b"a.txt") as opened:
+        document = read_document(opened, b"a.txt", wanted)
+    (sent,) = read_documents(tmp_path, wanted, [b"a.txt"])
+
+    assert (document is not None, sent is not None) == (is_read, is_read)
+    if document is not None:
+        assert (document.data, document.digest) == (data, sha256(data).digest())
+        assert isinstance(document.facts, FileFacts)
+        assert unpacked(sent) == document
+
+
+@pytest.mark.parametrize("now", [b"longer than before", b"short"])
+def test_a_file_that_changes_while_it_is_read_is_not_read_so(tmp_path, now):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"earlier")
+    with open_file(tmp_path, b"a.txt") as opened:
+        read = opened.read
+
+        def changing(size: int) -> bytes:
+            data = read(size)
+            path.write_bytes(now)
+            return data
+
+        opened.read = changing
+        assert read_document(opened, b"a.txt", EVERYTHING) is None
+
+
+def test_a_reading_that_gives_less_than_it_is_asked_for_goes_on(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"keep everything\n")
+    with open_file(tmp_path, b"a.txt") as opened:
+        read = opened.read
+        opened.read = lambda size: read(min(size, 3))
+        document = read_document(opened, b"a.txt", EVERYTHING)
+
+    assert document is not None
+    assert document.data == b"keep everything\n"
+
+
+def test_what_cannot_be_read_is_left_to_another_look(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"a")
+
+    found = read_documents(tmp_path, EVERYTHING, [b"none.txt", b"a.txt", b"../a.txt"])
+    assert [one is not None for one in found] == [False, True, False]
+    assert read_documents(tmp_path / "none", EVERYTHING, [b"a.txt"]) == [None]
