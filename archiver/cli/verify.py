@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from archiver.cli.answers_reading import Finding
     from archiver.cli.answers_verify import Verified, VerifiedDestination
+    from archiver.flows.store_words import StoreWords
     from archiver.judge.case import Derive, Rederive
     from archiver.judge.log import Seen
     from archiver.judge.reader import Archive
@@ -59,6 +60,13 @@ __all__ = ["command", "trust_bytes"]
     help="A national list of trust services (ETSI TS 119 612, XML): which timestamps are qualified.",
 )
 @click.option("--destination", metavar="ID", help="Only this destination of the policy; else each of them.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(1, 64),
+    metavar="N",
+    help="Check N batches at a time, each in a process of its own. By default as many as there are cores where the "
+    "archive has 1 GiB or more, else 1, as it takes a while to start them.",
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the report as JSON here.")
 @opener
 @REASON
@@ -76,6 +84,7 @@ def command(
     witnesses: int | None,
     lists: tuple[Path, ...],
     destination: str | None,
+    jobs: int | None,
     output: Path | None,
     reason: str | None,
     no_record: bool,
@@ -131,6 +140,8 @@ def command(
             rederive=rederive,
             trust_is_own=place.trust is None,
             listener=run.talk.hear,
+            jobs=jobs,
+            opener=_opener(policy, place, name),
             then=stated.make,
         )
         return _Verified(name, report, stated)
@@ -306,6 +317,16 @@ def _stores(run: Run, policy: Policy | None, place: Place, only: str | None) -> 
         names = ", ".join(one.id for one in policy.destinations)
         raise UsageError("usage", f"--destination {only}: expected one of {names}", hint="see the policy")
     return [(one.id, destination_store(policy, run.clock, one)) for one in wanted]
+
+
+def _opener(policy: Policy | None, place: Place, name: str) -> StoreWords:
+    """Return what opens the same store in another process."""
+    from archiver.flows.store_words import StoreWords  # noqa: PLC0415 - loaded when called
+
+    if policy is None:
+        assert place.archive is not None
+        return StoreWords(place.archive, Path.cwd(), place.endpoint, place.region, place.profile)
+    return StoreWords.of(policy, next(one for one in policy.destinations if one.id == name))
 
 
 def trust_bytes(policy: Policy | None, place: Place) -> bytes:

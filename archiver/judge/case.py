@@ -29,9 +29,11 @@ from archiver.model.statement import BatchPredicate
 
 if TYPE_CHECKING:
     from archiver.judge.sealed import SealedPlace
+    from archiver.judge.unit import Opener
     from archiver.proof.trusted_list import TrustedList
+    from archiver.workers import Workers
 
-__all__ = ["ALWAYS", "Case", "Derive", "Options", "Rederive"]
+__all__ = ["ALWAYS", "Case", "Crew", "Derive", "Options", "Rederive"]
 
 ALWAYS: Final = frozenset({"trust", "log", "statements"})
 """Checks that all others rest on; `only` cannot leave them out."""
@@ -78,6 +80,14 @@ class Options:
         return not self.only or check in ALWAYS or bool({check, numbers[check]} & self.only)
 
 
+@dataclass(frozen=True)
+class Crew:
+    """Processes that judge batches side by side, and how each of them opens the store."""
+
+    workers: Workers
+    opener: Opener
+
+
 @dataclass
 class Case:
     """One verification under way."""
@@ -97,6 +107,7 @@ class Case:
     lines_read: bool = False
 
     rederive: Rederive | None = None
+    crew: Crew | None = None
 
     def __post_init__(self) -> None:
         """Begin the account of withheld rows and of the items of a batch."""

@@ -17,16 +17,15 @@ are decided together, and only those that do not fit come here (`row_claims`).
 
 from __future__ import annotations
 
-import hashlib
 import heapq
-import itertools
 import sqlite3
-from collections.abc import Iterator
-from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Executor
 from hashlib import sha256
+from operator import attrgetter
 from typing import Final
 
+from archiver.judge.batch_claims import BatchClaims, Decided, OpenClaim, Part, PartWords, Verdict
 from archiver.judge.batches import Rows
 from archiver.judge.row_claims import Row, RowClaim, RowClaims
 from archiver.judge.scratch import make_tables
@@ -34,13 +33,9 @@ from archiver.model.item import Item
 from archiver.model.items import ItemLine
 from archiver.model.leaf import item_digest
 
-__all__ = ["Alone", "BatchClaims", "Claims", "Part", "Verdict"]
-
-MOST_OPEN: Final = 100_000
-"""Claims that wait for their next batch, each about 500 bytes; beyond this they are read again part by part."""
+__all__ = ["Alone", "Claims"]
 
 _BLOCK: Final = 1000
-_BIG: Final = 1 << 20
 _SCHEMA: Final = """
 CREATE TABLE claims(id INTEGER PRIMARY KEY, digest BLOB NOT NULL UNIQUE, place TEXT NOT NULL, item TEXT NOT NULL,
     sha256 TEXT NOT NULL, size INTEGER NOT NULL, parts INTEGER NOT NULL, state TEXT);
@@ -48,123 +43,6 @@ CREATE TABLE parts(claim INTEGER NOT NULL, ordinal INTEGER NOT NULL, batch TEXT 
     count INTEGER NOT NULL, carries BLOB NOT NULL, sealed INTEGER NOT NULL, PRIMARY KEY(claim, ordinal)) WITHOUT ROWID;
 CREATE INDEX parts_by_batch ON parts(batch, first)
 """
-
-
-@dataclass(frozen=True)
-class Part:
-    """A range of rows that a claim names; `carries` is the SHA-256 of the item text that these rows have.
-
-    The bytes of all rows of a `sealed` part are withheld, or came out of a sealed object.
-    """
-
-    claim: int
-    ordinal: int
-    batch: str
-    first: int
-    count: int
-    carries: bytes
-    sealed: int
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What came of a claim: `code` None when its rows bear it out, "withheld" when bytes are not here to tell.
-
-    Of a withheld item of one row the digest is known all the same: it is `actual`, and the expected one. `batch` is
-    where its row lies, None for a claim of several.
-    """
-
-    claim: int
-    place: str
-    item: str
-    code: str | None
-    expected: str = ""
-    actual: str = ""
-    batch: str | None = None
-
-
-@dataclass
-class _Open:
-    """A claim whose rows are going by; large runs of bytes are hashed by `beside`."""
-
-    beside: Executor | None
-    claim: int
-    place: str
-    item: str
-    sha256: str
-    size: int
-    parts: int
-    next_ordinal: int = 0
-    offset: int = 0
-    withheld: bool = False
-    sole: bytes | None = None
-    """SHA-256 of the one row that is all of the item, where that row is withheld."""
-    digest: hashlib._Hash = field(default_factory=hashlib.sha256)
-    row: str | None = None
-    """The batch of its row, where the claim is of one."""
-    _hashing: Future[None] | None = None
-
-    def take(self, part: Part, rows: Rows) -> Verdict | None:
-        """Take the rows of a part that lie in `rows`; return a verdict as soon as one is wrong."""
-        first = max(part.first - rows.first, 0)
-        after = min(part.first + part.count - rows.first, len(rows.lengths))
-        row = rows.first + first
-        if rows.digests[first:after].count(part.carries) != after - first:
-            wrong = next(place for place in range(first, after) if rows.digests[place] != part.carries)
-            return self._bad(
-                f"rows of this item in {part.batch}", f"{rows.texts[wrong][:200]} in record {rows.first + wrong}"
-            )
-        offsets = list(itertools.accumulate(rows.lengths[first:after], initial=self.offset))
-        if offsets[:-1] != rows.offsets[first:after]:
-            return self._bad(
-                f"offset {self.offset} at record {row} of {part.batch} and on without gap", "other offsets"
-            )
-        self.offset = offsets[-1]
-        if part.sealed and not (rows.withheld.keys() | rows.opened).issuperset(range(first, after)):
-            return self._bad(f"rows of {part.batch} whose bytes are withheld", "rows with their bytes")
-        self._hide(part, rows, range(first, after))
-        self._hash(memoryview(rows.data)[rows.bounds[first] : rows.bounds[after]])
-        return None
-
-    def _hash(self, data: memoryview) -> None:
-        """Take bytes into the digest, many of them beside what the caller does next: that needs no interpreter."""
-        self._settle()
-        if self.beside is None or len(data) < _BIG:
-            self.digest.update(data)
-        else:
-            self._hashing = self.beside.submit(self.digest.update, data)
-
-    def _settle(self) -> None:
-        if self._hashing is not None:
-            self._hashing.result()
-            self._hashing = None
-
-    def _hide(self, part: Part, rows: Rows, places: range) -> None:
-        if not rows.withheld or not any(place in rows.withheld for place in places):
-            return
-        self.withheld = True
-        if self.parts == 1 and part.count == 1:
-            self.sole = rows.withheld[places[0]]
-
-    def finish(self) -> Verdict:
-        """Say what came of the claim now that all its rows are here."""
-        self._settle()
-        if self.offset != self.size:
-            return self._verdict("item-sha256", f"{self.size} bytes", f"{self.offset} bytes")
-        if self.sole is not None:  # the digest of the row, which its leaf has, is that of the whole item
-            code = "withheld" if self.sole.hex() == self.sha256 else "item-sha256"
-            return self._verdict(code, self.sha256, self.sole.hex())
-        if self.withheld:
-            return self._verdict("withheld", self.sha256, "bytes that are withheld")
-        if self.digest.hexdigest() != self.sha256:
-            return self._verdict("item-sha256", self.sha256, self.digest.hexdigest())
-        return self._verdict(None)
-
-    def _bad(self, expected: str, actual: str) -> Verdict:
-        return self._verdict("item-parts", expected, actual)
-
-    def _verdict(self, code: str | None, expected: str = "", actual: str = "") -> Verdict:
-        return Verdict(self.claim, self.place, self.item, code, expected, actual, self.row)
 
 
 class Claims:
@@ -180,7 +58,7 @@ class Claims:
         self._fresh_parts: list[tuple[object, ...]] = []
         self._settled: list[tuple[str, int]] = []
         self._rows = RowClaims(database)
-        self.waiting: dict[int, _Open] = {}
+        self.waiting: dict[int, OpenClaim] = {}
 
     def add(self, place: str, line: ItemLine) -> None:
         """Take the claim of a line in, unless it was made before."""
@@ -242,7 +120,35 @@ class Claims:
     def reading(self, batch: str) -> BatchClaims:
         """Begin a pass over one batch."""
         self._flush()
-        return BatchClaims(self, batch)
+        return BatchClaims(self.parts_in(batch), self.waiting)
+
+    def decide(self, batch: str, rows: Rows | None, decided: Iterable[Decided]) -> tuple[int, list[Verdict]]:
+        """Decide what some rows decide: return how many claims of one row are good, and the verdicts about others.
+
+        `decided` came of the pass over the batch. Without `rows` there are no claims of one row.
+        """
+        good, doubtful = (0, []) if rows is None else self._rows.look(batch, rows)
+        again = [_looked_at(claim, rows) for claim in doubtful if rows is not None]
+        return good, [self.settle(one.verdict) for one in heapq.merge(decided, again, key=attrgetter("order"))]
+
+    def of_rows(self, batch: str) -> bool:
+        """Say whether there are claims of one row of a batch."""
+        self._flush()
+        return self._rows.is_named(batch)
+
+    def within(self, batch: str, most: int) -> list[PartWords] | None:
+        """Return the parts in a batch, by their first row, where nothing but the batch is needed to decide them.
+
+        None when the rows of some claim go on in another batch, or when there are more than `most`.
+        """
+        self._flush()
+        beyond = self._db.execute(
+            "SELECT 1 FROM parts p JOIN claims c ON c.id = p.claim JOIN parts q ON q.claim = p.claim"
+            " WHERE p.batch = ?1 AND c.parts > 1 AND q.batch <> ?1 LIMIT 1",
+            (batch,),
+        ).fetchone()
+        found = [] if beyond is not None else self._words_in(batch, most + 1)
+        return None if beyond is not None or len(found) > most else found
 
     def odd(self) -> Iterator[tuple[Alone, list[Part]]]:
         """Yield each claim that no pass has settled, with its parts in their own order."""
@@ -254,26 +160,26 @@ class Claims:
             part, opened = _of_row(row_claim)
             yield Alone(self, opened), [part]
 
-    def look(self, batch: str, rows: Rows) -> tuple[int, list[tuple[Part, _Open]]]:
-        """Decide the claims of one row about some rows; return how many are good, and the others as they begin."""
-        good, doubtful = self._rows.look(batch, rows)
-        return good, list(map(_of_row, doubtful))
-
-    def parts_in(self, batch: str) -> Iterator[tuple[Part, _Open]]:
+    def parts_in(self, batch: str) -> Iterator[tuple[Part, OpenClaim]]:
         """Yield the parts that lie in a batch, by their first row, each with its claim as it begins."""
-        rows = self._db.execute(
-            "SELECT p.claim, ordinal, batch, first, count, carries, sealed, id, place, item, sha256, size, c.parts"
-            " FROM parts p JOIN claims c ON c.id = p.claim WHERE batch = ? ORDER BY first, p.claim, ordinal",
-            (batch,),
-        )
-        return ((Part(*row[:7]), _Open(self._beside, *row[7:])) for row in rows)
+        return ((Part(*row[:7]), OpenClaim(self._beside, *row[7:])) for row in self._rows_in(batch, -1))
 
-    def fresh(self, claim: int) -> _Open:
+    def _words_in(self, batch: str, most: int) -> list[PartWords]:
+        return [(row[:7], row[7:]) for row in self._rows_in(batch, most)]
+
+    def _rows_in(self, batch: str, most: int) -> sqlite3.Cursor:
+        return self._db.execute(
+            "SELECT p.claim, ordinal, batch, first, count, carries, sealed, id, place, item, sha256, size, c.parts"
+            " FROM parts p JOIN claims c ON c.id = p.claim WHERE batch = ? ORDER BY first, p.claim, ordinal LIMIT ?",
+            (batch, most),
+        )
+
+    def fresh(self, claim: int) -> OpenClaim:
         """Return a claim none of whose rows has been seen."""
         row = self._db.execute(
             "SELECT id, place, item, sha256, size, parts FROM claims WHERE id = ?", (claim,)
         ).fetchone()
-        return _Open(self._beside, *row)
+        return OpenClaim(self._beside, *row)
 
     def settle(self, verdict: Verdict) -> Verdict:
         """Remember that a claim is decided."""
@@ -297,7 +203,7 @@ class Claims:
 class Alone:
     """One claim, fed with its rows in the order of its parts."""
 
-    def __init__(self, claims: Claims, opened: _Open) -> None:
+    def __init__(self, claims: Claims, opened: OpenClaim) -> None:
         """Begin before the first row."""
         self._claims = claims
         self._opened = opened
@@ -313,73 +219,16 @@ class Alone:
         return self._claims.settle(self._problem or self._opened.finish())
 
 
-class BatchClaims:
-    """The claims that have rows in one batch, while its rows go by; `good` of one row were borne out at one look."""
-
-    def __init__(self, claims: Claims, batch: str) -> None:
-        """Begin before the first row."""
-        self._claims = claims
-        self._batch = batch
-        self._waiting = claims.waiting
-        self._parts = claims.parts_in(batch)
-        self._next = next(self._parts, None)
-        self._active: list[Part] = []
-        self.good = 0
-
-    def take(self, rows: Rows) -> Iterator[Verdict]:
-        """Take the next rows; yield the verdict of each claim that is decided by them, but for those in `good`."""
-        after = rows.first + len(rows.lengths)
-        active, self._active = self._active, []
-        for part in active:
-            yield from self._feed(part, rows, after)
-        good, doubtful = self._claims.look(self._batch, rows)
-        self.good += good
-        for part, fresh in heapq.merge(self._begun(after), doubtful, key=lambda one: (one[0].first, one[0].claim)):
-            if fresh.row is not None:
-                yield fresh.take(part, rows) or fresh.finish()
-            elif self._begin(part, fresh):
-                yield from self._feed(part, rows, after)
-
-    def _begun(self, after: int) -> Iterator[tuple[Part, _Open]]:
-        while self._next is not None and self._next[0].first < after:
-            yield self._next
-            self._next = next(self._parts, None)
-
-    def _begin(self, part: Part, fresh: _Open) -> bool:
-        """Begin a part; one that does not follow the part before it makes its claim odd."""
-        if part.ordinal == 0 and part.claim not in self._waiting and len(self._waiting) < MOST_OPEN:
-            self._waiting[part.claim] = fresh
-        opened = self._waiting.get(part.claim)
-        if opened is None or opened.next_ordinal != part.ordinal:
-            self._waiting.pop(part.claim, None)
-            return False
-        return True
-
-    def _feed(self, part: Part, rows: Rows, after: int) -> Iterator[Verdict]:
-        opened = self._waiting.get(part.claim)
-        if opened is None:
-            return
-        problem = opened.take(part, rows)
-        if problem is not None:
-            del self._waiting[part.claim]
-            yield self._claims.settle(problem)
-        elif part.first + part.count > after:
-            self._active.append(part)
-        else:
-            yield from self._end(opened)
-
-    def _end(self, opened: _Open) -> Iterator[Verdict]:
-        opened.next_ordinal += 1
-        if opened.next_ordinal == opened.parts:
-            del self._waiting[opened.claim]
-            yield self._claims.settle(opened.finish())
-
-
-def _of_row(claim: RowClaim) -> tuple[Part, _Open]:
+def _of_row(claim: RowClaim) -> tuple[Part, OpenClaim]:
     """Return a claim of one row as every other claim is looked at."""
     part = Part(claim.claim, 0, claim.batch, claim.first, 1, claim.carries, 0)
     words = (claim.claim, claim.place, claim.item, claim.sha256.hex(), claim.size, 1)
-    return part, _Open(None, *words, row=claim.batch)
+    return part, OpenClaim(None, *words, row=claim.batch)
+
+
+def _looked_at(claim: RowClaim, rows: Rows) -> Decided:
+    part, opened = _of_row(claim)
+    return Decided((part.first, part.claim), opened.take(part, rows) or opened.finish())
 
 
 def _carried(of: Item | None, own: bytes) -> bytes:

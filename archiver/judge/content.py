@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import itertools
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final, cast
@@ -23,7 +23,7 @@ from archiver.judge.inventory import Inventory, Listed, Role, printable
 from archiver.proof.digest import sha256_of
 from archiver.stores.base import Store
 
-__all__ = ["Content", "ObjectError"]
+__all__ = ["Content", "ObjectError", "matching"]
 
 _BLOCK: Final = 1 << 20
 _AT_ONCE: Final = 8  # connections that a boto3 client keeps open by default are 10
@@ -78,20 +78,15 @@ class Content:
 
         Raises `EvidenceError` with code `object-missing`, `object-size` or `object-sha256`.
         """
-        actual = ""
-        for listed in self._candidates(key, size):
-            with self._opened(listed) as stream:
-                actual = sha256_of(stream)
-                if actual == sha256:
-                    stream.seek(0)
-                    self._take([listed])
-                    yield stream
-                    return
-        raise _differs(key, sha256, actual)
+        found = self.candidates(key, size)
+        versions = tuple((listed.key, listed.version) for listed in found)
+        with matching(self._store, self._folder, versions, sha256) as (place, stream):
+            self.take(found[place])
+            yield stream
 
     def settle(self, key: str, sha256: str, size: int | None = None) -> None:
         """Take in all versions of a key that have the stated bytes; raises as `object` does when none has."""
-        found = [(listed, self.digest(listed)) for listed in self._candidates(key, size)]
+        found = [(listed, self.digest(listed)) for listed in self.candidates(key, size)]
         same = [listed for listed, digest in found if digest == sha256]
         if not same:
             raise _differs(key, sha256, found[0][1])
@@ -101,7 +96,7 @@ class Content:
         """Take the only version of a key in by its size, unread: for a caller who left the reading out."""
         versions = self._inventory.versions(key)
         if len(versions) == 1 and size is not None:
-            self._take(self._candidates(key, size))
+            self._take(self.candidates(key, size))
         else:
             self.settle(key, sha256, size)
 
@@ -113,7 +108,8 @@ class Content:
             if listed.role is None and listed.size in sizes and self.digest(listed) == sha256:
                 self._inventory.take(listed, Role.SAME)
 
-    def _candidates(self, key: str, size: int | None) -> list[Listed]:
+    def candidates(self, key: str, size: int | None) -> list[Listed]:
+        """Return the versions that can be meant by their size; raises `ObjectError` when there is none."""
         versions = self._inventory.versions(key)
         if not versions:
             raise ObjectError("object-missing", key, "an object", "none")
@@ -122,21 +118,45 @@ class Content:
             raise ObjectError("object-size", key, f"{size} bytes", f"{versions[0].size} bytes")
         return sized
 
+    def take(self, listed: Listed) -> None:
+        """Take in the version whose bytes are the stated ones."""
+        self._take([listed])
+
     def _take(self, versions: list[Listed]) -> None:
         for place, listed in enumerate(versions):
             self._inventory.take(listed, Role.SAME if place else Role.CONTENT)
 
-    @contextmanager
-    def _opened(self, listed: Listed) -> Iterator[BinaryIO]:
-        with self._store.read(listed.key, listed.version) as stream:
-            if stream.seekable():
-                yield stream
+
+@contextmanager
+def matching(
+    store: Store, folder: Path, versions: Sequence[tuple[str, str | None]], sha256: str
+) -> Iterator[tuple[int, BinaryIO]]:
+    """Open the first of some versions of a key that has this SHA-256: checked and seekable; yield also which it is.
+
+    What does not lie in a file goes through one in `folder`. Raises `ObjectError("object-sha256")`.
+    """
+    actual = ""
+    for place, (key, version) in enumerate(versions):
+        with _opened(store, folder, key, version) as stream:
+            actual = sha256_of(stream)
+            if actual == sha256:
+                stream.seek(0)
+                yield place, stream
                 return
-            with tempfile.TemporaryFile(dir=self._folder) as spool:
-                while block := stream.read(_BLOCK):
-                    spool.write(block)
-                spool.seek(0)
-                yield cast("BinaryIO", spool)
+    raise _differs(versions[0][0], sha256, actual)
+
+
+@contextmanager
+def _opened(store: Store, folder: Path, key: str, version: str | None) -> Iterator[BinaryIO]:
+    with store.read(key, version) as stream:
+        if stream.seekable():
+            yield stream
+            return
+        with tempfile.TemporaryFile(dir=folder) as spool:
+            while block := stream.read(_BLOCK):
+                spool.write(block)
+            spool.seek(0)
+            yield cast("BinaryIO", spool)
 
 
 class ObjectError(EvidenceError):

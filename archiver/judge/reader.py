@@ -67,6 +67,7 @@ class Archive:
         self.trusted = trusted
         self.unsafe_self_trust = unsafe_self_trust
         self.database = database
+        self.folder = folder
         self.inventory = Inventory(database)
         listener(Stage("list the archive", None, "versions"))
         self.listed = self.inventory.fill(store, listener)

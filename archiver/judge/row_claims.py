@@ -74,6 +74,10 @@ class RowClaims:
         """Return how many different claims there are."""
         return int(self._db.execute("SELECT count(*) FROM row_claims").fetchone()[0])
 
+    def is_named(self, batch: str) -> bool:
+        """Say whether there are claims about a batch."""
+        return self._db.execute("SELECT 1 FROM row_claims WHERE batch = ? LIMIT 1", (batch,)).fetchone() is not None
+
     def look(self, batch: str, rows: Rows) -> Look:
         """Hold the claims about some rows of a batch against them; they are decided by that, or doubtful."""
         after = rows.first + len(rows.lengths)

@@ -13,8 +13,9 @@ could not be checked does both. An archive with nothing in it is never ok.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -22,7 +23,7 @@ from typing import Final
 
 from archiver.errors import Exit
 from archiver.events import Listener, silent
-from archiver.judge.case import ALWAYS, Case, Derive, Options, Rederive
+from archiver.judge.case import ALWAYS, Case, Crew, Derive, Options, Rederive
 from archiver.judge.checks.completeness import Counting, check_completeness
 from archiver.judge.checks.derived import check_derived
 from archiver.judge.checks.locks import Demands, LockFacts, check_locks
@@ -35,6 +36,7 @@ from archiver.judge.checks.witnesses import Sighting, check_witnesses
 from archiver.judge.claims import Claims
 from archiver.judge.qualified import ListLine, TokenLine, list_lines, token_lines
 from archiver.judge.reader import Archive, open_archive
+from archiver.judge.unit import Opener, judge_unit
 from archiver.model import layout
 from archiver.model.finding import CHECKS, Finding, Severity, Verdict, exit_of, verdict_of
 from archiver.model.instant import format_instant
@@ -43,6 +45,9 @@ from archiver.model.trust import TrustFile, digest_of
 from archiver.stores.base import Store
 
 __all__ = ["BatchResult", "CheckResult", "Options", "Report", "SnapshotResult", "WitnessResult", "verify"]
+
+LARGE: Final = 1 << 30
+"""Bytes in an archive from which on several processes are worth their start, a second together, unless told."""
 
 _LEFT_OUT: Final = "left out"
 _WORST: Final = {None: 0, Severity.NOTE: 1, Severity.UNKNOWN: 2, Severity.FAILED: 3}
@@ -143,6 +148,8 @@ def verify(
     trust_is_own: bool = False,
     listener: Listener = silent,
     scratch: Path | None = None,
+    jobs: int | None = 1,
+    opener: Opener | None = None,
     then: Callable[[Archive, Report], None] | None = None,
 ) -> Report:
     """Verify an archive against a trust file; raises `WorldError` only when the store does not answer at all.
@@ -150,6 +157,8 @@ def verify(
     `derive` computes index columns for `--only index`, `rederive` derived tables. `trust_is_own` says that the trust
     file is the operator's, which the report repeats. `scratch` takes temporary files, at most one batch, a derived
     table and an index of the listing.
+    With more than one of `jobs` batches are judged by so many processes, each of which opens the store by `opener`;
+    None takes as many as there are cores where the archive is large. The report is the same.
     `then` is called with the report while the archive is still open, unless the trust file is refused.
     """
     options = options or Options()
@@ -163,8 +172,10 @@ def verify(
         open_archive(
             store, trusted, scratch=scratch, seen=options.seen, sealed=options.sealed, listener=listener
         ) as archive,
+        _crew(archive, jobs, opener) as crew,
     ):
-        case = Case(archive, options, now, derive, listener, Claims(archive.database, beside), rederive=rederive)
+        claims = Claims(archive.database, beside)
+        case = Case(archive, options, now, derive, listener, claims, rederive=rederive, crew=crew)
         witnesses = check_witnesses(case)
         check_post_quantum(case)
         locks = _run(case, trusted)
@@ -172,6 +183,30 @@ def verify(
         if then is not None:
             then(archive, report)
         return report
+
+
+@contextmanager
+def _crew(archive: Archive, jobs: int | None, opener: Opener | None) -> Iterator[Crew | None]:
+    """Start the processes that judge batches; they start while the lists of items are read."""
+    number = _jobs(archive) if jobs is None else jobs
+    if opener is None or number <= 1:
+        yield None
+        return
+    from archiver.workers import Workers  # noqa: PLC0415 - what starts processes is loaded when wanted
+
+    with Workers(number, over="one batch", loads=judge_unit.__module__) as workers:
+        workers.start()
+        yield Crew(workers, opener)
+
+
+def _jobs(archive: Archive) -> int:
+    """Return how many processes are worth their start: one for each core, where there is that much to read."""
+    sizes = [predicate.raw_bytes for _, predicate, _ in archive.batch_statements() if predicate.table != "items"]
+    if sum(sizes) < LARGE:
+        return 1
+    from archiver.workers import cores  # noqa: PLC0415 - the same
+
+    return min(cores(), len(sizes))
 
 
 def _run(case: Case, trusted: TrustFile) -> LockFacts | None:

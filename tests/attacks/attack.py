@@ -50,6 +50,12 @@ class Attacks(list):
 
 def judge(bends, harm, tmp_path):
     """Tell the story with these bends, do the harm, and verify what is left."""
+    world, trusted, words = harmed(bends, harm, tmp_path)
+    return world.verify(trusted, **words)
+
+
+def harmed(bends, harm, tmp_path):
+    """Tell the story with these bends and do the harm; return the world, the trust file and the words to verify it."""
     world = World(**bends)
     options = harm(world) or {}
     world = options.pop("world", world)
@@ -57,7 +63,7 @@ def judge(bends, harm, tmp_path):
         options["store"] = folder_of(world, tmp_path)
     trusted = options.pop("trusted", None)
     asked = Options(only=options.pop("only", frozenset()))
-    return world.verify(trusted, options=asked, **options)
+    return world, trusted, {"options": asked, **options}
 
 
 def of(kind, **edit):

@@ -92,6 +92,8 @@ def test_two_snapshots_are_whole_and_locked_and_restored_byte_for_byte(twice, tm
     assert [one.rows for one in derive(twice.policy, Wanted(), **wanted).derived] == [104]
     report = verified(twice)
     assert (bad(report), int(report.exit), report.verdict, report.locks_enforced) == ([], 0, "ok", True)
+    several = verified(twice, jobs=2)
+    assert (several.findings, several.counts, several.batches) == (report.findings, report.counts, report.batches)
     assert restored(twice, tmp_path / "restored").exit == 0
     same_files(twice, tmp_path / "restored")
 

@@ -23,6 +23,7 @@ import pytest
 from archiver.events import silent
 from archiver.flows import session
 from archiver.flows.snapshot.snapshot import snapshot
+from archiver.flows.store_words import StoreWords
 from archiver.judge.verify import Report, verify
 from archiver.model.instant import format_instant
 from archiver.model.policy import load_policy
@@ -84,8 +85,9 @@ def store_of(place: Any) -> Any:
     return session.destination_store(place.policy, now)
 
 
-def verified(place: Any) -> Report:
-    return verify(store_of(place), place.trust.read_bytes(), clock=now)
+def verified(place: Any, *, jobs: int = 1) -> Report:
+    opener = StoreWords.of(place.policy, place.policy.destinations[0])
+    return verify(store_of(place), place.trust.read_bytes(), clock=now, jobs=jobs, opener=opener)
 
 
 def bad(report: Report) -> list[tuple[str, str]]:

@@ -122,7 +122,7 @@ class Readers:
         if not self._tries:
             return
         if self._pool is None:
-            from archiver.writer.processes import pool_of  # noqa: PLC0415 - only where there is much to be read
+            from archiver.workers import pool_of  # noqa: PLC0415 - only where there is much to be read
 
             self._pool = pool_of(self._processes)
         try:

@@ -11,7 +11,7 @@ it unknown; that is said once for the batch.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from hashlib import sha256
 from typing import Final
@@ -21,14 +21,16 @@ import pyarrow.parquet as pq
 from archiver.errors import EvidenceError, WorldError
 from archiver.events import Advanced, Stage
 from archiver.judge import batches
+from archiver.judge.batch_claims import Decided, Part, Verdict
 from archiver.judge.batches import BatchError, Rows
 from archiver.judge.case import Case
 from archiver.judge.checks.index import check_index
 from archiver.judge.checks.lines import Lines, OnLines
 from archiver.judge.checks.objects import check_others, presume
-from archiver.judge.claims import BatchClaims, Part, Verdict
+from archiver.judge.checks.side_by_side import begun
 from archiver.judge.rows import RowJudge
 from archiver.judge.scratch import make_tables
+from archiver.judge.unit import Outcome, Totals, pieces
 from archiver.model.finding import Severity
 from archiver.model.statement import BatchPredicate, Statement
 
@@ -64,7 +66,7 @@ def check_items(case: Case, *on_lines: OnLines) -> None:
 def check_data(case: Case) -> None:
     """Read all data batches that are not left out."""
     case.listener(Stage("check the records", case.archive.table_of_statements.count("batch"), "batches"))
-    for _, predicate, statement in case.archive.batch_statements():
+    for predicate, statement, answer in begun(case, functools.partial(_is_left_out, case)):
         case.listener(Advanced())
         if predicate.table == "items":
             continue
@@ -72,16 +74,48 @@ def check_data(case: Case) -> None:
             case.skipped_batches.add(predicate.id)
             case.claims.give_up(predicate.id, "left out")
             presume(case, statement)
-            continue
-        if _read(case, statement, functools.partial(_follow, case, case.claims.reading(predicate.id))) is None:
+        elif not (_read_here(case, predicate, statement) if answer is None else _take_in(case, statement, answer())):
             _give_up(case, predicate, statement)
 
 
-def _follow(case: Case, reading: BatchClaims, rows: Rows) -> None:
-    before = reading.good
-    for verdict in reading.take(rows):
+def _read_here(case: Case, predicate: BatchPredicate, statement: Statement) -> bool:
+    """Read a batch in this process; return whether it could be read to its end."""
+    reading = case.claims.reading(predicate.id)
+
+    def follow(rows: Rows) -> None:
+        _decide(case, predicate.id, rows, reading.take(rows))
+
+    return _read(case, statement, follow) is not None
+
+
+def _take_in(case: Case, statement: Statement, outcome: Outcome) -> bool:
+    """Take in what another process made of a batch, as if it had been read here."""
+    predicate, subject = batches.predicate_of(statement), statement.subject[0]
+    case.subjects["objects"] += 1
+    if outcome.version is not None:
+        size = batches.stated_size(statement)
+        case.archive.content.take(case.archive.content.candidates(subject.name, size)[outcome.version])
+    if outcome.opened and not batches.is_published(predicate):
+        _say_unknown_table(case, subject.name, predicate)
+    case.texts.clear()
+    for piece in pieces(outcome):
+        if piece.rows is not None:
+            case.withheld.take(predicate.id, piece.rows)
+        case.texts.add(piece.new_items)
+        case.subjects["records"] += piece.records
+        _decide(case, predicate.id, piece.rows, piece.decided)
+    if outcome.problem is not None or outcome.totals is None:
+        case.say_object(subject.name, outcome.problem or WorldError("no-outcome", "what came of it: found nothing"))
+        return False
+    _check_end(case, statement, outcome.totals)
+    return True
+
+
+def _decide(case: Case, batch: str, rows: Rows | None, decided: Iterable[Decided]) -> None:
+    good, verdicts = case.claims.decide(batch, rows, decided)
+    case.subjects["items"] += good
+    for verdict in verdicts:
         _say_verdict(case, verdict)
-    case.subjects["items"] += reading.good - before
 
 
 def check_odd(case: Case) -> None:
@@ -122,16 +156,28 @@ def _read(case: Case, statement: Statement, consume: Callable[[Rows], None]) -> 
             if not batches.is_published(predicate):
                 _say_unknown_table(case, subject.name, predicate)
             judge = RowJudge(predicate, batches.salt_of(file))
-            texts = _read_rows(case, file, judge, predicate.id, consume)
+            _read_rows(case, file, judge, predicate.id, consume)
             if case.options.wants("index"):
                 check_index(case, file, predicate, subject.name)
     except (EvidenceError, WorldError) as problem:
         case.say_object(subject.name, problem)
         return None
-    check_others(case, statement)
-    case.withheld.end(predicate.id, subject.name)
-    _check_totals(case, subject.name, predicate, judge, texts)
+    _check_end(case, statement, Totals(judge.root().hex(), judge.raw_bytes))
     return judge
+
+
+def _check_end(case: Case, statement: Statement, totals: Totals) -> None:
+    """Make the checks that a batch wants when all its rows have gone by."""
+    predicate, key = batches.predicate_of(statement), statement.subject[0].name
+    check_others(case, statement)
+    case.withheld.end(predicate.id, key)
+    if totals.root != predicate.merkle_root:
+        case.say("record-root", key, f"the signed root {predicate.merkle_root}", totals.root)
+    if totals.raw_bytes != predicate.raw_bytes:
+        case.say("statement-number", key, f"{predicate.raw_bytes} raw bytes", str(totals.raw_bytes))
+    texts = case.texts.count()
+    if texts != predicate.items:
+        case.say("statement-number", key, f"rows of {predicate.items} items", f"of {texts}")
 
 
 def _say_unknown_table(case: Case, key: str, predicate: BatchPredicate) -> None:
@@ -140,8 +186,8 @@ def _say_unknown_table(case: Case, key: str, predicate: BatchPredicate) -> None:
     case.say("record-schema", key, "a table that this version knows", name, hint=hint, severity=Severity.UNKNOWN)
 
 
-def _read_rows(case: Case, file: pq.ParquetFile, judge: RowJudge, batch: str, consume: Callable[[Rows], None]) -> int:
-    """Take all rows in; return the number of different items."""
+def _read_rows(case: Case, file: pq.ParquetFile, judge: RowJudge, batch: str, consume: Callable[[Rows], None]) -> None:
+    """Take all rows in."""
     case.texts.clear()
     for rows in case.archive.rows(file, batch):
         judge.take(rows)
@@ -149,17 +195,6 @@ def _read_rows(case: Case, file: pq.ParquetFile, judge: RowJudge, batch: str, co
         case.texts.add(judge.new_items)
         case.subjects["records"] += len(rows.lengths)
         consume(rows)
-    return case.texts.count()
-
-
-def _check_totals(case: Case, key: str, predicate: BatchPredicate, judge: RowJudge, texts: int) -> None:
-    root = judge.root().hex()
-    if root != predicate.merkle_root:
-        case.say("record-root", key, f"the signed root {predicate.merkle_root}", root)
-    if judge.raw_bytes != predicate.raw_bytes:
-        case.say("statement-number", key, f"{predicate.raw_bytes} raw bytes", str(judge.raw_bytes))
-    if texts != predicate.items:
-        case.say("statement-number", key, f"rows of {predicate.items} items", f"of {texts}")
 
 
 def _check_running(case: Case, statement: Statement, judge: RowJudge, ends: dict[str, int]) -> None:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from world import CHAT, CHAT_ROWS, EMPTY, FIRST, MEMO, World
 
-from archiver.judge import claims
+from archiver.judge import batch_claims
 from archiver.model.item import Item
 from archiver.model.items import Part
 from archiver.model.leaf import DOCUMENT_ROW
@@ -77,7 +77,7 @@ def test_parts_of_one_batch_in_backward_order_are_followed_too():
 
 
 def test_more_items_than_may_wait_are_followed_one_by_one(monkeypatch):
-    monkeypatch.setattr(claims, "MOST_OPEN", 0)
+    monkeypatch.setattr(batch_claims, "MOST_OPEN", 0)
     world, first, second = spread_over_two_batches()
     line = world.kept(BIG, "documents", DATA, Part(first, 1, 2), Part(second, 0, 1))
     wrong = replace(world.kept(MEMO, "documents", b"memo", Part(second, 1, 1)), sha256="00" * 32)
