@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -16,6 +17,7 @@ import pytest
 from archiver.errors import EvidenceError, Exit, UsageError, WorldError
 from archiver.events import silent
 from archiver.flows.reading import Reading, open_reading
+from archiver.flows.restore import plan
 from archiver.flows.restore.restore import Restored, restore
 from archiver.flows.restore.tree import NameRefusedError, open_tree
 from archiver.model import tables
@@ -27,6 +29,17 @@ SNAPSHOT = "20261123T130000Z-0a1b2c"
 BATCH = f"{SNAPSHOT}-documents-00000000"
 NONE = Counts(seen=0, captured=0, unchanged=0, changed_during_read=0, failed=0, excluded=0, recorded=0, absent=0)
 
+FILE = {"dev": "1", "ino": "1", "nlink": 1, "mode": 0o100640, "uid": 0, "gid": 0, "owner": None, "group": None,
+        "atime_ns": "1000000001", "mtime_ns": "-5000000000", "ctime_ns": "1", "btime_ns": None, "link_target": None,
+        "holes": [], "xattrs": {}}  # fmt: skip
+
+
+@pytest.fixture(params=["at-one-go", "step-by-step"], autouse=True)
+def _way(request, monkeypatch):
+    """Write plain files both ways: what comes back and what is said is the same."""
+    if request.param == "step-by-step":
+        monkeypatch.setattr(plan, "_plain", lambda _line: None)
+
 
 class Told:
     """An archive that says whatever a test wants it to say, as one whose keys were stolen could."""
@@ -35,6 +48,7 @@ class Told:
         self.lines: list[ItemLine] = []
         self.rows: dict[str, list[tuple[str, int, bytes | None]]] = {}
         self.log = SimpleNamespace(size=1)
+        self.unsealer = None
         self.predicate = SnapshotPredicate(
             archive="a", archive_id="0" * 32, id=SNAPSHOT, at="2026-11-23T13:00:00Z",
             by=By(tool="archiver", version="1", host="h", user="u", principal=None, clock_offset_s=None),
@@ -80,7 +94,7 @@ class Told:
 def line_of(item: Item, data: bytes, **changes: object) -> ItemLine:
     words = {"item": item, "kind": "file", "table": "documents", "status": "captured",
              "observed_at": "2026-11-23T13:00:00Z", "basis": "read", "size": len(data),
-             "sha256": sha256(data).hexdigest()}  # fmt: skip
+             "sha256": sha256(data).hexdigest(), "file": FILE}  # fmt: skip
     return ItemLine(**{**words, **changes})
 
 
@@ -273,10 +287,30 @@ def test_a_full_disk_stops_the_restore_and_leaves_no_half_file(told, target, mon
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "pwrite", full)
+    monkeypatch.setattr(os, "write", full)
     told.put(Item("papers", "a"), b"one")
     with pytest.raises(WorldError) as stopped:
         bring_back(told, target)
     assert (stopped.value.code, names(target)) == ("disk-full", [])
+
+
+@pytest.mark.parametrize("step", ["write", "fchmod", "utime", "fstat"])
+def test_a_step_that_is_refused_is_said_as_ever(told, target, monkeypatch, step):
+    real, refused = getattr(os, step), []
+
+    def once(*words, **options):
+        if not refused:
+            refused.append(step)
+            raise OSError(errno.EPERM, "refused")
+        return real(*words, **options)
+
+    told.put(Item("papers", "a"), b"one")
+    told.put(Item("papers", "b"), b"two")
+    monkeypatch.setattr(os, step, once)
+    done = bring_back(told, target)
+    assert (done.files, done.exit, names(target)) == (2, Exit.OK, ["papers", "papers/a", "papers/b"])
+    found = (target / "papers" / "b").stat()
+    assert (stat.S_IMODE(found.st_mode), found.st_mtime_ns) == (0o640, -5_000_000_000)
 
 
 def test_a_target_that_cannot_be_made_is_said(told, tmp_path):

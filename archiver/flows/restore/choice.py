@@ -58,7 +58,7 @@ class Choice:
 
     def takes(self, line: ItemLine) -> bool:
         """Say whether an item is called as the glob wants it."""
-        return self._matches(line.item.relative_bytes())
+        return self.glob is None or self._matches(line.item.relative_bytes())
 
     def allows(self, line: ItemLine, account: Account) -> bool:
         """Say whether an item may be handed out; one with a mark that nobody asked for is listed as left out."""

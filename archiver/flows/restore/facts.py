@@ -17,7 +17,7 @@ from archiver.model.instant import parse_instant
 from archiver.model.item import unescape_path
 from archiver.model.items import ItemLine, Json
 
-__all__ = ["give_all_back", "give_back", "give_time_back", "holes_of", "write_at"]
+__all__ = ["give_all_back", "give_back", "give_time_back", "holes_of", "kept_time", "write_at"]
 
 _RIGHTS: Final = 0o1777
 _NEVER_MIND: Final = {b"security.selinux"}  # every system labels its own files
@@ -98,7 +98,12 @@ def _times(descriptor: int, file: Json) -> Iterator[str]:
         yield f"the times could not be set: {_why(problem)}"
         return
     if found != modified:
-        yield f"the time of modification, {modified} ns, does not fit this file system, which keeps {found} ns"
+        yield kept_time(modified, found)
+
+
+def kept_time(modified: int, found: int) -> str:
+    """Say that a file system keeps another time of modification than it was given."""
+    return f"the time of modification, {modified} ns, does not fit this file system, which keeps {found} ns"
 
 
 def _between(start: int, end: int, holes: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:

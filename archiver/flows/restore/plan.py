@@ -11,20 +11,27 @@ Files that were hard links of each other, with the same content, are written onc
 from __future__ import annotations
 
 import sqlite3
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
+from typing import Final, NamedTuple, cast
 
+from archiver.errors import EvidenceError
+from archiver.flows.restore.places import place
 from archiver.model.items import ItemLine
 
-__all__ = ["Plan", "Range"]
+__all__ = ["Plain", "Plan", "Range"]
 
 _BLOCK: Final = 1000
+_CACHE_KIB: Final = 16 << 10
+_RIGHTS: Final = 0o1777
+_TIMES: Final = range(-(2**63), 2**63)
 _SCHEMA: Final = """
 CREATE TABLE files(number INTEGER PRIMARY KEY, line BLOB NOT NULL, alone INTEGER NOT NULL, leader INTEGER,
     done INTEGER NOT NULL DEFAULT 0);
-CREATE TABLE ranges(batch TEXT NOT NULL, first INTEGER NOT NULL, count INTEGER NOT NULL, number INTEGER NOT NULL);
+CREATE TABLE ranges(batch TEXT NOT NULL, first INTEGER NOT NULL, count INTEGER NOT NULL, number INTEGER NOT NULL,
+    place BLOB, item TEXT, size INTEGER, sha256 TEXT, mode INTEGER, atime_ns INTEGER, mtime_ns INTEGER);
 CREATE TABLE folders(source TEXT NOT NULL, path TEXT NOT NULL, depth INTEGER NOT NULL, chosen INTEGER NOT NULL,
     line BLOB NOT NULL, PRIMARY KEY(source, path)) WITHOUT ROWID;
 CREATE TABLE links(dev TEXT NOT NULL, ino TEXT NOT NULL, sha256 TEXT NOT NULL, number INTEGER NOT NULL,
@@ -32,19 +39,30 @@ CREATE TABLE links(dev TEXT NOT NULL, ino TEXT NOT NULL, sha256 TEXT NOT NULL, n
 """
 
 
+class Plain(NamedTuple):
+    """All that it takes to write a plain file, so that nobody reads its line again: one row that carries the file.
+
+    Such a file was captured whole, with bytes, mode and times and nothing else to give back. `place` is its path below
+    the folder, `item` the text that its row must have.
+    """
+
+    place: bytes
+    item: str
+    size: int
+    sha256: str
+    mode: int
+    atime_ns: int
+    mtime_ns: int
+
+
 @dataclass(frozen=True)
 class Range:
-    """Rows of a batch that belong to a file, which the plan knows by its number; `raw` is the file's line."""
+    """Rows of a batch that belong to a file, which the plan knows by its number."""
 
     first: int
     count: int
     number: int
-    raw: bytes
-
-    @property
-    def line(self) -> ItemLine:
-        """The line of the file."""
-        return ItemLine.own(self.raw)
+    plain: Plain | None
 
     @property
     def end(self) -> int:
@@ -59,6 +77,7 @@ class Plan:
         """Begin with nothing to do."""
         self._db = sqlite3.connect("", isolation_level=None)
         self._db.executescript(_SCHEMA)
+        self._db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         self._db.execute("BEGIN")  # one transaction for all: the file is dropped with the connection
         self.files = 0
         self.bytes = 0
@@ -85,14 +104,15 @@ class Plan:
         ascending = all((a.batch, a.first) < (b.batch, b.first) for a, b in pairwise(line.parts))
         self._files.append((number, line.encode(), not ascending, leader))
         if leader is None and ascending:
-            self._ranges += [(part.batch, part.first, part.count, number) for part in line.parts]
+            plain = _plain(line) or _NOT_PLAIN
+            self._ranges += [(part.batch, part.first, part.count, number, *plain) for part in line.parts]
         if len(self._files) >= _BLOCK:
             self._write()
 
     def _write(self) -> None:
         """Write down what was gathered."""
         self._db.executemany("INSERT INTO files(number, line, alone, leader) VALUES(?, ?, ?, ?)", self._files)
-        self._db.executemany("INSERT INTO ranges VALUES(?, ?, ?, ?)", self._ranges)
+        self._db.executemany("INSERT INTO ranges VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", self._ranges)
         self._db.executemany("UPDATE files SET done = 1 WHERE number = ?", [(number,) for number in self._done])
         self._files, self._ranges, self._done = [], [], set()
 
@@ -116,16 +136,15 @@ class Plan:
         """Yield what is wanted of a batch, by the first row."""
         self._write()
         self._db.execute("CREATE INDEX IF NOT EXISTS ranges_by_batch ON ranges(batch, first)")
-        for row in self._db.execute(
-            "SELECT first, count, number, line FROM ranges CROSS JOIN files USING (number) WHERE batch = ? "
-            "ORDER BY batch, first",
+        for first, count, number, *plain in self._db.execute(
+            "SELECT first, count, number, place, item, size, sha256, mode, atime_ns, mtime_ns FROM ranges "
+            "WHERE batch = ? ORDER BY batch, first",
             [batch],
         ):
-            yield Range(*row)
+            yield Range(first, count, number, None if plain[0] is None else Plain(*plain))
 
     def line(self, number: int) -> ItemLine:
         """Return the line of a file."""
-        self._write()
         return ItemLine.own(self._db.execute("SELECT line FROM files WHERE number = ?", [number]).fetchone()[0])
 
     def mark(self, number: int) -> None:
@@ -168,3 +187,24 @@ class Plan:
         """Yield all known folders, inner ones first: what they hold must be finished before their times are set."""
         for (line,) in self._db.execute("SELECT line FROM folders ORDER BY depth DESC, source, path"):
             yield ItemLine.own(line)
+
+
+_NOT_PLAIN: Final = (None,) * len(Plain._fields)
+
+
+def _plain(line: ItemLine) -> Plain | None:
+    """Return what a plain file is; None for one of which more is to be given back or said."""
+    file = line.file
+    if file is None or len(line.parts) != 1 or line.status not in ("captured", "unchanged") or line.object is not None:
+        return None
+    part, mode = line.parts[0], cast("int", file["mode"])
+    is_alone = part.count == 1 and part.of is None and not line.item.members and line.item.version is None
+    is_bare = not file["holes"] and not file["xattrs"] and stat.S_IMODE(mode) & ~_RIGHTS == 0
+    times = int(str(file["atime_ns"])), int(str(file["mtime_ns"]))
+    if not (is_alone and is_bare and times[0] in _TIMES and times[1] in _TIMES):
+        return None
+    try:
+        where = b"/".join(place(line))
+    except EvidenceError:
+        return None  # said when its turn comes
+    return Plain(where, line.item.text(), line.size or 0, line.sha256 or "", stat.S_IMODE(mode), *times)

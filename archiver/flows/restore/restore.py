@@ -28,11 +28,11 @@ from archiver.flows.marked import Marks
 from archiver.flows.reading import Reading, UnknownError, finished_snapshot
 from archiver.flows.restore.account import Account, NotRestored, Restored, kind_of, why
 from archiver.flows.restore.choice import Choice
-from archiver.flows.restore.facts import give_all_back, give_back, holes_of, write_at
+from archiver.flows.restore.facts import give_all_back, give_back, holes_of, kept_time, write_at
 from archiver.flows.restore.pipes import Pipes
 from archiver.flows.restore.places import beside, place, shown
-from archiver.flows.restore.plan import Plan, Range
-from archiver.flows.restore.rows import Rows, check_whole
+from archiver.flows.restore.plan import Plain, Plan, Range
+from archiver.flows.restore.rows import COLUMNS, Rows, check_whole
 from archiver.flows.restore.tree import NameRefusedError, Parts, Tree, check_target, open_tree
 from archiver.judge.content import ObjectError
 from archiver.judge.disposal import Disposals
@@ -195,7 +195,8 @@ class _Restore:
         if found is None:
             raise EvidenceError("statement-missing", f"batch {batch}: expected its statement in the log, found none")
         first = 0
-        for rows in self._archive.batch_rows(found[1]):
+        columns = COLUMNS if self._archive.unsealer is None else None
+        for rows in self._archive.batch_rows(found[1], columns=columns):
             yield first, Rows(rows)
             first += rows.num_rows
 
@@ -203,9 +204,11 @@ class _Restore:
         """Write the rows of a range that are among `rows`, the first of which has the number `first`."""
         try:
             start, end = max(one.first, first), min(one.end, first + rows.count)
+            if one.plain is not None and self._plainly(one.plain, one.number, rows, start - first):
+                return
             writing = self._open.get(one.number)
             if writing is None:
-                line = one.line
+                line = self._plan.line(one.number)
                 if len(line.parts) == 1 and end - start == line.parts[0].count:
                     self._at_once(line, rows, start - first, end - first)
                     self._done(one.number)
@@ -222,6 +225,25 @@ class _Restore:
                     self._done(one.number)
         except EvidenceError as problem:
             self._refuse(one.number, problem)
+
+    def _plainly(self, plain: Plain, number: int, rows: Rows, row: int) -> bool:
+        """Write a plain file, checked before it is written; False for whatever is not as it should be.
+
+        Then nothing was written, and the file goes the long way, which says what it is.
+        """
+        data = rows.whole(row, plain.item)
+        if data is None or len(data) != plain.size or hashlib.sha256(data).hexdigest() != plain.sha256:
+            return False
+        found = self._tree.whole(plain.place, data, plain.mode, (plain.atime_ns, plain.mtime_ns))
+        if found is None:
+            return False
+        self._account.files += 1
+        self._account.bytes += plain.size
+        if found != plain.mtime_ns:
+            self._account.note(self._plan.line(number), kept_time(plain.mtime_ns, found))
+        self._listener(Advanced(plain.size))
+        self._plan.mark(number)
+        return True
 
     def _at_once(self, line: ItemLine, rows: Rows, start: int, end: int) -> None:
         """Write a file all of whose rows are here; its bytes are checked before the first is written."""

@@ -29,11 +29,19 @@ class Rows:
         _, bounds, data = raw.buffers()
         self.count: int = batch.num_rows
         self._raw = raw
+        self._has_withheld = bool(raw.null_count)
         self._bounds: list[int] = memoryview(bounds).cast("q")[raw.offset : raw.offset + self.count + 1].tolist()
         self._data = memoryview(b"") if data is None else memoryview(data)
         self._offsets: list[int | None] = batch.column("offset").to_pylist()
         self._texts: list[str | None] = item.dictionary.to_pylist()
         self._codes: list[int | None] = item.indices.to_pylist()
+
+    def whole(self, row: int, item: str) -> memoryview | None:
+        """Return the bytes of the row that is a whole file by itself; None unless it is the first row of this item."""
+        code = self._codes[row]
+        if self._has_withheld or code is None or self._texts[code] != item or self._offsets[row] != 0:
+            return None
+        return self._data[self._bounds[row] : self._bounds[row + 1]]
 
     def piece(self, start: int, end: int, item: Item, offset: int) -> memoryview:
         """Return the bytes of rows `start` to `end`; raises `EvidenceError` unless they are what their part says.

@@ -31,6 +31,7 @@ Parts = tuple[bytes, ...]
 
 _STAGING: Final = b".restoring"
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _NO_LINKS: Final = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
 _DISK: Final = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
@@ -86,6 +87,8 @@ class Tree:
         self._root = root
         self._target = target
         self._here: tuple[Parts, int] | None = None
+        self._here_joined = b""
+        self._has_links = True
         self._count = 0
         with self._named((_STAGING,)):
             os.mkdir(_STAGING, 0o700, dir_fd=root)
@@ -105,6 +108,7 @@ class Tree:
         """Return a descriptor of a folder, made on the way where it is missing; it stays open until the next call."""
         if self._here is not None and self._here[0] == parts:
             return self._here[1]
+        self._here_joined = b"/".join(parts)
         start: tuple[Parts, int] = ((), os.dup(self._root))
         if self._here is not None and parts[: len(self._here[0])] == self._here[0]:
             os.close(start[1])
@@ -147,12 +151,55 @@ class Tree:
         self._count += 1
         name = b"%d" % self._count
         with self._named((_STAGING, name)):
-            descriptor = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=self._staging)
+            descriptor = os.open(name, _NEW, 0o600, dir_fd=self._staging)
         try:
             with self._named((_STAGING, name)):
                 yield name, descriptor
         finally:
             os.close(descriptor)
+
+    def whole(self, place: bytes, data: memoryview, mode: int, times: tuple[int, int]) -> int | None:
+        """Write a file at one go, as `fresh`, the giving back of mode and times, and `finish` do one after the other.
+
+        Return its time of modification as this file system keeps it; None where any step was refused, and then nothing
+        is left: whoever takes the steps one by one learns which it was and why.
+        """
+        if not self._has_links:
+            return None
+        self._count += 1
+        name = b"%d" % self._count
+        try:
+            descriptor = os.open(name, _NEW, 0o600, dir_fd=self._staging)
+        except OSError:
+            return None
+        try:
+            try:
+                written = os.write(descriptor, data)
+                os.fchmod(descriptor, mode)
+                os.utime(descriptor, ns=times)
+                found = os.fstat(descriptor).st_mtime_ns
+            finally:
+                os.close(descriptor)
+            return found if written == len(data) and self._linked(name, place) else None
+        except (OSError, OverflowError):
+            return None  # taken step by step, each says what it means
+        finally:
+            with contextlib.suppress(OSError):  # `close` takes it away
+                os.unlink(name, dir_fd=self._staging)
+
+    def _linked(self, name: bytes, place: bytes) -> bool:
+        """Give a file that is whole its own name; False where that is refused."""
+        folder, _, final = place.rpartition(b"/")
+        try:
+            here = self._here[1] if self._here and folder == self._here_joined else self.folder((*folder.split(b"/"),))
+            self._link(name, here, final)
+        except OSError as problem:
+            self._has_links = problem.errno not in _NO_LINKS
+        except ValueError:
+            pass  # a NUL, which no name here can hold
+        else:
+            return True
+        return False
 
     @contextmanager
     def unfinished(self, name: bytes) -> Iterator[int]:
@@ -192,9 +239,12 @@ class Tree:
             os.close(folder)
         return True
 
+    def _link(self, name: bytes, folder: int, final: bytes) -> None:
+        os.link(name, final, src_dir_fd=self._staging, dst_dir_fd=folder, follow_symlinks=False)
+
     def _move(self, name: bytes, folder: int, final: bytes) -> None:
         try:
-            os.link(name, final, src_dir_fd=self._staging, dst_dir_fd=folder, follow_symlinks=False)
+            self._link(name, folder, final)
         except OSError as problem:
             if problem.errno not in _NO_LINKS:
                 raise
