@@ -12,6 +12,7 @@ b'{"key":"a","legal_hold":true,"mode":"COMPLIANCE","retain_until":"2027-01-01T00
 from __future__ import annotations
 
 import fcntl
+import io
 import json
 import os
 import re
@@ -34,6 +35,9 @@ _PLAIN: Final = re.compile(
     rb'\{"key":"([ !#-\[\]-~]*)","legal_hold":(true|false),"mode":"(NONE|GOVERNANCE|COMPLIANCE)",'
     rb'"retain_until":(?:null|"([0-9TZ:-]{20})")\}\n'
 )
+_LINES: Final = re.compile(rb"(?m)^" + _PLAIN.pattern.replace(rb"]*)", rb"]{0,4096})", 1))
+"""The same, to find many of them; no longer than the longest line."""
+_BLOCK: Final = 1 << 20
 _MEMBERS: Final = {"key", "legal_hold", "mode", "retain_until"}
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _APPEND: Final = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -53,11 +57,8 @@ def parse_line(line: bytes) -> tuple[str, Lock] | None:
     plain = _PLAIN.fullmatch(line)
     if plain is not None:  # the rule: nothing in it has a second spelling
         key, hold, mode, until = plain.groups()
-        try:
-            moment = None if until is None else parse_instant(until.decode())
-        except EvidenceError:
-            return None
-        return key.decode(), Lock(mode.decode(), moment, hold == b"true")
+        lock = _lock(hold, mode, until)
+        return None if lock is None else (key.decode(), lock)
     try:
         members = json.loads(line)
         if not isinstance(members, dict) or members.keys() != _MEMBERS:
@@ -71,6 +72,14 @@ def parse_line(line: bytes) -> tuple[str, Lock] | None:
         known = members["mode"] in ("NONE", "GOVERNANCE", "COMPLIANCE") and isinstance(members["key"], str)
         return (members["key"], lock) if known and line_of(members["key"], lock) == line else None
     except (ValueError, TypeError, RecursionError, EvidenceError):
+        return None
+
+
+def _lock(hold: bytes, mode: bytes, until: bytes | None) -> Lock | None:
+    """Return the lock that the words of a plain line say, None where its instant is none."""
+    try:
+        return Lock(mode.decode(), parse_instant(until.decode()) if until else None, hold == b"true")
+    except EvidenceError:
         return None
 
 
@@ -163,11 +172,34 @@ class LockBook:
                 self._forget((facts.st_dev, facts.st_ino))
             if facts.st_size == self._offset:
                 return
+            self._torn = False
+            while whole := _whole_lines(os.pread(handle, _BLOCK, self._offset)):
+                self._take_all(whole)
             with os.fdopen(os.dup(handle), "rb") as stream:
                 stream.seek(self._offset)
-                self._torn = False
                 while (line := stream.readline(_LONGEST_LINE)) and self._take(line):
                     pass  # behind a line without its end nothing is read: it may be growing right now
+
+    def _take_all(self, block: bytes) -> None:
+        """Count the lines of a block: at once where all of them are plain, which is the rule, else one by one."""
+        found = _LINES.findall(block)
+        if len(found) != block.count(b"\n"):
+            stream = io.BytesIO(block)
+            while line := stream.readline(_LONGEST_LINE):
+                self._take(line)
+            return
+        locks, said = self._locks, dict[tuple[bytes, ...], Lock | None]()
+        for key, *words in found:
+            name, says = key.decode(), tuple(words)
+            if says not in said:
+                said[says] = _lock(*says)
+            lock = said[says]
+            if lock is None:
+                self._unreadable += 1
+            else:
+                present = locks.get(name)
+                locks[name] = lock if present is None else highest(present, lock)
+        self._offset += len(block)
 
     def _take(self, line: bytes) -> bool:
         """Count one line, and say whether it is whole. One without its end counts for nothing; it may be growing."""
@@ -190,6 +222,10 @@ class LockBook:
         self._offset = 0
         self._unreadable = 0
         self._torn = False
+
+
+def _whole_lines(block: bytes) -> bytes:
+    return block[: block.rfind(b"\n") + 1]
 
 
 def _write_all(handle: int, data: bytes) -> None:

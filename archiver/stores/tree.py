@@ -81,8 +81,9 @@ def walk(root: int, prefix: bytes) -> Iterator[_Found]:
 
     Names that begin with `.` at the root are passed over. One folder per level is kept in memory, no handle is.
     """
-    start = tuple(prefix.split(b"/")[:-1])
-    stack = [(start, iter(_entries(root, start)))]
+    *above, beginning = prefix.split(b"/")
+    start = tuple(above)
+    stack = [(start, iter(_entries(root, start, beginning)))]
     while stack:
         parts, entries = stack[-1]
         entry = next(entries, None)
@@ -90,8 +91,6 @@ def walk(root: int, prefix: bytes) -> Iterator[_Found]:
             stack.pop()
             continue
         path = b"/".join((*parts, entry[0]))
-        if not path.startswith(prefix):
-            continue
         if path.endswith(b"/"):
             below = (*parts, entry[0][:-1])
             stack.append((below, iter(_entries(root, below))))
@@ -140,14 +139,17 @@ def _open_or_make(folder: int, name: bytes) -> int:
     return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
 
 
-def _entries(root: int, parts: _Parts) -> list[_Found]:
-    """Return what stands in one folder; a folder's name ends with `/`, which makes name order the order of keys."""
+def _entries(root: int, parts: _Parts, beginning: bytes = b"") -> list[_Found]:
+    """Return what stands in one folder; a folder's name ends with `/`, which makes name order the order of keys.
+
+    Only names with this beginning are looked at: a folder of an old archive has a hundred thousand others.
+    """
     found: list[_Found] = []
     try:
         with open_below(root, parts) as folder, os.scandir(folder) as listing:
             for entry in listing:
                 name = os.fsencode(entry.name)
-                if parts or not name.startswith(b"."):
+                if name.startswith(beginning) and (parts or not name.startswith(b".")):
                     found.extend(_facts(name, entry))
     except (FileNotFoundError, NotADirectoryError):
         return []  # gone since its parent was listed, or never a folder

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
@@ -16,7 +18,7 @@ from hypothesis import strategies as st
 from archiver.errors import NotStoredError
 from archiver.stores.base import Lock
 from archiver.stores.folder import FolderStore
-from archiver.stores.lockbook import line_of, parse_line
+from archiver.stores.lockbook import LOCKS, LockBook, line_of, parse_line, release_of
 from archiver.stores.locks import UNKNOWN, UNLOCKED, highest, shortfalls
 
 UNTIL = datetime(2027, 1, 1, 12, tzinfo=UTC)
@@ -150,11 +152,13 @@ def test_what_another_process_appends_is_read_without_reading_all_again(
     assert store.stat("a0").lock == HELD
     seen: list[bytes] = []
 
-    def parse(line: bytes) -> tuple[str, Lock] | None:
-        seen.append(line)
-        return parse_line(line)
+    take = LockBook._take_all
 
-    monkeypatch.setattr("archiver.stores.lockbook.parse_line", parse)
+    def taken(book: LockBook, block: bytes) -> None:
+        seen.append(block)
+        take(book, block)
+
+    monkeypatch.setattr(LockBook, "_take_all", taken)
     other.hold("a0", None, LATER)
     seen.clear()
     assert store.stat("a0").lock == LATER
@@ -266,7 +270,7 @@ def test_a_line_that_grows_while_it_is_read_is_not_taken_for_two(root, monkeypat
     put(store, "a")
     with (root / ".locks.jsonl").open("ab") as file:
         file.write(line_of("a", LATER))
-    honest = os.fdopen
+    honest, pread = os.fdopen, os.pread
 
     class Growing:
         """Gives the last line in two parts, as if its end had come in between."""
@@ -292,6 +296,38 @@ def test_a_line_that_grows_while_it_is_read_is_not_taken_for_two(root, monkeypat
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fdopen", lambda handle, mode: Growing(honest(handle, mode)))
+        patch.setattr(os, "pread", lambda *place: pread(*place).partition(b"2027-01-02")[0])
         assert store.stat("a").lock == HELD
     assert store.stat("a").lock == LATER
     assert store.unreadable_lock_lines == 0
+
+
+LINES = [
+    line_of("a", HELD),
+    line_of("a", LATER),
+    line_of("a", UNLOCKED),
+    line_of("b", HELD),
+    line_of('"\\ü', HELD),
+    line_of("c" * 9000, HELD),
+    release_of("a"),
+    b"\n",
+    b"rubbish\n",
+    b"x" * 9000 + b"\n",
+    line_of("a", HELD)[:-1],
+    line_of("d", HELD).replace(b"2027-01-01", b"2027-02-31"),
+    b" " + line_of("d", HELD),
+    line_of("d", HELD)[:-1] + b"\r\n",
+]
+
+
+@given(st.lists(st.sampled_from(LINES), max_size=12))
+def test_lines_that_are_read_at_once_say_what_each_of_them_says(some: list[bytes]) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        (Path(name) / LOCKS).write_bytes(b"".join(some))
+        root = os.open(name, os.O_RDONLY)
+        at_once, one_by_one = LockBook(), LockBook()
+        found = at_once.lock_of(root, "a")
+        with patch("archiver.stores.lockbook._whole_lines", return_value=b""):
+            assert one_by_one.lock_of(root, "a") == found
+        os.close(root)
+    assert vars(at_once) | {"_mutex": None} == vars(one_by_one) | {"_mutex": None}
