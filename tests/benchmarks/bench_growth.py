@@ -1,11 +1,13 @@
 """What a run asks of an archive before its own work, and whether that grows with what the archive holds.
 
     python tests/benchmarks/bench_growth.py log 1000 10000 100000     # statements in the log
+    python tests/benchmarks/bench_growth.py runs 1000 10000 100000    # the same, made in the years before
     python tests/benchmarks/bench_growth.py status 1000 1000000       # items in the catalog
     python tests/benchmarks/bench_growth.py help
 
-The archive lies in a folder. `log` finds the newest checkpoint from nothing and from the catalog, and appends; `status`
-and `help` are the commands, as they are started by a person. Milliseconds of the clock and of the processor.
+The archive lies in a folder. `log` finds the newest checkpoint from nothing and from the catalog, and appends; `runs`
+is a `snapshot` that finds nothing new, and `status`; `status` and `help` are the commands, as a person starts them.
+Milliseconds of the clock and of the processor.
 """
 
 from __future__ import annotations
@@ -55,6 +57,14 @@ def one_more(session: Any, policy: Policy) -> None:
     session.log.append(key, envelope)
 
 
+def runs(root: Path, statements: int) -> dict[str, Any]:
+    """Run where nothing is new, and ask, with so many statements of the years before."""
+    policy = begin(root)
+    fill(policy, root, 4 * statements, a_day=100)
+    command = [*PROGRAM, "-p", str(root / "retention_policy.yaml")]
+    return {"statements": statements, **{name: commands([*command, name]) for name in ("snapshot", "status")}}
+
+
 def status(root: Path, items: int) -> dict[str, Any]:
     """Ask how an archive with so many items stands."""
     policy = begin(root)
@@ -98,7 +108,7 @@ def main(arguments: list[str]) -> None:
             if arguments[0] == "help":
                 results.append({"help": commands([*PROGRAM, "--help"])})
             else:
-                results.append({"log": log, "status": status}[arguments[0]](Path(name) / "bench", amount))
+                results.append({"log": log, "runs": runs, "status": status}[arguments[0]](Path(name) / "bench", amount))
         print(json.dumps(results[-1]))  # noqa: T201
     print(json.dumps({"machine": machine()}))  # noqa: T201
 

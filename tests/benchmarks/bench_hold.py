@@ -59,8 +59,11 @@ def begin(root: Path) -> Policy:
     return policy
 
 
-def fill(policy: Policy, root: Path, objects: int) -> None:
-    """Add batches until there are so many objects, past the store's own verbs, which would flush each of them."""
+def fill(policy: Policy, root: Path, objects: int, *, a_day: int | None = None) -> None:
+    """Add batches until there are so many objects, past the store's own verbs, which would flush each of them.
+
+    With `a_day` there were so many every day, the last of them the day before yesterday, and another host made them.
+    """
     archive = root / "archive"
     key = open_ed25519(policy.keys.files[1], None)
     with (
@@ -77,8 +80,14 @@ def fill(policy: Policy, root: Path, objects: int) -> None:
         frontier, size = catalog.frontier(), catalog.log_size()
         stamp = session.seal.fresh_id()
         for number in range(objects // 4):
-            batch, body = layout.batch_id(stamp, "documents", number), b"batch %d" % number
-            named, envelope, payload = statement_of(session, batch, number, body, policy)
+            body, number_there = b"batch %d" % number, number
+            if a_day is not None:
+                day, number_there = divmod(number, a_day)
+                stamp = f"{now() - timedelta(days=objects // 4 // a_day - day + 2):%Y%m%dT%H%M%SZ}-000000"
+            batch = layout.batch_id(stamp, "documents", number_there)
+            named, envelope, payload = statement_of(
+                session, batch, number_there, body, policy, elsewhere=a_day is not None
+            )
             data = entry.encode(named, hashlib.sha256(envelope).hexdigest())
             frontier.append(merkle.leaf_hash(data))
             size += 1
@@ -99,9 +108,14 @@ def fill(policy: Policy, root: Path, objects: int) -> None:
         (policy.state / f"catalog.sqlite{tail}").unlink(missing_ok=True)
 
 
-def statement_of(session: Session, batch: str, number: int, body: bytes, policy: Policy) -> tuple[str, bytes, bytes]:
+def statement_of(
+    session: Session, batch: str, number: int, body: bytes, policy: Policy, *, elsewhere: bool = False
+) -> tuple[str, bytes, bytes]:
+    common = session.seal.common(batch)
+    if elsewhere:
+        common["by"] = common["by"].model_copy(update={"host": "elsewhere"})
     predicate = BatchPredicate(
-        **session.seal.common(batch),
+        **common,
         source="papers",
         snapshot=batch[:23],
         table="documents",
