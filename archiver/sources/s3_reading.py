@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ObjectReading"]
 
-_KEPT: Final = BLOCK
+_KEPT: Final = 4 << 20
 
 
 class ObjectReading:

@@ -52,7 +52,7 @@ def engine_of(jobs: int) -> Engine:
 class Threads:
     """One thread of this process: the columns of a group are derived while the next rows are read."""
 
-    ahead = 1
+    ahead = 2  # while one is compressed, the next one is derived and a third waits for it
 
     def __init__(self) -> None:
         """Start nothing yet."""

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Captured", "Limits", "PrefixChangedError", "Stream", "Words"]
 
 
-_BIG: Final = 1 << 20
+_BIG: Final = 1 << 18
 
 
 class PrefixChangedError(ArchiverError):
