@@ -1,7 +1,7 @@
 """Documents that are read in one piece: one reading and one hash, which is that of the file and of its only row.
 
-A file that changes meanwhile, one that is not shorter than `AT_ONCE`, and a container that is to be taken apart are not
-read so. `read_documents` is for another process: a folder and names go in, bytes and what is known of them come out.
+A file that changes meanwhile and one that is not shorter than `AT_ONCE` are not read so. `read_documents` is for
+another process: a folder and names go in, bytes and what is known of them come out.
 
 >>> read_document(opened, b"a/b.txt", frozenset()).media
 'text/plain'
@@ -9,7 +9,7 @@ read so. `read_documents` is for another process: a folder and names go in, byte
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
@@ -19,9 +19,10 @@ from archiver.model import mime
 from archiver.sources import files
 from archiver.sources.base import Facts, FileFacts, ReadProblem, SourceUnavailable
 from archiver.sources.location import Reading, facts_if_still
+from archiver.sources.rows import BLOCK
 from archiver.sources.unpack import kinds
 
-__all__ = ["AT_ONCE", "Document", "Whole", "container_of", "read_document", "read_documents", "unpacked"]
+__all__ = ["AT_ONCE", "Document", "Held", "Whole", "container_of", "read_document", "read_documents", "unpacked"]
 
 AT_ONCE: Final = 1 << 20
 """Documents smaller than this are read in one piece; it is less than a row."""
@@ -34,6 +35,37 @@ class Document(NamedTuple):
     digest: bytes
     facts: Facts
     media: str | None
+    container: str | None
+    """What kind of container it is, where it is one that is to be taken apart."""
+
+
+class Held:
+    """A document that was read, as a reading of its bytes: nothing changes them any more."""
+
+    def __init__(self, data: bytes, facts: Facts) -> None:
+        """Begin at its start."""
+        self._data = data
+        self._at = 0
+        self.first = facts
+
+    def read(self, size: int) -> bytes:
+        """Return up to `size` bytes, none only at the end."""
+        found = self._data[self._at : self._at + size]
+        self._at += len(found)
+        return found
+
+    def blocks(self, size: int = BLOCK) -> Iterator[bytes]:
+        """Yield what is left, block by block."""
+        while block := self.read(size):
+            yield block
+
+    def rewind(self, offset: int = 0) -> None:
+        """Go to an offset."""
+        self._at = offset
+
+    def stat_now(self) -> Facts:
+        """Return what its system said of it."""
+        return self.first
 
 
 class Whole:
@@ -71,13 +103,14 @@ def read_document(opened: Reading, path: bytes, wanted: frozenset[str]) -> Docum
     while more and len(data) < size:  # a file server may give less
         more = opened.read(size - len(data))
         data += more
-    if len(data) != size or container_of(opened, data[: kinds.HEAD], wanted) is not None:
+    facts = facts_if_still(opened) if len(data) == size else None
+    if facts is None:
         return None
-    facts = facts_if_still(opened)
-    return None if facts is None else Document(data, sha256(data).digest(), facts, mime.guess(path, data))
+    container = container_of(Held(data, facts), data[: kinds.HEAD], wanted)
+    return Document(data, sha256(data).digest(), facts, mime.guess(path, data), container)
 
 
-Packed = tuple[bytes, bytes, tuple[object, ...], str | None]
+Packed = tuple[bytes, bytes, tuple[object, ...], str | None, str | None]
 """A document as another process sends it."""
 
 
@@ -92,8 +125,8 @@ def read_documents(folder: Path, wanted: frozenset[str], paths: Sequence[bytes])
 
 def unpacked(sent: Packed) -> Document:
     """Return a document that another process sent."""
-    data, digest, facts, media = sent
-    return Document(data, digest, FileFacts._make(facts), media)
+    data, digest, facts, *words = sent
+    return Document(data, digest, FileFacts._make(facts), *words)
 
 
 def _packed(openings: files.Openings, path: bytes, wanted: frozenset[str]) -> Packed | None:
@@ -104,4 +137,4 @@ def _packed(openings: files.Openings, path: bytes, wanted: frozenset[str]) -> Pa
         return None
     if document is None or not isinstance(document.facts, FileFacts):
         return None
-    return document.data, document.digest, tuple(document.facts), document.media
+    return document.data, document.digest, tuple(document.facts), document.media, document.container

@@ -4,13 +4,13 @@ The hash decides what the bytes are: those of the last time, those of another it
 piece (`sources.documents`), and a document whose rows were sealed by a run that was killed, is left to the long way of
 `capture`.
 
->>> AtOnce(source, stream, contents=contents, ...).take(sight, opened)
-True
+>>> AtOnce(source, stream, contents=contents, ...).keep(sight, document)
+()
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from archiver.events import Advanced, Listener
@@ -22,7 +22,7 @@ from archiver.flows.snapshot.stream import Captured, Stream
 from archiver.model.items import CONTENT_STATUSES, ItemLine
 from archiver.model.policy import Source
 from archiver.sources.base import FileFacts
-from archiver.sources.documents import Document, read_document
+from archiver.sources.documents import Document, Held
 from archiver.sources.location import Reading
 from archiver.writer.rows import Facts as RowFacts
 
@@ -38,47 +38,44 @@ class AtOnce:
         stream: Stream,
         *,
         contents: Contents,
-        wanted: frozenset[str],
+        members: Callable[[Sight, Reading, str, ItemLine], Iterable[ItemLine]],
         enter: Callable[[Sight, ItemLine, str | None], ItemLine],
         listener: Listener,
     ) -> None:
         """Bind to a source without rules that mark, and its stream of documents.
 
-        `wanted` are the containers that are taken apart, `enter` accounts for an item.
+        `enter` accounts for an item, `members` for what is inside one that is on record.
         """
         self._source = source
         self._stream = stream
         self._contents = contents
-        self._wanted = wanted
+        self._members = members
         self._enter = enter
         self._listener = listener
 
-    def take(self, sight: Sight, opened: Reading) -> bool:
-        """Read a file and account for it; False where it is left at its start, and untaken."""
-        document = read_document(opened, sight.found.path, self._wanted)
-        if document is None or not self.keep(sight, document):
-            opened.rewind()
-            return False
-        return True
+    def keep(self, sight: Sight, document: Document) -> Iterable[ItemLine] | None:
+        """Account for a document that was read and what is inside it; None where it must be read the long way.
 
-    def keep(self, sight: Sight, document: Document) -> bool:
-        """Account for a document that was read; False where it must be read the long way."""
+        Lines are entered when they are asked for, but for the document's own.
+        """
         line = self._archived(sight, len(document.data), document.digest.hex())
         if line is None:
             captured = self._add(sight, document)
             if captured is None:
-                return False
+                return None
             self._listener(Advanced(len(document.data)))
             if not sight.stands_still and self._enter_plainly(sight, document, captured):
-                return True
+                return ()
             reason, detail = what_became(sight, "documents", None, document.facts)
             line = captured_line(sight, "documents", captured, reason, detail, steady=True)
-        self._enter(sight, read_line(sight, line, document.facts), document.media)
-        return True
+        line = self._enter(sight, read_line(sight, line, document.facts), document.media)
+        if document.container is None:
+            return ()
+        return self._members(sight, Held(document.data, document.facts), document.container, line)
 
     def _enter_plainly(self, sight: Sight, document: Document, captured: Captured) -> bool:
         """Account for a new document of which nothing else is to be said than what nearly all have."""
-        if not isinstance(document.facts, FileFacts):
+        if not isinstance(document.facts, FileFacts) or document.container is not None:
             return False
         words = plain_lines.captured(
             sight.item,

@@ -53,7 +53,7 @@ from archiver.model.selection import INCLUDE_RULE
 from archiver.model.unjudged import is_unjudged
 from archiver.sources.base import FileFacts, Problem, ReadProblem
 from archiver.sources.decode import sniff
-from archiver.sources.documents import Document
+from archiver.sources.documents import Document, read_document
 from archiver.sources.location import Location, Reading, same_state
 from archiver.sources.reading_logs import first_lines
 from archiver.sources.rotation import beginning_of
@@ -130,12 +130,13 @@ class Capture:
         self._selection = selection
         self._relevance = Relevance.of(source)
         plain = selection is None and self._relevance is None and not marker.has_rules
+        self._wanted = wanted_of(source)
         self._takes_at_once = source.kind == "documents" and plain
         self._at_once = AtOnce(
             source,
             streams["documents"],
             contents=contents,
-            wanted=wanted_of(source),
+            members=self._members,
             enter=self._enter,
             listener=listener,
         )
@@ -149,12 +150,19 @@ class Capture:
 
         A `document` was read ahead.
         """
-        if document is not None and self._at_once.keep(sight, document):
+        kept = None if document is None else self._at_once.keep(sight, document)
+        if kept is not None:
+            yield from kept
             return
         try:
             with self._location.open(sight.found) as opened:
-                if self._takes_at_once and self._at_once.take(sight, opened):
-                    return
+                if self._takes_at_once:
+                    document = read_document(opened, sight.found.path, self._wanted)
+                    kept = None if document is None else self._at_once.keep(sight, document)
+                    if kept is not None:
+                        yield from kept
+                        return
+                    opened.rewind()
                 head = opened.read(HEAD)
                 opened.rewind()
                 self._marker.see(sight, self._hash(opened) if self._marker.wants_digest else None)

@@ -42,6 +42,7 @@ class Contents:
         self._db = sqlite3.connect("", isolation_level=None)
         self._db.executescript(_SCHEMA)
         self._db.execute("BEGIN")  # one transaction for all: the file is dropped with the connection
+        self._sizes: set[tuple[str | None, int | None]] = set()
         self._fresh: dict[tuple[int | None, str | None, str | None, str], bytes] = {}
         self._begun = bytearray(1 << 4 * _DIGITS)
 
@@ -58,13 +59,15 @@ class Contents:
         if line.status == "captured" and line.tbl is not None and line.source in self._matters:
             key = (line.size, line.tbl, line.sha256, self._matters[line.source])
             self._fresh.setdefault(key, line.line)
+            self._sizes.add((line.tbl, line.size))
             self._begun[_place(str(line.sha256))] = 1
             if len(self._fresh) >= _AT_ONCE:
                 self._write()
 
     def has_size(self, table: str, size: int) -> bool:
         """Say whether anything of this size is archived."""
-        self._write()
+        if (table, size) in self._sizes:
+            return True
         query = "SELECT 1 FROM contents WHERE size = ? AND tbl = ? LIMIT 1"
         if self._db.execute(query, [size, table]).fetchone() is not None:
             return True
@@ -93,6 +96,7 @@ class Contents:
         rows = [(*key, line) for key, line in self._fresh.items()]
         self._db.executemany("INSERT OR IGNORE INTO contents VALUES (?, ?, ?, ?, ?)", rows)
         self._fresh = {}
+        self._sizes.clear()
 
 
 def _place(sha256: str) -> int:

@@ -23,18 +23,18 @@ def a_zip() -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("data", "wanted", "is_read"),
+    ("data", "wanted", "is_read", "container"),
     [
-        (b"", EVERYTHING, True),
-        (b"keep everything\n", EVERYTHING, True),
-        (bytes(AT_ONCE - 1), EVERYTHING, True),
-        (bytes(AT_ONCE), EVERYTHING, False),
-        (a_zip(), EVERYTHING, False),
-        (a_zip(), frozenset({"mail"}), True),
+        (b"", EVERYTHING, True, None),
+        (b"keep everything\n", EVERYTHING, True, None),
+        (bytes(AT_ONCE - 1), EVERYTHING, True, None),
+        (bytes(AT_ONCE), EVERYTHING, False, None),
+        (a_zip(), EVERYTHING, True, "zip"),
+        (a_zip(), frozenset({"mail"}), True, None),
     ],
     ids=["empty", "small", "nearly too long", "too long", "taken apart", "not taken apart"],
 )
-def test_what_is_read_in_one_piece(tmp_path, data, wanted, is_read):
+def test_what_is_read_in_one_piece(tmp_path, data, wanted, is_read, container):
     (tmp_path / "a.txt").write_bytes(data)
 
     with open_file(tmp_path, b"a.txt") as opened:
@@ -43,7 +43,7 @@ def test_what_is_read_in_one_piece(tmp_path, data, wanted, is_read):
 
     assert (document is not None, sent is not None) == (is_read, is_read)
     if document is not None:
-        assert (document.data, document.digest) == (data, sha256(data).digest())
+        assert (document.data, document.digest, document.container) == (data, sha256(data).digest(), container)
         assert isinstance(document.facts, FileFacts)
         assert unpacked(sent) == document
 
