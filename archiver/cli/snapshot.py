@@ -127,14 +127,15 @@ def _received(run: Run, policy: Policy, only: tuple[str, ...], identity: str) ->
 
 def _keys(run: Run, policy: Policy, only: tuple[str, ...], confirm: Callable[[Survey], None]) -> Made | None:
     """Make demo keys on the first run, where nothing can be locked for real and nothing will be refused."""
-    from archiver.flows.setup import can_set_up_quietly, is_set_up, set_up  # noqa: PLC0415
-    from archiver.flows.snapshot.plan import plan  # noqa: PLC0415 - loaded when called
-    from archiver.flows.snapshot.survey import check_limits  # noqa: PLC0415
-    from archiver.flows.state import StateFolder  # noqa: PLC0415
+    from archiver.flows.setup import can_set_up_quietly, is_set_up, set_up  # noqa: PLC0415 - loaded when called
 
     known = {source.id for source in policy.sources}
     if is_set_up(policy) or not can_set_up_quietly(policy) or not known.issuperset(only):
         return None
+    from archiver.flows.snapshot.plan import plan  # noqa: PLC0415 - the first run alone
+    from archiver.flows.snapshot.survey import check_limits  # noqa: PLC0415
+    from archiver.flows.state import StateFolder  # noqa: PLC0415
+
     if not StateFolder(policy.state).exists:
         seen = plan(policy, clock=run.clock, listener=silent).survey
         check_limits(policy, seen, accept_narrowing=False)

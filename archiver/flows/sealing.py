@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from archiver.errors import WorldError
 from archiver.flows.session import Session, destination_store
@@ -22,13 +23,14 @@ from archiver.model.instant import parse_instant
 from archiver.model.policy import Policy
 from archiver.model.statement import Subject
 from archiver.model.statement_sealed import RecipientWords, SealedPredicate
-from archiver.proof.wrapping import Recipient
-from archiver.signing.recipient import open_recipient
 from archiver.stores.base import Store, Version
 from archiver.writer.journal import JournaledBatch
 from archiver.writer.place import check_receipt, meets, place, versions_of
 from archiver.writer.seal import receipt_words
-from archiver.writer.sealed import Recipients, SealedFile
+
+if TYPE_CHECKING:
+    from archiver.proof.wrapping import Recipient
+    from archiver.writer.sealed import Recipients
 
 __all__ = [
     "enter_sealed",
@@ -53,6 +55,8 @@ def recipients_of(
     """Return for whom the withheld rows of a source are sealed; None where no rule wants a quarantine."""
     if not has_quarantine(policy):
         return None
+    from archiver.writer.sealed import Recipients  # noqa: PLC0415 - few policies know a quarantine
+
     found = tuple((name, opened[name]) for name in matters if name in opened)
     return Recipients(found, random) if found else None
 
@@ -62,6 +66,8 @@ def put_sealed(session: Session, batch: JournaledBatch) -> None:
     key = layout.statement_key("sealed", batch.id)
     if batch.sealed is None or session.journal.kept(key) is not None:
         return
+    from archiver.writer.sealed import SealedFile  # noqa: PLC0415 - few batches have withheld rows
+
     sealed, spec = SealedFile(**batch.sealed), session.policy.sealing
     if spec is None:
         raise WorldError(
@@ -108,6 +114,10 @@ def enter_sealed(session: Session, batch: JournaledBatch) -> None:
 def open_recipients(policy: Policy, random: Callable[[int], bytes]) -> dict[str, Recipient]:
     """Return the recipients by matter, each tried; raises `UsageError` and `WorldError` before anything is done."""
     wanted = [matter for matter in policy.matters if matter.recipient]
+    if not wanted:
+        return {}
+    from archiver.signing.recipient import open_recipient  # noqa: PLC0415 - few matters have a recipient
+
     return {one.id: open_recipient(one.recipient, random) for one in wanted if one.recipient is not None}
 
 

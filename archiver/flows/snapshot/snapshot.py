@@ -47,7 +47,6 @@ from archiver.model.items import ItemLine
 from archiver.model.mark import Marking
 from archiver.model.policy import Policy, Source
 from archiver.model.statement import SnapshotPredicate, SnapshotSource, Subject
-from archiver.proof.wrapping import Recipient
 from archiver.sources.base import SourceUnavailable
 from archiver.sources.documents import Document
 from archiver.sources.location import held_open, location
@@ -60,6 +59,7 @@ from archiver.writer.rows import Facts
 
 if TYPE_CHECKING:
     from archiver.flows.snapshot.record_marks import RecordMarks
+    from archiver.proof.wrapping import Recipient
 
 __all__ = ["Snapshot", "snapshot"]
 

@@ -26,10 +26,10 @@ from archiver.writer.groups import Indexer
 from archiver.writer.journal import Journal, JournaledBatch, Line, Progress
 from archiver.writer.parquet import BatchFile, Built
 from archiver.writer.rows import Facts, Mark, OpenBatch
-from archiver.writer.sealed import Recipients, seal_rows
 
 if TYPE_CHECKING:
     from archiver.flows.snapshot.record_marks import RecordMarks
+    from archiver.writer.sealed import Recipients
 
 __all__ = ["Captured", "Limits", "PrefixChangedError", "Stream", "Words"]
 
@@ -279,6 +279,8 @@ class Stream:
         built = file.finish(identity=identity, archive_id=words.archive_id)
         sealed = None
         if self._recipients is not None:
+            from archiver.writer.sealed import seal_rows  # noqa: PLC0415 - few policies know a quarantine
+
             place, archive_id = self._spool / f"{identity}.sealed", words.archive_id
             sealed = seal_rows(batch, place, self._recipients, identity=identity, archive_id=archive_id)
         return JournaledBatch(
