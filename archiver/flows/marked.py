@@ -38,7 +38,7 @@ class Marks:
     def of(self, line: ItemLine) -> tuple[Mark, ...]:
         """Return the marks of an item of the snapshot."""
         later = self._later.get(line.item.text(), ()) if self._later else ()
-        return merged(line.marks, later)
+        return merged(line.marks, later) if later else line.marks
 
 
 def unasked(marks: Iterable[Mark], include: Iterable[str]) -> list[str]:

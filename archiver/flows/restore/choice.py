@@ -63,6 +63,8 @@ class Choice:
     def allows(self, line: ItemLine, account: Account) -> bool:
         """Say whether an item may be handed out; one with a mark that nobody asked for is listed as left out."""
         marks = self.marks.of(line)
+        if not marks:
+            return True
         left = unasked(marks, self.include)
         if left:
             words = f"it is marked {', '.join(left)}; if it is meant, say {options_for(left)}"

@@ -23,13 +23,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 
 from archiver.flows.restore.tree import NameRefusedError, Parts
 from archiver.model.item import Item
 from archiver.model.items import ItemLine
 
-__all__ = ["beside", "inner_path", "inner_place", "is_called", "place", "shown"]
+__all__ = ["beside", "inner_path", "inner_place", "is_called", "is_source", "place", "shown"]
 
 _LONGEST: Final = 200
 """Bytes of a component: below the 255 that file systems take, with room for what is inside a compressed member."""
@@ -59,13 +60,19 @@ def inner_place(item: Item) -> Parts:
 def place(line: ItemLine) -> Parts:
     """Return where an item goes below the folder; raises for a source that is no plain name."""
     item = line.item
-    if _SOURCE.fullmatch(item.source) is None:
+    if not is_source(item.source):
         raise NameRefusedError("name-refused", f"source {item.source[:80]!r}: expected a plain name")
     if item.members:
         return (item.source.encode() + b".decoded", *inner_place(item))
     if line.object is not None and (line.object.get("latest") is False or b"\0" in item.relative_bytes()):
         return beside(line)
     return (item.source.encode(), *item.relative_bytes().split(b"/"))
+
+
+@lru_cache(maxsize=1024)
+def is_source(source: str) -> bool:
+    """Say whether a source has a plain name, which leads nowhere else."""
+    return _SOURCE.fullmatch(source) is not None
 
 
 def is_called(line: ItemLine, path: str) -> bool:

@@ -17,8 +17,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, NamedTuple, cast
 
-from archiver.errors import EvidenceError
-from archiver.flows.restore.places import place
+from archiver.flows.restore.places import is_source
 from archiver.model.items import ItemLine
 
 __all__ = ["Plain", "Plan", "Range"]
@@ -101,7 +100,8 @@ class Plan:
         self.files += 1
         self.bytes += line.size or 0
         number, leader = self.files, self._leader(line)
-        ascending = all((a.batch, a.first) < (b.batch, b.first) for a, b in pairwise(line.parts))
+        parts = line.parts
+        ascending = len(parts) == 1 or all((a.batch, a.first) < (b.batch, b.first) for a, b in pairwise(parts))
         self._files.append((number, line.encode(), not ascending, leader))
         if leader is None and ascending:
             plain = _plain(line) or _NOT_PLAIN
@@ -197,14 +197,11 @@ def _plain(line: ItemLine) -> Plain | None:
     file = line.file
     if file is None or len(line.parts) != 1 or line.status not in ("captured", "unchanged") or line.object is not None:
         return None
-    part, mode = line.parts[0], cast("int", file["mode"])
-    is_alone = part.count == 1 and part.of is None and not line.item.members and line.item.version is None
+    part, item, mode = line.parts[0], line.item, cast("int", file["mode"])
+    is_alone = part.count == 1 and part.of is None and not item.members and item.version is None
     is_bare = not file["holes"] and not file["xattrs"] and stat.S_IMODE(mode) & ~_RIGHTS == 0
-    times = int(str(file["atime_ns"])), int(str(file["mtime_ns"]))
-    if not (is_alone and is_bare and times[0] in _TIMES and times[1] in _TIMES):
+    atime, mtime = int(str(file["atime_ns"])), int(str(file["mtime_ns"]))
+    if not (is_alone and is_bare and is_source(item.source) and atime in _TIMES and mtime in _TIMES):
         return None
-    try:
-        where = b"/".join(place(line))
-    except EvidenceError:
-        return None  # said when its turn comes
-    return Plain(where, line.item.text(), line.size or 0, line.sha256 or "", stat.S_IMODE(mode), *times)
+    where = item.source.encode() + b"/" + item.relative_bytes()
+    return Plain(where, item.text(), line.size or 0, line.sha256 or "", stat.S_IMODE(mode), atime, mtime)
