@@ -294,6 +294,26 @@ def test_a_full_disk_stops_the_restore_and_leaves_no_half_file(told, target, mon
     assert (stopped.value.code, names(target)) == ("disk-full", [])
 
 
+def test_large_pieces_that_other_threads_write_are_checked_and_their_errors_are_said(told, target, monkeypatch):
+    item, pieces = Item("papers", "large"), [b"1" * (2 << 20), b"2" * (2 << 20), b"3" * (1 << 20)]
+    places = [0, 2 << 20, 4 << 20]
+    told.rows[BATCH] = [(item.text(), place, piece) for place, piece in zip(places, pieces, strict=True)]
+    told.lines = [line_of(item, b"".join(pieces), parts=(Part(BATCH, 0, 1), Part(BATCH, 1, 2)))]
+    assert bring_back(told, target).exit is Exit.OK
+    assert (target / "papers" / "large").read_bytes() == b"".join(pieces)
+    told.rows[BATCH][1] = (item.text(), 2 << 20, b"x" * (2 << 20))
+    done = bring_back(told, target.with_name("changed"))
+    assert ([one.reason for one in done.not_restored], names(target.with_name("changed"))) == (["item-sha256"], [])
+
+    def full(*_words):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(WorldError) as stopped:
+        bring_back(told, target.with_name("full"))
+    assert (stopped.value.code, names(target.with_name("full"))) == ("disk-full", [])
+
+
 @pytest.mark.parametrize("step", ["write", "fchmod", "utime", "fstat"])
 def test_a_step_that_is_refused_is_said_as_ever(told, target, monkeypatch, step):
     real, refused = getattr(os, step), []

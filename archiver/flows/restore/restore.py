@@ -18,7 +18,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
 from archiver.errors import EvidenceError, Exit, UsageError
@@ -34,6 +34,7 @@ from archiver.flows.restore.places import beside, place, shown
 from archiver.flows.restore.plan import Plain, Plan, Range
 from archiver.flows.restore.rows import COLUMNS, Rows, check_whole
 from archiver.flows.restore.tree import NameRefusedError, Parts, Tree, check_target, open_tree
+from archiver.flows.restore.writing import Writing
 from archiver.judge.content import ObjectError
 from archiver.judge.disposal import Disposals
 from archiver.model.items import CONTENT_STATUSES, ItemLine, Part
@@ -82,8 +83,8 @@ def restore(
         access.begin({**about, "items": plan.files, "bytes": plan.bytes}, {"items": plan.files, "bytes": plan.bytes})
         # A kill from here on leaves an access that has begun and not ended, and a folder with whole files only.
         listener(Stage("restore", plan.bytes, "bytes"))
-        with open_tree(to) as tree:
-            _Restore(reading, plan, tree, account, listener).run()
+        with open_tree(to) as tree, ThreadPoolExecutor(2, "write") as threads:
+            _Restore(reading, plan, tree, account, listener, threads).run()
         done = account.result(wanted.id)
         _state(access, about, done)
         return done
@@ -132,28 +133,19 @@ def _matches_nothing(glob: str, wanted: SnapshotPredicate) -> UsageError:
     )
 
 
-@dataclass
-class _Writing:
-    """A file on its way: how far it has come."""
-
-    line: ItemLine
-    name: bytes
-    holes: list[tuple[int, int]]
-    size: int = 0
-    ranges: int = 0
-    digest: hashlib._Hash = field(default_factory=hashlib.sha256)
-
-
 class _Restore:
     """One restore into an open folder."""
 
-    def __init__(self, reading: Reading, plan: Plan, tree: Tree, account: Account, listener: Listener) -> None:
+    def __init__(  # noqa: PLR0917 - what a restore is made of
+        self, reading: Reading, plan: Plan, tree: Tree, account: Account, listener: Listener, threads: Executor
+    ) -> None:
+        self._threads = threads
         self._archive = reading.archive
         self._plan = plan
         self._tree = tree
         self._account = account
         self._listener = listener
-        self._open: dict[int, _Writing] = {}
+        self._open: dict[int, Writing] = {}
 
     def run(self) -> None:
         for line in self._plan.chosen_folders():
@@ -162,7 +154,7 @@ class _Restore:
             self._batch(batch)
         # A file whose last rows never came is not done and is read again below, by itself, and its problem is said.
         for number in list(self._open):
-            self._tree.drop(self._open.pop(number).name)
+            self._open.pop(number).give_up(self._tree)
         for number, leader, line in self._plan.links():
             self._link(number, leader, line)
         for number, line in self._plan.left():
@@ -264,21 +256,19 @@ class _Restore:
         self._listener(Advanced(len(data)))
         self._restored(line, len(data), remarks)
 
-    def _start(self, line: ItemLine) -> _Writing:
+    def _start(self, line: ItemLine) -> Writing:
         place(line)
-        return _Writing(line, self._tree.begin(), holes_of(line.file))
+        return Writing(line, self._tree.begin(), holes_of(line.file))
 
-    def _take(self, writing: _Writing, part: Part, rows: Rows, start: int, end: int) -> None:
+    def _take(self, writing: Writing, part: Part, rows: Rows, start: int, end: int) -> None:
         data = rows.piece(start, end, part.of or writing.line.item, writing.size)
-        writing.digest.update(data)
-        with self._tree.unfinished(writing.name) as descriptor:
-            write_at(descriptor, data, writing.size, writing.holes)
-        writing.size += len(data)
+        writing.take(data, self._tree, self._threads)
         self._listener(Advanced(len(data)))
 
-    def _finish(self, writing: _Writing) -> None:
+    def _finish(self, writing: Writing) -> None:
         """Compare with the line, give mode and times back, and only then let the file appear."""
         line = writing.line
+        writing.settle()
         check_whole(line, writing.size, writing.digest.hexdigest())
         with self._tree.unfinished(writing.name) as descriptor:
             os.ftruncate(descriptor, writing.size)
@@ -317,7 +307,7 @@ class _Restore:
         line = self._plan.line(number) if writing is None else writing.line
         self._account.refused(line, problem)
         if writing is not None:
-            self._tree.drop(writing.name)
+            writing.give_up(self._tree)
         self._done(number)
 
     # One by one
@@ -333,7 +323,7 @@ class _Restore:
         except EvidenceError as problem:
             self._refuse(number, problem)
 
-    def _part(self, writing: _Writing, part: Part) -> None:
+    def _part(self, writing: Writing, part: Part) -> None:
         after = part.first + part.count
         taken = 0
         for first, rows in self._rows(part.batch):
