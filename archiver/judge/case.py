@@ -28,12 +28,11 @@ from archiver.model.finding import CHECKS, Finding, Severity
 from archiver.model.statement import BatchPredicate
 
 if TYPE_CHECKING:
+    from archiver.judge.crew import Crew
     from archiver.judge.sealed import SealedPlace
-    from archiver.judge.unit import Opener
     from archiver.proof.trusted_list import TrustedList
-    from archiver.workers import Workers
 
-__all__ = ["ALWAYS", "Case", "Crew", "Derive", "Options", "Rederive"]
+__all__ = ["ALWAYS", "Case", "Derive", "Options", "Rederive"]
 
 ALWAYS: Final = frozenset({"trust", "log", "statements"})
 """Checks that all others rest on; `only` cannot leave them out."""
@@ -78,14 +77,6 @@ class Options:
             return "index" in self.only
         numbers = {name: str(number) for number, name in CHECKS.items()}
         return not self.only or check in ALWAYS or bool({check, numbers[check]} & self.only)
-
-
-@dataclass(frozen=True)
-class Crew:
-    """Processes that judge batches side by side, and how each of them opens the store."""
-
-    workers: Workers
-    opener: Opener
 
 
 @dataclass

@@ -13,7 +13,8 @@ import functools
 import itertools
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
@@ -25,6 +26,7 @@ from archiver.stores.base import Store
 
 __all__ = ["Content", "ObjectError", "matching"]
 
+_Matched = tuple[ExitStack, int, BinaryIO]
 _BLOCK: Final = 1 << 20
 _AT_ONCE: Final = 8  # connections that a boto3 client keeps open by default are 10
 _GROUPS: Final = 128  # of at most 64 KiB each
@@ -39,6 +41,8 @@ class Content:
         self._inventory = inventory
         self._folder = folder
         self._fetched: dict[int, bytes] = {}
+        self._begun: dict[tuple[str, str, int | None], Future[_Matched]] = {}
+        self._beside: ThreadPoolExecutor | None = None
 
     def small(self, listed: Listed, limit: int) -> bytes:
         """Return the bytes of a version, cut off after `limit` + 1 of them, which every parser then refuses."""
@@ -78,11 +82,42 @@ class Content:
 
         Raises `EvidenceError` with code `object-missing`, `object-size` or `object-sha256`.
         """
+        begun = self._begun.pop((key, sha256, size), None)
         found = self.candidates(key, size)
-        versions = tuple((listed.key, listed.version) for listed in found)
-        with matching(self._store, self._folder, versions, sha256) as (place, stream):
+        stack, place, stream = self._matched(found, sha256) if begun is None else begun.result()
+        with stack:
             self.take(found[place])
             yield stream
+
+    def begin(self, key: str, sha256: str, size: int | None = None) -> None:
+        """Read and hash an object beside what the caller does next; `object` then finds it done.
+
+        What is wrong with it is raised there. It lies in the scratch folder from now on, if it does not lie in a file.
+        """
+        if (key, sha256, size) in self._begun:
+            return
+        try:
+            found = self.candidates(key, size)
+        except ObjectError:
+            return
+        if self._beside is None:
+            self._beside = ThreadPoolExecutor(1, "open")
+        self._begun[key, sha256, size] = self._beside.submit(self._matched, found, sha256)
+
+    def close(self) -> None:
+        """Give up what was begun and never asked for."""
+        if self._beside is not None:
+            self._beside.shutdown(cancel_futures=True)
+        for begun in self._begun.values():
+            if not begun.cancelled() and begun.exception() is None:
+                begun.result()[0].close()
+        self._begun.clear()
+
+    def _matched(self, found: list[Listed], sha256: str) -> _Matched:
+        versions = tuple((listed.key, listed.version) for listed in found)
+        with ExitStack() as stack:
+            place, stream = stack.enter_context(matching(self._store, self._folder, versions, sha256))
+            return stack.pop_all(), place, stream
 
     def settle(self, key: str, sha256: str, size: int | None = None) -> None:
         """Take in all versions of a key that have the stated bytes; raises as `object` does when none has."""

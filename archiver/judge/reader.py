@@ -15,7 +15,7 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -125,6 +125,11 @@ class Archive:
         subject = statement.subject[0]
         return self.object(subject.name, subject.digest.sha256, batches.stated_size(statement))
 
+    def begin(self, statement: Statement) -> None:
+        """Read and hash the object of a batch statement beside what the caller does next; `batch` opens it then."""
+        subject = statement.subject[0]
+        self.content.begin(subject.name, subject.digest.sha256, batches.stated_size(statement))
+
     def batch_rows(self, statement: Statement, *, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """Yield the rows of a batch in order, a few MiB at a time; its schema and metadata were checked."""
         predicate = batches.predicate_of(statement)
@@ -188,14 +193,14 @@ def open_archive(
 
     Without a trust file the keys are taken from the archive's own first statement: that proves nothing against
     somebody who made the whole archive, and `Archive.unsafe_self_trust` says so. `scratch` takes temporary files (at
-    most one batch and an index of the listing). Raises `EvidenceError("archive-empty")` when there is nothing to take
+    most two batches and an index of the listing). Raises `EvidenceError("archive-empty")` when there is nothing to take
     keys from, and `WorldError` when the store does not answer.
     """
     unsafe_self_trust = trusted is None
     with tempfile.TemporaryDirectory(prefix="archiver-judge-", dir=scratch) as name:
         folder = Path(name)
         with scratch_database(folder) as database:
-            yield Archive(
+            archive = Archive(
                 store,
                 trusted or trust_of(store),
                 database,
@@ -205,3 +210,5 @@ def open_archive(
                 sealed=sealed,
                 listener=listener,
             )
+            with closing(archive.content):
+                yield archive

@@ -13,9 +13,8 @@ could not be checked does both. An archive with nothing in it is never ok.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -23,20 +22,22 @@ from typing import Final
 
 from archiver.errors import Exit
 from archiver.events import Listener, silent
-from archiver.judge.case import ALWAYS, Case, Crew, Derive, Options, Rederive
+from archiver.judge.case import ALWAYS, Case, Derive, Options, Rederive
 from archiver.judge.checks.completeness import Counting, check_completeness
 from archiver.judge.checks.derived import check_derived
 from archiver.judge.checks.locks import Demands, LockFacts, check_locks
 from archiver.judge.checks.objects import check_batch_objects, check_objects
 from archiver.judge.checks.post_quantum import check_post_quantum
 from archiver.judge.checks.records import check_data, check_items, check_odd
+from archiver.judge.checks.side_by_side import begin_first
 from archiver.judge.checks.timestamps import check_timestamps
 from archiver.judge.checks.trust import read_trust
 from archiver.judge.checks.witnesses import Sighting, check_witnesses
 from archiver.judge.claims import Claims
+from archiver.judge.crew import crew_of
 from archiver.judge.qualified import ListLine, TokenLine, list_lines, token_lines
 from archiver.judge.reader import Archive, open_archive
-from archiver.judge.unit import Opener, judge_unit
+from archiver.judge.unit import Opener
 from archiver.model import layout
 from archiver.model.finding import CHECKS, Finding, Severity, Verdict, exit_of, verdict_of
 from archiver.model.instant import format_instant
@@ -45,9 +46,6 @@ from archiver.model.trust import TrustFile, digest_of
 from archiver.stores.base import Store
 
 __all__ = ["BatchResult", "CheckResult", "Options", "Report", "SnapshotResult", "WitnessResult", "verify"]
-
-LARGE: Final = 1 << 30
-"""Bytes in an archive from which on several processes are worth their start, a second together, unless told."""
 
 _LEFT_OUT: Final = "left out"
 _WORST: Final = {None: 0, Severity.NOTE: 1, Severity.UNKNOWN: 2, Severity.FAILED: 3}
@@ -172,7 +170,7 @@ def verify(
         open_archive(
             store, trusted, scratch=scratch, seen=options.seen, sealed=options.sealed, listener=listener
         ) as archive,
-        _crew(archive, jobs, opener) as crew,
+        crew_of(archive, jobs, opener) as crew,
     ):
         claims = Claims(archive.database, beside)
         case = Case(archive, options, now, derive, listener, claims, rederive=rederive, crew=crew)
@@ -183,30 +181,6 @@ def verify(
         if then is not None:
             then(archive, report)
         return report
-
-
-@contextmanager
-def _crew(archive: Archive, jobs: int | None, opener: Opener | None) -> Iterator[Crew | None]:
-    """Start the processes that judge batches; they start while the lists of items are read."""
-    number = _jobs(archive) if jobs is None else jobs
-    if opener is None or number <= 1:
-        yield None
-        return
-    from archiver.workers import Workers  # noqa: PLC0415 - what starts processes is loaded when wanted
-
-    with Workers(number, over="one batch", loads=judge_unit.__module__) as workers:
-        workers.start()
-        yield Crew(workers, opener)
-
-
-def _jobs(archive: Archive) -> int:
-    """Return how many processes are worth their start: one for each core, where there is that much to read."""
-    sizes = [predicate.raw_bytes for _, predicate, _ in archive.batch_statements() if predicate.table != "items"]
-    if sum(sizes) < LARGE:
-        return 1
-    from archiver.workers import cores  # noqa: PLC0415 - the same
-
-    return min(cores(), len(sizes))
 
 
 def _run(case: Case, trusted: TrustFile) -> LockFacts | None:
@@ -221,6 +195,8 @@ def _run(case: Case, trusted: TrustFile) -> LockFacts | None:
     demands, counting = Demands(case), Counting()
     demands.all()
     check_objects(case)
+    if wants("records") or wants("index"):
+        begin_first(case)
     if wants("records") or wants("locks") or wants("completeness") or wants("index"):
         _read_items(case, demands, counting)
     if wants("records") or wants("index"):

@@ -14,8 +14,8 @@ from world import World
 from archiver.errors import WorldError
 from archiver.flows.store_words import StoreWords
 from archiver.judge import verify as judging
-from archiver.judge.case import Crew
 from archiver.judge.checks import side_by_side
+from archiver.judge.crew import Crew
 from archiver.judge.report import to_json
 from archiver.judge.unit import judge_unit
 from archiver.stores.folder import FolderStore
@@ -54,7 +54,7 @@ def several(workers, monkeypatch, tmp_path):
             yield Crew(workers, opener)
 
         with monkeypatch.context() as patch:
-            patch.setattr(judging, "_crew", crew)
+            patch.setattr(judging, "crew_of", crew)
             report = world.verify(trusted, **words)
         return report, [answer for answer in given if answer is not None]
 

@@ -10,10 +10,8 @@ it unknown; that is said once for the batch.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from hashlib import sha256
 from typing import Final
 
 import pyarrow.parquet as pq
@@ -27,7 +25,7 @@ from archiver.judge.case import Case
 from archiver.judge.checks.index import check_index
 from archiver.judge.checks.lines import Lines, OnLines
 from archiver.judge.checks.objects import check_others, presume
-from archiver.judge.checks.side_by_side import begun
+from archiver.judge.checks.side_by_side import begun, is_left_out
 from archiver.judge.rows import RowJudge
 from archiver.judge.scratch import make_tables
 from archiver.judge.unit import Outcome, Totals, pieces
@@ -66,11 +64,11 @@ def check_items(case: Case, *on_lines: OnLines) -> None:
 def check_data(case: Case) -> None:
     """Read all data batches that are not left out."""
     case.listener(Stage("check the records", case.archive.table_of_statements.count("batch"), "batches"))
-    for predicate, statement, answer in begun(case, functools.partial(_is_left_out, case)):
+    for predicate, statement, answer in begun(case):
         case.listener(Advanced())
         if predicate.table == "items":
             continue
-        if _is_left_out(case, predicate.id):
+        if is_left_out(case, predicate.id):
             case.skipped_batches.add(predicate.id)
             case.claims.give_up(predicate.id, "left out")
             presume(case, statement)
@@ -206,15 +204,6 @@ def _check_running(case: Case, statement: Statement, judge: RowJudge, ends: dict
             "item-parts", statement.subject[0].name, f"offset {expected} in record 0", f"offset {judge.first_offset}"
         )
     ends[predicate.snapshot] = judge.end_offset
-
-
-def _is_left_out(case: Case, batch: str) -> bool:
-    """Choose by the seed and the batch's name alone, so that a sample can be drawn again."""
-    sample = case.options.sample
-    if sample is None:
-        return False
-    draw = sha256(f"{case.options.seed}:{batch}".encode()).digest()
-    return int.from_bytes(draw[:8], "big") >= sample / 100 * 2**64
 
 
 def _give_up(case: Case, predicate: BatchPredicate, statement: Statement) -> None:

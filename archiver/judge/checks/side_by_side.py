@@ -3,14 +3,16 @@
 A batch is given away where it can be judged by itself. It is not where an item goes on in another batch, where a key
 opens what is sealed, and where the index is derived anew: these are read here, between the others.
 
->>> for predicate, statement, answer in begun(case, is_left_out):
+>>> for predicate, statement, answer in begun(case):
 ...     outcome = None if answer is None else answer()
 """
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from typing import Final
 
 from archiver.errors import EvidenceError
@@ -19,28 +21,61 @@ from archiver.judge.case import Case
 from archiver.judge.unit import Outcome, Unit, judge_unit
 from archiver.model.statement import BatchPredicate, Statement
 
-__all__ = ["Begun", "begun"]
+__all__ = ["Begun", "begin_first", "begun", "is_left_out"]
 
 Answer = Callable[[], Outcome]
 Begun = tuple[BatchPredicate, Statement, Answer | None]
 
 _MOST_PARTS: Final = 100_000  # of some hundred bytes each, in this process and in that one
-_MOST_WAITING: Final = 256
+_MOST_WAITING: Final = 64
 
 
-def begun(case: Case, is_left_out: Callable[[str], bool]) -> Iterator[Begun]:
-    """Yield all batches in the order of the log, each with the answer of the process that judges it, if one does."""
+def begin_first(case: Case) -> None:
+    """Begin to read and hash the first batch of data, where all are read here, while the lists of items are read."""
+    for _, predicate, statement in case.archive.batch_statements() if case.crew is None else ():
+        if _is_read(case, predicate):
+            case.archive.begin(statement)
+            return
+
+
+def begun(case: Case) -> Iterator[Begun]:
+    """Yield all batches in the order of the log, each with the answer of the process that judges it, if one does.
+
+    Of those that are read here the next one is read and hashed while the present one is judged.
+    """
     waiting: deque[Begun] = deque()
-    given = 0
+    jobs = 0 if case.crew is None else case.crew.workers.jobs
     for _, predicate, statement in case.archive.batch_statements():
-        is_here = predicate.table == "items" or is_left_out(predicate.id)
-        answer = None if is_here else _begin(case, predicate, statement)
+        answer = _begin(case, predicate, statement) if _is_read(case, predicate) else None
         waiting.append((predicate, statement, answer))
-        given += answer is not None
-        while waiting and (case.crew is None or given > case.crew.workers.jobs or len(waiting) > _MOST_WAITING):
-            given -= waiting[0][2] is not None
-            yield waiting.popleft()
-    yield from waiting
+        given = sum(answer is not None for _, _, answer in waiting)
+        if given > jobs or len(waiting) > (_MOST_WAITING if jobs else 1):
+            yield _next(case, waiting)
+    while waiting:
+        yield _next(case, waiting)
+
+
+def _next(case: Case, waiting: deque[Begun]) -> Begun:
+    first = waiting.popleft()
+    if first[2] is None:
+        here = (one for predicate, one, answer in waiting if answer is None and _is_read(case, predicate))
+        for statement in itertools.islice(here, 1):
+            case.archive.begin(statement)
+    return first
+
+
+def _is_read(case: Case, predicate: BatchPredicate) -> bool:
+    """Say whether a batch is one of data that is not left out."""
+    return predicate.table != "items" and not is_left_out(case, predicate.id)
+
+
+def is_left_out(case: Case, batch: str) -> bool:
+    """Choose by the seed and the batch's name alone, so that a sample can be drawn again."""
+    sample = case.options.sample
+    if sample is None:
+        return False
+    draw = sha256(f"{case.options.seed}:{batch}".encode()).digest()
+    return int.from_bytes(draw[:8], "big") >= sample / 100 * 2**64
 
 
 def _begin(case: Case, predicate: BatchPredicate, statement: Statement) -> Answer | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from world import FIRST, World
 
-from archiver.errors import EvidenceError
+from archiver.errors import EvidenceError, WorldError
 from archiver.judge.reader import open_archive
 from archiver.model import layout
 
@@ -95,3 +95,21 @@ def test_an_object_without_its_bytes_is_refused_before_anything_parses_it(harm, 
         with pytest.raises(EvidenceError) as caught, archive.batch(statement):
             pass
         assert caught.value.code == code
+
+
+def test_a_batch_that_was_begun_is_opened_once_and_what_is_wrong_with_it_is_said_when_it_is_opened(monkeypatch):
+    world = World()
+    world.slip_in(DATA, world.store.versions[DATA][0].data[:-1] + b"x")
+    with open_archive(world.store, world.trust()) as archive:
+        _, good, _ = archive.statement("batch", f"{FIRST}-documents-00000000")
+        _, bad, _ = archive.statement("batch", f"{FIRST}-model_logs-00000000")
+        world.store.versions[bad.subject[0].name].clear()
+        for statement in (good, good, bad):
+            archive.begin(statement)
+        with pytest.raises(WorldError) as caught, archive.batch(bad):
+            pass
+        read = []
+        monkeypatch.setattr(world.store, "read", lambda *wanted: read.append(wanted))
+        with archive.batch(good) as stream:
+            assert stream.read(4) == b"PAR1"
+    assert (caught.value.code, read) == ("not-stored", [])
