@@ -6,6 +6,7 @@ VERSION: Final = 3
 
 SCHEMA: Final = """
 PRAGMA page_size = 16384;
+PRAGMA secure_delete = OFF;
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);

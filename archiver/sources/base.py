@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from archiver.errors import WorldError
@@ -96,8 +96,7 @@ class ObjectFacts:
 Facts = FileFacts | ObjectFacts
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """One name of a source. `kind` is "file", "directory", "symlink", "fifo", "socket", "device" or "object".
 
     `version` is the id that the source's own store gave to this version of the item, if it keeps versions.
@@ -115,12 +114,12 @@ class Found:
     error: Problem | None = None
     version: str | None = None
     content: bool = True
-    closer: Callable[[], Facts] | None = field(default=None, repr=False, compare=False)
+    closer: Callable[[], Facts] | None = None
     """Where there is more to be learnt than by a quick look: asks for it, as long as the walk stands here."""
 
     def seen_closer(self) -> Found:
         """Return it with all facts, if it was found by a quick walk, and that has not gone on yet."""
-        return self if self.closer is None else replace(self, facts=self.closer(), closer=None)
+        return self if self.closer is None else self._replace(facts=self.closer(), closer=None)
 
 
 class SourceUnavailable(WorldError):  # noqa: N818 - the noun of the report: what is wrong is the source

@@ -16,7 +16,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -150,7 +149,7 @@ class HeldFolder(FolderLocation):
         facts = found.facts
         if not isinstance(facts, FileFacts):
             return found
-        return replace(found, closer=partial(self._openings.closer_facts, found.path, facts))
+        return found._replace(closer=partial(self._openings.closer_facts, found.path, facts))
 
 
 @contextmanager

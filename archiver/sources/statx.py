@@ -17,7 +17,7 @@ __all__ = ["birth_ns"]
 
 _AT_SYMLINK_NOFOLLOW, _AT_NO_AUTOMOUNT, _AT_EMPTY_PATH = 0x100, 0x800, 0x1000
 _STATX_INO, _STATX_BTIME = 0x100, 0x800
-_SIZE = 256  # struct statx of linux/stat.h, the same on every architecture
+_Buffer = ctypes.c_char * 256  # struct statx of linux/stat.h, the same on every architecture
 _ANSWER = struct.Struct("=I28xQ40xqI")  # mask, inode, seconds and nanoseconds of the birth in it
 
 
@@ -26,7 +26,7 @@ def birth_ns(directory: int, name: bytes, inode: int) -> int | None:
     statx = _function()
     if statx is None:
         return None
-    answer = ctypes.create_string_buffer(_SIZE)
+    answer = _Buffer()
     flags = _AT_SYMLINK_NOFOLLOW | _AT_NO_AUTOMOUNT | (0 if name else _AT_EMPTY_PATH)
     if statx(directory, name, flags, _STATX_INO | _STATX_BTIME, answer) != 0:
         return None

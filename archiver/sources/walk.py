@@ -20,7 +20,7 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from archiver.sources.base import FileFacts, Found, Problem
@@ -105,7 +105,7 @@ class _Walk:
         try:
             listed = _list(self._here, name)
         except OSError as error:
-            return replace(found, error=problem_of(error, path))
+            return found._replace(error=problem_of(error, path))
         self._hold(listed.descriptor)
         self._levels.append(_Level(name, listed.facts, listed.names))
         self._path = path
@@ -155,7 +155,7 @@ def _looked_at(directory: int, name: bytes, path: bytes) -> Found:
         return Found(path, "file", None, None, problem_of(error, path))
     kind = kind_of(status.st_mode)
     closer = functools.partial(closer_facts, directory, name, facts)
-    return Found(path, kind, facts, facts.size if kind == "file" else None, closer=closer)
+    return Found(path, kind, facts, facts.size if kind == "file" else None, None, None, True, closer)  # noqa: FBT003 - has content
 
 
 def _list(directory: int, name: bytes) -> _Listed:

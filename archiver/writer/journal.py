@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 from archiver.model.item_row import COLUMNS, ItemRow, row_of
 from archiver.model.items import ItemLine
@@ -23,6 +23,7 @@ __all__ = ["Count", "Journal", "JournaledBatch", "Line", "Progress", "Run"]
 _PLAIN: Final = frozenset({"captured", "unchanged"})
 _SCHEMA: Final = """
 PRAGMA page_size = 16384;
+PRAGMA secure_delete = OFF;
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = FULL;
 CREATE TABLE IF NOT EXISTS run (only_one INTEGER PRIMARY KEY CHECK (only_one = 1), words TEXT NOT NULL);
@@ -209,8 +210,8 @@ class Journal:
         return map(Line._make, self._db.execute(query))
 
     def rows(self) -> Iterator[ItemRow]:
-        """Yield what the catalog keeps of all lines."""
-        return map(ItemRow._make, self._db.execute(f"SELECT {', '.join(COLUMNS)} FROM item_lines"))  # noqa: S608 - constants
+        """Yield what the catalog keeps of all lines, as tuples like it."""
+        return cast("Iterator[ItemRow]", self._db.execute(f"SELECT {', '.join(COLUMNS)} FROM item_lines"))  # noqa: S608 - constants
 
     def plain_counts(self, snapshot: str) -> list[Count]:
         """Return the counts of the plain lines; records are own to the snapshot whose batches hold them."""

@@ -269,7 +269,8 @@ class Capture:
     def beside(self, sight: Sight) -> Iterator[ItemLine]:
         """Account for what a file says of others: the HEAD of a git repository, the manifest of an export."""
         for one in self._beside:
-            yield from one.lines(sight)
+            if one.may_be_said_by(sight.found.path):
+                yield from one.lines(sight)
 
     def _see_inside(self, sight: Sight, opened: Reading, container: str | None, encoding: str | None) -> None:
         """Let the marker know what is inside an item, where that counts for the item itself."""

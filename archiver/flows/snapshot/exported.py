@@ -38,11 +38,14 @@ class Exported:
     inside: Inside
     folder: Path
 
+    @staticmethod
+    def may_be_said_by(path: bytes) -> bool:
+        """Say whether a file has the name of a manifest; hardly any has."""
+        end = path[path.rfind(b"/") + 1 :].lower()
+        return end.endswith(_ENDS) or b"checksum" in end
+
     def lines(self, sight: Sight) -> Iterator[ItemLine]:
         """Account for what an export says whose first manifest this file is; nothing for any other file."""
-        end = sight.found.path[sight.found.path.rfind(b"/") + 1 :].lower()
-        if not end.endswith(_ENDS) and b"checksum" not in end:
-            return  # nearly every file: what follows would cost more than all else that is done for it
         name = os.fsdecode(sight.found.path)
         wanted = "zip" in self.inside.source.unpack and sight.decision == "read" and sight.found.kind == "file"
         if not wanted or not exports.is_sign(name) or not self.folder.is_dir():

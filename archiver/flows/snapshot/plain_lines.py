@@ -27,10 +27,10 @@ __all__ = ["again", "captured"]
 _READ: Final = b'{"basis":"read","detail":null,"errno":null,"file":{"atime_ns":"'
 _STAT: Final = b'{"basis":"stat","detail":null,"errno":null,"file":{"atime_ns":"'
 _BORN: Final = b'","btime_ns":'
-_FACTS: Final = (
-    b',"ctime_ns":"%d","dev":"%d","gid":%d,"group":%s,"holes":[],"ino":"%d","link_target":null,"mode":%d,'
-    b'"mtime_ns":"%d","nlink":%d,"owner":%s,"uid":%d,"xattrs":{}},"item":%s,"kind":"file","observed_at":"'
-)
+_FACTS: Final = b',"ctime_ns":"%d",%s"%d","link_target":null,"mode":%d,"mtime_ns":"%d","nlink":%d,%s%s%s'
+_DEVICE: Final = b'"dev":"%d","gid":%d,"group":%s,"holes":[],"ino":'
+_OWNER: Final = b'"owner":%s,"uid":%d,"xattrs":{}},"item":'
+_AT: Final = b',"kind":"file","observed_at":"'
 _PART: Final = b'","parts":[{"batch":"'
 _BATCH: Final = b'"batch":"'
 _SEALED: Final = b'"sealed":'
@@ -82,15 +82,17 @@ def captured(
 def again(raw: bytes, item: Item, facts: FileFacts, observed_at: str, stamp: str) -> Line | None:
     """Return the line of a file that is unchanged, from its line of the last time.
 
-    What its system says of it now must be what it said then, but for the time of the last access.
+    What its system says of it now must be what it said then, but for the time of the last access. Size, times and inode
+    are the same, and so is whatever sets ctime when it changes.
     """
     text = item.text()
-    spelled = _spelled(facts, text)
-    place = raw.find(spelled)
-    begun = raw.find(_BORN, len(_READ), place)
-    if place < 0 or begun < 0 or not raw.startswith((_READ, _STAT)):
+    begun = raw.find(_BORN, len(_READ))
+    device = raw.find(_device(facts.dev, facts.gid, facts.group), begun)
+    named = _owner(facts.owner, facts.uid) + text.encode() + _AT
+    end = raw.find(named, device) + len(named)
+    if begun < 0 or device < 0 or end < len(named) or not raw.startswith((_READ, _STAT)):
         return None
-    tail = raw[place + len(spelled) + _INSTANT :]
+    tail = raw[end + _INSTANT :]
     table = next((table for table, ends in _ENDS.items() if tail.endswith(ends)), None)
     if table is None or not tail.startswith(_PART) or tail.count(_BATCH) != 1 or _SEALED in tail:
         return None
@@ -98,11 +100,10 @@ def again(raw: bytes, item: Item, facts: FileFacts, observed_at: str, stamp: str
     if not found:
         return None
     digest = content[:_DIGITS]
-    line = b'%s%d%s%s%s%s%s%s,"size":%d%s' % (
+    line = b'%s%d%s%s%s%s%s,"size":%d%s' % (
         _STAT,
         facts.atime_ns,
-        raw[begun:place],
-        spelled,
+        raw[begun:end],
         observed_at.encode(),
         before,
         _DIGEST,
@@ -118,20 +119,27 @@ def again(raw: bytes, item: Item, facts: FileFacts, observed_at: str, stamp: str
 def _spelled(facts: FileFacts, item: str) -> bytes:
     return _FACTS % (
         facts.ctime_ns,
-        facts.dev,
-        facts.gid,
-        _name(facts.group),
+        _device(facts.dev, facts.gid, facts.group),
         facts.ino,
         facts.mode,
         facts.mtime_ns,
         facts.nlink,
-        _name(facts.owner),
-        facts.uid,
+        _owner(facts.owner, facts.uid),
         item.encode(),
+        _AT,
     )
 
 
-@lru_cache(maxsize=4096)  # a share has few owners
+@lru_cache(maxsize=4096)  # a share has few devices and owners
+def _device(dev: int, gid: int, group: str | None) -> bytes:
+    return _DEVICE % (dev, gid, _name(group))
+
+
+@lru_cache(maxsize=4096)
+def _owner(owner: str | None, uid: int) -> bytes:
+    return _OWNER % (_name(owner), uid)
+
+
 def _name(name: str | None) -> bytes:
     """Return the name of an account as canonical JSON."""
     return b"null" if name is None else encode_basestring(name).encode()

@@ -40,6 +40,11 @@ class Repositories:
     inside: Inside
     folder: Path
 
+    @staticmethod
+    def may_be_said_by(path: bytes) -> bool:
+        """Say whether a file has the name of a HEAD; hardly any has."""
+        return path.endswith(b"HEAD")
+
     def lines(self, sight: Sight) -> Iterator[ItemLine]:
         """Account for what is inside the repository that a file is the HEAD of; nothing for any other file."""
         found = self._found(sight)
@@ -58,8 +63,6 @@ class Repositories:
 
     def _found(self, sight: Sight) -> Repository | None:
         path = sight.found.path
-        if not path.endswith(b"HEAD"):
-            return None
         taken = sight.decision in ("read", "unchanged") and sight.found.kind == "file"
         if not taken or _KIND not in self.inside.source.unpack or path.rpartition(b"/")[2] != b"HEAD":
             return None

@@ -77,11 +77,15 @@ def sights(
     Raises `SourceUnavailable` when the location is not there.
     """
     selects, rules = record_rule(source), rules_of(source)
+    second: datetime | None = None
+    at = ""
     for found in location.walk(quick=True):
         item = Item(source.id, escape_path(found.path), version=found.version)
         known = recall(item)
         choice = _choice(rules, found, known, rehash=rehash)
-        now = instant.format_instant(clock())
+        now = clock().replace(microsecond=0)
+        if now != second:
+            second, at = now, instant.format_instant(now)
         still = narrows = False
         if not choice.taken and found.kind != "directory":
             decision = "excluded"
@@ -97,7 +101,7 @@ def sights(
             decision = "unchanged" if still and not rehash else "read"
         rule, reason = (choice.rule, choice.reason) if decision == "excluded" else (None, None)
         seen = found if quick or decision in ("unchanged", "read") else found.seen_closer()
-        yield Sight(item, seen, decision, rule, reason, rules.custodian_of(found.path), known, now, still, narrows)
+        yield Sight(item, seen, decision, rule, reason, rules.custodian_of(found.path), known, at, still, narrows)
 
 
 def _choice(rules: Rules, found: Found, known: Known, *, rehash: bool) -> Decision:

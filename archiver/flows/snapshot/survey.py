@@ -23,6 +23,7 @@ from archiver.sources.location import location
 __all__ = ["SourceSurvey", "Survey", "check_limits", "survey"]
 
 _EXAMPLES = 5
+_TOLD = 64  # items at once; to tell of each would cost as much as to look at it
 
 
 @dataclass
@@ -77,11 +78,15 @@ def survey(
     found = []
     for source in sources:
         listener(Stage(f"look at {source.id}", None, "items"))
-        one = SourceSurvey(source.id)
+        one, untold = SourceSurvey(source.id), 0
         try:
             for sight in sights(source, location(source), catalog.recall(source.id).of, clock, quick=True):
                 one.count(sight, marking)
-                listener(Advanced())
+                untold += 1
+                if untold == _TOLD:
+                    listener(Advanced(untold))
+                    untold = 0
+            listener(Advanced(untold))
         except SourceUnavailable as problem:
             one.unavailable = problem.message
         found.append(one)
