@@ -21,19 +21,20 @@ from archiver.model.csv_table import CsvTable, read_rows
 from archiver.model.dialect import LinePattern
 from archiver.model.strict_json import Number, is_number
 
-__all__ = ["Members", "as_json", "check_pattern", "match_lines", "read_lines"]
+__all__ = ["Members", "as_json", "check_pattern", "match_lines", "read_lines", "whole_line"]
 
 Members = dict[str, str | Number]
 
 
-def _whole(expression: str) -> str:
+def whole_line(expression: str) -> str:
+    """Return the expression that matches what a line is as a whole, without its end."""
     return rf"(?s)\A(?:{expression})\z"
 
 
 def check_pattern(expression: str) -> list[str]:
     """Return the names of the groups; raises ValueError for what RE2 does not take or what has unnamed groups."""
     try:
-        fields = pc.extract_regex(pa.array([""]), _whole(expression)).type
+        fields = pc.extract_regex(pa.array([""]), whole_line(expression)).type
     except pa.ArrowInvalid as error:
         raise ValueError(f"line: expected a regular expression of RE2 with named groups, found {error}") from error
     names = [field.name for field in fields]
@@ -52,7 +53,7 @@ def read_lines(pattern: LinePattern | CsvTable, lines: Sequence[bytes | None]) -
 def match_lines(pattern: LinePattern, lines: Sequence[bytes | None]) -> list[Members | None]:
     """Return the members of each line, None for one that is no UTF-8 or does not match."""
     texts = pa.array([_text(line) for line in lines], pa.large_string())
-    found = pc.extract_regex(texts, _whole(pattern.expression)).to_pylist()
+    found = pc.extract_regex(texts, whole_line(pattern.expression)).to_pylist()
     return [None if groups is None else _members(pattern, groups) for groups in found]
 
 

@@ -28,9 +28,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
 
-from archiver.model.dialect import Dialect
+from archiver.model.dialect import Dialect, LinePattern
 from archiver.model.strict_json import MAX_NESTING, MAX_RECORD, NotJson, is_deep, parse
-from archiver.sources.dialect_usual import Place, UnusualError, Usual, places_of
+from archiver.sources.dialect_lines import records_of
+from archiver.sources.dialect_times import UnusualError
+from archiver.sources.dialect_usual import Place, Usual, places_of
 
 __all__ = ["ArrowReader"]
 
@@ -68,14 +70,18 @@ class ArrowReader:
         self, dialect: Dialect, raw: pa.LargeBinaryArray, whole: pa.BooleanArray | None, schema: pa.Schema
     ) -> Answer | None:
         """Return the derived columns of records and the rows that the reference must read; None: ask another reader."""
-        known = self._knowledge(dialect, raw)
+        known = self._knowledge(dialect, raw) if len(raw) else None
         if known is None:
             return None
         if known.pause:
             known.pause -= 1
             return None
-        block = _Block.of(raw, whole)
-        answer = None if block is None else _learning(dialect, known, raw, block, schema)
+        is_whole = whole is None or pc.all(whole, skip_nulls=False).as_py()
+        answer = None
+        if is_whole and isinstance(dialect.pattern, LinePattern):
+            answer = _lines(dialect, dialect.pattern, known.root, raw, schema)
+        elif is_whole and (block := _Block.of(raw)) is not None:
+            answer = _learning(dialect, known, raw, block, schema)
         known.failures = 0 if answer else known.failures + 1
         known.pause = 0 if answer else min(1 << known.failures, _LONGEST_PAUSE)
         return answer
@@ -83,7 +89,8 @@ class ArrowReader:
     def _knowledge(self, dialect: Dialect, raw: pa.LargeBinaryArray) -> _Known | None:
         if dialect not in self._known:
             try:
-                self._known[dialect] = _Known(_seen(places_of(dialect), raw, _SAMPLES))
+                root = places_of(dialect)
+                self._known[dialect] = _Known(root if dialect.pattern else _seen(root, raw, _SAMPLES))
             except UnusualError:
                 self._known[dialect] = None
         return self._known[dialect]
@@ -119,9 +126,9 @@ class _Block:
     data: pa.Buffer
 
     @classmethod
-    def of(cls, raw: pa.LargeBinaryArray, whole: pa.BooleanArray | None) -> _Block | None:
+    def of(cls, raw: pa.LargeBinaryArray) -> _Block | None:
         """Look at the bytes of rows; None when they are not such rows."""
-        if not len(raw) or raw.null_count or not (whole is None or pc.all(whole, skip_nulls=False).as_py()):
+        if raw.null_count:
             return None
         try:
             text = raw.cast(pa.large_string())
@@ -173,14 +180,30 @@ def _brackets(data: bytes) -> int:
 
 def _answer(dialect: Dialect, root: Place, block: _Block, schema: pa.Schema) -> Answer | None:
     try:
-        usual = Usual(dialect, root, _parsed(block, root))
-        columns = usual.columns()
+        return _columns(dialect, root, _parsed(block, root), block.constants(), schema)
     except (UnusualError, pa.ArrowInvalid):
         return None
-    odd = _rows([*usual.odd, *block.constants()])
-    return (
-        None if len(odd) * _ODD_AT_MOST > len(block.text) else (_table(dialect, columns, len(block.text), schema), odd)
-    )
+
+
+def _lines(
+    dialect: Dialect, pattern: LinePattern, root: Place, raw: pa.LargeBinaryArray, schema: pa.Schema
+) -> Answer | None:
+    try:
+        records, odd = records_of(pattern, root, raw)
+        return _columns(dialect, root, records, [odd], schema)
+    except UnusualError:
+        return None
+
+
+def _columns(
+    dialect: Dialect, root: Place, records: pa.StructArray, odd: Sequence[pa.BooleanArray], schema: pa.Schema
+) -> Answer | None:
+    usual = Usual(dialect, root, records)
+    columns = usual.columns()
+    rows = _rows([*usual.odd, *odd])
+    if len(rows) * _ODD_AT_MOST > len(records):
+        return None
+    return _table(dialect, columns, len(records), schema), rows
 
 
 def _parsed(block: _Block, root: Place) -> pa.StructArray:

@@ -17,13 +17,13 @@ from typing import Final, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from archiver.model.dialect import Candidate, Column, Condition, Dialect, Kind, TimeCandidate, ValueType
-from archiver.model.event_time import UNITS
+from archiver.model.dialect import Candidate, Column, Condition, Dialect, Kind, LinePattern, ValueType
 from archiver.model.json_lookup import kind_of
 from archiver.model.json_path import Every, Keyed, Path, Step
 from archiver.model.strict_json import Value
+from archiver.sources.dialect_times import UnusualError, times_of
 
-__all__ = ["Place", "UnusualError", "Usual", "places_of"]
+__all__ = ["Place", "Usual", "places_of"]
 
 _EXACT_IN_DOUBLE: Final = 1 << 53
 _DECIMAL: Final = pa.decimal128(38, 24)
@@ -44,18 +44,8 @@ _KINDS: Final = {
     ValueType.STRING_LIST: (Kind.ARRAY,),
 }
 _STRINGS: Final = pa.list_(pa.string())
-_RFC3339: Final = (
-    r"^(?:19[7-9][0-9]|20[0-9][0-9]|21[0-9][0-9])-[0-9][0-9]-[0-9][0-9]"
-    r"[T ](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{1,9})?"
-    r"(?:Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])\z"
-)
-
 Mask: TypeAlias = "bool | pa.BooleanArray"
 """What holds of all records, of none, or of which."""
-
-
-class UnusualError(Exception):
-    """These records, or this dialect, are not read this way."""
 
 
 @dataclass
@@ -131,7 +121,7 @@ class Place:
 
 def places_of(dialect: Dialect) -> Place:
     """Return the whole record, with every place that a path leads to or through, nothing seen yet."""
-    if dialect.pattern is not None or dialect.events or not dialect.is_plain:
+    if dialect.events or not (dialect.pattern is None or isinstance(dialect.pattern, LinePattern)):
         raise UnusualError
     root = Place()
     for path in dialect.paths():
@@ -275,40 +265,11 @@ class Usual:
                 values = pc.if_else(holds, values, pa.scalar(None, values.type))
             if values.null_count:
                 self._doubt(values.is_null())
-            return self._time_at(candidate, values, kind)
+            unit, naive_utc = candidate.unit, candidate.naive_utc
+            if kind not in (Kind.NUMBER, Kind.STRING):
+                raise UnusualError
+            return times_of(unit, values, naive_utc=naive_utc, doubt=self._doubt)
         return {"event_time_basis": self._constant("none")}
-
-    def _time_at(self, candidate: TimeCandidate, values: pa.Array, kind: Kind) -> dict[str, pa.Array]:
-        if kind is Kind.NUMBER:
-            times, unit, basis = self._numeric_time(candidate.unit, values), candidate.unit, "epoch"
-            unit = _unit_of(values) if unit == "any" else unit
-        elif kind is Kind.STRING and candidate.unit in ("rfc3339", "any"):
-            times, unit, basis = self._written_time(values), "rfc3339", "offset"
-        else:
-            raise UnusualError
-        return {
-            "event_time": times,
-            "event_time_raw": values.cast(pa.string()),
-            "event_time_unit": self._constant(unit),
-            "event_time_basis": self._constant(basis),
-        }
-
-    def _numeric_time(self, unit: str, values: pa.Int64Array) -> pa.Int64Array:
-        if values.type != pa.int64() or unit == "rfc3339":
-            raise UnusualError
-        factor = 10 ** UNITS[_unit_of(values) if unit == "any" else unit]
-        fits = pc.and_(pc.greater(values, 0), pc.less(values, min((1 << 63) // factor, (1 << 63) - 1)))
-        self._doubt(pc.invert(fits))
-        return pc.multiply(pc.if_else(fits, values, 0), factor)
-
-    def _written_time(self, values: pa.StringArray) -> pa.Int64Array:
-        fits = pc.match_substring_regex(values, _RFC3339)
-        self._doubt(pc.invert(fits))
-        texts = pc.if_else(fits, values, pa.scalar(None, pa.string()))
-        try:
-            return texts.cast(pa.timestamp("ns", "UTC")).cast(pa.int64())
-        except pa.ArrowInvalid:  # a day that no month has
-            raise UnusualError from None
 
 
 def _walk(values: pa.Array, place: Place, steps: Sequence[Step]) -> tuple[pa.Array, Kind] | None:
@@ -385,15 +346,3 @@ def _lists_of_one(texts: pa.StringArray) -> pa.ListArray:
     counts = pc.cumulative_sum(texts.is_valid().cast(pa.int32()))
     offsets = pa.concat_arrays([pa.array([0], pa.int32()), counts])
     return pa.ListArray.from_arrays(offsets, texts.drop_null(), mask=texts.is_null())
-
-
-def _unit_of(values: pa.Int64Array) -> str:
-    """Return the unit whose window all numbers are in."""
-    if values.type != pa.int64() or values.null_count == len(values):
-        raise UnusualError
-    ends = pc.min_max(values)
-    least, most = ends["min"].as_py(), ends["max"].as_py()
-    for unit, places in UNITS.items():
-        if 10 ** (18 - places) <= least and most < min(10 ** (19 - places), 1 << 63):
-            return unit
-    raise UnusualError

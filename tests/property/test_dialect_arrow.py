@@ -10,11 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from archiver.model.dialect import LinePattern
 from archiver.model.dialect_file import load_dialects
 from archiver.model.dialect_reference import derive
 from archiver.sources.dialect_arrow import ArrowReader
 from archiver.sources.dialects import Engine, schema_for
-from tests.property.test_dialect_engine import ALL, CHAT, LIKE, _made_up, random_line, random_text
+from tests.property.test_dialect_engine import ALL, CHAT, LIKE, SAMPLES, _made_up, random_line, random_text
 
 JSON = {name: one for name, one in load_dialects().items() if one.is_read and one.pattern is None}
 CHATS = ALL["openai.chat"]
@@ -40,7 +41,7 @@ def _plain(value):
     return value.cast(pa.int64()).as_py() if pa.types.is_timestamp(value.type) else value.as_py()
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.integers(0, 1 << 32))
 def test_records_one_by_one(seed):
     rng = random.Random(seed)
@@ -48,7 +49,7 @@ def test_records_one_by_one(seed):
     assert sum(answered(ArrowReader(), dialect, [row]) for row in rows for dialect in (CHATS, GENERIC)) > 0
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.integers(0, 1 << 32))
 def test_records_near_the_samples_of_a_dialect_by_what_is_known_of_others(seed):
     rng = random.Random(seed)
@@ -59,7 +60,7 @@ def test_records_near_the_samples_of_a_dialect_by_what_is_known_of_others(seed):
             answered(reader, ALL[name], rows)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.integers(0, 1 << 32))
 def test_records_of_a_dialect_of_any_conditions_and_constants(seed):
     rng = random.Random(seed)
@@ -76,6 +77,64 @@ def test_what_every_dialect_is_known_by_is_read_alike(name):
     samples = LIKE.get(name, [CHAT])
     for one in samples:
         answered(ArrowReader(), JSON[name], [json.dumps(one).encode() + b"\n"] * 3)
+
+
+TEXT = {name: one for name, one in load_dialects().items() if isinstance(one.pattern, LinePattern)}
+
+
+def _edited(rng, line):
+    at = rng.randrange(len(line) + 1)
+    return (
+        line[:at]
+        + rng.choice([b"", b" ", b"-", b'"', b"0", b"\r", b"\xff", b"1.5", b"\\"])
+        + line[at + rng.randrange(3) :]
+    )
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.integers(0, 1 << 32))
+def test_lines_of_text(seed):
+    rng = random.Random(seed)
+    for name, dialect in TEXT.items():
+        samples = (SAMPLES / f"{name}.jsonl").read_bytes().splitlines()
+        ends = [b"\n", b"\n", b"\r\n", b"", b"\r\r\n"]
+        for line in samples + [_edited(rng, rng.choice(samples)) for _ in range(12)]:
+            answered(ArrowReader(), dialect, [line + rng.choice(ends)])
+        some = [rng.choice(samples) + b"\n" for _ in range(20)]
+        answered(ArrowReader(), dialect, [*some, _edited(rng, samples[0]) + b"\n", b" \r\n", *some])
+
+
+def test_access_logs_are_read_as_columns():
+    line = b'192.0.2.7 - u [08/%s/2026:12:07:41 +0130] "GET /v1/x HTTP/1.1" 200 512 "-" "curl/8"\n'
+    months = [line % month for month in (b"Jan", b"Feb", b"Dec", b"Jun")]
+    assert answered(ArrowReader(), TEXT["http.access"], months) == 4
+    assert answered(ArrowReader(), TEXT["http.access"], [*months * 2, line % b"Foo", b"\n"]) == 0
+    assert answered(ArrowReader(), TEXT["http.access"], [*months * 4, line % b"Foo", b"\n"]) == 16
+    days = [(line % month).replace(b"08/", b"%02d/" % day) for month in (b"Feb", b"Apr", b"Aug") for day in range(33)]
+    assert answered(ArrowReader(), TEXT["http.access"], [day for day in days if b"29/Feb" not in day]) == 89
+
+
+@pytest.mark.parametrize(
+    ("name", "record"),
+    [
+        ("langfuse.observation", {"type": "SPAN", "start_time": "2026-01-08 11:07:41.118000"}),
+        ("langfuse.observation", {"type": "SPAN", "start_time": "2026-01-08T11:07:41Z"}),
+        ("otel.genai", {"name": "x", "startTimeUnixNano": "1767870461118000001"}),
+        ("openai.responses", {"object": "response", "created_at": 1767870461}),
+        ("json.generic", {"ts": 1767870461118}),
+    ],
+)
+def test_times_in_whatever_way_a_log_writes_them(name, record):
+    dialect = ALL[name]
+    rows = [json.dumps(record).encode() + b"\n"] * 9
+    assert answered(ArrowReader(), dialect, rows) == 9
+    assert derive(dialect, rows[0])["event_time"] is not None
+    for odd in ("2026-02-30 11:07:41", "-5", "9" * 19, "x", None, "2026-01-08 11:07:41+01:30", 0):
+        one = json.dumps(
+            {name: odd if "ime" in name or name in ("ts", "created_at") else value for name, value in record.items()}
+        )
+        answered(ArrowReader(), dialect, [*rows, one.encode() + b"\n", *rows])
+        answered(ArrowReader(), dialect, [one.encode() + b"\n"])
 
 
 ONE = b'{"status":200,"error":"x"}\n'
