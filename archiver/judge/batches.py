@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 from archiver.errors import EvidenceError
 from archiver.judge.ahead import ahead
 from archiver.model import tables
-from archiver.model.leaf import SALT_BYTES, item_digest
+from archiver.model.leaf import SALT_BYTES
 from archiver.model.statement import BatchPredicate, Statement
 
 __all__ = [
@@ -275,10 +275,10 @@ def _items(column: pa.DictionaryArray) -> tuple[list[str], list[bytes]]:
     _no_nulls(column, "item")
     codes = _cast(column.indices, "i")
     used = sorted(set(codes))
-    texts = _texts(column.dictionary, used)
+    spelled = _spelled(column.dictionary, used)
+    texts, digests = [one.decode() for one in spelled], [sha256(one).digest() for one in spelled]
     if len(used) == 1:
-        return texts * len(codes), [item_digest(texts[0])] * len(codes)
-    digests = [sha256(text.encode()).digest() for text in texts]
+        return texts * len(codes), digests * len(codes)
     if used == codes:
         return texts, digests
     places = {code: place for place, code in enumerate(used)}
@@ -296,6 +296,16 @@ def _texts(dictionary: pa.Array, used: list[int]) -> list[str]:
         return whole if len(used) == len(whole) else [whole[code] for code in used]
     texts: list[str] = dictionary.take(pa.array(used, pa.int32())).to_pylist()
     return texts
+
+
+def _spelled(dictionary: pa.StringArray, codes: list[int]) -> list[bytes]:
+    """Return some values of a dictionary, in order, from where Arrow has them: its functions take long to load."""
+    if codes and not 0 <= codes[0] <= codes[-1] < len(dictionary):
+        raise BatchError("record-order", f"items below {len(dictionary)} of their dictionary", f"{codes[-1]}")
+    _, offsets, values = dictionary.buffers()
+    bounds = memoryview(offsets).cast("i")[dictionary.offset :]
+    data = memoryview(b"" if values is None else values)
+    return [bytes(data[bounds[code] : bounds[code + 1]]) for code in codes]
 
 
 def _raw(column: pa.LargeBinaryArray) -> tuple[memoryview, list[int]]:
