@@ -1,12 +1,15 @@
 """The fast reader of log dialects: derived columns of a whole block of records at once.
 
-Law: `project` gives, row for row and column for column, what `model.dialect_reference.derive` gives. DuckDB answers the
-records whose answer is provably the same; every other record is read by the reference and put in its place. What sends
-a record there: bytes that are not UTF-8, anything DuckDB cannot parse or parses more leniently than RFC 8259, repeated
-names on the way to a mapped path, a value that does not fit its column, deep nesting. Slow is right, too.
+Law: `project` gives, row for row and column for column, what `model.dialect_reference.derive` gives. Three readers are
+asked, each slower than the one before and able to read more. `dialect_arrow` reads a block of which the records are all
+alike enough, and most logs are of such blocks. DuckDB answers the records whose answer is provably the same. Every
+other record is read by the reference and put in its place. What sends a record there: bytes that are not UTF-8,
+anything DuckDB cannot parse or parses more leniently than RFC 8259, repeated names on the way to a mapped path, a value
+that does not fit its column, deep nesting. Slow is right, too.
 
-One engine is one in-memory DuckDB connection: no extensions, no files, no network, a memory limit, a fixed number of
-threads. A block is handed over in slices, because the parser keeps 2,048 records in memory at a time.
+One engine has one in-memory DuckDB connection, opened when a block first comes to it: no extensions, no files, no
+network, a memory limit, a fixed number of threads. A block is handed over in slices, because the parser keeps 2,048
+records in memory at a time.
 """
 
 from __future__ import annotations
