@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import BinaryIO, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -27,10 +27,13 @@ from archiver.errors import EvidenceError
 from archiver.judge.ahead import ahead
 from archiver.model import tables
 from archiver.model.leaf import SALT_BYTES
-from archiver.model.statement import BatchPredicate, Statement
+
+if TYPE_CHECKING:
+    from archiver.model.statement import BatchPredicate, Statement
 
 __all__ = [
     "BatchError",
+    "BatchWords",
     "Rows",
     "check_schema",
     "is_published",
@@ -89,6 +92,24 @@ class Rows:
         return raws
 
 
+class BatchWords(NamedTuple):
+    """What a statement says of a batch, as far as its rows are judged by it: for processes that read no statements."""
+
+    id: str
+    archive_id: str
+    table: str
+    table_version: int
+    snapshot: str
+    source: str
+    records: int
+    merkle_root: str
+
+    @classmethod
+    def of(cls, predicate: BatchPredicate) -> BatchWords:
+        """Return these words of a predicate."""
+        return cls(*(getattr(predicate, name) for name in cls._fields))
+
+
 class _Column(NamedTuple):
     path: str
     physical: str
@@ -100,6 +121,8 @@ class _Column(NamedTuple):
 
 def predicate_of(statement: Statement) -> BatchPredicate:
     """Return the predicate of a batch statement."""
+    from archiver.model.statement import BatchPredicate  # noqa: PLC0415 - who reads rows alone reads no statements
+
     if not isinstance(statement.predicate, BatchPredicate):
         raise TypeError(f"statement: expected a batch, found a {statement.kind}")
     return statement.predicate
@@ -112,7 +135,7 @@ def stated_size(statement: Statement) -> int | None:
     return next((one.size for one in receipts if one.sha256 in (None, subject.digest.sha256)), None)
 
 
-def open_parquet(stream: BinaryIO, predicate: BatchPredicate) -> pq.ParquetFile:
+def open_parquet(stream: BinaryIO, predicate: BatchPredicate | BatchWords) -> pq.ParquetFile:
     """Open a batch whose bytes were checked; raises `BatchError("record-schema")` unless it is as published."""
     with told("record-schema", "a readable Parquet object"):
         file = pq.ParquetFile(stream, page_checksum_verification=True, buffer_size=_BUFFER, pre_buffer=False)
@@ -177,7 +200,7 @@ def check_schema(file: pq.ParquetFile, found: pa.Schema, published: pa.Schema) -
         raise BatchError("record-schema", "the Parquet columns that Arrow sees", "; ".join(differing[:3]) or "others")
 
 
-def _check_metadata(file: pq.ParquetFile, predicate: BatchPredicate) -> None:
+def _check_metadata(file: pq.ParquetFile, predicate: BatchPredicate | BatchWords) -> None:
     found = {key: value for key, value in (file.metadata.metadata or {}).items() if key != b"ARROW:schema"}
     expected = {
         "format": "1",

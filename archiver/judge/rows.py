@@ -13,13 +13,16 @@ True
 from __future__ import annotations
 
 import itertools
+from typing import TYPE_CHECKING
 
 from archiver.errors import EvidenceError
-from archiver.judge.batches import BatchError, Rows
+from archiver.judge.batches import BatchError, BatchWords, Rows
 from archiver.model.item import items_item, source_of
 from archiver.model.leaf import Salts, leaves_of_digests
-from archiver.model.statement import BatchPredicate
 from archiver.proof import merkle
+
+if TYPE_CHECKING:
+    from archiver.model.statement import BatchPredicate
 
 __all__ = ["RowJudge"]
 
@@ -27,7 +30,7 @@ __all__ = ["RowJudge"]
 class RowJudge:
     """What one batch's rows amount to; raises `BatchError` at the first row that cannot be."""
 
-    def __init__(self, predicate: BatchPredicate, salt: bytes) -> None:
+    def __init__(self, predicate: BatchPredicate | BatchWords, salt: bytes) -> None:
         """Begin before the first row."""
         self._predicate = predicate
         self._salts = Salts(salt)

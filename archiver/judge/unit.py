@@ -22,10 +22,9 @@ from pathlib import Path
 from archiver.errors import EvidenceError, WorldError
 from archiver.judge import batches
 from archiver.judge.batch_claims import BatchClaims, Decided, OpenClaim, Part, PartWords
-from archiver.judge.batches import Rows
+from archiver.judge.batches import BatchWords, Rows
 from archiver.judge.content import matching
 from archiver.judge.rows import RowJudge
-from archiver.model.statement import BatchPredicate
 from archiver.stores.base import Store
 
 __all__ = ["Opener", "Outcome", "Piece", "Totals", "Unit", "judge_unit", "pieces"]
@@ -46,7 +45,7 @@ class Unit:
     folder: Path
     versions: tuple[tuple[str, str | None], ...]
     sha256: str
-    predicate: BatchPredicate
+    batch: BatchWords
     parts: tuple[PartWords, ...]
     of_rows: bool
 
@@ -87,9 +86,9 @@ def judge_unit(unit: Unit) -> Outcome:
         try:
             with matching(_store(unit.opener), unit.folder, unit.versions, unit.sha256) as (version, stream):
                 outcome = replace(outcome, version=version)
-                parquet = batches.open_parquet(stream, unit.predicate)
+                parquet = batches.open_parquet(stream, unit.batch)
                 outcome = replace(outcome, opened=True)
-                judge = RowJudge(unit.predicate, batches.salt_of(parquet))
+                judge = RowJudge(unit.batch, batches.salt_of(parquet))
                 with ThreadPoolExecutor(1, "hash") as beside:
                     parts = ((Part(*part), OpenClaim(beside, *claim)) for part, claim in unit.parts)
                     reading = BatchClaims(parts, {})

@@ -13,7 +13,9 @@ from world import World
 
 from archiver.errors import WorldError
 from archiver.flows.store_words import StoreWords
+from archiver.judge import crew as crews
 from archiver.judge import verify as judging
+from archiver.judge.case import Options
 from archiver.judge.checks import side_by_side
 from archiver.judge.crew import Crew
 from archiver.judge.report import to_json
@@ -88,3 +90,15 @@ def test_processes_that_are_always_killed_are_said(several, monkeypatch):
     with pytest.raises(WorldError) as caught:
         several(World())
     assert (caught.value.code, "one batch" in caught.value.message) == ("workers-killed", True)
+
+
+@pytest.mark.parametrize(("size", "jobs"), [(1, 2), (1 << 30, 1)])
+def test_a_large_archive_is_judged_by_as_many_processes_as_it_has_batches_and_a_small_one_by_none(
+    size, jobs, monkeypatch
+):
+    world, asked = World(), []
+    monkeypatch.setattr(crews, "LARGE", size)
+    monkeypatch.setattr("archiver.workers.cores", lambda: 8)
+    monkeypatch.setattr("archiver.workers.Workers.start", lambda workers: asked.append(workers.jobs))
+    world.verify(options=Options(only=frozenset({"log"})), jobs=None, opener=world.store)
+    assert (asked or [1]) == [jobs]

@@ -101,7 +101,7 @@ def _unit(case: Case, predicate: BatchPredicate, statement: Statement) -> Unit |
         folder=case.archive.folder,
         versions=tuple((one.key, one.version) for one in found),
         sha256=subject.digest.sha256,
-        predicate=predicate,
+        batch=batches.BatchWords.of(predicate),
         parts=tuple(parts),
         of_rows=case.claims.of_rows(predicate.id),
     )
