@@ -81,7 +81,7 @@ def versions() -> dict[str, str]:
     for name, arguments in (("restic", ["version"]), ("borg", ["--version"]), ("tar", ["--version"]), ("zstd", ["-V"])):
         if shutil.which(name):
             said = subprocess.run([name, *arguments], capture_output=True, text=True, check=False).stdout
-            found[name] = " ".join(said.splitlines()[0].split()[:4]) if said else "unknown"
+            found[name] = " ".join(said.partition(" compiled")[0].splitlines()[0].split()[:4]) if said else "unknown"
     found["python"] = sys.version.split()[0]
     sys.path.insert(0, str(_ROOT))
     from archiver import __version__

@@ -24,6 +24,7 @@ _COLOURS: Final = {
     "tar": "#8a8f98",
     "cp": "#b9bec6",
 }
+_NAMES: Final = {"cp": "sha256sum and cp", "tar": "tar, zstd and sha256sum", "duckdb": "duckdb COPY, no hashes"}
 _STYLE: Final = "text{font:12px sans-serif;fill:#555} .h{font-weight:bold} .s{font-size:10px}"
 _LEFT, _RIGHT = 96, 150
 
@@ -38,7 +39,7 @@ def picture(results: list[dict[str, Any]]) -> str:
         top += height + 18
     last = max(results, key=lambda told: told["at"])
     here = last["machine"]
-    words = f"{last['at'][:10]}, {here['processor']}, {here['cores']} cores; {_versions(last)}"
+    words = f"{last['at'][:10]}, {here['processor']}, {here['cores']} cores; {_versions(results)}"
     pieces.append(_text(8, top + 6, words, "s"))
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {top + 14}" role="img">'
     title = "<title>Seconds of the clock, this program beside others</title>"
@@ -48,7 +49,8 @@ def picture(results: list[dict[str, Any]]) -> str:
 
 def _contest(told: dict[str, Any], top: int) -> tuple[list[str], int]:
     corpus = told["corpus"]
-    words = f"{corpus['name']}: {corpus['files']:,} files, {corpus['bytes'] / 1e6:,.0f} MB"
+    files = "1 file" if corpus["files"] == 1 else f"{corpus['files']:,} files"
+    words = f"{corpus['name']}: {files}, {corpus['bytes'] / 1e6:,.0f} MB"
     pieces = [_text(8, top + 12, f"{words} (seconds, median of {told['rounds']})", "h")]
     longest = max(seconds for _, _, seconds in _bars(told))
     place, before = top + 22, ""
@@ -60,7 +62,7 @@ def _contest(told: dict[str, Any], top: int) -> tuple[list[str], int]:
         width = max(1.0, (_WIDTH - _LEFT - _RIGHT) * seconds / longest)
         fill = _COLOURS.get(name, "#999")
         pieces.append(f'<rect x="{_LEFT}" y="{place}" width="{width:.1f}" height="{_BAR - 2}" fill="{fill}"/>')
-        pieces.append(_text(_LEFT + width + 5, place + 9, f"{seconds:.2f} {name}", "s"))
+        pieces.append(_text(_LEFT + width + 5, place + 9, f"{seconds:.2f} {_NAMES.get(name, name)}", "s"))
         place += _BAR
     return pieces, place - top
 
@@ -101,12 +103,12 @@ def _line(told: dict[str, Any], top: int) -> tuple[list[str], int]:
     return pieces, height + 26
 
 
-def _versions(told: dict[str, Any]) -> str:
-    names = set(told.get("results", {})) | {"archiver", "python"}
+def _versions(results: list[dict[str, Any]]) -> str:
+    """Name the versions of all that take part anywhere."""
+    names = {"archiver", "python"}.union(*(told.get("results", {}) for told in results))
+    versions = {name: number for told in results for name, number in told["versions"].items() if name in names}
     return ", ".join(
-        number if number.startswith(name) else f"{name} {number}"
-        for name, number in sorted(told["versions"].items())
-        if name in names
+        number if number.startswith(name) else f"{name} {number}" for name, number in sorted(versions.items())
     )
 
 
