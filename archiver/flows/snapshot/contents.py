@@ -24,12 +24,20 @@ __all__ = ["Contents"]
 _SCHEMA: Final = """
 PRAGMA cache_size = -8000;
 PRAGMA journal_mode = OFF;
-CREATE TABLE contents (size INTEGER NOT NULL, tbl TEXT NOT NULL, sha256 TEXT NOT NULL, matters TEXT NOT NULL,
-    line BLOB NOT NULL, PRIMARY KEY (size, tbl, sha256, matters)) WITHOUT ROWID;
+PRAGMA secure_delete = OFF;
+CREATE TABLE contents (digest INTEGER NOT NULL, kind INTEGER NOT NULL, place INTEGER NOT NULL,
+    PRIMARY KEY (digest, kind)) WITHOUT ROWID;
+CREATE TABLE lines (place INTEGER PRIMARY KEY, line BLOB NOT NULL);
 """
+"""Narrow rows for what comes in no order, so that their pages stay in memory, and lines in the order they come."""
 _AT_ONCE: Final = 1000
 _DIGITS: Final = 6
 """Of each digest that is added so many are remembered, in 16 MiB: most that are new need not be looked for."""
+_LONG_DIGITS: Final = 15
+_SIZES: Final = 1 << 21
+"""Of each size a mark is remembered in so many places; that of another size at the same one costs a hash."""
+
+_Key = tuple[int, int]
 
 
 class Contents:
@@ -42,9 +50,11 @@ class Contents:
         self._db = sqlite3.connect("", isolation_level=None)
         self._db.executescript(_SCHEMA)
         self._db.execute("BEGIN")  # one transaction for all: the file is dropped with the connection
-        self._sizes: set[tuple[str | None, int | None]] = set()
-        self._fresh: dict[tuple[int | None, str | None, str | None, str], bytes] = {}
+        self._kinds: dict[tuple[str | None, str], int] = {}
+        self._fresh: dict[_Key, bytes] = {}
+        self._written = 0
         self._begun = bytearray(1 << 4 * _DIGITS)
+        self._sizes = bytearray(_SIZES)
 
     def __enter__(self) -> Self:
         """Use it in a `with` statement."""
@@ -56,47 +66,50 @@ class Contents:
 
     def add(self, line: Line) -> None:
         """Take in what this run has stored, in rows that are on record no later than any line that shares them."""
-        if line.status == "captured" and line.tbl is not None and line.source in self._matters:
-            key = (line.size, line.tbl, line.sha256, self._matters[line.source])
-            self._fresh.setdefault(key, line.line)
-            self._sizes.add((line.tbl, line.size))
-            self._begun[_place(str(line.sha256))] = 1
-            if len(self._fresh) >= _AT_ONCE:
-                self._write()
+        matters = self._matters.get(line.source)
+        if line.status != "captured" or line.sha256 is None or line.size is None or matters is None:
+            return
+        self._fresh.setdefault(self._key(line.tbl, line.sha256, matters), line.line)
+        self._begun[_place(line.sha256)] = 1
+        self._sizes[line.size % _SIZES] = 1
+        if len(self._fresh) >= _AT_ONCE:
+            self._write()
 
     def has_size(self, table: str, size: int) -> bool:
-        """Say whether anything of this size is archived."""
-        if (table, size) in self._sizes:
-            return True
-        query = "SELECT 1 FROM contents WHERE size = ? AND tbl = ? LIMIT 1"
-        if self._db.execute(query, [size, table]).fetchone() is not None:
-            return True
-        return self._catalog is not None and self._catalog.has_size(table, size)
+        """Say whether anything of this size may be archived."""
+        return bool(self._sizes[size % _SIZES]) or (self._catalog is not None and self._catalog.has_size(table, size))
 
     def find(self, table: str, size: int, sha256: str, source: Source) -> ItemLine | None:
         """Return an item with these bytes whose rows another item of this source may share."""
         matters = self._matters.get(source.id) or _spell(source)
-        own = self._own((size, table, sha256, matters)) if self._begun[_place(sha256)] else None
+        own = self._own(table, size, sha256, matters) if self._begun[_place(sha256)] else None
         if own is not None:
-            return ItemLine.own(own)
+            return own
         known = self._catalog.with_content(table, size, sha256) if self._catalog is not None else []
         return next((line for line in known if self._matters.get(line.item.source) == matters), None)
 
-    def _own(self, key: tuple[int, str, str, str]) -> bytes | None:
+    def _own(self, table: str, size: int, sha256: str, matters: str) -> ItemLine | None:
         """Return a line of this run."""
-        line = self._fresh.get(key)
-        if line is not None:
-            return line
-        query = "SELECT line FROM contents WHERE size = ? AND tbl = ? AND sha256 = ? AND matters = ?"
-        row = self._db.execute(query, key).fetchone()
-        return None if row is None else bytes(row[0])
+        key = self._key(table, sha256, matters)
+        raw = self._fresh.get(key)
+        if raw is None:
+            query = "SELECT line FROM lines WHERE place = (SELECT place FROM contents WHERE digest = ? AND kind = ?)"
+            row = self._db.execute(query, key).fetchone()
+            raw = None if row is None else bytes(row[0])
+        line = None if raw is None else ItemLine.own(raw)
+        return line if line is not None and (line.size, line.sha256) == (size, sha256) else None
+
+    def _key(self, table: str | None, sha256: str, matters: str) -> _Key:
+        return int(sha256[:_LONG_DIGITS], 16), self._kinds.setdefault((table, matters), len(self._kinds))
 
     def _write(self) -> None:
-        """Move what was gathered to the file."""
-        rows = [(*key, line) for key, line in self._fresh.items()]
-        self._db.executemany("INSERT OR IGNORE INTO contents VALUES (?, ?, ?, ?, ?)", rows)
+        """Move what was gathered to the file; of the same bytes the first line stays."""
+        places = range(self._written, self._written + len(self._fresh))
+        keys = [(*key, place) for key, place in zip(self._fresh, places, strict=True)]
+        self._db.executemany("INSERT OR IGNORE INTO contents VALUES (?, ?, ?)", keys)
+        self._db.executemany("INSERT INTO lines VALUES (?, ?)", zip(places, self._fresh.values(), strict=True))
+        self._written = places.stop
         self._fresh = {}
-        self._sizes.clear()
 
 
 def _place(sha256: str) -> int:

@@ -1,0 +1,74 @@
+"""What a run has stored is found again by its bytes, wherever it waits, and by nothing less."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from unittest import mock
+
+import pytest
+
+from archiver.catalog.catalog import Catalog
+from archiver.flows.snapshot import contents
+from archiver.flows.snapshot.contents import Contents
+from archiver.model.item import Item
+from archiver.model.items import ItemLine, Part
+from archiver.model.policy import Source
+from archiver.writer.journal import Line
+
+PAPERS = Source("papers", "documents", "papers", Path("papers"), ("CASE-1",), ("**",))
+MAIL = replace(PAPERS, id="mail")
+OTHER = replace(PAPERS, id="other", matters=("CASE-2",))
+DIGEST = "0123456789abcdef" * 4
+ALIKE = DIGEST[:-1] + "0"  # of which all that is remembered in brief is the same
+PART = Part("20261125T120000Z-0a1b2c-documents-00000000", 0, 1)
+
+
+def line(path: str, *, digest: str = DIGEST, size: int = 10, source: Source = PAPERS, status: str = "captured"):
+    return ItemLine(
+        Item(source.id, path),
+        "file",
+        "documents",
+        status,
+        "2026-11-25T12:00:00Z",
+        basis="read",
+        size=size,
+        sha256=digest,
+        parts=(PART,),
+    )
+
+
+@pytest.fixture(params=[1, 1000], ids=["written", "gathered"])
+def stored(request):
+    with (
+        mock.patch.object(contents, "_AT_ONCE", request.param),
+        closing(Catalog(":memory:")) as catalog,
+        Contents(catalog, [PAPERS, MAIL, OTHER]) as stored,
+    ):
+        yield stored
+
+
+def test_the_first_item_with_the_bytes_is_the_one(stored):
+    for one in (line("a"), line("b"), line("c", digest=ALIKE)):
+        stored.add(Line.of(one))
+
+    assert stored.find("documents", 10, DIGEST, PAPERS) == line("a")
+    assert stored.find("documents", 10, DIGEST, MAIL) == line("a")
+    assert stored.has_size("documents", 10)
+
+
+def test_what_differs_in_anything_is_not_found(stored):
+    stored.add(Line.of(line("a")))
+
+    assert stored.find("documents", 10, ALIKE, PAPERS) is None
+    assert stored.find("documents", 11, DIGEST, PAPERS) is None
+    assert stored.find("model_logs", 10, DIGEST, PAPERS) is None
+    assert stored.find("documents", 10, DIGEST, OTHER) is None
+    assert not stored.has_size("documents", 11)
+
+
+def test_rows_that_may_not_be_shared_are_not_found(stored):
+    stored.add(Line.of(line("a", status="changed_during_read")))
+
+    assert stored.find("documents", 10, DIGEST, PAPERS) is None
