@@ -65,6 +65,14 @@ _BATCH = (
     "object_sha256, retain_until, host, at"
 )
 
+_UNFINISHED = (
+    "WITH RECURSIVE one(id) AS (SELECT min(snapshot) FROM batches UNION ALL "
+    "SELECT (SELECT min(snapshot) FROM batches WHERE snapshot > id) FROM one WHERE id IS NOT NULL) "
+    "SELECT snapshot, host FROM batches WHERE snapshot IN (SELECT id FROM one EXCEPT SELECT id FROM snapshots) "
+    "ORDER BY position"
+)
+"""From one snapshot to the next: there are many batches to each."""
+
 _OF_THE_DISK = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 
 
@@ -343,10 +351,7 @@ class Catalog(ItemIndex):
 
     def unfinished_snapshots(self) -> dict[str, str]:
         """Return the snapshots that have batches and no statement of their own, with the host that wrote last."""
-        found = self._db.execute(
-            "SELECT snapshot, host FROM batches WHERE snapshot NOT IN (SELECT id FROM snapshots) ORDER BY position"
-        )
-        return dict(found.fetchall())
+        return dict(self._db.execute(_UNFINISHED).fetchall())
 
     def below(self, retain_until: str) -> list[BatchRow]:
         """Return the batches whose reported lock ends before an instant."""

@@ -20,9 +20,13 @@ CREATE TABLE IF NOT EXISTS batches (
     object_key TEXT NOT NULL UNIQUE, object_version TEXT, object_size INTEGER NOT NULL, object_sha256 TEXT NOT NULL,
     retain_until TEXT NOT NULL, host TEXT NOT NULL, at TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS batches_by_snapshot ON batches (snapshot, tbl, number);
+CREATE INDEX IF NOT EXISTS batches_by_lock ON batches (retain_until, position);
+CREATE INDEX IF NOT EXISTS batches_amounts ON batches (records, raw_bytes, object_size);
 CREATE TABLE IF NOT EXISTS snapshots (
     id TEXT PRIMARY KEY, position INTEGER NOT NULL, status TEXT NOT NULL, finished TEXT NOT NULL,
     items_known INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX IF NOT EXISTS snapshots_in_order ON snapshots (position, status, id);
+CREATE INDEX IF NOT EXISTS snapshots_without_items ON snapshots (position) WHERE items_known = 0;
 CREATE TABLE IF NOT EXISTS latest (
     id INTEGER PRIMARY KEY, item TEXT NOT NULL, source TEXT NOT NULL, path TEXT NOT NULL, status TEXT NOT NULL,
     line BLOB NOT NULL, tbl TEXT, size INTEGER, sha256 TEXT, stamp TEXT, marked INTEGER, snapshot TEXT NOT NULL,

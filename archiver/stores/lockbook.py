@@ -35,8 +35,11 @@ _PLAIN: Final = re.compile(
     rb'\{"key":"([ !#-\[\]-~]*)","legal_hold":(true|false),"mode":"(NONE|GOVERNANCE|COMPLIANCE)",'
     rb'"retain_until":(?:null|"([0-9TZ:-]{20})")\}\n'
 )
-_LINES: Final = re.compile(rb"(?m)^" + _PLAIN.pattern.replace(rb"]*)", rb"]{0,4096})", 1))
-"""The same, to find many of them; no longer than the longest line."""
+_LINES: Final = re.compile(
+    r'(?m)^\{"key":"([ !#-\[\]-~]{0,4096})"(,"legal_hold":(?:true|false),"mode":"(?:NONE|GOVERNANCE|COMPLIANCE)",'
+    r'"retain_until":(?:null|"[0-9TZ:-]{20}")\})\n'
+)
+"""The same, no longer than the longest line: its key, and what it says, in few spellings for a whole file."""
 _BLOCK: Final = 1 << 20
 _MEMBERS: Final = {"key", "legal_hold", "mode", "retain_until"}
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -57,8 +60,11 @@ def parse_line(line: bytes) -> tuple[str, Lock] | None:
     plain = _PLAIN.fullmatch(line)
     if plain is not None:  # the rule: nothing in it has a second spelling
         key, hold, mode, until = plain.groups()
-        lock = _lock(hold, mode, until)
-        return None if lock is None else (key.decode(), lock)
+        try:
+            moment = None if until is None else parse_instant(until.decode())
+        except EvidenceError:
+            return None
+        return key.decode(), Lock(mode.decode(), moment, hold == b"true")
     try:
         members = json.loads(line)
         if not isinstance(members, dict) or members.keys() != _MEMBERS:
@@ -72,14 +78,6 @@ def parse_line(line: bytes) -> tuple[str, Lock] | None:
         known = members["mode"] in ("NONE", "GOVERNANCE", "COMPLIANCE") and isinstance(members["key"], str)
         return (members["key"], lock) if known and line_of(members["key"], lock) == line else None
     except (ValueError, TypeError, RecursionError, EvidenceError):
-        return None
-
-
-def _lock(hold: bytes, mode: bytes, until: bytes | None) -> Lock | None:
-    """Return the lock that the words of a plain line say, None where its instant is none."""
-    try:
-        return Lock(mode.decode(), parse_instant(until.decode()) if until else None, hold == b"true")
-    except EvidenceError:
         return None
 
 
@@ -182,23 +180,21 @@ class LockBook:
 
     def _take_all(self, block: bytes) -> None:
         """Count the lines of a block: at once where all of them are plain, which is the rule, else one by one."""
-        found = _LINES.findall(block)
+        found = _LINES.findall(block.decode("ascii", "replace"))
         if len(found) != block.count(b"\n"):
             stream = io.BytesIO(block)
             while line := stream.readline(_LONGEST_LINE):
                 self._take(line)
             return
-        locks, said = self._locks, dict[tuple[bytes, ...], Lock | None]()
-        for key, *words in found:
-            name, says = key.decode(), tuple(words)
-            if says not in said:
-                said[says] = _lock(*says)
-            lock = said[says]
-            if lock is None:
+        locks, said = self._locks, dict[str, tuple[str, Lock] | None]()
+        for key, words in found:
+            if words not in said:
+                said[words] = parse_line(f'{{"key":"a"{words}\n'.encode())
+            one = said[words]
+            if one is None:
                 self._unreadable += 1
-            else:
-                present = locks.get(name)
-                locks[name] = lock if present is None else highest(present, lock)
+            elif (present := locks.setdefault(key, one[1])) is not one[1]:
+                locks[key] = highest(present, one[1])
         self._offset += len(block)
 
     def _take(self, line: bytes) -> bool:
