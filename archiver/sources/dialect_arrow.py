@@ -5,10 +5,10 @@ it names as odd; or there is none, and the caller asks elsewhere. What kind of v
 records. Arrow is told, and fails where a record has another.
 
 Why an answer is exact.
-1. Rows are records. Every row begins with `{` and ends with `}` before its terminator, and the rows as a whole parse as
-   so many objects as there are rows. A line end is in no string (Arrow refuses control characters), so `}` and `{`
-   around it are punctuation, between which only the end of one record and the begin of the next can be: each row
-   is at least one whole object, and so exactly one. There is no byte 0, at which the parser would stop.
+1. Rows are records. Every row that is parsed begins with `{` and ends with `}` before its terminator, and all together
+   parse as so many objects as there are rows. A line end is in no string (Arrow refuses control characters), so `}` and
+   `{` around it are punctuation, between which only the end of one record and the begin of the next can be: each row is
+   at least one whole object, and so exactly one. There is no byte 0, at which the parser would stop.
 2. A row that parses is strict JSON: of what RFC 8259 forbids the parser takes only NaN and Inf, which are looked for.
    That the bytes are UTF-8 and not nested too deep is tested here.
 3. No name on the way to a path is repeated: Arrow refuses that for every name it is told of, and it is told of all.
@@ -42,7 +42,7 @@ _MORE_SAMPLES: Final = 2048
 _TOGETHER: Final = 16
 _ODD_AT_MOST: Final = 8  # one row of so many
 _LONGEST_PAUSE: Final = 64
-_ENDS: Final = ("}\n", "}\r\n", "}")
+_ENDS: Final = (b"}\n", b"}\r\n", b"}")
 _CONSTANTS: Final = (r"NaN[ \t\r\n]*[,}\]]", r"Inf(?:inity)?[ \t\r\n]*[,}\]]")
 """What Arrow's parser takes and RFC 8259 does not. May also match inside a string."""
 
@@ -80,8 +80,8 @@ class ArrowReader:
         answer = None
         if is_whole and isinstance(dialect.pattern, LinePattern):
             answer = _lines(dialect, dialect.pattern, known.root, raw, schema)
-        elif is_whole and (block := _Block.of(raw)) is not None:
-            answer = _learning(dialect, known, raw, block, schema)
+        elif is_whole:
+            answer = _records(dialect, known, raw, schema)
         known.failures = 0 if answer else known.failures + 1
         known.pause = 0 if answer else min(1 << known.failures, _LONGEST_PAUSE)
         return answer
@@ -94,6 +94,36 @@ class ArrowReader:
             except UnusualError:
                 self._known[dialect] = None
         return self._known[dialect]
+
+
+def _records(dialect: Dialect, known: _Known, raw: pa.LargeBinaryArray, schema: pa.Schema) -> Answer | None:
+    """Read the rows that begin and end as objects do; the others, where they are few, are odd."""
+    if raw.null_count:
+        return None
+    are_objects = _are_objects(raw)
+    others = pc.indices_nonzero(pc.invert(are_objects)).to_pylist()
+    if len(others) * _ODD_AT_MOST > len(raw):
+        return None
+    some = raw.filter(are_objects) if others else raw
+    block = _Block.of(some)
+    answer = None if block is None else _learning(dialect, known, some, block, schema)
+    return answer if answer is None or not others else _spread(answer, are_objects, others)
+
+
+def _are_objects(raw: pa.LargeBinaryArray) -> pa.BooleanArray:
+    ends = pc.ends_with(raw, _ENDS[0])
+    for end in _ENDS[1:]:
+        if not pc.all(ends).as_py():
+            ends = pc.or_(ends, pc.ends_with(raw, end))
+    return pc.and_(pc.starts_with(raw, b"{"), ends)
+
+
+def _spread(answer: Answer, places: pa.BooleanArray, others: list[int]) -> Answer:
+    """Put the rows of an answer where they belong, with the others between them."""
+    table, odd = answer
+    order = pc.if_else(places, pc.subtract(pc.cumulative_sum(places.cast(pa.int64())), 1), pa.scalar(None, pa.int64()))
+    rows = pc.indices_nonzero(places).take(pa.array(odd, pa.int64())).to_pylist()
+    return table.take(order), sorted([*others, *rows])
 
 
 def _learning(
@@ -127,9 +157,7 @@ class _Block:
 
     @classmethod
     def of(cls, raw: pa.LargeBinaryArray) -> _Block | None:
-        """Look at the bytes of rows; None when they are not such rows."""
-        if raw.null_count:
-            return None
+        """Look at the bytes of rows that begin and end as objects; None when they may be none."""
         try:
             text = raw.cast(pa.large_string())
         except pa.ArrowInvalid:
@@ -138,9 +166,9 @@ class _Block:
         data = raw.buffers()[2].slice(ends[0], ends[-1] - ends[0])
         if len(data) > _MOST or pc.max(pc.binary_length(raw)).as_py() > MAX_RECORD:
             return None
-        if _has(data, r"\x00") or not pc.all(pc.starts_with(text, "{")).as_py() or not _end_as_objects(text):
+        if _has(data, r"\x00") or not _is_shallow(memoryview(raw.buffers()[2]), ends):
             return None
-        return cls(text, data) if _is_shallow(memoryview(raw.buffers()[2]), ends) else None
+        return cls(text, data)
 
     def constants(self) -> list[pa.BooleanArray]:
         """Say of rows where there is something like NaN whether it is in them."""
@@ -152,14 +180,6 @@ def _has(data: pa.Buffer, pattern: str) -> bool:
     ends = pa.array([0, len(data)], pa.int64()).buffers()[1]
     whole = pa.LargeStringArray.from_buffers(1, ends, data)
     return bool(pc.match_substring_regex(whole, pattern)[0].as_py())
-
-
-def _end_as_objects(text: pa.LargeStringArray) -> bool:
-    mask = pc.ends_with(text, _ENDS[0])
-    for end in _ENDS[1:]:
-        if not pc.all(mask).as_py():
-            mask = pc.or_(mask, pc.ends_with(text, end))
-    return bool(pc.all(mask).as_py())
 
 
 def _is_shallow(data: memoryview, ends: Sequence[int]) -> bool:

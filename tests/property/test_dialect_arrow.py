@@ -174,6 +174,18 @@ def test_rows_that_are_no_usual_records_get_no_answer(rows):
         assert answer is None or set(range(before, before + len(rows))) <= set(answer[1])
 
 
+def test_rows_among_them_that_are_no_objects_cost_the_others_nothing():
+    good = [b'{"status":%d,"error":"x"}\n' % number for number in range(200, 280)]
+    bad = [b"", b"\n", b"Traceback\n", b"{\n", b' {"status":1}\n', b"\xff\n", b"{\xff\n"]
+    rows = list(good)
+    for place, row in enumerate(bad):
+        rows.insert(5 * place + place % 3, row)
+    found, odd = ArrowReader().read(GENERIC, pa.array(rows, pa.large_binary()), None, schema_for(GENERIC))
+    assert [row for row in rows if row in bad] == [rows[place] for place in odd]
+    kept = [code for place, code in enumerate(found["http_response_status_code"].to_pylist()) if place not in odd]
+    assert kept == list(range(200, 280))
+
+
 def test_a_deep_record_is_told_from_one_of_many_brackets():
     flat = b'{"zz":[' + b",".join([b"[]"] * 400) + b'],"status":200}\n'
     assert answered(ArrowReader(), GENERIC, [ONE, flat, ONE]) == 3
