@@ -166,7 +166,7 @@ class BatchFile:
         derived = self._engine.derive(self._index, group)
         passing = self._batch.pass_on(first, count)
         self._waiting.append(self._thread.submit(self._write, group, passing, derived))
-        self._settle(leave=self._engine.ahead)
+        self._settle(leave=1 if passing else self._engine.ahead)  # what passes lies in memory until it is written
 
     def _write(self, group: RowGroup, passing: list[bytes], derived: Callable[[], list[pa.Array]]) -> None:
         evidence = [
