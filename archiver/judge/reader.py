@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 from archiver.errors import EvidenceError
 from archiver.events import Listener, Stage, silent
 from archiver.judge import batches
+from archiver.judge.ahead import ahead
 from archiver.judge.batches import Rows
 from archiver.judge.brackets import Brackets
 from archiver.judge.content import Content
@@ -135,7 +136,7 @@ class Archive:
         predicate = batches.predicate_of(statement)
         with self.batch(statement) as stream, self._opened(predicate.id) as fill:
             file = batches.open_parquet(stream, predicate)
-            for rows in batches.record_batches(file, columns=columns):
+            for rows in ahead(batches.record_batches(file, columns=columns)):
                 yield rows if fill is None or columns is not None else fill.batch(rows)
 
     def rows(self, file: pq.ParquetFile, batch: str) -> Iterator[Rows]:
