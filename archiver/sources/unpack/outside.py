@@ -26,6 +26,7 @@ from archiver.sources.unpack.base import Member
 __all__ = ["members", "sniffed"]
 
 _MAGIC: Final = {"sevenzip": b"7z\xbc\xaf\x27\x1c", "rar": b"Rar!\x1a\x07", "cab": b"MSCF\0\0\0\0"}
+_ANY: Final = tuple(_MAGIC.values())
 _MEMORY: Final = 2 << 30
 _SECONDS: Final = 6 * 3600
 _SAID: Final = 1 << 20
@@ -34,7 +35,9 @@ _WORDS: Final = 4096
 
 def sniffed(head: bytes) -> str | None:
     """Return which of these archives begins so."""
-    return next((kind for kind, magic in _MAGIC.items() if head.startswith(magic)), None)
+    if not head.startswith(_ANY):
+        return None
+    return next(kind for kind, magic in _MAGIC.items() if head.startswith(magic))
 
 
 def members(descriptor: int) -> Iterator[Member]:
