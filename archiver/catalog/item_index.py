@@ -9,6 +9,7 @@ from contextlib import closing
 from typing import Final
 
 from archiver.catalog.recall import Recall
+from archiver.catalog.schema import IS_TROUBLE, USUAL
 from archiver.model.item import Item
 from archiver.model.item_row import COLUMNS, ItemRow, row_of
 from archiver.model.items import ItemLine
@@ -129,6 +130,8 @@ class ItemIndex:
     def lines_of(self, snapshot: str, status: str | None = None) -> Iterator[ItemLine]:
         """Yield the items that a snapshot was the last to speak of."""
         wanted, words = ("", [snapshot]) if status is None else (" AND status = ?", [snapshot, status])
-        query = f"SELECT line FROM latest WHERE snapshot = ?{wanted} ORDER BY source, path, item"  # noqa: S608 - two constants
+        if status is not None and status not in USUAL:
+            wanted += f" AND {IS_TROUBLE}"
+        query = f"SELECT line FROM latest WHERE snapshot = ?{wanted} ORDER BY source, path, item"  # noqa: S608 - constants
         for (data,) in self._db.execute(query, words):
             yield ItemLine.own(data)

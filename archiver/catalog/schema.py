@@ -4,7 +4,12 @@ from typing import Final
 
 VERSION: Final = 3
 
-SCHEMA: Final = """
+USUAL: Final = ("captured", "unchanged", "recorded", "excluded")
+"""What nearly all items are; the others have an index, for whoever asks what needs a look."""
+IS_TROUBLE: Final = f"status NOT IN {USUAL}"
+"""A question that has these very words finds that index."""
+
+SCHEMA: Final = f"""
 PRAGMA page_size = 16384;
 PRAGMA secure_delete = OFF;
 PRAGMA journal_mode = WAL;
@@ -33,6 +38,6 @@ CREATE TABLE IF NOT EXISTS latest (
     UNIQUE (source, path, item));
 CREATE INDEX IF NOT EXISTS latest_by_content ON latest (size, tbl, sha256) WHERE tbl IS NOT NULL;
 CREATE INDEX IF NOT EXISTS latest_by_trouble ON latest (snapshot, status)
-    WHERE status NOT IN ('captured', 'unchanged', 'recorded', 'excluded');
+    WHERE {IS_TROUBLE};
 CREATE INDEX IF NOT EXISTS latest_marked ON latest (id) WHERE marked = 1;
 """

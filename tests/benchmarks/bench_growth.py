@@ -15,7 +15,6 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-import sqlite3
 import statistics
 import sys
 import tempfile
@@ -29,8 +28,10 @@ from bench_hold import begin, fill, now, statement_of
 from contestants import PROGRAM, program_environ
 from measure import machine, measure
 
+from archiver.catalog.catalog import Catalog
 from archiver.events import silent
 from archiver.flows.session import open_session
+from archiver.model.item_row import ItemRow
 from archiver.model.policy import Policy
 from archiver.stores.base import Lock
 
@@ -68,21 +69,18 @@ def runs(root: Path, statements: int) -> dict[str, Any]:
 def status(root: Path, items: int) -> dict[str, Any]:
     """Ask how an archive with so many items stands."""
     policy = begin(root)
-    with closing(sqlite3.connect(policy.state / "catalog.sqlite", isolation_level=None)) as database:
-        (words,) = database.execute("SELECT line FROM latest LIMIT 1").fetchone() or (b"{}",)
-        (snapshot,) = database.execute("SELECT id FROM snapshots").fetchone()
-        rows = (
-            (
-                *(f'{{"path":"a/{number:07d}.txt","source":"papers"}}', "papers", f"a/{number:07d}.txt", snapshot),
-                *("captured", words + b" " * 700, "documents", number, f"{number:064x}"),
-            )
-            for number in range(items)
-        )
-        database.execute("BEGIN")
-        database.executemany("INSERT INTO latest VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-        database.execute("COMMIT")
+    with closing(Catalog(policy.state / "catalog.sqlite")) as catalog:
+        last = catalog.last_snapshot()
+        assert last is not None
+        catalog.absorb_rows(last.id, map(_row, range(items)))
     command = [*PROGRAM, "-p", str(root / "retention_policy.yaml"), "status"]
     return {"items": items, "status": commands(command)}
+
+
+def _row(number: int) -> ItemRow:
+    line = b"{}" + b" " * 1400  # a line has about so many bytes
+    item, path = f'{{"path":"a/{number:07d}.txt","source":"papers"}}', f"a/{number:07d}.txt"
+    return ItemRow(item, "papers", path, "captured", line, "documents", number, f"{number:064x}", None, None)
 
 
 def commands(command: list[str]) -> dict[str, float]:

@@ -1,0 +1,45 @@
+"""What a run and `status` ask of the catalog is found by an index, however much the archive holds."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import pytest
+
+from archiver.catalog.catalog import Catalog
+
+SNAPSHOT = "20261125T120000Z-0a1b2c"
+TABLES = ("latest", "batches", "entries", "statements")
+SMALL = ("INDEX latest_marked", "INDEX batches_amounts")
+"""Indexes that may be read whole: one of few rows, and one of three numbers a batch."""
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda catalog: list(catalog.lines_of(SNAPSHOT, "failed")),
+        lambda catalog: list(catalog.statements("hold")),
+        lambda catalog: list(catalog.batches(SNAPSHOT)),
+        lambda catalog: catalog.with_content("documents", 1, "ab" * 32),
+        lambda catalog: catalog.snapshot(SNAPSHOT),
+        lambda catalog: catalog.below("2027-01-01T00:00:00Z"),
+        lambda catalog: catalog.committed("statements/batch/x.json"),
+        Catalog.counts_by_mark,
+        Catalog.last_snapshot,
+        Catalog.last_success,
+        Catalog.log_size,
+        Catalog.snapshots_without_items,
+        Catalog.totals,
+        Catalog.unfinished_snapshots,
+    ],
+)
+def test_no_question_reads_a_whole_table(ask):
+    with closing(Catalog(":memory:")) as catalog:
+        asked = list[str]()
+        catalog._db.set_trace_callback(asked.append)
+        ask(catalog)
+        catalog._db.set_trace_callback(None)
+        plans = [row[3] for query in asked for row in catalog._db.execute(f"EXPLAIN QUERY PLAN {query}")]
+    assert plans
+    whole = [plan for plan in plans if plan.startswith("SCAN ") and plan.split()[1] in TABLES]
+    assert [plan for plan in whole if not plan.endswith(SMALL)] == []
