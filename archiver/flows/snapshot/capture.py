@@ -1,70 +1,55 @@
-"""Reading one file into rows, once, and saying what became of it.
+"""What becomes of one file: which way it is read, what it is taken apart into, and the line that says so.
 
-A file is read in one pass that hashes the whole and every record. When it changed under the reading it is read a second
-time, as long as no row of it has left in a sealed batch; what changes again is kept as read and marked so. A file that
-has the size of what is archived of it is hashed first, and written again only if its bytes differ.
-
-A log that grew, or has another name since it was rotated, yields only the records that are new; a file whose bytes are
-archived under another name shares the rows of that one. What a log lost is said, as the `reason` of its line.
+A small document is read at one go (`at_once`), all others the long way (`whole_files`); rules may select from a log, or
+pass a document over for what is in it. What a log lost is said, as the `reason` of its line.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 
 from archiver.catalog.catalog import Catalog
-from archiver.events import Advanced, Listener, Said
+from archiver.events import Listener, Said
 from archiver.flows.snapshot import plain_lines
 from archiver.flows.snapshot.ahead import ahead
 from archiver.flows.snapshot.at_once import AtOnce
-from archiver.flows.snapshot.beginnings import Beginning, candidates, longest
 from archiver.flows.snapshot.compressed_log import HEAD, CompressedLog
 from archiver.flows.snapshot.contents import Contents
 from archiver.flows.snapshot.exported import Exported
 from archiver.flows.snapshot.inside import Inside, wanted_of
 from archiver.flows.snapshot.item_lines import (
     basis_of,
-    captured_line,
     failed_line,
     inside_again,
     journal_line,
     passed_over_line,
-    read_line,
     said,
-    shared_line,
     unchanged_line,
-    what_became,
 )
 from archiver.flows.snapshot.marking import Marker
 from archiver.flows.snapshot.relevance import Judged, Relevance
 from archiver.flows.snapshot.repositories import Repositories, is_of_git
 from archiver.flows.snapshot.selection import Selection
 from archiver.flows.snapshot.sight import Sight
-from archiver.flows.snapshot.stream import Captured, PrefixChangedError, Stream
+from archiver.flows.snapshot.stream import Stream
+from archiver.flows.snapshot.whole_files import WholeFiles
 from archiver.model import mime
-from archiver.model.item import Item
 from archiver.model.items import CONTENT_STATUSES, ItemLine
 from archiver.model.policy import Source
 from archiver.model.selected import is_kept_whole, selected_by
 from archiver.model.selection import INCLUDE_RULE
 from archiver.model.unjudged import is_unjudged
-from archiver.sources.base import FileFacts, Problem, ReadProblem
+from archiver.sources.base import FileFacts, ReadProblem
 from archiver.sources.decode import sniff
 from archiver.sources.documents import Document, read_document
-from archiver.sources.location import Location, Reading, same_state
+from archiver.sources.location import Location, Reading
 from archiver.sources.reading_logs import first_lines
-from archiver.sources.rotation import beginning_of
-from archiver.sources.rows import BLOCK, DOCUMENT_ROW, rows_of
 from archiver.sources.unpack.base import UnpackLimits
 from archiver.writer.journal import Line
-from archiver.writer.rows import Facts
 
 __all__ = ["Capture"]
-
-_RELATIVES = 256  # names of a log's family that are looked at
 
 
 class Capture:
@@ -92,17 +77,25 @@ class Capture:
         this run, `accounted` says whether an item has its line already. `unpacking` has limits and a scratch folder,
         `selection` reads logs of which a part is kept.
         """
-        self._source = source
         self._location = location
         self._kind = source.kind
         self._streams = streams
         self._catalog = catalog
         self._contents = contents
-        self._recognise = recognise
         self._account = account
         self._accounted = accounted
         self._marker = marker
         self._listener = listener
+        self._files = WholeFiles(
+            source,
+            location,
+            streams=streams,
+            catalog=catalog,
+            contents=contents,
+            recognise=recognise,
+            marker=marker,
+            listener=listener,
+        )
         self._inside = Inside(
             source,
             streams,
@@ -122,8 +115,8 @@ class Capture:
             streams["model_logs"],
             catalog,
             marker,
-            candidates=self._candidates,
-            facts=self._facts,
+            candidates=self._files.candidates,
+            facts=self._files.facts,
             enter=self._enter,
             again=self.reuse_inside,
         )
@@ -165,7 +158,7 @@ class Capture:
                     opened.rewind()
                 head = opened.read(HEAD)
                 opened.rewind()
-                self._marker.see(sight, self._hash(opened) if self._marker.wants_digest else None)
+                self._marker.see(sight, self._files.hash(opened) if self._marker.wants_digest else None)
                 container, encoding = self._holds(opened, head)
                 self._see_inside(sight, opened, container, encoding)
                 table = self._kind if container is None and encoding is None else "documents"
@@ -179,7 +172,7 @@ class Capture:
                 if judged.rule is not None:
                     yield self._enter(sight, passed_over_line(sight, judged.rule, judged.sha256, opened.stat_now()))
                     return
-                line = self._whole(sight, opened, table, head)
+                line = self._files.line(sight, opened, table, head)
                 if line.detail is None:
                     line = replace(line, detail=judged.detail or _still_unjudged(sight.known, line))
                 if self._selection is not None and line.reason in (None, "duplicate"):
@@ -294,131 +287,6 @@ class Capture:
         else:
             yield first
             yield from known
-
-    def _whole(self, sight: Sight, opened: Reading, table: str, head: bytes) -> ItemLine:
-        known = sight.known
-        if known is not None and known.table == table and self._has_bytes_of(known, opened):
-            self._judge_again(sight, opened, table, head)
-            return self._read_line(sight, opened, replace(known, status="unchanged", reason=None, detail=None))
-        twin = None if sight.stands_still else self._twin(sight, opened, table)
-        if twin is not None:
-            return self._read_line(sight, opened, shared_line(sight, twin))
-        captured, steady, begun = self._steadily(sight, opened, table, head)
-        reason, detail = what_became(sight, table, begun, opened.first) if steady else ("changed-during-read", None)
-        return self._read_line(sight, opened, captured_line(sight, table, captured, reason, detail, steady=steady))
-
-    def _judges(self, table: str) -> bool:
-        """Say whether rows of a table are judged one by one: then those of others are not shared."""
-        return table == "model_logs" and self._marker.records is not None
-
-    def _judge_again(self, sight: Sight, opened: Reading, table: str, head: bytes) -> None:
-        """Judge the records of a log that is unchanged and was read, as there may be another rule than then."""
-        records = self._marker.records
-        if records is not None and table == "model_logs":
-            dialect = self._facts(sight, table, head).dialect
-            records.begin(sight.item, dialect)
-            for rows in rows_of(table, dialect, opened.blocks()):
-                records.take(rows)
-            opened.rewind()
-            known = {mark.by for mark in sight.known.marks} if sight.known is not None else set()
-            late = [one for one in records.of(sight.item) if one.handling == "quarantine" and one.by not in known]
-            for mark in late:
-                text = (
-                    f"{sight.item.path}: {mark.records} records belong into quarantine by a rule that came after them"
-                )
-                self._listener(Said(f"{text}; their bytes are in the archive, in the open", "warning"))
-
-    def _twin(self, sight: Sight, opened: Reading, table: str) -> ItemLine | None:
-        """Return another item that has these bytes and whose rows this one may share; None if there is none."""
-        before = opened.stat_now()
-        if not self._contents.has_size(table, before.size) or self._judges(table):
-            return None
-        digest = self._hash(opened)
-        if not same_state(before, opened.stat_now()):
-            return None
-        found = self._contents.find(table, before.size, digest, self._source)
-        if found is None or found.item == sight.item:
-            return None
-        withheld = self._marker.withholds(sight.item, digest)
-        return found if all(part.sealed == withheld for part in found.parts) else None
-
-    def _read_line(self, sight: Sight, opened: Reading, line: ItemLine) -> ItemLine:
-        return read_line(sight, line, opened.stat_now())
-
-    def _has_bytes_of(self, known: ItemLine, opened: Reading) -> bool:
-        """Say whether a file has the bytes that are archived of it; only one of the same size is read for that."""
-        before = opened.stat_now()
-        if known.status not in CONTENT_STATUSES or known.size != before.size:
-            return False
-        return self._hash(opened) == known.sha256 and same_state(before, opened.stat_now())
-
-    def _hash(self, opened: Reading) -> str:
-        digest = sha256()
-        for block in opened.blocks():
-            digest.update(block)
-            self._listener(Advanced(len(block)))
-        opened.rewind()
-        return digest.hexdigest()
-
-    def _steadily(
-        self, sight: Sight, opened: Reading, table: str, head: bytes
-    ) -> tuple[Captured, bool, Beginning | None]:
-        """Read a file into rows, once more when it changed meanwhile; say whether it stood still in the end."""
-        stream, withheld = self._streams[table], self._marker.withholds(sight.item)
-        for last in (False, True):
-            before = opened.stat_now()
-            try:
-                begun = self._begun(sight, opened) if table == "model_logs" else None
-                facts = self._facts(sight, table, head)
-                expected = None if last else before.size
-                stream.begin(sight.item, facts, begun, withheld=withheld, expected=expected)
-                blocks = opened.blocks(DOCUMENT_ROW if table == "documents" else BLOCK)
-                self._feed(stream, table, facts, blocks if begun is None or begun.more else None)
-                captured = Captured(stream.size, stream.digest(), ())
-                steady = same_state(before, opened.stat_now())
-                missed = not withheld and self._marker.withholds(sight.item, captured.sha256)
-                if (steady and not missed) or last or not stream.revocable:
-                    return stream.end(replace(facts, size=captured.size, sha256=captured.sha256)), steady, begun
-                stream.revoke()
-                withheld = withheld or missed
-            except PrefixChangedError:
-                stream.revoke()
-                if last:
-                    raise
-            except ReadProblem:
-                stream.revoke()
-                raise
-            opened.rewind()
-        raise ReadProblem(Problem("unreadable", f"{sight.item.path}: changed faster than it could be read"))
-
-    def _begun(self, sight: Sight, opened: Reading) -> Beginning | None:
-        """Find how much of a log is archived already, and go behind it."""
-        archived = [line for line in self._candidates(sight.item, sight.known) if (line.size or 0) <= opened.first.size]
-        begun = longest(opened.blocks(), archived, sight.item) if archived else None
-        opened.rewind(begun.size if begun else 0)
-        return begun
-
-    def _candidates(self, item: Item, own: ItemLine | None) -> list[ItemLine]:
-        relatives = self._catalog.latest_below(item.source, beginning_of(item.path), _RELATIVES)
-        return candidates(item, own, relatives, self._location)
-
-    def _feed(self, stream: Stream, table: str, facts: Facts, blocks: Iterable[bytes] | None) -> None:
-        """Feed rows; None where the archive has all of them already."""
-        if blocks is None:
-            return
-        for rows in rows_of(table, facts.dialect, blocks):
-            stream.feed(rows)
-            self._listener(Advanced(sum(map(len, rows))))
-
-    def _facts(self, sight: Sight, table: str, head: bytes) -> Facts:
-        found = sight.found.facts
-        return Facts(
-            mime=mime.guess(sight.found.path, head) if table == "documents" else None,
-            modified_ns=found.mtime_ns if found else None,
-            custodian=sight.custodian,
-            collected_at=sight.observed_at,
-            dialect=self._recognise(first_lines(head)) if table == "model_logs" else None,
-        )
 
     def _enter_selected(self, sight: Sight, lines: list[ItemLine]) -> list[ItemLine]:
         """Account for a log and what was selected from it, all or nothing."""
