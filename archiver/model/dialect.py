@@ -30,6 +30,7 @@ __all__ = [
     "EVENT_COUNT",
     "FIELDS",
     "INNER",
+    "KINDS_OF",
     "OPAQUE",
     "Candidate",
     "Column",
@@ -164,6 +165,18 @@ class Kind(StrEnum):
     STRING = "string"
     NUMBER = "number"
     BOOL = "bool"
+
+
+KINDS_OF: Final = {
+    ValueType.STRING: (Kind.STRING,),
+    ValueType.IDENTIFIER: (Kind.STRING, Kind.NUMBER),
+    ValueType.INT64: (Kind.NUMBER,),
+    ValueType.FLOAT64: (Kind.NUMBER,),
+    ValueType.DECIMAL: (Kind.NUMBER,),
+    ValueType.BOOL: (Kind.BOOL,),
+    ValueType.STRING_LIST: (Kind.ARRAY,),
+}
+"""Which kinds of values a column's type takes over; any other is a mismatch."""
 
 
 @dataclass(frozen=True)

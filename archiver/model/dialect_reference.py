@@ -22,7 +22,7 @@ from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import Final
 
 from archiver.model import event_time
-from archiver.model.dialect import EVENT_COUNT, Candidate, Column, Dialect, Kind, TimeCandidate, ValueType
+from archiver.model.dialect import EVENT_COUNT, KINDS_OF, Candidate, Column, Dialect, TimeCandidate, ValueType
 from archiver.model.event_places import event_places, narrowed
 from archiver.model.json_lookup import AmbiguousPath, holds, kind_of, look_up
 from archiver.model.line_pattern import Members, read_lines
@@ -40,15 +40,6 @@ _INT64: Final = 1 << 63
 _DECIMALS: Final = Context(prec=38, traps=[Inexact, InvalidOperation])
 _SMALLEST: Final = Decimal("1e-24")
 _DECIMAL_LIMIT: Final = 10**14
-_KINDS: Final = {
-    ValueType.STRING: (Kind.STRING,),
-    ValueType.IDENTIFIER: (Kind.STRING, Kind.NUMBER),
-    ValueType.INT64: (Kind.NUMBER,),
-    ValueType.FLOAT64: (Kind.NUMBER,),
-    ValueType.DECIMAL: (Kind.NUMBER,),
-    ValueType.BOOL: (Kind.BOOL,),
-    ValueType.STRING_LIST: (Kind.ARRAY,),
-}
 
 
 class _Unfit(Exception):  # noqa: N818 - a verdict on a value
@@ -228,7 +219,7 @@ def _column(column: Column, record: Value, account: _Account) -> Derived:
 def _counts_as_absent(column: Column, value: Value) -> bool:
     if column.empty_absent and value == "":
         return True
-    return column.mismatch_absent and kind_of(value) not in _KINDS[column.type]
+    return column.mismatch_absent and kind_of(value) not in KINDS_OF[column.type]
 
 
 def _map(column: Column, value: Derived) -> Derived:

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from archiver.model.dialect import EVENT_COUNT, Candidate, Column, Condition, Dialect, Kind, ValueType
+from archiver.model.dialect import EVENT_COUNT, KINDS_OF, Candidate, Column, Condition, Dialect, Kind, ValueType
 from archiver.model.event_time import UNITS
 from archiver.model.json_path import Every, Path, Step
 from archiver.model.strict_json import MAX_NESTING
@@ -177,15 +177,6 @@ _TAKE: Final[dict[ValueType, Callable[[str], tuple[str, str]]]] = {
     ValueType.BOOL: _bool,
     ValueType.STRING_LIST: _string_list,
 }
-_KINDS: Final = {
-    ValueType.STRING: (Kind.STRING,),
-    ValueType.IDENTIFIER: (Kind.STRING, Kind.NUMBER),
-    ValueType.INT64: (Kind.NUMBER,),
-    ValueType.FLOAT64: (Kind.NUMBER,),
-    ValueType.DECIMAL: (Kind.NUMBER,),
-    ValueType.BOOL: (Kind.BOOL,),
-    ValueType.STRING_LIST: (Kind.ARRAY,),
-}
 
 
 class _Compiler:
@@ -270,7 +261,7 @@ class _Compiler:
 
     def _candidate(self, candidate: Candidate, column: Column | None = None) -> str:
         text = value = self._number(candidate, column)
-        kinds = _KINDS[column.type] if column and column.mismatch_absent else ()
+        kinds = KINDS_OF[column.type] if column and column.mismatch_absent else ()
         tests = [self._holds(candidate.when)] if candidate.when else []
         if candidate.constant is not None:
             tests.append(f"{text} IS NOT NULL")

@@ -17,7 +17,7 @@ from typing import Final, TypeAlias
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from archiver.model.dialect import Candidate, Column, Condition, Dialect, Kind, LinePattern, ValueType
+from archiver.model.dialect import KINDS_OF, Candidate, Column, Condition, Dialect, Kind, LinePattern, ValueType
 from archiver.model.json_lookup import kind_of
 from archiver.model.json_path import Every, Keyed, Path, Step
 from archiver.model.strict_json import Value
@@ -33,15 +33,6 @@ _NUMBERS: Final = {
     ValueType.IDENTIFIER: pa.int64(),
     ValueType.FLOAT64: pa.float64(),
     ValueType.DECIMAL: _DECIMAL,
-}
-_KINDS: Final = {
-    ValueType.STRING: (Kind.STRING,),
-    ValueType.IDENTIFIER: (Kind.STRING, Kind.NUMBER),
-    ValueType.INT64: (Kind.NUMBER,),
-    ValueType.FLOAT64: (Kind.NUMBER,),
-    ValueType.DECIMAL: (Kind.NUMBER,),
-    ValueType.BOOL: (Kind.BOOL,),
-    ValueType.STRING_LIST: (Kind.ARRAY,),
 }
 _STRINGS: Final = pa.list_(pa.string())
 Mask: TypeAlias = "bool | pa.BooleanArray"
@@ -312,7 +303,7 @@ def _taken(column: Column, candidate: Candidate, values: pa.Array, kind: Kind) -
     """Return values as the column's type has them; None when they count as absent, for their kind."""
     if column.text_numbers and kind is Kind.STRING:
         raise UnusualError
-    if kind not in _KINDS[column.type]:
+    if kind not in KINDS_OF[column.type]:
         if column.mismatch_absent:
             return None
         raise UnusualError
