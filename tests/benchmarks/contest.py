@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from contestants import JOBS, Contestant, contestants, versions
-from corpora import Corpus, settle
+from corpora import Corpus, handful, settle
 from measure import Cost, machine, measure, stored_bytes
 
 __all__ = ["FORMAT", "OURS", "contest", "line", "ratios"]
@@ -43,6 +43,7 @@ def contest(
     taking_part = [one for one in contestants(corpus, below) if not only or one.name in only]
     if "unchanged" in jobs:
         settle(corpus)
+    _compile(corpus, below, [one.name for one in taking_part], jobs)
     costs: dict[str, dict[str, list[Cost]]] = {one.name: {} for one in taking_part}
     stored: dict[str, int] = {}
     for number in range(rounds):
@@ -114,6 +115,16 @@ def _all_jobs(one: Contestant, jobs: Sequence[str]) -> list[tuple[str, Cost]]:
             shutil.rmtree(one.folder / "restored", ignore_errors=True)
             done.append((job, measure(one.commands[job], environ=one.environ, output=one.folder / "said")))
     return done
+
+
+def _compile(corpus: Corpus, below: Path, names: Sequence[str], jobs: Sequence[str]) -> None:
+    """Let our program do the jobs on a handful of files first: what is installed was compiled before it is used."""
+    if OURS in names:
+        few = handful(corpus, below / "handful")
+        ours = next(one for one in contestants(few, below) if one.name == OURS)
+        _all_jobs(ours, jobs)
+        ours.clean()
+        shutil.rmtree(few.path)
 
 
 def _words(costs: list[Cost]) -> dict[str, Any]:

@@ -23,15 +23,17 @@ import time
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Final
 
-__all__ = ["NAMES", "Corpus", "given", "make", "settle"]
+__all__ = ["NAMES", "Corpus", "given", "handful", "make", "settle"]
 
 _SEED: Final = 1
 _SETTLED_S: Final = 3.0  # a file that is younger may change again without a trace in its times, and is read again
 _WORDS: Final = 4096
+_HANDFUL: Final = 60
+_BEGINNING: Final = 1 << 16
 _MIB: Final = 1 << 20
 
 # share of the files, suffix, smallest and largest size, what it is made of
@@ -76,6 +78,17 @@ def make(name: str, below: Path, *, scale: float = 1.0) -> Corpus:
 def given(folder: Path) -> Corpus:
     """Take somebody's folder as a corpus."""
     return _measured(folder.name, folder.absolute(), 1.0)
+
+
+def handful(corpus: Corpus, folder: Path) -> Corpus:
+    """Copy a few small files of a corpus, or the first lines of a log, to a new folder: a corpus for a first try."""
+    folder.mkdir(parents=True)
+    for number, entry in enumerate(islice(_files(corpus.path), _HANDFUL)):
+        with Path(entry.path).open("rb") as source:
+            beginning = source.read(_BEGINNING)
+        kept = beginning[: beginning.rfind(b"\n") + 1] if corpus.is_log else beginning
+        (folder / f"{number}-{entry.name}").write_bytes(kept)
+    return _measured(corpus.name, folder, corpus.scale)
 
 
 def settle(corpus: Corpus) -> None:
