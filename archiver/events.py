@@ -7,7 +7,8 @@ Nothing in the program depends on an event being heard.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from archiver.late import dataclass
 
 __all__ = ["Advanced", "Event", "Listener", "Said", "Stage", "silent"]
 

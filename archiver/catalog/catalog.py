@@ -11,13 +11,13 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
 from archiver.catalog.item_index import ItemIndex
 from archiver.catalog.schema import SCHEMA, VERSION
 from archiver.errors import WorldError
+from archiver.late import dataclass
 from archiver.model import layout
 from archiver.model.statement import (
     ArchivePredicate,

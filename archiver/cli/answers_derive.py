@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from archiver.cli.answers_timestamp import StampedLog
 from archiver.cli.answers_writing import LeftBehind
+from archiver.late import dataclass
 
 __all__ = ["DerivedTable", "DerivedTables"]
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from archiver.cli.answers_shared import Position
 from archiver.cli.answers_timestamp import StampedLog
 from archiver.cli.answers_writing import LeftBehind
+from archiver.late import dataclass
 
 __all__ = [
     "AdmittedApprover",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from archiver.cli.answers_shared import Position
 from archiver.cli.answers_timestamp import StampedLog
+from archiver.late import dataclass
 
 __all__ = [
     "EndedKey",

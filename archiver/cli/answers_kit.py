@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from archiver.cli.answers_shared import Position
+from archiver.late import dataclass
 
 __all__ = ["MadeKit"]
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from archiver.cli.answers_shared import ItemMark, Position
+from archiver.late import dataclass
 
 __all__ = [
     "ChainOfCustody",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from archiver.late import dataclass
 
 __all__ = ["StampedBy", "StampedLog", "TimestampsTaken"]
 

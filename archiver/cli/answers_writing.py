@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from archiver.cli.answers_selection import SelectedLogs, UnjudgedDocuments
 from archiver.cli.answers_shared import Destination, ItemMark, NamedDestination, Position
 from archiver.cli.answers_timestamp import StampedBy, StampedLog
+from archiver.late import dataclass
 
 __all__ = [
     "AddedLogs",

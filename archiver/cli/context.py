@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
 from archiver.cli.talk import Talk
 from archiver.cli.words import plain
 from archiver.errors import ArchiverError, Exit
+from archiver.late import dataclass
 
 __all__ = ["Answer", "Run"]
 

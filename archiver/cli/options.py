@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import reduce, wraps
 from typing import Any, TypeVar
 
@@ -11,6 +10,7 @@ import click
 
 from archiver.cli.context import Run
 from archiver.errors import UsageError
+from archiver.late import dataclass
 
 __all__ = ["REASON", "Place", "Target", "common", "reader", "with_policy"]
 

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,6 +16,7 @@ import click
 from archiver.cli.context import Run
 from archiver.cli.options import Place
 from archiver.errors import UsageError
+from archiver.late import dataclass
 
 if TYPE_CHECKING:
     from archiver.judge.sealed import SealedPlace

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from archiver.cli.context import Answer, Run
 from archiver.cli.options import common, with_policy
 from archiver.cli.words import columns, indented, short
 from archiver.errors import Exit, UsageError
+from archiver.late import dataclass
 
 if TYPE_CHECKING:
     from archiver.model.policy import Policy

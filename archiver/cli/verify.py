@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from archiver.cli.context import Answer, Run
 from archiver.cli.options import REASON, Place, reader
 from archiver.cli.sealed import Opening, opener, sealed_place
 from archiver.errors import ArchiverError, Exit, UsageError
+from archiver.late import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

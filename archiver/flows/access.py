@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from hashlib import sha256
 from typing import Final, Literal, Protocol
@@ -28,6 +28,7 @@ from archiver.events import Listener, silent
 from archiver.flows.rebuild import take_in_log
 from archiver.flows.session import Session, open_beside
 from archiver.judge.reader import Archive
+from archiver.late import dataclass
 from archiver.model import layout
 from archiver.model.instant import parse_instant
 from archiver.model.policy import Policy

@@ -7,12 +7,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
 from typing import Final
 
 from archiver.flows.session import Session
+from archiver.late import dataclass
 from archiver.model import layout
 from archiver.model.statement import IncidentObject, IncidentPredicate, Subject
 from archiver.proof import canonical

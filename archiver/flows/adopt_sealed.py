@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import BinaryIO, cast
 
 import pyarrow.parquet as pq
@@ -23,6 +23,7 @@ from archiver.catalog.catalog import BatchRow
 from archiver.errors import EvidenceError
 from archiver.flows.adopt_incidents import Left, incidents, is_settled
 from archiver.flows.session import Session, destination_store
+from archiver.late import dataclass
 from archiver.model import layout
 from archiver.model.statement import Subject
 from archiver.model.statement_sealed import RecipientWords, SealedPredicate

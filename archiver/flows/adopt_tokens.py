@@ -11,7 +11,6 @@ what verifies is true whoever put it there. Only what is recent and settled is l
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +19,7 @@ from archiver.flows.adopt_incidents import Left, is_settled, named_before
 from archiver.flows.session import Session
 from archiver.flows.timestamps.authorities import authorities_of
 from archiver.flows.timestamps.stamping import TOLERANCE, enter_token
+from archiver.late import dataclass
 from archiver.model import instant, layout
 from archiver.proof import checkpoint, merkle
 from archiver.stores.base import Version

@@ -19,7 +19,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import IO, Final
@@ -33,6 +32,7 @@ from archiver.flows.session import Session, statement_opener
 from archiver.flows.subjects import objects_of
 from archiver.flows.vault import Vault
 from archiver.flows.waiting import OWN, kind_of, waiting
+from archiver.late import dataclass
 from archiver.model import layout
 from archiver.model.statement import BatchPredicate, ReceiptPredicate, Subject
 from archiver.proof import dsse, entry

@@ -7,13 +7,14 @@ policy's bytes change, a new `policy` statement says how, before anything is col
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from archiver.errors import UsageError
 from archiver.flows.hold import in_force
 from archiver.flows.readme import readme
 from archiver.flows.session import Session
 from archiver.flows.vault import Vault
+from archiver.late import dataclass
 from archiver.model import layout, policy_change
 from archiver.model.instant import format_instant, round_up
 from archiver.model.named_file import read_named

@@ -15,12 +15,13 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from archiver.errors import EvidenceError
+from archiver.late import dataclass
 from archiver.model.item import Item
 from archiver.model.items import ItemLine
 from archiver.model.leaf import is_continued

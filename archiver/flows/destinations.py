@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from archiver.catalog.catalog import Catalog
 from archiver.errors import ArchiverError, UsageError
 from archiver.flows.state import StateFolder
+from archiver.late import dataclass
 from archiver.model.named_file import read_named
 from archiver.model.policy import DestinationSpec, Policy
 from archiver.model.statement_words import ReceiptWords

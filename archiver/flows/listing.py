@@ -9,11 +9,11 @@ Everything comes from signed statements and checked lines, through an archive th
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import chain
 
 from archiver.errors import UsageError
 from archiver.flows.reading import Reading, check_source, finished_snapshot, items_of, require_log
+from archiver.late import dataclass
 from archiver.model.glob import BadGlobError, compile_glob
 from archiver.model.items import STATUSES, ItemLine
 from archiver.model.statement import PREDICATES, BatchPredicate, SnapshotPredicate, Statement

@@ -16,7 +16,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -26,6 +25,7 @@ from archiver.events import Listener
 from archiver.flows.session import destination_store, own_trust
 from archiver.flows.status.destinations import standing
 from archiver.judge.reader import Archive, open_archive
+from archiver.late import dataclass
 from archiver.model import layout
 from archiver.model.finding import Finding, Severity, exit_of
 from archiver.model.items import ItemLine

@@ -12,7 +12,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from archiver.flows.session import destination_store, own_trust
 from archiver.flows.state import StateFolder
 from archiver.flows.witness.seen import keep, seen_in_store
 from archiver.judge.reader import Archive, open_archive
+from archiver.late import dataclass
 from archiver.model.policy import Policy
 from archiver.model.statement import SnapshotPredicate, Statement
 from archiver.model.trust import TrustFile

@@ -15,7 +15,6 @@ import socket
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -33,6 +32,7 @@ from archiver.flows.second_signature import cosign_heads, open_second_signer
 from archiver.flows.state import StateFolder
 from archiver.flows.vault import Vault
 from archiver.flows.writing import Session
+from archiver.late import dataclass
 from archiver.model.policy import Policy
 from archiver.model.statement import By, UnknownKindError, identify_statement, parse_statement
 from archiver.model.trust import TrustFile

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from archiver.flows.destinations import origin_of, without_log
 from archiver.flows.session import destination_store, own_trust, trust_path
 from archiver.flows.state import StateFolder
 from archiver.flows.timestamps.authorities import trusted_timestamps
+from archiver.late import dataclass
 from archiver.model import layout, trust
 from archiver.model.instant import format_instant, round_up
 from archiver.model.key_uri import FileKey, place_of

@@ -7,10 +7,11 @@ Credentials come from where they always do, the environment and the profile.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from archiver.late import dataclass
 
 if TYPE_CHECKING:
     from archiver.model.policy import DestinationSpec, Policy

@@ -6,10 +6,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from archiver.catalog.catalog import Catalog
 from archiver.errors import ArchiverError
+from archiver.late import dataclass
 from archiver.stores.base import Store
 from archiver.writer.append import Log
 

@@ -12,7 +12,7 @@ What speaks of one log alone is entered through a view of that destination.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final, TypeVar
@@ -23,6 +23,7 @@ from archiver.events import Listener, Said
 from archiver.flows.hold import in_force
 from archiver.flows.state import StateFolder
 from archiver.flows.vault import Vault
+from archiver.late import dataclass
 from archiver.model.policy import Policy
 from archiver.model.statement_holds import ReleasePredicate
 from archiver.model.trust import TrustFile

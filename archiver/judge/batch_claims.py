@@ -10,10 +10,11 @@ import hashlib
 import itertools
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final, NamedTuple
 
 from archiver.judge.batches import Rows
+from archiver.late import dataclass
 
 __all__ = ["BatchClaims", "Decided", "OpenClaim", "Part", "PartWords", "Verdict"]
 

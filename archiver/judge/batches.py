@@ -16,7 +16,6 @@ import io
 import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NamedTuple
 
@@ -25,6 +24,7 @@ import pyarrow.parquet as pq
 
 from archiver.errors import EvidenceError
 from archiver.judge.ahead import ahead
+from archiver.late import dataclass
 from archiver.model import tables
 from archiver.model.leaf import SALT_BYTES
 

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import NamedTuple
+
+from archiver.late import dataclass
 
 __all__ = ["OPEN", "Bracket", "Brackets", "Stamp"]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +23,7 @@ from archiver.judge.log import Seen
 from archiver.judge.reader import Archive
 from archiver.judge.scratch import Distinct
 from archiver.judge.withheld import WithheldRows
+from archiver.late import dataclass
 from archiver.model import instant, layout
 from archiver.model.finding import CHECKS, Finding, Severity
 from archiver.model.statement import BatchPredicate

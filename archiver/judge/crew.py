@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from archiver.judge.reader import Archive
 from archiver.judge.unit import Opener, judge_unit
+from archiver.late import dataclass
 
 if TYPE_CHECKING:
     from archiver.workers import Workers

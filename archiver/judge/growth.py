@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain, groupby, islice
 from typing import Final
@@ -26,6 +25,7 @@ from archiver.errors import EvidenceError, NotStoredError
 from archiver.events import Advanced, Listener, Stage, silent
 from archiver.judge.ahead import Threads
 from archiver.judge.log import Seen
+from archiver.late import dataclass
 from archiver.model import layout
 from archiver.model.trust import LogTrust, TrustFile
 from archiver.proof import checkpoint, dsse, entry, merkle, note

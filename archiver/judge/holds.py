@@ -12,11 +12,12 @@ one that is stored. Any other release has no effect and is a finding.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from archiver.errors import ArchiverError, EvidenceError
 from archiver.judge.reader import Archive
+from archiver.late import dataclass
 from archiver.model import layout
 from archiver.model.finding import Finding
 from archiver.model.statement import Statement

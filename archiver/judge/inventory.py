@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from archiver.events import Advanced, Listener, silent
 from archiver.judge.scratch import make_tables
+from archiver.late import dataclass
 from archiver.stores.base import Store, Version
 
 __all__ = ["Inventory", "Listed", "Need", "Role", "printable"]

@@ -12,11 +12,11 @@ revoked it fails, so that whoever finds an old key cannot go on with it, at what
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from archiver.errors import ArchiverError
 from archiver.judge.brackets import OPEN, Bracket
+from archiver.late import dataclass
 from archiver.model.finding import Severity
 from archiver.model.statement import ArchivePredicate, KeyPredicate, Statement
 from archiver.model.trust import StatementKey, TrustFile

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from archiver.errors import ArchiverError, EvidenceError, NotStoredError, WorldError
@@ -25,6 +24,7 @@ from archiver.judge.keyring import is_signed
 from archiver.judge.log_found import Log, Seen
 from archiver.judge.scratch import make_tables
 from archiver.judge.tile_stack import TileStack
+from archiver.late import dataclass
 from archiver.model import layout
 from archiver.model.finding import Finding, Severity
 from archiver.model.trust import TrustFile

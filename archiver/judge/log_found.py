@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from archiver.errors import EvidenceError
+from archiver.late import dataclass
 from archiver.model import trust
 from archiver.model.finding import Finding
 from archiver.proof import merkle

@@ -11,10 +11,10 @@ of itself decides nothing. Every answer but unknown names its evidence (FORMAT.m
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from archiver.judge.timestamps import TokenResult
+from archiver.late import dataclass
 from archiver.model.finding import Severity
 from archiver.model.instant import format_instant, parse_instant
 from archiver.model.trust import Qualified, TrustFile

@@ -14,7 +14,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -24,6 +24,7 @@ import pyarrow as pa
 
 from archiver.errors import EvidenceError, NotStoredError
 from archiver.judge.batches import BatchError, Rows
+from archiver.late import dataclass
 from archiver.model import tables
 from archiver.model.leaf import item_digest
 from archiver.model.statement import SealedPredicate

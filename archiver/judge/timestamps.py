@@ -15,7 +15,6 @@ this; the log's hashes bind a token whoever entered it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +23,7 @@ from archiver.judge.brackets import Stamp
 from archiver.judge.content import Content
 from archiver.judge.inventory import Inventory
 from archiver.judge.log import Log
+from archiver.late import dataclass
 from archiver.model import layout
 from archiver.model.finding import Severity
 from archiver.model.statement import Statement, TimestampPredicate, parse_statement

@@ -16,7 +16,7 @@ import pickle
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from archiver.errors import EvidenceError, WorldError
@@ -25,6 +25,7 @@ from archiver.judge.batch_claims import BatchClaims, Decided, OpenClaim, Part, P
 from archiver.judge.batches import BatchWords, Rows
 from archiver.judge.content import matching
 from archiver.judge.rows import RowJudge
+from archiver.late import dataclass
 from archiver.stores.base import Store
 
 __all__ = ["Opener", "Outcome", "Piece", "Totals", "Unit", "judge_unit", "pieces"]

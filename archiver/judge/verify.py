@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -38,6 +38,7 @@ from archiver.judge.crew import crew_of
 from archiver.judge.qualified import ListLine, TokenLine, list_lines, token_lines
 from archiver.judge.reader import Archive, open_archive
 from archiver.judge.unit import Opener
+from archiver.late import dataclass
 from archiver.model import layout
 from archiver.model.finding import CHECKS, Finding, Severity, Verdict, exit_of, verdict_of
 from archiver.model.instant import format_instant

@@ -15,9 +15,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from archiver.late import dataclass
 from archiver.model.strict_json import Number
 
 __all__ = ["CsvTable", "escaped", "is_csv", "joined", "read_rows", "table_of", "unescaped"]

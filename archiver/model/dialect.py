@@ -13,11 +13,12 @@ Of a column's candidates the first that is present wins: its conditions hold, an
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+from archiver.late import dataclass
 from archiver.model.csv_table import CsvTable, escaped
 from archiver.model.json_path import Keyed, Path, Step
 

@@ -18,8 +18,8 @@ An event's columns are those of the record with every other event left out. It i
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
+from archiver.late import dataclass
 from archiver.model.dialect import INNER, Dialect
 from archiver.model.dialect_chain import SEPARATOR, Chain, goes_on, joined, marked, spell_chain
 from archiver.model.dialect_reference import Derived, derive, derive_record, read_record

@@ -10,8 +10,7 @@ counts that is there and of the wanted kind. A place that holds an array stands 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from archiver.late import dataclass
 from archiver.model.dialect import Candidate, Condition
 from archiver.model.json_path import Path
 

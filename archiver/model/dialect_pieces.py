@@ -15,9 +15,9 @@ from the pieces of one stream behind each other: streams interleave.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from archiver.late import dataclass
 from archiver.model.dialect import INNER
 from archiver.model.dialect_chain import TIME, Chain, marked
 from archiver.model.dialect_events import Event, Step, events_within, first_step

@@ -17,10 +17,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import Final
 
+from archiver.late import dataclass
 from archiver.model import event_time
 from archiver.model.dialect import EVENT_COUNT, KINDS_OF, Candidate, Column, Dialect, TimeCandidate, ValueType
 from archiver.model.event_places import event_places, narrowed

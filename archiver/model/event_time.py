@@ -13,10 +13,11 @@ Instant(nanoseconds=1767870461118000000, unit='rfc3339', basis='offset')
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Context, Decimal, Inexact
 from typing import Final
+
+from archiver.late import dataclass
 
 __all__ = ["UNITS", "Instant", "NoInstant", "from_access_log", "from_number", "from_text"]
 

@@ -7,11 +7,11 @@ The verdict is the worst severity of all findings, and never "ok" when a check t
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from archiver.errors import Exit
+from archiver.late import dataclass
 
 __all__ = ["CHECKS", "CODES", "Finding", "Severity", "Verdict", "exit_of", "verdict_of"]
 

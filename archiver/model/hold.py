@@ -14,11 +14,11 @@ An instant in a policy is RFC 3339 with an offset. It is rounded up to whole sec
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from archiver.late import dataclass
 from archiver.model.instant import format_instant
 
 __all__ = [

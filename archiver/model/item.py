@@ -10,11 +10,11 @@ UTF-8 are written `%XX` in upper case, and nothing else is, so every byte string
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from json.encoder import encode_basestring
 from typing import cast
 
 from archiver.errors import EvidenceError
+from archiver.late import dataclass
 from archiver.proof import canonical
 
 __all__ = ["ITEMS_PATH", "USUAL_ITEM", "Item", "escape_path", "items_item", "source_of", "unescape_path"]

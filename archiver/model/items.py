@@ -12,12 +12,12 @@ True
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any, Final, TypeGuard, TypeVar
 
 import orjson
 
 from archiver.errors import EvidenceError
+from archiver.late import dataclass
 from archiver.model import instant, layout
 from archiver.model.item import Item, unescape_path
 from archiver.model.item_object import is_object

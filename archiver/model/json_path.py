@@ -11,11 +11,11 @@ member of an array (`[*]`). A path prints as it was written, and two spellings o
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
 
 from archiver.errors import UsageError
+from archiver.late import dataclass
 
 __all__ = ["Every", "Keyed", "Path", "Step", "parse_path", "pointer_step", "spell"]
 

@@ -14,10 +14,12 @@ b'\x01'
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, TypeAlias
 from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
+
+from archiver.late import dataclass
 
 __all__ = [
     "BadKeyUriError",

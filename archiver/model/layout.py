@@ -9,10 +9,10 @@ All keys are put once. What a key means is decided by the signed log, never by t
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from archiver.errors import EvidenceError
+from archiver.late import dataclass
 
 __all__ = [
     "CHECKPOINTS",

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final, Literal
 
 from archiver.errors import UsageError
+from archiver.late import dataclass
 from archiver.model.glob import compile_glob
 from archiver.proof import canonical
 

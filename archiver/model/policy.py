@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date, datetime
 from pathlib import Path
 from typing import Literal
 
 from pydantic import ValidationError
 
+from archiver.late import dataclass
 from archiver.model import policy_checks, policy_places, policy_problems, policy_yaml
 from archiver.model.instant import format_instant
 from archiver.model.key_uri import FileKey, KeyUri, parse_recipient, resolve_key_uri

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from pydantic import ValidationError
 
+from archiver.late import dataclass
 from archiver.model.instant import format_instant, parse_instant
 from archiver.model.policy import Matter, Policy, Source
 from archiver.model.policy_problems import closest

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote_to_bytes, urlsplit
 
+from archiver.late import dataclass
 from archiver.model.key_uri import FileKey, KeyUri, TokenKey, parse_key_uri, resolve_key_uri
 from archiver.model.policy_sql import faults, is_database
 from archiver.model.policy_words import DestinationWords, PolicyWords, SourceWords

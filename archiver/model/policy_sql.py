@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
+from archiver.late import dataclass
 from archiver.model.policy_words import SourceWords
 
 __all__ = ["Query", "faults", "is_database", "query_of"]

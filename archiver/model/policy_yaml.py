@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 import yaml
 
 from archiver.errors import UsageError
+from archiver.late import dataclass
 
 __all__ = ["Document", "Location", "Mark", "PolicyError", "Problem", "Value", "dotted", "read_yaml", "show"]
 

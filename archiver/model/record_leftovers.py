@@ -11,9 +11,9 @@ A name that UTF-8 cannot hold is no key: such a member is given as an object of 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
+from archiver.late import dataclass
 from archiver.model.dialect import Dialect
 from archiver.model.json_path import Every, Step
 from archiver.model.json_text import members_of, spell_value

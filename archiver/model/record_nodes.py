@@ -15,9 +15,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, NamedTuple
 
+from archiver.late import dataclass
 from archiver.model.dialect import Candidate, Condition
 from archiver.model.json_lookup import AmbiguousPath, holds, keyed, look_up
 from archiver.model.json_path import Every, Keyed, Path, Step, pointer_step, spell

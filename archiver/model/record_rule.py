@@ -11,11 +11,11 @@ answered keeps the record; the first that is answered with no passes it over. So
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import Final
 
+from archiver.late import dataclass
 from archiver.model.instant import format_instant
 from archiver.model.policy import Source
 from archiver.proof import canonical

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, Final, TypeVar
 
 from pydantic import Field, ValidationError
 
 from archiver.errors import EvidenceError
+from archiver.late import dataclass
 from archiver.model.items import ItemLine
 from archiver.model.statement_words import Count, Words
 from archiver.model.unjudged import said_of

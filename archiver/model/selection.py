@@ -13,10 +13,10 @@ over by the rule `include`. The first custodian with a match is the one. Globs a
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
+from archiver.late import dataclass
 from archiver.model.glob import Matcher, compile_glob
 from archiver.model.policy import Accept, Source, Window
 from archiver.proof import canonical

@@ -15,7 +15,8 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from dataclasses import dataclass
+
+from archiver.late import dataclass
 
 __all__ = [
     "MAX_NESTING",

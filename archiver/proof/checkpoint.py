@@ -12,10 +12,10 @@ every writer that holds the key makes the same bytes. Extension lines are refuse
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from archiver.errors import EvidenceError
+from archiver.late import dataclass
 from archiver.proof import b64, merkle, note
 
 __all__ = ["Checkpoint", "CheckpointError", "open_cosigned", "open_signed", "parse_text", "sign"]

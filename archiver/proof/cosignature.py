@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from typing import Final
 
+from archiver.late import dataclass
 from archiver.proof import b64
 from archiver.proof.keys import KeyRefusedError, SignatureError, load_ed25519, verify
 from archiver.proof.note import Note, NoteError, NoteSignature, NoteSigner, is_name, parse_note

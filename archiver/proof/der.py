@@ -9,11 +9,11 @@ keeps the bytes that it was read from, for what is signed is bytes. What is not 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from archiver.errors import EvidenceError
+from archiver.late import dataclass
 
 __all__ = [
     "BIT_STRING",

@@ -11,10 +11,10 @@ b'DSSEv1 1 t 3 two'
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from archiver.errors import EvidenceError
+from archiver.late import dataclass
 from archiver.proof import b64, canonical
 from archiver.proof.digest import is_sha256_hex
 from archiver.proof.keys import PublicKey, SignatureError, keyid, verify

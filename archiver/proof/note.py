@@ -16,10 +16,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from archiver.errors import EvidenceError
+from archiver.late import dataclass
 from archiver.proof import b64
 from archiver.proof.keys import KeyRefusedError, SignatureError, load_ed25519, verify
 

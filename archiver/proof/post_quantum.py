@@ -17,12 +17,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PublicKey
 
+from archiver.late import dataclass
 from archiver.proof import b64
 from archiver.proof.keys import KeyRefusedError, SignatureError
 from archiver.proof.note import NoteSignature, is_name

@@ -21,7 +21,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import BinaryIO, Final
 
@@ -29,6 +28,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from archiver.errors import EvidenceError
+from archiver.late import dataclass
 from archiver.proof import b64, canonical
 from archiver.proof.digest import is_sha256_hex
 from archiver.proof.wrapping import WRAPPED, X25519, WrappedKey

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from archiver.late import dataclass
 from archiver.proof.merkle import HASH_BYTES
 
 __all__ = ["WIDTH", "Tile", "due", "entries_tile", "hash_tile", "number_of", "parse_key", "path_of"]

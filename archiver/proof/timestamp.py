@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -24,6 +23,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from archiver.errors import ArchiverError, EvidenceError
+from archiver.late import dataclass
 from archiver.proof import der, timestamp_path
 from archiver.proof.timestamp_path import UnknownAuthorityError
 from archiver.proof.timestamp_signature import UNREADABLE, check_signature, hash_named, refuse

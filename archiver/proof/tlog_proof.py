@@ -16,10 +16,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from archiver.errors import EvidenceError
+from archiver.late import dataclass
 from archiver.proof import b64, merkle, note
 from archiver.proof.checkpoint import MAX_SIZE, Checkpoint, open_cosigned
 

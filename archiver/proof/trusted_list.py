@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 from base64 import b64decode
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import Final, Literal
 from xml.parsers import expat
@@ -23,6 +23,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from archiver.errors import EvidenceError
+from archiver.late import dataclass
 from archiver.proof.timestamp_signature import UNREADABLE
 
 __all__ = ["GRANTED", "MAX_LIST", "QTST", "Period", "Service", "Standing", "TrustedList", "read_list"]

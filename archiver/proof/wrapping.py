@@ -18,7 +18,6 @@ True
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
@@ -31,6 +30,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from archiver.errors import EvidenceError
+from archiver.late import dataclass
 from archiver.proof.digest import sha256_hex
 from archiver.proof.keys import MAX_PEM, KeyRefusedError
 

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Final
 
 from botocore import exceptions as aws
 from botocore.parsers import ResponseParserError
 
 from archiver.errors import KeyExistsError, NotStoredError, WorldError, printable
+from archiver.late import dataclass
 
 __all__ = [
     "CONFLICTS",

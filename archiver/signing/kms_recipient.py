@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from archiver.errors import UsageError
+from archiver.late import dataclass
 from archiver.model.key_uri import ServiceKey
 from archiver.proof.digest import sha256_hex
 from archiver.proof.wrapping import (

@@ -9,12 +9,12 @@ that has it with SHA-1 alone (SoftHSM 2.6) or not at all, the bare CKM_RSA_X_509
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
 
+from archiver.late import dataclass
 from archiver.model.key_uri import TokenKey, public_place
 from archiver.proof.wrapping import (
     RSA_OAEP,

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -22,6 +21,7 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID
 
 from archiver.errors import EvidenceError, WorldError
+from archiver.late import dataclass
 from archiver.model.instant import format_instant
 from archiver.proof import canonical, timestamp
 from archiver.proof.timestamp_signature import UNREADABLE

@@ -16,10 +16,11 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
 
 from archiver.errors import WorldError
+from archiver.late import dataclass
 from archiver.model.item import escape_path
 from archiver.proof import canonical
 

@@ -11,7 +11,8 @@ the same bytes and the same damage. It holds little more than `FEED` bytes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from archiver.late import dataclass
 
 __all__ = ["FEED", "STEP", "Damage", "Input", "StoppedError", "not_a_member"]
 

@@ -20,8 +20,8 @@ The laws:
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
+from archiver.late import dataclass
 from archiver.sources import gzip_members, zstd_frames
 from archiver.sources.compressed import Damage, Input, StoppedError
 

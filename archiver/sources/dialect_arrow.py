@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
@@ -28,6 +27,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json as pj
 
+from archiver.late import dataclass
 from archiver.model.dialect import Dialect, LinePattern
 from archiver.model.strict_json import MAX_NESTING, MAX_RECORD, NotJson, is_deep, parse
 from archiver.sources.dialect_lines import records_of

@@ -10,13 +10,14 @@ reference about them. `UnusualError`: this way of reading is none for this diale
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 from typing import Final, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from archiver.late import dataclass
 from archiver.model.dialect import KINDS_OF, Candidate, Column, Condition, Dialect, Kind, LinePattern, ValueType
 from archiver.model.json_lookup import kind_of
 from archiver.model.json_path import Every, Keyed, Path, Step

@@ -17,11 +17,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 import pyarrow as pa
 
+from archiver.late import dataclass
 from archiver.model import tables
 from archiver.model.dialect import DERIVED_FIELDS, EVENT_COUNT
 from archiver.model.dialect_chain import Chain

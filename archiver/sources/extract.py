@@ -15,10 +15,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import IO, Final
 
 from archiver.errors import UsageError
+from archiver.late import dataclass
 from archiver.model import mime
 
 __all__ = ["Extracted", "extract", "require_extractor"]

@@ -21,10 +21,10 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from archiver.late import dataclass
 from archiver.sources.base import FileFacts, Problem, ReadProblem, SourceUnavailable
 from archiver.sources.facts import closer_facts, facts_of, problem_of
 from archiver.sources.rows import BLOCK

@@ -22,12 +22,12 @@ import re
 import select
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from archiver.errors import WorldError
+from archiver.late import dataclass
 from archiver.model.instant import format_instant, parse_instant
 from archiver.model.items import ItemLine
 from archiver.proof import canonical

@@ -17,10 +17,10 @@ The laws (`model.record_rule` has the rule):
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from archiver.late import dataclass
 from archiver.model.leaf import LOG_ROW
 from archiver.model.record_rule import EVENT_TIME, KEYWORDS, RecordRule
 from archiver.model.regular import any_of, glob_pattern, matching

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import quote
 
+from archiver.late import dataclass
 from archiver.model.policy_sql import Query
 from archiver.sources.base import SourceUnavailable
 

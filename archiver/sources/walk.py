@@ -20,9 +20,9 @@ from __future__ import annotations
 import functools
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from archiver.late import dataclass
 from archiver.sources.base import FileFacts, Found, Problem
 from archiver.sources.facts import closer_facts, facts_at, facts_of, kind_of, problem_of
 from archiver.sources.opening import O_PATH, anchored, enter, open_quietly, unavailable

@@ -17,10 +17,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Protocol, runtime_checkable
+
+from archiver.late import dataclass
 
 __all__ = ["Body", "Destination", "Lock", "Receipt", "Releases", "Stat", "Store", "Version"]
 

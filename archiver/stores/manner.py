@@ -8,8 +8,9 @@ True
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
+
+from archiver.late import dataclass
 
 __all__ = ["Adapts", "Manner"]
 

@@ -17,11 +17,11 @@ True
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from archiver.errors import KeyExistsError, NotStoredError, WorldError
+from archiver.late import dataclass
 from archiver.model.instant import format_instant
 from archiver.stores.base import Lock, Store
 from archiver.stores.locks import shortfalls

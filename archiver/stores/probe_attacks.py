@@ -13,11 +13,11 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal
 
 from archiver.errors import WorldError
+from archiver.late import dataclass
 from archiver.s3.errors import REFUSALS, Subject, asked, code_of, s3_error
 from archiver.stores.base import Lock
 

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import boto3
 
 from archiver.errors import WorldError
+from archiver.late import dataclass
 from archiver.s3.client import connect
 from archiver.s3.errors import NO_LOCK, REFUSALS, Subject, asked, code_of, s3_error
 from archiver.stores.base import Destination

@@ -16,8 +16,9 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from typing import Final
+
+from archiver.late import dataclass
 
 __all__ = ["SCRATCH", "Scratch", "new_name", "open_folder", "scratch", "sweep"]
 

@@ -18,10 +18,10 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from hashlib import sha256
 
 from archiver.errors import EvidenceError, KeyExistsError, NotStoredError, WorldError
+from archiver.late import dataclass
 from archiver.model import layout
 from archiver.model.statement import Statement
 from archiver.proof import checkpoint, dsse, entry, merkle, tiles

@@ -6,13 +6,13 @@ Row groups hold about 65,536 rows; memory is that of one. The file is synced bef
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from archiver.late import dataclass
 from archiver.writer.durable import sync_folder
 from archiver.writer.hashed_file import HashedFile, open_fresh
 from archiver.writer.rows import disk_error

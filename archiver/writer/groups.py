@@ -10,7 +10,6 @@ import itertools
 import os
 from array import array
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -18,6 +17,7 @@ from typing import Final
 import pyarrow as pa
 
 from archiver.errors import WorldError
+from archiver.late import dataclass
 from archiver.writer.rows import Facts, OpenBatch
 
 __all__ = ["GROUP_BYTES", "GROUP_ROWS", "Cutter", "Indexer", "RowGroup", "Run", "group_of", "rows_over"]

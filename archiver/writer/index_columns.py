@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 import pyarrow as pa
 
+from archiver.late import dataclass
 from archiver.model import tables
 from archiver.writer.groups import Indexer, RowGroup, Run
 from archiver.writer.line_columns import columns_of_lines, instant_microseconds, microseconds

@@ -11,10 +11,11 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 
+from archiver.late import dataclass
 from archiver.model.item_row import COLUMNS, ItemRow, row_of
 from archiver.model.items import ItemLine
 

@@ -15,13 +15,13 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from archiver.late import dataclass
 from archiver.model import tables
 from archiver.writer.durable import sync_folder
 from archiver.writer.engine import Engine

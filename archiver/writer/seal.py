@@ -7,11 +7,11 @@ a row, not in a member.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TypedDict
 
 from archiver.errors import UsageError
+from archiver.late import dataclass
 from archiver.model import instant, layout
 from archiver.model.statement import By, Predicate, ReceiptWords, Subject, encode_statement
 from archiver.proof import dsse

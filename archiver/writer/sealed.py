@@ -13,11 +13,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from archiver.errors import WorldError
+from archiver.late import dataclass
 from archiver.model.leaf import item_digest
 from archiver.proof.digest import sha256_of
 from archiver.proof.sealed import Header, KeyFor, Sealing

@@ -17,7 +17,7 @@ report, and where that does not say it plainly, it is counted in.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Final
@@ -29,6 +29,7 @@ from archiver.flows.custody.stated import Subject, stated_events
 from archiver.flows.reading import Reading, require_log
 from archiver.flows.restore.rows import COLUMNS, Rows
 from archiver.judge.inventory import Role
+from archiver.late import dataclass
 from archiver.model import layout
 from archiver.model.instant import format_instant
 from archiver.model.items import CONTENT_STATUSES, ItemLine

@@ -6,9 +6,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from archiver.late import dataclass
 from archiver.model.statement import By, Statement
 
 __all__ = ["KINDS", "Event", "event_of", "now_event"]

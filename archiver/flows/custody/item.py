@@ -9,12 +9,12 @@ Every list of items is read, as each may name it; only lines that spell its path
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from archiver.flows.custody.events import Event, event_of
 from archiver.flows.restore.places import is_called
 from archiver.judge.reader import Archive
+from archiver.late import dataclass
 from archiver.model.instant import format_instant
 from archiver.model.items import CONTENT_STATUSES, ItemLine
 from archiver.model.selected import SELECTED, told

@@ -11,13 +11,13 @@ says so.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from archiver.errors import ArchiverError
 from archiver.flows.custody.events import Event, event_of
 from archiver.flows.custody.item import Seen
 from archiver.judge.reader import Archive
+from archiver.late import dataclass
 from archiver.model import layout
 from archiver.model.glob import BadGlobError, compile_glob
 from archiver.model.items import CONTENT_STATUSES, ItemLine

@@ -8,7 +8,7 @@ Every fact has the command or the file that checks it beside it; a blank is what
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from archiver.late import dataclass
 
 __all__ = ["Blanks", "Block", "Bullets", "Document", "Fact", "Facts", "Heading", "Paragraph", "Table"]
 

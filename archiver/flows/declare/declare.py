@@ -14,7 +14,6 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -31,6 +30,7 @@ from archiver.flows.reading import Reading, require_log
 from archiver.flows.restore.tree import check_target
 from archiver.judge.reader import Archive
 from archiver.judge.verify import Report, verify
+from archiver.late import dataclass
 from archiver.model.finding import Verdict
 from archiver.model.statement import By
 from archiver.proof import canonical

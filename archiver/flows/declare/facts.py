@@ -13,7 +13,6 @@ from __future__ import annotations
 import csv
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Literal, Self
@@ -26,6 +25,7 @@ from archiver.flows.reading import Reading, finished_snapshot, items_of
 from archiver.judge.batches import predicate_of
 from archiver.judge.brackets import Bracket
 from archiver.judge.verify import Report
+from archiver.late import dataclass
 from archiver.model import layout
 from archiver.model.items import CONTENT_STATUSES, ItemLine
 from archiver.model.policy_words import MatterWords, PolicyWords

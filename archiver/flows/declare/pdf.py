@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,6 +20,7 @@ from xml.sax.saxutils import escape
 
 from archiver.errors import UsageError
 from archiver.flows.declare.blocks import Blanks, Block, Bullets, Document, Facts, Heading, Paragraph, Table
+from archiver.late import dataclass
 from archiver.model.named_file import read_named
 
 __all__ = ["Made", "require_pdf", "to_pdf"]

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -29,6 +29,7 @@ from archiver.flows.session import Session, destination_store, open_session, own
 from archiver.flows.timestamps.at_end import NO_STAMPS, AtEnd, stamp_at_end
 from archiver.judge.disposal import Disposals
 from archiver.judge.reader import Archive, open_archive
+from archiver.late import dataclass
 from archiver.model import layout, tables
 from archiver.model.dialect_bundle import bundle_of, read_bundle, read_definitions
 from archiver.model.policy import Policy

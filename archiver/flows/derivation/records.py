@@ -10,12 +10,12 @@ row behind it in its run. What the row before the batch was, the batch's own col
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from archiver.late import dataclass
 from archiver.model.leaf import LOG_ROW
 
 __all__ = ["COLUMNS", "Records", "records_of"]

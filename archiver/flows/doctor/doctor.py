@@ -15,7 +15,6 @@ without `probe` nothing is written anywhere.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -34,6 +33,7 @@ from archiver.flows.doctor.sources import source_items
 from archiver.flows.doctor.timestamps import timestamp_items
 from archiver.flows.doctor.witnesses import witness_items
 from archiver.flows.session import MAX_SKEW_S, destination_store, open_session, own_trust, trust_path
+from archiver.late import dataclass
 from archiver.model import instant, layout
 from archiver.model.finding import Verdict
 from archiver.model.policy import DestinationSpec, Policy

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from archiver.errors import Exit
+from archiver.late import dataclass
 from archiver.model.finding import Verdict
 
 __all__ = ["CODES", "Item", "State", "counts_of", "exit_of", "verdict_of"]

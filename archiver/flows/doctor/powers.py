@@ -14,10 +14,10 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Final
 
 from archiver.flows.doctor.items import Item, State
+from archiver.late import dataclass
 
 __all__ = ["POWERS", "Power", "lets_everybody_in", "power_items"]
 

@@ -7,12 +7,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from archiver.errors import UsageError
 from archiver.flows.doctor.policies import JsonObject, default_principal, role_policy
 from archiver.flows.session import destination_store
+from archiver.late import dataclass
 from archiver.model.policy import Policy
 from archiver.stores.base import Destination
 

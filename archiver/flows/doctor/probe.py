@@ -11,7 +11,7 @@ nothing is signed: the first entry of its log says what it is.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from hashlib import sha256
 from typing import Final
@@ -19,6 +19,7 @@ from typing import Final
 from archiver.flows import begin
 from archiver.flows.doctor.items import Item, State, counts_of, verdict_of
 from archiver.flows.session import Session
+from archiver.late import dataclass
 from archiver.model import layout
 from archiver.model.instant import format_instant
 from archiver.model.statement import IncidentObject, IncidentPredicate, Predicate, Subject, VerificationPredicate

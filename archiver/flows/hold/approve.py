@@ -9,7 +9,6 @@ approves once it is admitted to the operator's trust file, and counts for an aud
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
@@ -20,6 +19,7 @@ from archiver.flows.key.rotate import state_key
 from archiver.flows.session import Session, open_session, own_trust, replace_trust, trust_path
 from archiver.flows.state import StateFolder
 from archiver.flows.timestamps.at_end import NO_STAMPS, AtEnd, stamp_at_end
+from archiver.late import dataclass
 from archiver.model import layout
 from archiver.model.policy import Policy
 from archiver.model.statement import By, Subject, parse_statement

@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Final
@@ -33,6 +33,7 @@ from archiver.flows.session import Session, open_session, own_trust
 from archiver.flows.state import StateFolder
 from archiver.flows.timestamps.at_end import AtEnd, stamp_at_end
 from archiver.flows.vault import Vault
+from archiver.late import dataclass
 from archiver.model import layout
 from archiver.model.instant import format_instant, parse_instant, round_up
 from archiver.model.named_file import read_named

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from hashlib import sha256
@@ -41,6 +40,7 @@ from archiver.judge.checks.records import check_items
 from archiver.judge.claims import Claims
 from archiver.judge.holds import read_holds
 from archiver.judge.reader import open_archive
+from archiver.late import dataclass
 from archiver.model import layout
 from archiver.model.finding import Severity
 from archiver.model.instant import format_instant

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 
 from archiver.catalog.catalog import Catalog
@@ -22,6 +22,7 @@ from archiver.flows.hold.scope import Scope, matters_ever, only, serving
 from archiver.flows.hold.sweep import Tally, looks
 from archiver.flows.session import destination_store, own_trust
 from archiver.flows.state import StateFolder
+from archiver.late import dataclass
 from archiver.model import hold
 from archiver.model.policy import Matter, Policy
 from archiver.model.statement_holds import HoldPredicate, ReleasePredicate

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -21,6 +20,7 @@ from typing import Final, TypeVar
 
 from archiver.errors import ArchiverError, WorldError
 from archiver.judge.ahead import Threads
+from archiver.late import dataclass
 from archiver.model.instant import format_instant
 from archiver.proof import canonical
 from archiver.stores.base import Lock, Receipt, Stat, Store, Version

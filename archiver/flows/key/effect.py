@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from archiver.events import Listener
@@ -21,6 +21,7 @@ from archiver.flows.key.facts import KeyFact, find_key
 from archiver.flows.reading import open_reading
 from archiver.judge.keyring import Keyring
 from archiver.judge.reader import Archive
+from archiver.late import dataclass
 from archiver.model.finding import Severity
 from archiver.model.instant import format_instant
 from archiver.model.policy import Policy

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
@@ -25,6 +25,7 @@ from archiver.flows.key.rotate import Rotated, make_ready, next_signer, put_in_p
 from archiver.flows.session import Session, open_session, own_trust, replace_trust
 from archiver.flows.state import StateFolder
 from archiver.flows.timestamps.at_end import AtEnd, stamp_at_end
+from archiver.late import dataclass
 from archiver.model.instant import format_instant
 from archiver.model.key_uri import KeyUri
 from archiver.model.policy import Policy

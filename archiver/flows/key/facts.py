@@ -13,11 +13,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from archiver.catalog.catalog import Catalog
 from archiver.errors import UsageError
+from archiver.late import dataclass
 from archiver.model import instant
 from archiver.model.statement_keys import KeyPredicate, keyid_of_vkey
 from archiver.model.trust import TrustFile

@@ -20,7 +20,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
@@ -32,6 +31,7 @@ from archiver.flows.key.facts import has_ended, key_statements
 from archiver.flows.session import Session, open_session, own_trust, replace_trust
 from archiver.flows.timestamps.at_end import AtEnd, stamp_at_end
 from archiver.flows.vault import Vault
+from archiver.late import dataclass
 from archiver.model.key_uri import FileKey, KeyUri, place_of
 from archiver.model.policy import Policy
 from archiver.model.statement import Subject

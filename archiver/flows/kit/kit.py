@@ -20,7 +20,7 @@ from __future__ import annotations
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -34,6 +34,7 @@ from archiver.flows.reading import Reading, finished_snapshots, items_of, requir
 from archiver.flows.restore.tree import check_target
 from archiver.judge.batches import predicate_of, stated_size
 from archiver.judge.holds import read_holds
+from archiver.late import dataclass
 from archiver.model import layout
 from archiver.model.instant import format_instant
 from archiver.model.published import schemas_folder

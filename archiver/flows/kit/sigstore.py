@@ -14,7 +14,6 @@ proves that the statement is not younger than the export, not that it is older t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -23,6 +22,7 @@ from archiver.errors import UsageError
 from archiver.flows.kit.folder import KitFolder
 from archiver.flows.reading import Reading
 from archiver.flows.restore.tree import check_target
+from archiver.late import dataclass
 from archiver.proof import dsse, sigstore
 from archiver.signing.tsa import Authority, Fetch, ask
 

@@ -14,7 +14,6 @@ the path for all of them (`proof.merkle_range`). Everything else is as with the 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
@@ -32,6 +31,7 @@ from archiver.flows.prove.prove import (
 )
 from archiver.flows.reading import Reading, UnknownError
 from archiver.judge import batches
+from archiver.late import dataclass
 from archiver.model.item import Item
 from archiver.model.items import ItemLine, Part
 from archiver.model.leaf import LOG_ROW, Salts, item_digest, leaf

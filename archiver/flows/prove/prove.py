@@ -20,7 +20,6 @@ the batch is disclosed. Not proven: that the log has not gone on, and when the s
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Final
 
@@ -30,6 +29,7 @@ from archiver.flows.prove import members
 from archiver.flows.reading import Reading, UnknownError, finished_snapshot, items_of
 from archiver.flows.restore.places import is_called
 from archiver.judge import batches
+from archiver.late import dataclass
 from archiver.model.item import Item
 from archiver.model.items import CONTENT_STATUSES, ItemLine, Part
 from archiver.model.leaf import LOG_ROW, Salts, item_digest, leaf, leaf_of_digest

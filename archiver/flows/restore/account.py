@@ -8,11 +8,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from archiver.errors import EvidenceError, Exit
 from archiver.judge.content import ObjectError
+from archiver.late import dataclass
 from archiver.model.items import ItemLine
 from archiver.model.selected import SELECTED, told
 

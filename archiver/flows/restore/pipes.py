@@ -11,12 +11,12 @@ snapshot wants it none the less: the pipes of all snapshots up to the newest one
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 
 from archiver.flows.reading import finished_snapshots, items_of
 from archiver.judge.content import ObjectError
 from archiver.judge.reader import Archive
+from archiver.late import dataclass
 from archiver.model.items import ItemLine
 from archiver.model.statement import SnapshotPredicate
 

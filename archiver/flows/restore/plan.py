@@ -13,11 +13,11 @@ from __future__ import annotations
 import sqlite3
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, NamedTuple, cast
 
 from archiver.flows.restore.places import is_source
+from archiver.late import dataclass
 from archiver.model.items import ItemLine
 
 __all__ = ["Plain", "Plan", "Range"]

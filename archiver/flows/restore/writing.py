@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import hashlib
 from concurrent.futures import Executor, Future, wait
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import Final
 
 from archiver.flows.restore.facts import write_at
 from archiver.flows.restore.tree import Tree
+from archiver.late import dataclass
 from archiver.model.items import ItemLine
 
 __all__ = ["Writing"]

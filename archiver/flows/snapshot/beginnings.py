@@ -18,9 +18,10 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
 
+from archiver.late import dataclass
 from archiver.model.item import Item
 from archiver.model.items import CONTENT_STATUSES, ItemLine, Part
 from archiver.model.leaf import LOG_ROW

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from archiver.flows.snapshot.inside import Inside, Walk
 from archiver.flows.snapshot.sight import Sight
+from archiver.late import dataclass
 from archiver.model.items import ItemLine
 from archiver.sources import files
 from archiver.sources.base import ReadProblem

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +29,7 @@ from archiver.flows.snapshot.marking import Marker
 from archiver.flows.snapshot.scratch import Scratch, keep
 from archiver.flows.snapshot.sight import Sight
 from archiver.flows.snapshot.stream import PrefixChangedError, Stream
+from archiver.late import dataclass
 from archiver.model import mime
 from archiver.model.item import Item, escape_path
 from archiver.model.items import CONTENT_STATUSES, ItemLine

@@ -8,7 +8,6 @@ where a rule looks into it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 
 from archiver.catalog.catalog import Catalog
@@ -22,6 +21,7 @@ from archiver.flows.snapshot.marking import marking_of, marks_in_sight
 from archiver.flows.snapshot.sight import Sight, sights
 from archiver.flows.snapshot.survey import Survey, survey
 from archiver.flows.state import StateFolder
+from archiver.late import dataclass
 from archiver.model import policy_change
 from archiver.model.mark import Mark
 from archiver.model.policy import DestinationSpec, Policy, Source

@@ -14,11 +14,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Executor, Future
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Final, Self
 
 from archiver.flows.snapshot.sight import Sight
+from archiver.late import dataclass
 from archiver.sources.base import FileFacts
 from archiver.sources.documents import AT_ONCE, Document, Packed, read_documents, unpacked
 from archiver.sources.location import HeldFolder, Location

@@ -10,11 +10,11 @@ Passed(rule='keywords 0f1e2d3c4b5a6978', sha256='...')
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from hashlib import sha256
 
 from archiver.flows.snapshot.content_rules import content_rules, known_files
 from archiver.flows.snapshot.sight import Sight
+from archiver.late import dataclass
 from archiver.model.items import CONTENT_STATUSES
 from archiver.model.policy import Source
 from archiver.model.regular import any_of, matching

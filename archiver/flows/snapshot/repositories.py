@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -19,6 +18,7 @@ from typing import Final
 from archiver.flows.snapshot.inside import Inside, Walk
 from archiver.flows.snapshot.item_lines import inside_again
 from archiver.flows.snapshot.sight import Sight
+from archiver.late import dataclass
 from archiver.model.items import ItemLine
 from archiver.sources.unpack.base import Budget
 from archiver.sources.unpack.repositories import Repository, repository

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from hashlib import sha256
 from typing import Self
 
 from archiver.flows.snapshot.beginnings import Beginning, shared_parts, without_last
 from archiver.flows.snapshot.stream import Captured, Stream
+from archiver.late import dataclass
 from archiver.model.item import Item
 from archiver.model.items import ItemLine
 from archiver.model.leaf import LOG_ROW

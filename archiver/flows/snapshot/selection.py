@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from archiver.catalog.catalog import Catalog
 from archiver.events import Advanced, Listener
@@ -25,6 +25,7 @@ from archiver.flows.snapshot.item_lines import CHANGED_UNSEEN, said
 from archiver.flows.snapshot.selected_rows import Before, Feeding, Measured, OtherRecordsError, beginnings
 from archiver.flows.snapshot.sight import Sight
 from archiver.flows.snapshot.stream import Captured, PrefixChangedError, Stream
+from archiver.late import dataclass
 from archiver.model.item import Item
 from archiver.model.items import ItemLine
 from archiver.model.policy import Source

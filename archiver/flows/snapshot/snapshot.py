@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +40,7 @@ from archiver.flows.snapshot.tally import Tally, tally
 from archiver.flows.timestamps.authorities import authorities_of, name_in_trust
 from archiver.flows.timestamps.stamping import Stamped, Stamper, not_enough
 from archiver.flows.uploads import Uploads
+from archiver.late import dataclass
 from archiver.model import instant, layout, tables
 from archiver.model.item import Item, items_item
 from archiver.model.items import ItemLine

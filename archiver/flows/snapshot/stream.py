@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from archiver.errors import ArchiverError
 from archiver.flows.snapshot.beginnings import Beginning
+from archiver.late import dataclass
 from archiver.model import layout, tables
 from archiver.model.item import Item
 from archiver.model.items import Part

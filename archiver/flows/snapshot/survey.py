@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from archiver.catalog.catalog import Catalog
@@ -15,6 +15,7 @@ from archiver.errors import UsageError
 from archiver.events import Advanced, Listener, Stage
 from archiver.flows.snapshot.marking import marks_in_sight
 from archiver.flows.snapshot.sight import Sight, sights
+from archiver.late import dataclass
 from archiver.model.mark import Marking
 from archiver.model.policy import Policy, Source
 from archiver.sources.base import SourceUnavailable

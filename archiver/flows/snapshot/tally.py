@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +16,7 @@ import orjson
 
 from archiver.flows.snapshot.content_rules import content_rules
 from archiver.flows.snapshot.item_lines import CHANGED_UNSEEN
+from archiver.late import dataclass
 from archiver.model.item import unescape_path
 from archiver.model.items import CONTENT_STATUSES, ItemLine
 from archiver.model.policy import Accept, Source

@@ -7,13 +7,13 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 
 from archiver.catalog.catalog import UNCONFIRMED
 from archiver.flows.destinations import destinations, known_catalog
 from archiver.flows.snapshot.ends_earlier import dates, ends_earlier
 from archiver.flows.waiting import waiting
+from archiver.late import dataclass
 from archiver.model.policy import Policy
 from archiver.model.trust import TrustFile
 

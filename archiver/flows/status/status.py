@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 
 from archiver.catalog.catalog import Catalog
@@ -19,6 +19,7 @@ from archiver.flows.state import StateFolder
 from archiver.flows.status.destinations import DestinationStatus, leading, standing
 from archiver.flows.timestamps.pending import pending
 from archiver.flows.witness.seen import SeenBy, is_late, kept
+from archiver.late import dataclass
 from archiver.model import hold, instant, layout
 from archiver.model.policy import Policy
 from archiver.writer.journal import Journal

@@ -9,13 +9,12 @@ said and counted, and the next stamp makes up for it; a log that was forked or f
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from archiver.errors import Exit, UsageError, WorldError
 from archiver.flows.session import Session
 from archiver.flows.timestamps.authorities import authorities_of, name_in_trust
 from archiver.flows.timestamps.pending import pending
 from archiver.flows.timestamps.stamping import Stamped, not_enough, stamp_all
+from archiver.late import dataclass
 
 __all__ = ["NO_STAMPS", "AtEnd", "stamp_at_end"]
 

@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from archiver.catalog.catalog import Catalog
+from archiver.late import dataclass
 from archiver.model import layout
 from archiver.model.statement import TimestampPredicate
 from archiver.proof import entry

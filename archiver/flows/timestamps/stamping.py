@@ -19,7 +19,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from types import TracebackType
@@ -32,6 +31,7 @@ from archiver.flows.deliver import place_kept
 from archiver.flows.timestamps.pending import pending
 from archiver.flows.vault import Vault
 from archiver.flows.writing import Session
+from archiver.late import dataclass
 from archiver.model import instant, layout
 from archiver.model.statement import Subject, TimestampPredicate
 from archiver.proof import checkpoint, note

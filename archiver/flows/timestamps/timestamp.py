@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 
 from archiver.errors import Exit
@@ -17,6 +16,7 @@ from archiver.flows.session import open_session
 from archiver.flows.timestamps.authorities import authorities_of, name_in_trust
 from archiver.flows.timestamps.pending import pending
 from archiver.flows.timestamps.stamping import Stamped, not_enough, stamp_all
+from archiver.late import dataclass
 from archiver.model.policy import Policy
 
 __all__ = ["Stamping", "stamp"]

@@ -18,7 +18,6 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -27,6 +26,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from archiver.errors import ArchiverError, BusyError, EvidenceError, UsageError, WorldError
 from archiver.judge.growth import Conflict, Remembered
+from archiver.late import dataclass
 from archiver.model.instant import format_instant
 from archiver.model.named_file import read_named
 from archiver.model.statement_words import Count, Instant, Sha256

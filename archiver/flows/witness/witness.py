@@ -12,7 +12,7 @@ who keeps it in the archive, or the witness puts it there itself where it may wr
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import Final
 
@@ -23,6 +23,7 @@ from archiver.flows.witness.memory import Home, Memory, remembered_log
 from archiver.flows.witness.seen import keep, newest_time, seen_in_store
 from archiver.judge.growth import Conflict, Growth, find_log, read_growth, text_at
 from archiver.judge.log import Seen
+from archiver.late import dataclass
 from archiver.model import layout
 from archiver.model.instant import format_instant, parse_instant
 from archiver.model.trust import TrustFile

@@ -12,7 +12,7 @@ once. Entries with the same thing to say are said together.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from typing import Final
 
@@ -20,6 +20,7 @@ from archiver.errors import EvidenceError
 from archiver.judge.brackets import Bracket, Brackets
 from archiver.judge.case import Case
 from archiver.judge.timestamps import TokenResult, stamps_of
+from archiver.late import dataclass
 from archiver.model import layout
 from archiver.model.instant import format_instant, parse_instant
 

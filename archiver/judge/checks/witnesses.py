@@ -12,12 +12,12 @@ Lines by others are passed over (c2sp.org/signed-note). A time to come is no tim
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from archiver.errors import EvidenceError, NotStoredError, WorldError
 from archiver.judge.inventory import Listed
+from archiver.late import dataclass
 from archiver.model import layout
 from archiver.model.finding import Severity
 from archiver.model.instant import format_instant

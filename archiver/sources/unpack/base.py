@@ -15,9 +15,9 @@ b'23456'
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Final, Protocol
 
+from archiver.late import dataclass
 from archiver.sources.base import Problem
 from archiver.sources.compressed import STEP, StoppedError
 

@@ -23,11 +23,12 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property, partial
 from typing import Final
 from xml.parsers import expat
 
+from archiver.late import dataclass
 from archiver.sources.compressed import StoppedError
 from archiver.sources.unpack import zips
 from archiver.sources.unpack.base import Bytes

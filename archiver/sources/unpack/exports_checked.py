@@ -16,11 +16,12 @@ import re
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from hashlib import md5, sha1, sha256
 from pathlib import Path
 from typing import IO, Final
 
+from archiver.late import dataclass
 from archiver.proof import canonical
 from archiver.sources.base import Problem
 from archiver.sources.compressed import StoppedError

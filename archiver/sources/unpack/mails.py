@@ -21,12 +21,13 @@ import binascii
 import quopri
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from email.header import decode_header
 from email.message import Message
 from email.parser import BytesHeaderParser
 from typing import Final
 
+from archiver.late import dataclass
 from archiver.sources.base import Problem
 from archiver.sources.compressed import STEP, StoppedError
 from archiver.sources.unpack.base import Bytes, Member, span

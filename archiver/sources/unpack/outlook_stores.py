@@ -19,9 +19,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
 from typing import Final
 
+from archiver.late import dataclass
 from archiver.sources.base import Problem
 from archiver.sources.compressed import StoppedError
 from archiver.sources.unpack.base import Member

@@ -26,11 +26,11 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Final
 
+from archiver.late import dataclass
 from archiver.sources.base import Problem
 from archiver.sources.compressed import STEP, StoppedError
 from archiver.sources.limits import limit

@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
+from archiver.late import dataclass
 from archiver.sources.base import Problem
 from archiver.sources.compressed import FEED, Input, StoppedError
 from archiver.sources.unpack.base import Member

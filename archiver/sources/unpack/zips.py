@@ -18,9 +18,9 @@ import bz2
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
+from archiver.late import dataclass
 from archiver.sources.base import Problem
 from archiver.sources.compressed import STEP, StoppedError
 from archiver.sources.unpack.base import Bytes, Member, exactly, span
