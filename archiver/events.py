@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from archiver.late import dataclass
 
-__all__ = ["Advanced", "Event", "Listener", "Said", "Stage", "silent"]
+__all__ = ["Advanced", "Event", "Listener", "Paused", "Said", "Stage", "silent"]
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,12 @@ class Said:
     severity: str = "info"
 
 
-Event = Stage | Advanced | Said
+@dataclass(frozen=True)
+class Paused:
+    """What comes wants nobody else at work in this process; who draws rests until the work goes on."""
+
+
+Event = Stage | Advanced | Said | Paused
 Listener = Callable[[Event], None]
 
 

@@ -10,22 +10,29 @@ their order is the caller's. A worker that is killed costs the work that was und
 
 from __future__ import annotations
 
+import gc
 import importlib
 import multiprocessing
 import os
 import signal
 import threading
+import time
+import warnings
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
+from pathlib import Path
 from typing import Final, ParamSpec, Self, TypeVar
 
 from archiver.errors import WorldError
 
-__all__ = ["Workers", "cores", "pool_of"]
+__all__ = ["Workers", "cores", "forked_pool", "pool_of"]
 
 _TRIES: Final = 3
+_ABOUT_TO_END: Final = 0.02
+_LOOKS: Final = 10
+_KNOW_FORKS: Final = {"jemalloc_bg_thd"}  # it is stopped before and started again after a fork, by its own handlers
 _Words = ParamSpec("_Words")
 _Answer = TypeVar("_Answer")
 
@@ -76,6 +83,13 @@ class Workers:
         """Start the processes before there is work for them."""
         self.begin(os.getpid)
 
+    def start_copies(self) -> bool:
+        """Start the processes as copies of this one; say whether that was safe, otherwise none was started."""
+        with self._lock:
+            if self._pool is None:
+                self._pool = forked_pool(self.jobs)
+            return self._pool is not None
+
     def __enter__(self) -> Self:
         return self
 
@@ -103,6 +117,40 @@ def pool_of(processes: int, loads: str | None = None) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(processes, context, initializer=_prepare, initargs=(loads,))
 
 
+def forked_pool(processes: int) -> ProcessPoolExecutor | None:
+    """Return a running pool of so many copies of this process, as it is; None where that is not safe.
+
+    A copy has what is loaded, so that it is there in a hundredth of the time. It has one thread, this one: locks that
+    another thread holds would be held for ever. So there must be no other, but that of an allocator which knows about
+    copies.
+    """
+    if not _is_single():
+        return None
+    pool = ProcessPoolExecutor(processes, multiprocessing.get_context("fork"), initializer=_prepare, initargs=(None,))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # later Pythons count the allocator's thread
+        pool.submit(os.getpid)
+    return pool
+
+
+def _is_single() -> bool:
+    """Say whether this process has but one thread that could hold a lock; those about to end are waited for."""
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread():
+            thread.join(_ABOUT_TO_END)
+    if threading.active_count() > 1:
+        return False
+    for _ in range(_LOOKS):  # the system's part of a thread ends a little later
+        try:
+            names = [(task / "comm").read_text().strip() for task in Path("/proc/self/task").iterdir()]
+        except OSError:
+            continue  # another system, or a thread that ended just now
+        if len([name for name in names if name not in _KNOW_FORKS]) == 1:
+            return True
+        time.sleep(_ABOUT_TO_END / _LOOKS)
+    return False
+
+
 def cores() -> int:
     """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -114,6 +162,7 @@ def _prepare(loads: str | None) -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_exit_after, args=(parent.sentinel,), daemon=True).start()
+    gc.freeze()  # what a copy has of its parent is not its own to take apart
     if loads is not None:
         importlib.import_module(loads)
 

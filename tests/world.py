@@ -67,6 +67,8 @@ def signers(number: int) -> tuple[P256FileSigner, Ed25519FileSigner]:
 class World:
     """An archive and its writer."""
 
+    rows_in_group: int | None = None
+
     def __init__(self, *, tell: bool = True, **bends: Callable[..., Any]) -> None:
         self.bends = bends
         self.store = MemoryStore()
@@ -77,7 +79,7 @@ class World:
         self.policy_sha256 = hashlib.sha256(POLICY).hexdigest()
         self.revision = 0
         self.ids = 0
-        if tell and not bends and type(self) is World:
+        if tell and not bends and type(self) is World and self.rows_in_group is None:
             self.__dict__.update(_honest().told_again().__dict__)
         elif tell:
             self.story()
@@ -233,7 +235,7 @@ class World:
         }
         made = self.bend("table", made, identity).replace_schema_metadata(self.bend("metadata", metadata, identity))
         sink = io.BytesIO()
-        pq.write_table(made, sink, write_page_checksum=True, compression="zstd")
+        pq.write_table(made, sink, write_page_checksum=True, compression="zstd", row_group_size=self.rows_in_group)
         return self.bend("parquet", sink.getvalue(), identity)
 
     def snapshot(self, identity: str, previous: str | None, lines: list[ItemLine], batches: dict[str, int]) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TextIO
 
 from archiver.cli.words import plain
-from archiver.events import Advanced, Event, Said, Stage
+from archiver.events import Advanced, Event, Paused, Said, Stage
 
 if TYPE_CHECKING:
     from archiver.cli.bars import Bars
@@ -56,6 +56,8 @@ class Talk:
             case Advanced(amount):
                 if self._bars is not None:
                     self._bars.advance(amount)
+            case Paused():
+                self.pause()
 
     def ask(self, question: str) -> str:
         """Ask a person on the terminal, where `terminal` says that there is one; no answer is an empty one."""

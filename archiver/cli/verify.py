@@ -65,8 +65,8 @@ __all__ = ["command", "trust_bytes"]
     "--jobs",
     type=click.IntRange(1, 64),
     metavar="N",
-    help="Check N batches at a time, each in a process of its own. By default as many as there are cores where the "
-    "archive has 1 GiB or more, else 1, as it takes a while to start them.",
+    help="Check batches, and parts of large ones, in N processes side by side. By default one for each core, and for "
+    "each 32 MiB that there are.",
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the report as JSON here.")
 @opener

@@ -152,7 +152,7 @@ class OpenClaim:
 
 
 class Decided(NamedTuple):
-    """A verdict, and its place among those that the same rows decide: the first row of its last part, and its claim."""
+    """A verdict, and its place among those that the same rows decide: the first row of its part, and its claim."""
 
     order: tuple[int, int]
     verdict: Verdict
@@ -174,7 +174,7 @@ class BatchClaims:
         active, self._active = self._active, []
         for part in active:
             for verdict in self._feed(part, rows, after):
-                yield Decided((-1, 0), verdict)
+                yield Decided((part.first, part.claim), verdict)
         for part, fresh in self._begun(after):
             if self._begin(part, fresh):
                 for verdict in self._feed(part, rows, after):

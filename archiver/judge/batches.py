@@ -42,6 +42,7 @@ __all__ = [
     "record_batches",
     "salt_of",
     "slices",
+    "slices_of",
     "stated_size",
     "told",
 ]
@@ -155,10 +156,12 @@ def is_published(predicate: BatchPredicate) -> bool:
     return (predicate.table, predicate.table_version) in tables.VERSIONS
 
 
-def record_batches(file: pq.ParquetFile, *, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of an opened batch as Arrow record batches of a few MiB, in order."""
+def record_batches(
+    file: pq.ParquetFile, *, columns: Sequence[str] | None = None, groups: range | None = None
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of an opened batch, or of some row groups, as Arrow record batches of a few MiB, in order."""
     names = None if columns is None else list(columns)
-    for group in range(file.metadata.num_row_groups):
+    for group in range(file.metadata.num_row_groups) if groups is None else groups:
         with told("record-root", f"row group {group} readable"):
             size = _rows_at_once(file, group)
             yield from file.iter_batches(batch_size=size, row_groups=[group], columns=names, use_threads=False)
@@ -166,8 +169,16 @@ def record_batches(file: pq.ParquetFile, *, columns: Sequence[str] | None = None
 
 def slices(file: pq.ParquetFile) -> Iterator[Rows]:
     """Yield the evidence of a batch's rows; raises `BatchError` for what is not as published."""
-    first = 0
-    for batch in ahead(record_batches(file, columns=_EVIDENCE)):
+    return _slices(ahead(record_batches(file, columns=_EVIDENCE)), 0)
+
+
+def slices_of(file: pq.ParquetFile, groups: range, first: int) -> Iterator[Rows]:
+    """Yield the evidence of the rows of some row groups, the first of them numbered `first`: cut as `slices` does."""
+    return _slices(record_batches(file, columns=_EVIDENCE, groups=groups), first)
+
+
+def _slices(found: Iterator[pa.RecordBatch], first: int) -> Iterator[Rows]:
+    for batch in found:
         with told("record-order", f"rows from {first} on as published"):
             rows = _rows(batch, first)
         yield rows

@@ -19,11 +19,12 @@ from __future__ import annotations
 
 import heapq
 import sqlite3
-from collections.abc import Iterable, Iterator
+from bisect import bisect
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from hashlib import sha256
 from operator import attrgetter
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from archiver.judge.batch_claims import BatchClaims, Decided, OpenClaim, Part, PartWords, Verdict
 from archiver.judge.batches import Rows
@@ -33,7 +34,7 @@ from archiver.model.item import Item
 from archiver.model.items import ItemLine
 from archiver.model.leaf import item_digest
 
-__all__ = ["Alone", "Claims"]
+__all__ = ["Alone", "Claims", "Shares"]
 
 _BLOCK: Final = 1000
 _SCHEMA: Final = """
@@ -117,10 +118,10 @@ class Claims:
         rows = self._db.execute("SELECT DISTINCT batch FROM parts WHERE claim = ?", (verdict.claim,))
         return [str(batch) for (batch,) in rows]
 
-    def reading(self, batch: str) -> BatchClaims:
-        """Begin a pass over one batch."""
+    def reading(self, batch: str, cuts: Sequence[int] | None = None) -> BatchClaims:
+        """Begin a pass over one batch; over the parts that were left beyond its stretches, where it has some."""
         self._flush()
-        return BatchClaims(self.parts_in(batch), self.waiting)
+        return BatchClaims(self.parts_in(batch, cuts), self.waiting)
 
     def decide(self, batch: str, rows: Rows | None, decided: Iterable[Decided]) -> tuple[int, list[Verdict]]:
         """Decide what some rows decide: return how many claims of one row are good, and the verdicts about others.
@@ -136,19 +137,25 @@ class Claims:
         self._flush()
         return self._rows.is_named(batch)
 
-    def within(self, batch: str, most: int) -> list[PartWords] | None:
-        """Return the parts in a batch, by their first row, where nothing but the batch is needed to decide them.
+    def shared_out(self, batch: str, cuts: Sequence[int], most: int) -> Shares | None:
+        """Share the parts in a batch out among its stretches of rows, which begin at `cuts`; None for more than `most`.
 
-        None when the rows of some claim go on in another batch, or when there are more than `most`.
+        A claim goes with a stretch that has all of its rows; what is left is beyond them.
         """
         self._flush()
-        beyond = self._db.execute(
-            "SELECT 1 FROM parts p JOIN claims c ON c.id = p.claim JOIN parts q ON q.claim = p.claim"
-            " WHERE p.batch = ?1 AND c.parts > 1 AND q.batch <> ?1 LIMIT 1",
-            (batch,),
-        ).fetchone()
-        found = [] if beyond is not None else self._words_in(batch, most + 1)
-        return None if beyond is not None or len(found) > most else found
+        within: list[list[PartWords]] = [[] for _ in cuts]
+        beyond: list[tuple[int, int]] = []
+        rows = self._rows_in(batch, most + 1).fetchall()
+        if len(rows) > most:
+            return None
+        for row in rows:
+            place = _place(row, cuts)
+            if place is None:
+                beyond.append((row[3], row[3] + row[4]))
+            else:
+                within[place].append((row[:7], row[7:]))
+        span = (min(first for first, _ in beyond), max(after for _, after in beyond)) if beyond else (0, 0)
+        return Shares(within, span)
 
     def odd(self) -> Iterator[tuple[Alone, list[Part]]]:
         """Yield each claim that no pass has settled, with its parts in their own order."""
@@ -160,12 +167,11 @@ class Claims:
             part, opened = _of_row(row_claim)
             yield Alone(self, opened), [part]
 
-    def parts_in(self, batch: str) -> Iterator[tuple[Part, OpenClaim]]:
+    def parts_in(self, batch: str, cuts: Sequence[int] | None = None) -> Iterator[tuple[Part, OpenClaim]]:
         """Yield the parts that lie in a batch, by their first row, each with its claim as it begins."""
-        return ((Part(*row[:7]), OpenClaim(self._beside, *row[7:])) for row in self._rows_in(batch, -1))
-
-    def _words_in(self, batch: str, most: int) -> list[PartWords]:
-        return [(row[:7], row[7:]) for row in self._rows_in(batch, most)]
+        rows = self._rows_in(batch, -1)
+        beyond = rows if cuts is None else (row for row in rows if _place(row, cuts) is None)
+        return ((Part(*row[:7]), OpenClaim(self._beside, *row[7:])) for row in beyond)
 
     def _rows_in(self, batch: str, most: int) -> sqlite3.Cursor:
         return self._db.execute(
@@ -200,6 +206,13 @@ class Claims:
         self._rows.flush()
 
 
+class Shares(NamedTuple):
+    """The parts of each stretch of rows, and between which rows there are parts of more than one stretch."""
+
+    within: list[list[PartWords]]
+    beyond: tuple[int, int]
+
+
 class Alone:
     """One claim, fed with its rows in the order of its parts."""
 
@@ -217,6 +230,13 @@ class Alone:
     def finish(self) -> Verdict:
         """Say what came of it."""
         return self._claims.settle(self._problem or self._opened.finish())
+
+
+def _place(row: tuple[Any, ...], cuts: Sequence[int]) -> int | None:
+    """Return in which stretch of rows a part lies that is all of its claim, None for every other part."""
+    first, count, parts = row[3], row[4], row[12]
+    place = bisect(cuts, first)
+    return place - 1 if parts == 1 and place == bisect(cuts, first + count - 1) else None
 
 
 def _of_row(claim: RowClaim) -> tuple[Part, OpenClaim]:

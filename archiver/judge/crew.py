@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from archiver.events import Listener, Paused, silent
 from archiver.judge.reader import Archive
 from archiver.judge.unit import Opener, judge_unit
 from archiver.late import dataclass
@@ -18,10 +19,13 @@ from archiver.late import dataclass
 if TYPE_CHECKING:
     from archiver.workers import Workers
 
-__all__ = ["LARGE", "Crew", "crew_of"]
+__all__ = ["LARGE", "LARGE_AFRESH", "Crew", "crew_of"]
 
-LARGE: Final = 1 << 30
-"""Bytes in an archive from which on several processes are worth their start, which is half a second of work each."""
+LARGE: Final = 32 << 20
+"""Bytes of records from which on several processes are worth their start as copies of this one, which takes 20 ms."""
+
+LARGE_AFRESH: Final = 1 << 30
+"""The same where they cannot be copies: then the start of each is half a second of work."""
 
 
 @dataclass(frozen=True)
@@ -33,24 +37,35 @@ class Crew:
 
 
 @contextmanager
-def crew_of(archive: Archive, jobs: int | None, opener: Opener | None) -> Iterator[Crew | None]:
-    """Start the processes that judge batches; they start while the lists of items are read. None: it is done here."""
-    number = _jobs(archive) if jobs is None else jobs
+def crew_of(
+    archive: Archive, jobs: int | None, opener: Opener | None, listener: Listener = silent
+) -> Iterator[Crew | None]:
+    """Start the processes that judge batches. None: it is done here.
+
+    It is done before this process has threads of its own, which a copy of it must not have.
+    """
+    size = sum(predicate.raw_bytes for _, predicate, _ in archive.batch_statements() if predicate.table != "items")
+    number = _jobs(size) if jobs is None else jobs
     if opener is None or number <= 1:
         yield None
         return
     from archiver.workers import Workers  # noqa: PLC0415 - what starts processes is loaded when wanted
 
+    listener(Paused())
     with Workers(number, over="one batch", loads=judge_unit.__module__) as workers:
-        workers.start()
-        yield Crew(workers, opener)
+        if workers.start_copies():
+            yield Crew(workers, opener)
+        elif jobs is None and size < LARGE_AFRESH:
+            yield None
+        else:
+            workers.start()
+            yield Crew(workers, opener)
 
 
-def _jobs(archive: Archive) -> int:
+def _jobs(size: int) -> int:
     """Return how many processes are worth their start: one for each core, where there is that much to read."""
-    sizes = [predicate.raw_bytes for _, predicate, _ in archive.batch_statements() if predicate.table != "items"]
-    if sum(sizes) < LARGE:
+    if size < LARGE:
         return 1
     from archiver.workers import cores  # noqa: PLC0415 - the same
 
-    return min(cores(), len(sizes))
+    return min(cores(), -(-size // LARGE))

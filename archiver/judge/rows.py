@@ -1,5 +1,7 @@
 r"""One pass over the rows of a batch: every row's leaf, the root over them in row order, and what items they are of.
 
+Some rows at a time are judged by themselves, by whichever process; what came of them is added up in their order.
+
 How an item is cut into rows binds writers; a judge checks offsets and digests along the parts of items and does not
 fail rows that are cut elsewhere. Rows outside any part are leftovers of an earlier read.
 
@@ -13,7 +15,7 @@ True
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from archiver.errors import EvidenceError
 from archiver.judge.batches import BatchError, BatchWords, Rows
@@ -24,55 +26,55 @@ from archiver.proof import merkle
 if TYPE_CHECKING:
     from archiver.model.statement import BatchPredicate
 
-__all__ = ["RowJudge"]
+__all__ = ["RowJudge", "Slice", "SliceJudge", "Sums"]
 
 
-class RowJudge:
-    """What one batch's rows amount to; raises `BatchError` at the first row that cannot be."""
+class Slice(NamedTuple):
+    """What came of some rows: the trees that they fill, the items at which a run of rows begins, the offsets."""
 
-    def __init__(self, predicate: BatchPredicate | BatchWords, salt: bytes) -> None:
-        """Begin before the first row."""
+    first: int
+    records: int
+    raw_bytes: int
+    subtrees: list[tuple[int, bytes]]
+    new_items: list[bytes]
+    first_offset: int
+    end_offset: int
+
+
+class SliceJudge:
+    """Judges rows of one batch, some at a time; raises `BatchError` at the first row that cannot be."""
+
+    def __init__(self, predicate: BatchPredicate | BatchWords, salts: Salts) -> None:
+        """Begin before any row."""
         self._predicate = predicate
-        self._salts = Salts(salt)
-        self._tree = merkle.Frontier()
+        self._salts = salts
         self._last = b""
-        self.raw_bytes = 0
-        self.first_offset = 0
-        self.end_offset = 0
-        self.new_items: list[bytes] = []
 
-    def take(self, rows: Rows) -> None:
-        """Take the next rows in; `new_items` then holds the digests of item texts at which a run begins."""
-        self._leaves(rows)
-        self._items(rows)
+    def take(self, rows: Rows) -> Slice:
+        """Judge rows; those of a run of one item are told from the rows that were taken before."""
+        count = len(rows.lengths)
+        salts = self._salts.rows(rows.first, count)
+        leaves = leaves_of_digests(rows.digests, rows.offsets, rows.lengths, salts, rows.raws)
+        subtrees = merkle.subtrees(rows.first, leaves)
+        new_items = self._items(rows)
+        size = sum(rows.lengths)
         if self._predicate.table == "items":
-            self._running(rows)
-        self.raw_bytes += sum(rows.lengths)
+            _check_running(rows)
+        start = rows.offsets[0] if count else 0
+        return Slice(rows.first, count, size, subtrees, new_items, start, start + size)
 
-    def root(self) -> bytes:
-        """Return the root over all rows so far."""
-        return self._tree.root()
-
-    @property
-    def records(self) -> int:
-        """Number of rows so far."""
-        return self._tree.size
-
-    def _leaves(self, rows: Rows) -> None:
-        salts = self._salts.rows(rows.first, len(rows.lengths))
-        self._tree.extend(leaves_of_digests(rows.digests, rows.offsets, rows.lengths, salts, rows.raws))
-
-    def _items(self, rows: Rows) -> None:
-        self.new_items = []
+    def _items(self, rows: Rows) -> list[bytes]:
+        new_items: list[bytes] = []
         last = self._last
         if rows.digests.count(last) == len(rows.digests):
-            return  # the usual slice of a log
+            return new_items  # the usual slice of a log
         for place, digest in enumerate(rows.digests):
             if digest != last:
                 self._check_item(rows.texts[place], rows.first + place)
-                self.new_items.append(digest)
+                new_items.append(digest)
                 last = digest
         self._last = last
+        return new_items
 
     def _check_item(self, text: str, row: int) -> None:
         predicate = self._predicate
@@ -89,13 +91,62 @@ class RowJudge:
         if source != predicate.source:
             raise BatchError("item-malformed", f"an item of {predicate.source} in record {row}", f"one of {source}")
 
-    def _running(self, rows: Rows) -> None:
-        """Check that the lines of a snapshot follow each other without gap; its first batch begins at 0."""
-        if rows.first == 0:
-            self.first_offset = self.end_offset = rows.offsets[0]
-        running = list(itertools.accumulate(rows.lengths, initial=self.end_offset))
-        if running[:-1] != rows.offsets:
-            wrong = next(place for place, offset in enumerate(rows.offsets) if offset != running[place])
-            expected = f"offset {running[wrong]} in record {rows.first + wrong}"
-            raise BatchError("item-parts", expected, f"offset {rows.offsets[wrong]}")
-        self.end_offset = running[-1]
+
+class Sums:
+    """What the slices of one batch amount to."""
+
+    def __init__(self, table: str) -> None:
+        """Begin before the first row."""
+        self._table = table
+        self._tree = merkle.Frontier()
+        self.raw_bytes = 0
+        self.first_offset = 0
+        self.end_offset = 0
+
+    def add(self, judged: Slice) -> None:
+        """Add the next rows; raises `BatchError` when lines of a snapshot do not follow those before without gap."""
+        if self._table == "items":
+            if judged.first == 0:
+                self.first_offset = judged.first_offset
+            elif judged.first_offset != self.end_offset:
+                raise _not_running(judged.first, self.end_offset, judged.first_offset)
+            self.end_offset = judged.end_offset
+        for height, root in judged.subtrees:
+            self._tree.graft(height, root)
+        self.raw_bytes += judged.raw_bytes
+
+    def root(self) -> bytes:
+        """Return the root over all rows so far."""
+        return self._tree.root()
+
+    @property
+    def records(self) -> int:
+        """Number of rows so far."""
+        return self._tree.size
+
+
+class RowJudge(Sums):
+    """What one batch's rows amount to; raises `BatchError` at the first row that cannot be."""
+
+    def __init__(self, predicate: BatchPredicate | BatchWords, salt: bytes) -> None:
+        """Begin before the first row."""
+        super().__init__(predicate.table)
+        self._slices = SliceJudge(predicate, Salts(salt))
+
+    def take(self, rows: Rows) -> Slice:
+        """Take the next rows in."""
+        judged = self._slices.take(rows)
+        self.add(judged)
+        return judged
+
+
+def _check_running(rows: Rows) -> None:
+    """Check that lines follow each other without gap."""
+    running = list(itertools.accumulate(rows.lengths, initial=rows.offsets[0]))
+    if running[:-1] != rows.offsets:
+        wrong = next(place for place, offset in enumerate(rows.offsets) if offset != running[place])
+        raise _not_running(rows.first + wrong, running[wrong], rows.offsets[wrong])
+
+
+def _not_running(row: int, expected: int, found: int) -> BatchError:
+    return BatchError("item-parts", f"offset {expected} in record {row}", f"offset {found}")

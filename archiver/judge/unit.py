@@ -1,4 +1,4 @@
-"""One batch judged by itself, by a process that has nothing but the store: what `verify` does side by side.
+"""A batch, or some row groups of a large one, judged by a process that has nothing but the store.
 
 The object is read, hashed, and only then parsed; its rows are hashed, and held against the claims that lie in them
 alone. What comes of some rows is written to a file, piece by piece, so that neither side holds a batch in memory. Who
@@ -6,110 +6,170 @@ reads it takes everything in, in the order of the log, so that the report is the
 
 >>> outcome = judge_unit(unit)
 >>> for piece in pieces(outcome):
-...     print(piece.records, len(piece.decided))
+...     print(piece.judged.records, len(piece.decided))
 """
 
 from __future__ import annotations
 
 import functools
+import os
 import pickle
-import tempfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import BinaryIO, Final
+
+import pyarrow.parquet as pq
 
 from archiver.errors import EvidenceError, WorldError
 from archiver.judge import batches
 from archiver.judge.batch_claims import BatchClaims, Decided, OpenClaim, Part, PartWords
 from archiver.judge.batches import BatchWords, Rows
 from archiver.judge.content import matching
-from archiver.judge.rows import RowJudge
+from archiver.judge.packed import packed, unpacked
+from archiver.judge.rows import Slice, SliceJudge
 from archiver.late import dataclass
+from archiver.model.leaf import Salts
 from archiver.stores.base import Store
 
-__all__ = ["Opener", "Outcome", "Piece", "Totals", "Unit", "judge_unit", "pieces"]
+__all__ = ["Facts", "Opener", "Outcome", "Piece", "Share", "Unit", "facts_of", "judge_unit", "pieces"]
 
 Opener = Callable[[], Store]
 """Opens the store in whatever process it is called; equal ones open the same, and none carries a secret."""
 
 
+_BUFFER: Final = 1 << 16
+
+Facts = tuple[int, ...]
+"""Which file it is, and that nobody has written to it."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """Some row groups of an object, `first` being the number of their first row.
+
+    `facts` are of the file that was read to its end and found to be the stated object; a process that finds another,
+    or has none, reads and hashes the object itself before it parses it.
+    """
+
+    groups: range
+    first: int
+    facts: Facts | None
+
+
 @dataclass(frozen=True)
 class Unit:
-    """A batch to judge: where its object is, what its statement says, and the claims that are decided by it alone.
+    """A batch or a share of it: where its object is, what its statement says, and the claims that it alone decides.
 
-    `versions` are keys and versions that may be the object. `of_rows` says whether there are claims of one row, which
-    are decided by whoever reads the pieces.
+    `versions` are keys and versions that may be the object. `of_rows` says whether there are claims of one row, and
+    `beyond` between which rows there are some that want more than the share: whoever reads the pieces decides both.
     """
 
     opener: Opener
     folder: Path
+    pieces: Path
     versions: tuple[tuple[str, str | None], ...]
     sha256: str
     batch: BatchWords
     parts: tuple[PartWords, ...]
     of_rows: bool
+    beyond: tuple[int, int]
+    share: Share | None = None
 
 
 @dataclass(frozen=True)
 class Piece:
-    """What came of some rows: how many, digests of new items, verdicts; and the rows without bytes, where wanted."""
+    """What came of some rows: by themselves, about claims; and the rows, where somebody else decides by them.
 
-    records: int
-    new_items: list[bytes]
+    They have their bytes where there are claims that want more than these rows, and else only the digests of these.
+    """
+
+    judged: Slice
     decided: list[Decided]
+    is_beyond: bool
     rows: Rows | None
 
 
 @dataclass(frozen=True)
-class Totals:
-    """What all rows of a batch amount to."""
-
-    root: str
-    raw_bytes: int
-
-
-@dataclass(frozen=True)
 class Outcome:
-    """What came of a batch: which version is the object, whether it opened as published, what is wrong with it."""
+    """What came of a unit: which version is the object, whether it opened as published, what is wrong with it."""
 
     pieces: Path
     version: int | None = None
     opened: bool = False
-    totals: Totals | None = None
     problem: EvidenceError | WorldError | None = None
 
 
 def judge_unit(unit: Unit) -> Outcome:
-    """Judge a batch."""
-    with tempfile.NamedTemporaryFile(dir=unit.folder, prefix="pieces-", delete=False) as file:
-        outcome = Outcome(Path(file.name))
+    """Judge a batch, or a share of one; what comes of its rows is written over what is in `unit.pieces`.
+
+    The file is not cut off first: it is used again and again, and its pages are there.
+    """
+    with open(unit.pieces, "r+b", _BUFFER, opener=_opened) as file:
+        outcome = Outcome(unit.pieces)
         try:
-            with matching(_store(unit.opener), unit.folder, unit.versions, unit.sha256) as (version, stream):
+            with _object(unit) as (version, stream):
                 outcome = replace(outcome, version=version)
                 parquet = batches.open_parquet(stream, unit.batch)
                 outcome = replace(outcome, opened=True)
-                judge = RowJudge(unit.batch, batches.salt_of(parquet))
-                with ThreadPoolExecutor(1, "hash") as beside:
-                    parts = ((Part(*part), OpenClaim(beside, *claim)) for part, claim in unit.parts)
-                    reading = BatchClaims(parts, {})
-                    for rows in batches.slices(parquet):
-                        judge.take(rows)
-                        piece = Piece(len(rows.lengths), judge.new_items, list(reading.take(rows)), None)
-                        wanted = unit.of_rows or rows.withheld
-                        pickle.dump((piece, _packed(rows) if wanted else None), file, pickle.HIGHEST_PROTOCOL)
+                for piece, rows in _judged(unit, parquet):
+                    size = len(rows.data) if rows is not None and piece.is_beyond else None
+                    words = piece, None if rows is None else packed(rows), size
+                    pickle.dump(words, file, pickle.HIGHEST_PROTOCOL)
+                    if size and rows is not None:
+                        file.write(rows.data)
         except (EvidenceError, WorldError) as problem:
-            return replace(outcome, problem=problem)
-    return replace(outcome, totals=Totals(judge.root().hex(), judge.raw_bytes))
+            outcome = replace(outcome, problem=problem)
+        pickle.dump(None, file)
+    return outcome
 
 
 def pieces(outcome: Outcome) -> Iterator[Piece]:
-    """Yield what came of the rows, some at a time; the file is gone with the last of them."""
-    with outcome.pieces.open("rb") as file:
-        outcome.pieces.unlink()
-        while file.peek(1):
-            piece, rows = pickle.load(file)  # noqa: S301 - written by `judge_unit`, in a folder of this run alone
-            yield piece if rows is None else replace(piece, rows=_unpacked(*rows))
+    """Yield what came of the rows, some at a time."""
+    with outcome.pieces.open("rb", _BUFFER) as file:
+        while (words := pickle.load(file)) is not None:  # noqa: S301 - by `judge_unit`, in a folder of this run alone
+            piece, rows, size = words
+            data = None if size is None else file.read(size)
+            yield piece if rows is None else replace(piece, rows=unpacked(rows, data))
+
+
+def _opened(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CREAT, 0o600)
+
+
+def facts_of(stream: BinaryIO) -> Facts | None:
+    """Return the facts of an open file, None for what is none."""
+    try:
+        found = os.fstat(stream.fileno())
+    except (AttributeError, OSError):
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _judged(unit: Unit, parquet: pq.ParquetFile) -> Iterator[tuple[Piece, Rows | None]]:
+    judge = SliceJudge(unit.batch, _salts(batches.salt_of(parquet)))
+    reading = BatchClaims(((Part(*part), OpenClaim(None, *claim)) for part, claim in unit.parts), {})
+    share = unit.share
+    found = batches.slices(parquet) if share is None else batches.slices_of(parquet, share.groups, share.first)
+    low, high = unit.beyond
+    for rows in found:
+        is_beyond = rows.first < high and rows.first + len(rows.lengths) > low
+        piece = Piece(judge.take(rows), list(reading.take(rows)), is_beyond, None)
+        yield piece, rows if unit.of_rows or rows.withheld or is_beyond else None
+
+
+@contextmanager
+def _object(unit: Unit) -> Iterator[tuple[int, BinaryIO]]:
+    """Open the object of a unit: the file that was checked, or what is checked here."""
+    store, share = _store(unit.opener), unit.share
+    if share is not None and share.facts is not None:
+        with store.read(*unit.versions[0]) as stream:
+            if facts_of(stream) == share.facts:
+                yield 0, stream
+                return
+    with matching(store, unit.folder, unit.versions, unit.sha256) as found:
+        yield found
 
 
 @functools.lru_cache(maxsize=1)
@@ -118,20 +178,7 @@ def _store(opener: Opener) -> Store:
     return opener()
 
 
-def _packed(rows: Rows) -> tuple[object, ...]:
-    return rows.first, rows.texts, rows.digests, rows.offsets, rows.lengths, rows.withheld, rows.raws
-
-
-def _unpacked(  # noqa: PLR0917 - the members of rows
-    first: int,
-    texts: list[str],
-    digests: list[bytes],
-    offsets: list[int],
-    lengths: list[int],
-    withheld: dict[int, bytes],
-    raws: list[bytes],
-) -> Rows:
-    """Return rows without their bytes, whose digests are known."""
-    rows = Rows(first, texts, digests, offsets, lengths, memoryview(b""), [0] * (len(lengths) + 1), withheld)
-    rows.__dict__["raws"] = raws
-    return rows
+@functools.lru_cache(maxsize=1)
+def _salts(salt: bytes) -> Salts:
+    """Return the salts of a batch, the same for all shares of it: they are computed from its first row on."""
+    return Salts(salt)

@@ -171,7 +171,7 @@ def verify(
         open_archive(
             store, trusted, scratch=scratch, seen=options.seen, sealed=options.sealed, listener=listener
         ) as archive,
-        crew_of(archive, jobs, opener) as crew,
+        crew_of(archive, jobs, opener, listener) as crew,
     ):
         claims = Claims(archive.database, beside)
         case = Case(archive, options, now, derive, listener, claims, rederive=rederive, crew=crew)

@@ -28,6 +28,7 @@ __all__ = [
     "leaf_hash",
     "node_hash",
     "root_of",
+    "subtrees",
     "verify_consistency",
     "verify_inclusion",
 ]
@@ -62,6 +63,24 @@ def root_of(hashes: Sequence[bytes]) -> bytes:
     while len(level) > 1:
         level = _level_above(level)
     return level[0]
+
+
+def subtrees(first: int, leaves: Sequence[bytes]) -> list[tuple[int, bytes]]:
+    """Return height and root of the full subtrees that leaves from number `first` on fill, in order, the fewest.
+
+    Whoever appends them by `Frontier.graft` has the tree over the leaves, wherever it was cut.
+    """
+    _check_hashes(*leaves)
+    left, right = list[tuple[int, bytes]](), list[tuple[int, bytes]]()
+    level, start, height = list(leaves), first, 0
+    while level:
+        if start & 1:
+            left.append((height, level.pop(0)))
+            start += 1
+        if len(level) & 1:
+            right.append((height, level.pop()))
+        level, start, height = _level_above(level), start >> 1, height + 1
+    return left + right[::-1]
 
 
 def inclusion_path(hashes: Sequence[bytes], index: int) -> list[bytes]:
@@ -183,6 +202,17 @@ class Frontier:
             level, size = _level_above(level), size >> 1
         self._hashes = kept[::-1]
         self._size += len(leaves)
+
+    def graft(self, height: int, root: bytes) -> None:
+        """Add the 2**height leaves of a full subtree by its root; they must begin at a multiple of their number."""
+        _check_hashes(root)
+        if self._size % (1 << height):
+            raise ProofError(f"subtree: expected to begin at a multiple of {1 << height}, found {self._size}")
+        found, size = root, self._size >> height
+        while size & 1:
+            found, size = node_hash(self._hashes.pop(), found), size >> 1
+        self._hashes.append(found)
+        self._size += 1 << height
 
     def root(self) -> bytes:
         """Return the root over all leaves so far."""

@@ -33,18 +33,25 @@ def workers():
         yield started
 
 
-@pytest.fixture
-def several(workers, monkeypatch, tmp_path):
-    """Return what verifies a world with several processes, and how many batches these have judged."""
+@pytest.fixture(params=["whole", "divided"])
+def several(workers, monkeypatch, tmp_path, request):
+    """Return what verifies a world with several processes, and how many shares these have judged.
+
+    Each batch is one share, or has one for each row group, and each row is a group.
+    """
     given = []
 
-    def begin(case, predicate, statement):
-        answer = honest(case, predicate, statement)
-        given.append(answer)
-        return answer
+    def units_of(*words):
+        units = honest(*words)
+        given.extend(units)
+        return units
 
-    honest = side_by_side._begin
-    monkeypatch.setattr(side_by_side, "_begin", begin)
+    honest = side_by_side.units_of
+    monkeypatch.setattr(side_by_side, "units_of", units_of)
+    if request.param == "divided":
+        monkeypatch.setattr(World, "rows_in_group", 1)
+        monkeypatch.setattr(side_by_side, "DIVIDED", 1)
+        monkeypatch.setattr(side_by_side, "is_divided", lambda *_: True)
 
     def verify(world, trusted=None, **words):
         store = words.get("store", world.store)
@@ -58,7 +65,7 @@ def several(workers, monkeypatch, tmp_path):
         with monkeypatch.context() as patch:
             patch.setattr(judging, "crew_of", crew)
             report = world.verify(trusted, **words)
-        return report, [answer for answer in given if answer is not None]
+        return report, given
 
     return verify
 
@@ -75,10 +82,12 @@ def test_a_whole_archive_is_reported_the_same(several):
     world = World()
     report, given = several(world)
     assert to_json(report) == to_json(world.verify())
-    assert (len(given), report.counts["records"]) == (len(report.batches) - 2, 13)
+    data = [one for one in report.batches if one.table != "items"]
+    shares = sum(one.records for one in data) if world.rows_in_group else len(data)
+    assert (len(given), report.counts["records"]) == (shares, 13)
 
 
-def test_a_killed_process_costs_the_batch_that_it_was_at(several, monkeypatch):
+def test_a_killed_process_costs_the_share_that_it_was_at(several, monkeypatch):
     world = World()
     monkeypatch.setattr(side_by_side, "judge_unit", judge_work.killed_once)
     report, _ = several(world)
@@ -92,13 +101,27 @@ def test_processes_that_are_always_killed_are_said(several, monkeypatch):
     assert (caught.value.code, "one batch" in caught.value.message) == ("workers-killed", True)
 
 
-@pytest.mark.parametrize(("size", "jobs"), [(1, 2), (1 << 30, 1)])
-def test_a_large_archive_is_judged_by_as_many_processes_as_it_has_batches_and_a_small_one_by_none(
-    size, jobs, monkeypatch
-):
-    world, asked = World(), []
-    monkeypatch.setattr(crews, "LARGE", size)
+@pytest.mark.parametrize(
+    ("large", "afresh", "is_safe", "jobs"),
+    [
+        (1, 1, True, [8]),
+        (29, 1 << 30, True, [2]),
+        (1 << 30, 1, True, []),
+        (29, 1, False, [2]),
+        (29, 1 << 30, False, []),
+    ],
+)
+def test_an_archive_is_judged_by_as_many_processes_as_are_worth_their_start(large, afresh, is_safe, jobs, monkeypatch):
+    world, copied, started = World(), [], []
+
+    def start_copies(workers):
+        copied.append(workers.jobs)
+        return is_safe
+
+    monkeypatch.setattr(crews, "LARGE", large)
+    monkeypatch.setattr(crews, "LARGE_AFRESH", afresh)
     monkeypatch.setattr("archiver.workers.cores", lambda: 8)
-    monkeypatch.setattr("archiver.workers.Workers.start", lambda workers: asked.append(workers.jobs))
+    monkeypatch.setattr("archiver.workers.Workers.start_copies", start_copies)
+    monkeypatch.setattr("archiver.workers.Workers.start", lambda workers: started.append(workers.jobs))
     world.verify(options=Options(only=frozenset({"log"})), jobs=None, opener=world.store)
-    assert (asked or [1]) == [jobs]
+    assert (copied if is_safe else started) == jobs

@@ -10,8 +10,10 @@ it unknown; that is said once for the batch.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from operator import attrgetter
 from typing import Final
 
 import pyarrow.parquet as pq
@@ -19,16 +21,17 @@ import pyarrow.parquet as pq
 from archiver.errors import EvidenceError, WorldError
 from archiver.events import Advanced, Stage
 from archiver.judge import batches
-from archiver.judge.batch_claims import Decided, Part, Verdict
+from archiver.judge.batch_claims import BatchClaims, Decided, Part, Verdict
 from archiver.judge.batches import BatchError, Rows
 from archiver.judge.case import Case
 from archiver.judge.checks.index import check_index
 from archiver.judge.checks.lines import Lines, OnLines
 from archiver.judge.checks.objects import check_others, presume
-from archiver.judge.checks.side_by_side import begun, is_left_out
-from archiver.judge.rows import RowJudge
+from archiver.judge.checks.side_by_side import Given, begun, is_left_out
+from archiver.judge.rows import RowJudge, Slice, Sums
 from archiver.judge.scratch import make_tables
-from archiver.judge.unit import Outcome, Totals, pieces
+from archiver.judge.unit import Outcome, Piece, pieces
+from archiver.late import dataclass
 from archiver.model.finding import Severity
 from archiver.model.statement import BatchPredicate, Statement
 
@@ -64,7 +67,7 @@ def check_items(case: Case, *on_lines: OnLines) -> None:
 def check_data(case: Case) -> None:
     """Read all data batches that are not left out."""
     case.listener(Stage("check the records", case.archive.table_of_statements.count("batch"), "batches"))
-    for predicate, statement, answer in begun(case):
+    for predicate, statement, given in begun(case):
         case.listener(Advanced())
         if predicate.table == "items":
             continue
@@ -72,7 +75,7 @@ def check_data(case: Case) -> None:
             case.skipped_batches.add(predicate.id)
             case.claims.give_up(predicate.id, "left out")
             presume(case, statement)
-        elif not (_read_here(case, predicate, statement) if answer is None else _take_in(case, statement, answer())):
+        elif not (_read_here(case, predicate, statement) if given is None else _take_in(case, statement, given)):
             _give_up(case, predicate, statement)
 
 
@@ -86,27 +89,57 @@ def _read_here(case: Case, predicate: BatchPredicate, statement: Statement) -> b
     return _read(case, statement, follow) is not None
 
 
-def _take_in(case: Case, statement: Statement, outcome: Outcome) -> bool:
-    """Take in what another process made of a batch, as if it had been read here."""
+def _take_in(case: Case, statement: Statement, given: Given) -> bool:
+    """Take in what other processes made of a batch, as if it had been read here."""
     predicate, subject = batches.predicate_of(statement), statement.subject[0]
     case.subjects["objects"] += 1
-    if outcome.version is not None:
-        size = batches.stated_size(statement)
-        case.archive.content.take(case.archive.content.candidates(subject.name, size)[outcome.version])
-    if outcome.opened and not batches.is_published(predicate):
-        _say_unknown_table(case, subject.name, predicate)
     case.texts.clear()
-    for piece in pieces(outcome):
-        if piece.rows is not None:
-            case.withheld.take(predicate.id, piece.rows)
-        case.texts.add(piece.new_items)
-        case.subjects["records"] += piece.records
-        _decide(case, predicate.id, piece.rows, piece.decided)
-    if outcome.problem is not None or outcome.totals is None:
-        case.say_object(subject.name, outcome.problem or WorldError("no-outcome", "what came of it: found nothing"))
-        return False
-    _check_end(case, statement, outcome.totals)
+    taking = _Taking(case, predicate, case.claims.reading(predicate.id, given.cuts), Sums(predicate.table))
+    with closing(given.outcomes) as outcomes:
+        for number, outcome in enumerate(outcomes):
+            if outcome.version is not None:
+                size = batches.stated_size(statement)
+                case.archive.content.take(case.archive.content.candidates(subject.name, size)[outcome.version])
+            if outcome.opened and number == 0 and not batches.is_published(predicate):
+                _say_unknown_table(case, subject.name, predicate)
+            problem = taking.take(outcome)
+            if problem is not None:
+                case.say_object(subject.name, problem)
+                return False
+    _check_end(case, statement, taking.sums)
     return True
+
+
+@dataclass(frozen=True)
+class _Taking:
+    """A batch while what came of its rows is taken in."""
+
+    case: Case
+    predicate: BatchPredicate
+    reading: BatchClaims
+    sums: Sums
+
+    def take(self, outcome: Outcome) -> EvidenceError | WorldError | None:
+        """Take in what came of the next rows, up to what is wrong with them."""
+        try:
+            for piece in pieces(outcome):
+                self._take_piece(piece)
+        except EvidenceError as problem:
+            return problem
+        return outcome.problem
+
+    def _take_piece(self, piece: Piece) -> None:
+        self.sums.add(piece.judged)
+        _count(self.case, self.predicate.id, piece.judged, piece.rows)
+        beyond = self.reading.take(piece.rows) if piece.rows is not None and piece.is_beyond else ()
+        _decide(self.case, self.predicate.id, piece.rows, heapq.merge(piece.decided, beyond, key=attrgetter("order")))
+
+
+def _count(case: Case, batch: str, judged: Slice, rows: Rows | None) -> None:
+    if rows is not None:
+        case.withheld.take(batch, rows)
+    case.texts.add(judged.new_items)
+    case.subjects["records"] += judged.records
 
 
 def _decide(case: Case, batch: str, rows: Rows | None, decided: Iterable[Decided]) -> None:
@@ -160,19 +193,20 @@ def _read(case: Case, statement: Statement, consume: Callable[[Rows], None]) -> 
     except (EvidenceError, WorldError) as problem:
         case.say_object(subject.name, problem)
         return None
-    _check_end(case, statement, Totals(judge.root().hex(), judge.raw_bytes))
+    _check_end(case, statement, judge)
     return judge
 
 
-def _check_end(case: Case, statement: Statement, totals: Totals) -> None:
+def _check_end(case: Case, statement: Statement, sums: Sums) -> None:
     """Make the checks that a batch wants when all its rows have gone by."""
     predicate, key = batches.predicate_of(statement), statement.subject[0].name
     check_others(case, statement)
     case.withheld.end(predicate.id, key)
-    if totals.root != predicate.merkle_root:
-        case.say("record-root", key, f"the signed root {predicate.merkle_root}", totals.root)
-    if totals.raw_bytes != predicate.raw_bytes:
-        case.say("statement-number", key, f"{predicate.raw_bytes} raw bytes", str(totals.raw_bytes))
+    root = sums.root().hex()
+    if root != predicate.merkle_root:
+        case.say("record-root", key, f"the signed root {predicate.merkle_root}", root)
+    if sums.raw_bytes != predicate.raw_bytes:
+        case.say("statement-number", key, f"{predicate.raw_bytes} raw bytes", str(sums.raw_bytes))
     texts = case.texts.count()
     if texts != predicate.items:
         case.say("statement-number", key, f"rows of {predicate.items} items", f"of {texts}")
@@ -188,10 +222,7 @@ def _read_rows(case: Case, file: pq.ParquetFile, judge: RowJudge, batch: str, co
     """Take all rows in."""
     case.texts.clear()
     for rows in case.archive.rows(file, batch):
-        judge.take(rows)
-        case.withheld.take(batch, rows)
-        case.texts.add(judge.new_items)
-        case.subjects["records"] += len(rows.lengths)
+        _count(case, batch, judge.take(rows), rows)
         consume(rows)
 
 

@@ -1,67 +1,198 @@
 """Data batches judged by several processes, and taken in one by one in the order of the log.
 
-A batch is given away where it can be judged by itself. It is not where an item goes on in another batch, where a key
-opens what is sealed, and where the index is derived anew: these are read here, between the others.
+A batch is given away unless a key opens what is sealed, or the index is derived anew: these are read here, between the
+others. A large one whose object lies in a file is hashed here, and then given away in shares of its row groups. Claims
+whose rows lie in more than one share are decided here, by the bytes that come with what was made of the shares.
 
->>> for predicate, statement, answer in begun(case):
-...     outcome = None if answer is None else answer()
+No more shares are under way than there are processes, and a few; so it goes with what lies in the scratch folder.
+
+>>> for predicate, statement, given in begun(case):
+...     outcomes = None if given is None else list(given.outcomes)
 """
 
 from __future__ import annotations
 
-import itertools
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import field, replace
 from hashlib import sha256
+from pathlib import Path
 from typing import Final
 
-from archiver.errors import EvidenceError
+from archiver.errors import EvidenceError, WorldError
 from archiver.judge import batches
 from archiver.judge.case import Case
-from archiver.judge.unit import Outcome, Unit, judge_unit
+from archiver.judge.crew import Crew
+from archiver.judge.unit import Outcome, Share, Unit, facts_of, judge_unit
+from archiver.late import dataclass
 from archiver.model.statement import BatchPredicate, Statement
 
-__all__ = ["Begun", "begin_first", "begun", "is_left_out"]
+__all__ = ["DIVIDED", "Begun", "Given", "begin_first", "begun", "is_left_out"]
 
-Answer = Callable[[], Outcome]
-Begun = tuple[BatchPredicate, Statement, Answer | None]
+DIVIDED: Final = 32 << 20
+"""Bytes of records from which on a batch is divided, and which a share has at least, if its row groups are so small."""
 
 _MOST_PARTS: Final = 100_000  # of some hundred bytes each, in this process and in that one
 _MOST_WAITING: Final = 64
+_MORE: Final = 2
+
+
+@dataclass(frozen=True)
+class Given:
+    """A batch that other processes judge: where its shares begin, and what came of each, in order."""
+
+    cuts: tuple[int, ...]
+    outcomes: Generator[Outcome, None, None]
+
+
+Begun = tuple[BatchPredicate, Statement, Given | None]
+_Answer = tuple[Path, Callable[[], Outcome]]
 
 
 def begin_first(case: Case) -> None:
-    """Begin to read and hash the first batch of data, where all are read here, while the lists of items are read."""
-    for _, predicate, statement in case.archive.batch_statements() if case.crew is None else ():
+    """Begin to read and hash the first batch of data that is hashed here, while the lists of items are read."""
+    for _, predicate, statement in case.archive.batch_statements():
         if _is_read(case, predicate):
-            case.archive.begin(statement)
+            if case.crew is None or is_divided(case, predicate):
+                case.archive.begin(statement)
             return
 
 
 def begun(case: Case) -> Iterator[Begun]:
-    """Yield all batches in the order of the log, each with the answer of the process that judges it, if one does.
+    """Yield all batches in the order of the log, each with what comes of it, if other processes judge it.
 
-    Of those that are read here the next one is read and hashed while the present one is judged.
+    Of those that are hashed here the next one is, while the present one is judged.
     """
-    waiting: deque[Begun] = deque()
-    jobs = 0 if case.crew is None else case.crew.workers.jobs
+    following = _with_next(case)
+    if case.crew is not None:
+        yield from _Line(case, case.crew, following).batches()
+        return
+    for predicate, statement in following:
+        yield predicate, statement, None
+
+
+def _with_next(case: Case) -> Iterator[tuple[BatchPredicate, Statement]]:
+    """Yield all batches, having begun to hash the one after each, if it is to be hashed here."""
+    present: tuple[BatchPredicate, Statement] | None = None
     for _, predicate, statement in case.archive.batch_statements():
-        answer = _begin(case, predicate, statement) if _is_read(case, predicate) else None
-        waiting.append((predicate, statement, answer))
-        given = sum(answer is not None for _, _, answer in waiting)
-        if given > jobs or len(waiting) > (_MOST_WAITING if jobs else 1):
-            yield _next(case, waiting)
-    while waiting:
-        yield _next(case, waiting)
-
-
-def _next(case: Case, waiting: deque[Begun]) -> Begun:
-    first = waiting.popleft()
-    if first[2] is None:
-        here = (one for predicate, one, answer in waiting if answer is None and _is_read(case, predicate))
-        for statement in itertools.islice(here, 1):
+        if _is_read(case, predicate) and (case.crew is None or is_divided(case, predicate)):
             case.archive.begin(statement)
-    return first
+        if present is not None:
+            yield present
+        present = predicate, statement
+    if present is not None:
+        yield present
+
+
+@dataclass
+class _Line:
+    """The batches on their way, and their shares, which are sent in order, a few at a time."""
+
+    case: Case
+    crew: Crew
+    following: Iterator[tuple[BatchPredicate, Statement]]
+    waiting: deque[Begun] = field(default_factory=deque)
+    unsent: deque[tuple[deque[_Answer], Unit]] = field(default_factory=deque)
+    under_way: int = 0
+    free: list[Path] = field(default_factory=list)
+
+    def batches(self) -> Iterator[Begun]:
+        """Yield the batches."""
+        self._send()
+        while self.waiting or self._read_on():
+            yield self.waiting.popleft()
+
+    def _send(self) -> None:
+        while self.under_way < self.crew.workers.jobs + _MORE:
+            if not self.unsent and not self._read_on():
+                return
+            if self.unsent:
+                answers, unit = self.unsent.popleft()
+                pieces = self.free.pop() if self.free else self.case.archive.folder / f"pieces-{self.under_way}"
+                answers.append((pieces, self.crew.workers.begin(judge_unit, replace(unit, pieces=pieces))))
+                self.under_way += 1
+
+    def _read_on(self) -> bool:
+        """Take the next batch up; say whether there was one, and room for it."""
+        following = next(self.following, None) if len(self.waiting) < _MOST_WAITING else None
+        if following is None:
+            return False
+        units = units_of(self.case, self.crew, *following) if _is_read(self.case, following[0]) else []
+        answers: deque[_Answer] = deque()
+        self.unsent += ((answers, unit) for unit in units)
+        cuts = tuple(0 if unit.share is None else unit.share.first for unit in units)
+        given = Given(cuts, self._outcomes(answers, len(units))) if units else None
+        self.waiting.append((*following, given))
+        return True
+
+    def _outcomes(self, answers: deque[_Answer], number: int) -> Generator[Outcome, None, None]:
+        try:
+            for _ in range(number):
+                self._send()
+                yield answers[0][1]()
+                self._is_free(answers.popleft()[0])
+                self._send()
+        finally:
+            self.unsent = deque(one for one in self.unsent if one[0] is not answers)
+            for pieces, answer in answers:
+                answer()
+                self._is_free(pieces)
+
+    def _is_free(self, pieces: Path) -> None:
+        self.under_way -= 1
+        self.free.append(pieces)
+
+
+def units_of(case: Case, crew: Crew, predicate: BatchPredicate, statement: Statement) -> list[Unit]:
+    """Return a batch as it is given away, nothing where it cannot be."""
+    opens = case.archive.unsealer is not None and case.archive.sealed(predicate.id) is not None
+    if opens or case.options.wants("index"):
+        return []
+    subject = statement.subject[0]
+    try:
+        found = case.archive.content.candidates(subject.name, batches.stated_size(statement))
+        shares = _shares(case, predicate, statement) if is_divided(case, predicate) else [None]
+    except (EvidenceError, WorldError):
+        return []  # what is wrong is said where it is read
+    cuts = [0 if share is None else share.first for share in shares]
+    parts = case.claims.shared_out(predicate.id, cuts, _MOST_PARTS)
+    if parts is None:
+        return []
+    of_rows = case.claims.of_rows(predicate.id)
+    return [
+        Unit(
+            opener=crew.opener,
+            folder=case.archive.folder,
+            pieces=case.archive.folder,
+            versions=tuple((one.key, one.version) for one in found),
+            sha256=subject.digest.sha256,
+            batch=batches.BatchWords.of(predicate),
+            parts=tuple(within),
+            of_rows=of_rows,
+            beyond=parts.beyond,
+            share=share,
+        )
+        for share, within in zip(shares, parts.within, strict=True)
+    ]
+
+
+def is_divided(case: Case, predicate: BatchPredicate) -> bool:
+    """Say whether a batch is large and lies in a file: others can open it when it has been hashed."""
+    return predicate.raw_bytes >= DIVIDED and case.archive.store.destination.kind == "folder"
+
+
+def _shares(case: Case, predicate: BatchPredicate, statement: Statement) -> list[Share | None]:
+    """Read and hash the object of a batch, and divide its row groups."""
+    with case.archive.batch(statement) as stream:
+        facts, metadata = facts_of(stream), batches.open_parquet(stream, predicate).metadata
+    shares, begin, first, rows, size = list[Share | None](), 0, 0, 0, 0
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        rows, size = rows + group.num_rows, size + group.total_byte_size
+        if size >= DIVIDED or number == metadata.num_row_groups - 1:
+            shares.append(Share(range(begin, number + 1), first, facts))
+            begin, first, rows, size = number + 1, first + rows, 0, 0
+    return shares
 
 
 def _is_read(case: Case, predicate: BatchPredicate) -> bool:
@@ -76,32 +207,3 @@ def is_left_out(case: Case, batch: str) -> bool:
         return False
     draw = sha256(f"{case.options.seed}:{batch}".encode()).digest()
     return int.from_bytes(draw[:8], "big") >= sample / 100 * 2**64
-
-
-def _begin(case: Case, predicate: BatchPredicate, statement: Statement) -> Answer | None:
-    unit = None if case.crew is None else _unit(case, predicate, statement)
-    return None if case.crew is None or unit is None else case.crew.workers.begin(judge_unit, unit)
-
-
-def _unit(case: Case, predicate: BatchPredicate, statement: Statement) -> Unit | None:
-    """Return a batch as it is given away, None where it cannot be."""
-    opens = case.archive.unsealer is not None and case.archive.sealed(predicate.id) is not None
-    if case.crew is None or opens or case.options.wants("index"):
-        return None
-    parts = case.claims.within(predicate.id, _MOST_PARTS)
-    subject = statement.subject[0]
-    try:
-        found = case.archive.content.candidates(subject.name, batches.stated_size(statement))
-    except EvidenceError:
-        return None  # there is nothing to read, which is said where it is read
-    if parts is None:
-        return None
-    return Unit(
-        opener=case.crew.opener,
-        folder=case.archive.folder,
-        versions=tuple((one.key, one.version) for one in found),
-        sha256=subject.digest.sha256,
-        batch=batches.BatchWords.of(predicate),
-        parts=tuple(parts),
-        of_rows=case.claims.of_rows(predicate.id),
-    )

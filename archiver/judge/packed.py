@@ -1,0 +1,79 @@
+"""Rows as they go from the process that judged them to the one that adds up: a few large values instead of many.
+
+>>> unpacked(packed(rows), rows.data) == rows
+True
+"""
+
+from __future__ import annotations
+
+import itertools
+import struct
+from array import array
+from typing import Final, NamedTuple
+
+from archiver.judge.batches import Rows
+
+__all__ = ["Packed", "packed", "unpacked"]
+
+_DIGEST: Final = 32
+
+
+class Packed(NamedTuple):
+    """The members of rows; of equal items that follow each other one, and how many."""
+
+    first: int
+    texts: list[str]
+    item_digests: bytes
+    runs: bytes
+    offsets: bytes
+    lengths: bytes
+    raws: bytes
+    withheld: dict[int, bytes]
+
+
+def packed(rows: Rows) -> Packed:
+    """Pack rows without the bytes of their records."""
+    texts, digests, runs = list[str](), list[bytes](), array("Q")
+    count = len(rows.lengths)
+    if count and rows.digests.count(rows.digests[0]) == count and rows.texts.count(rows.texts[0]) == count:
+        texts, digests, runs = rows.texts[:1], rows.digests[:1], array("Q", [count])
+    else:
+        for (digest, text), run in itertools.groupby(zip(rows.digests, rows.texts, strict=True)):
+            texts.append(text)
+            digests.append(digest)
+            runs.append(len(list(run)))
+    return Packed(
+        rows.first,
+        texts,
+        b"".join(digests),
+        runs.tobytes(),
+        array("Q", rows.offsets).tobytes(),
+        array("Q", rows.lengths).tobytes(),
+        b"".join(rows.raws),
+        rows.withheld,
+    )
+
+
+def unpacked(words: Packed, data: bytes | memoryview | None) -> Rows:
+    """Return the rows, whose digests are known, with the bytes of their records or without."""
+    texts, digests = list[str](), list[bytes]()
+    for text, digest, run in zip(words.texts, _digests(words.item_digests), _numbers(words.runs), strict=True):
+        texts += [text] * run
+        digests += [digest] * run
+    lengths = _numbers(words.lengths)
+    here = lengths if data is not None else [0] * len(lengths)
+    if words.withheld:
+        here = [0 if place in words.withheld else length for place, length in enumerate(here)]
+    bounds = list(itertools.accumulate(here, initial=0))
+    offsets = _numbers(words.offsets)
+    rows = Rows(words.first, texts, digests, offsets, lengths, memoryview(data or b""), bounds, words.withheld)
+    rows.__dict__["raws"] = _digests(words.raws)
+    return rows
+
+
+def _digests(joined: bytes) -> list[bytes]:
+    return [digest for (digest,) in struct.iter_unpack(f"{_DIGEST}s", joined)]
+
+
+def _numbers(joined: bytes) -> list[int]:
+    return memoryview(joined).cast("Q").tolist()
