@@ -9,7 +9,7 @@ from contextlib import closing
 from typing import Final
 
 from archiver.catalog.recall import Recall
-from archiver.catalog.schema import IS_TROUBLE, USUAL
+from archiver.catalog.schema import IS_TROUBLE
 from archiver.model.item import Item
 from archiver.model.item_row import COLUMNS, ItemRow, row_of
 from archiver.model.items import ItemLine
@@ -111,12 +111,11 @@ class ItemIndex:
         for (data,) in found:
             yield ItemLine.own(data)
 
-    def texts_present(self, source: str) -> Iterator[str]:
-        """Yield the item texts of `present`, in the same order."""
-        found = self._db.execute(
-            "SELECT item FROM latest WHERE source = ? AND status != 'absent' ORDER BY path, item", [source]
+    def texts_present(self, source: str) -> Iterator[tuple[int, str]]:
+        """Yield row (`Known.row`) and item text of `present`, in the same order."""
+        return self._db.execute(
+            "SELECT id, item FROM latest WHERE source = ? AND status != 'absent' ORDER BY path, item", [source]
         )
-        return (text for (text,) in found)
 
     def counts_by_mark(self) -> dict[str, int]:
         """Return how many items, inner ones too, carry each mark as they were last seen; what is gone counts not."""
@@ -127,11 +126,10 @@ class ItemIndex:
         )
         return {str(mark): int(number) for mark, number in found}
 
-    def lines_of(self, snapshot: str, status: str | None = None) -> Iterator[ItemLine]:
-        """Yield the items that a snapshot was the last to speak of."""
-        wanted, words = ("", [snapshot]) if status is None else (" AND status = ?", [snapshot, status])
-        if status is not None and status not in USUAL:
-            wanted += f" AND {IS_TROUBLE}"
-        query = f"SELECT line FROM latest WHERE snapshot = ?{wanted} ORDER BY source, path, item"  # noqa: S608 - constants
-        for (data,) in self._db.execute(query, words):
+    def trouble_of(self, snapshot: str, status: str) -> Iterator[ItemLine]:
+        """Yield the items of which a snapshot said a status that needs a look."""
+        query = (
+            f"SELECT line FROM latest WHERE snapshot = ? AND status = ? AND {IS_TROUBLE} ORDER BY source, path, item"  # noqa: S608 - constants
+        )
+        for (data,) in self._db.execute(query, [snapshot, status]):
             yield ItemLine.own(data)

@@ -23,7 +23,7 @@ _FAR: Final = 512
 _GROWTH: Final = 4
 
 _AHEAD: Final = (
-    "SELECT path, item, line, status, stamp FROM latest WHERE source = ?1 AND (path, item) >= (?2, ?3) "
+    "SELECT path, item, line, status, stamp, id FROM latest WHERE source = ?1 AND (path, item) >= (?2, ?3) "
     "AND item >= '{\"path\"' ORDER BY path, item LIMIT ?4"
 )
 """The text of an item inside another begins with `members`, which is less."""
@@ -35,19 +35,26 @@ _OUTER: Final = (
 class Known:
     """What was last said of an item: its line, None when it is new, and beside it what tells most without reading that.
 
-    `stamp` is that of its file as it was then (`model.stamp`); `has_inside` says whether anything was said of what is
-    inside it.
+    `stamp` is that of its file as it was then (`model.stamp`), `row` the catalog's number for the item; `has_inside`
+    says whether anything was said of what is inside it.
     """
 
-    __slots__ = ("_line", "has_inside", "raw", "stamp", "status")
+    __slots__ = ("_line", "has_inside", "raw", "row", "stamp", "status")
 
     def __init__(
-        self, raw: bytes | None = None, status: str | None = None, stamp: str | None = None, *, has_inside: bool = False
+        self,
+        raw: bytes | None = None,
+        status: str | None = None,
+        stamp: str | None = None,
+        row: int | None = None,
+        *,
+        has_inside: bool = False,
     ) -> None:
         """Keep the line as it is; it is read when somebody asks."""
         self.raw = raw
         self.status = status
         self.stamp = stamp
+        self.row = row
         self.has_inside = has_inside
         self._line: ItemLine | None = None
 
@@ -69,7 +76,7 @@ class Recall:
         """Begin before the first question."""
         self._db = database
         self._source = source
-        self._waiting: dict[str, tuple[bytes, str, str | None]] = {}
+        self._waiting: dict[str, tuple[bytes, str, str | None, int]] = {}
         self._outer: set[str] = set()
         self._ahead = self._unasked = 1
         self._is_empty = self._db.execute("SELECT 1 FROM latest WHERE source = ? LIMIT 1", [source]).fetchone() is None

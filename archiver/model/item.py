@@ -31,7 +31,10 @@ _USUAL = re.compile(USUAL_ITEM)
 
 def escape_path(raw: bytes) -> str:
     """Spell a path's bytes as text."""
-    return _TO_ESCAPE.sub(_escape, raw.decode("utf-8", "surrogateescape"))
+    text = raw.decode("utf-8", "surrogateescape")
+    if text.isprintable() and "%" not in text:  # what is to be escaped is neither; nearly every name is as it is
+        return text
+    return _TO_ESCAPE.sub(_escape, text)
 
 
 def unescape_path(text: str) -> bytes:

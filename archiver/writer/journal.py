@@ -18,11 +18,14 @@ from typing import Any, Final, NamedTuple, cast
 from archiver.late import dataclass
 from archiver.model.item_row import COLUMNS, ItemRow, row_of
 from archiver.model.items import ItemLine
+from archiver.writer import said_again
+from archiver.writer.said_again import SaidAgain
 
 __all__ = ["Count", "Journal", "JournaledBatch", "Line", "Progress", "Run"]
 
 _PLAIN: Final = frozenset({"captured", "unchanged"})
-_SCHEMA: Final = """
+_SCHEMA: Final = (
+    """
 PRAGMA page_size = 16384;
 PRAGMA secure_delete = OFF;
 PRAGMA journal_mode = WAL;
@@ -37,9 +40,11 @@ CREATE TABLE IF NOT EXISTS item_lines (
     place INTEGER PRIMARY KEY AUTOINCREMENT, item TEXT NOT NULL UNIQUE, source TEXT NOT NULL, path TEXT NOT NULL,
     status TEXT NOT NULL, line BLOB NOT NULL, tbl TEXT, size INTEGER, sha256 TEXT, stamp TEXT, marked INTEGER,
     observed_at TEXT NOT NULL, batch TEXT, records INTEGER NOT NULL, mime TEXT, custodian TEXT,
-    new_bytes INTEGER NOT NULL);
+    new_bytes INTEGER NOT NULL, known_by TEXT);
 CREATE TABLE IF NOT EXISTS progress (item TEXT PRIMARY KEY, words TEXT NOT NULL);
 """
+    + said_again.SCHEMA
+)
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,8 @@ class Line(NamedTuple):
     """A line of the items table: its row as books keep it, what is counted of it, and what is in no line.
 
     A plain line says nothing that is not here: a file whose rows are all in one `batch`, which is None for any other;
-    `records` are those of them that are the item's own. `mime` and `custodian` are index columns.
+    `records` are those of them that are the item's own. `mime` and `custodian` are index columns. `known_by` is the
+    destination whose catalog knows the item as the line says it again, so that it need not take the line in.
     """
 
     item: str
@@ -96,6 +102,7 @@ class Line(NamedTuple):
     mime: str | None = None
     custodian: str | None = None
     new_bytes: int = 0
+    known_by: str | None = None
 
     @staticmethod
     def of(line: ItemLine, *, mime: str | None = None, custodian: str | None = None, new_bytes: int = 0) -> Line:
@@ -134,7 +141,9 @@ class Journal:
         """Open or create it."""
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.executescript(_SCHEMA)
+        self._widen_lines()
         self._take_in_former_lines()
+        self.said_again = SaidAgain(self._db)
         self._may_progress = self._db.execute("SELECT 1 FROM progress LIMIT 1").fetchone() is not None
 
     def close(self) -> None:
@@ -147,17 +156,25 @@ class Journal:
         return Run(**json.loads(row[0])) if row else None
 
     def begin(self, run: Run) -> None:
-        """Begin a snapshot; the journal must be clear."""
+        """Begin a snapshot; the journal has nothing but lines of what was looked at for it."""
         self._db.execute("INSERT INTO run VALUES (1, ?)", [json.dumps(asdict(run))])
 
     def clear(self) -> None:
         """Forget the snapshot, after its statement is in the log; what waits for a destination stays."""
         with closing(self._db.cursor()) as cursor:
             cursor.execute("BEGIN IMMEDIATE")
-            for table in ("run", "batches", "item_lines", "progress"):
+            for table in ("run", "batches", "item_lines", "packs", "progress"):
                 cursor.execute(f"DELETE FROM {table}")  # noqa: S608 - the names above
             cursor.execute("DELETE FROM envelopes WHERE logged = 1")
             cursor.execute("DELETE FROM envelopes_of WHERE key NOT IN (SELECT key FROM envelopes)")
+            cursor.execute("COMMIT")
+
+    def take_packs_apart(self) -> None:
+        """Make rows of all lines that are in packs, so that they are found."""
+        with closing(self._db.cursor()) as cursor:
+            cursor.execute("BEGIN IMMEDIATE")
+            cursor.executemany(_ENTER, self._packed())
+            self.said_again.forget()
             cursor.execute("COMMIT")
 
     def enter(self, batch: JournaledBatch | None, lines: Iterable[Line], progress: Progress | None = None) -> None:
@@ -184,10 +201,6 @@ class Journal:
         """Say whether an item is accounted for already."""
         return self._db.execute("SELECT 1 FROM item_lines WHERE item = ?", [item]).fetchone() is not None
 
-    def has_lines(self) -> bool:
-        """Say whether any item is accounted for already."""
-        return self._db.execute("SELECT 1 FROM item_lines LIMIT 1").fetchone() is not None
-
     def without_lines(self, items: Iterable[str]) -> list[str]:
         """Return those of some items that are not accounted for, in their order."""
         asked = json.dumps(list(items))
@@ -202,17 +215,24 @@ class Journal:
         return Line(*row) if row else None
 
     def lines(self) -> Iterator[Line]:
-        """Yield all lines in the order of their entry."""
-        return map(Line._make, self._db.execute(f"SELECT {_LINE} FROM item_lines ORDER BY place"))  # noqa: S608 - a constant
+        """Yield all lines in the order of their entry, those in packs behind the others."""
+        yield from map(Line._make, self._db.execute(f"SELECT {_LINE} FROM item_lines ORDER BY place"))  # noqa: S608 - a constant
+        yield from self._packed()
+
+    def indexed(self) -> Iterator[tuple[bytes, str | None, str | None, str]]:
+        """Yield all lines in no pack, in the order of their entry: raw, type, custodian, when it was looked at."""
+        return self._db.execute("SELECT line, mime, custodian, observed_at FROM item_lines ORDER BY place")
 
     def lines_to_read(self) -> Iterator[Line]:
         """Yield the lines that are not plain, in the order of their entry."""
         query = f"SELECT {_LINE} FROM item_lines WHERE batch IS NULL ORDER BY place"  # noqa: S608 - a constant
         return map(Line._make, self._db.execute(query))
 
-    def rows(self) -> Iterator[ItemRow]:
-        """Yield what the catalog keeps of all lines, as tuples like it."""
-        return cast("Iterator[ItemRow]", self._db.execute(f"SELECT {', '.join(COLUMNS)} FROM item_lines"))  # noqa: S608 - constants
+    def rows_for(self, destination: str) -> Iterator[ItemRow]:
+        """Yield what the catalog of a destination keeps of all lines but those that it knows, as tuples like it."""
+        query = f"SELECT {', '.join(COLUMNS)} FROM item_lines WHERE known_by IS NOT ?"  # noqa: S608 - constants
+        yield from cast("Iterator[ItemRow]", self._db.execute(query, [destination]))
+        yield from (row_of(line) for line, _, _ in self.said_again.lines(but_known_by=destination))
 
     def plain_counts(self, snapshot: str) -> list[Count]:
         """Return the counts of the plain lines; records are own to the snapshot whose batches hold them."""
@@ -222,11 +242,13 @@ class Journal:
             "FROM item_lines WHERE batch IS NOT NULL GROUP BY source, status",
             [len(snapshot), snapshot],
         )
-        return [Count(*row) for row in found]
+        again = (Count(source, "unchanged", items, size, 0, 0) for source, items, size in self.said_again.sums())
+        return [*(Count(*row) for row in found), *again]
 
     def plain_batches(self) -> set[str]:
         """Return the batches that plain lines name."""
-        return {batch for (batch,) in self._db.execute("SELECT DISTINCT batch FROM item_lines WHERE batch IS NOT NULL")}
+        rows = self._db.execute("SELECT DISTINCT batch FROM item_lines WHERE batch IS NOT NULL")
+        return {batch for (batch,) in rows} | self.said_again.batches()
 
     def progress(self, item: str) -> Progress | None:
         """Return how far an unfinished item had come."""
@@ -285,6 +307,15 @@ class Journal:
         return int(
             self._db.execute("SELECT count(*) FROM batches WHERE id LIKE ?", [f"%-{table}-________"]).fetchone()[0]
         )
+
+    def _packed(self) -> Iterator[Line]:
+        for line, custodian, known_by in self.said_again.lines():
+            yield Line.of(line, custodian=custodian)._replace(known_by=known_by)
+
+    def _widen_lines(self) -> None:
+        """Add the column that an earlier version did not have."""
+        if "known_by" not in {row[1] for row in self._db.execute("PRAGMA table_info(item_lines)")}:
+            self._db.execute("ALTER TABLE item_lines ADD COLUMN known_by TEXT")
 
     def _take_in_former_lines(self) -> None:
         """Move the lines of a run that an earlier version began, which had fewer columns."""

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from archiver.events import Event, silent
+from archiver.flows.reading import finished_snapshot, items_of, open_reading
 from archiver.flows.setup import is_set_up, set_up
 from archiver.flows.snapshot.snapshot import Snapshot, snapshot
+from archiver.model.items import ItemLine
 from archiver.model.policy import Policy, load_policy
 
 POLICY = """\
@@ -104,6 +106,12 @@ class Organisation:
     def set_up(self) -> None:
         if not is_set_up(self.policy):
             set_up(self.policy, clock=self.clock, random=self.random, environ={})
+
+    def said(self, snapshot: str | None = None) -> list[ItemLine]:
+        """Return what a snapshot, or the newest one, says of every item, in the order of their paths."""
+        with open_reading(self.policy, None, clock=self.clock, listener=silent) as reading:
+            lines = list(items_of(reading.archive, finished_snapshot(reading.archive, snapshot)))
+        return sorted(lines, key=lambda line: (line.item.source, line.item.path, line.item.text()))
 
     def take(self, **options: object) -> Snapshot:
         """Make a snapshot an hour later than the last."""

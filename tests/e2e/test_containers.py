@@ -20,13 +20,11 @@ from pathlib import Path
 
 import pytest
 
-from archiver.catalog.catalog import Catalog
 from archiver.events import silent
 from archiver.flows import uploads
 from archiver.flows.prove.prove import check_proof, prove
 from archiver.flows.reading import open_reading
 from archiver.flows.restore.restore import restore
-from archiver.flows.state import StateFolder
 
 Entries = Iterable[tuple[str, bytes]]
 
@@ -61,12 +59,7 @@ def _something_in_every_source(organisation) -> None:
 
 def lines(place, source: str = "papers") -> dict[str, object]:
     """Return the newest line of every item of a source, by path and members."""
-    catalog = Catalog(StateFolder(place.policy.state).catalog, read_only=True)
-    try:
-        found = catalog.lines_of(catalog.last_snapshot().id)
-        return {"!".join([line.item.path, *line.item.members]): line for line in found if line.item.source == source}
-    finally:
-        catalog.close()
+    return {"!".join([line.item.path, *line.item.members]): line for line in place.said() if line.item.source == source}
 
 
 def statuses(place) -> dict[str, tuple[str, str | None]]:

@@ -6,7 +6,6 @@ from hashlib import sha256
 
 import pytest
 
-from archiver.catalog.catalog import Catalog
 from archiver.errors import Exit
 from archiver.events import Advanced
 from archiver.flows.state import StateFolder
@@ -17,11 +16,7 @@ SHORT, SHORTER = LONG[: DOCUMENT_ROW + 3], LONG[: 3 * DOCUMENT_ROW + 3]
 
 
 def lines(place) -> dict[str, object]:
-    catalog = Catalog(StateFolder(place.policy.state).catalog, read_only=True)
-    try:
-        return {line.item.path: line for line in catalog.lines_of(catalog.last_snapshot().id)}
-    finally:
-        catalog.close()
+    return {line.item.path: line for line in place.said()}
 
 
 @pytest.mark.parametrize(

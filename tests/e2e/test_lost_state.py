@@ -10,7 +10,7 @@ from contextlib import suppress
 from archiver.errors import WorldError
 from archiver.events import silent
 from archiver.flows import session
-from archiver.flows.reading import finished_snapshot, items_of, open_reading
+from archiver.flows.reading import open_reading
 from archiver.flows.restore.restore import restore
 from archiver.flows.state import StateFolder
 from archiver.stores.folder import FolderStore
@@ -46,8 +46,7 @@ class Cut:
 
 
 def lines_of(place):
-    with open_reading(place.policy, None, clock=place.clock, listener=silent) as reading:
-        return list(items_of(reading.archive, finished_snapshot(reading.archive, None)))
+    return place.said()
 
 
 def statuses(place) -> Counter[str]:

@@ -11,7 +11,6 @@ import pytest
 from archiver.catalog.catalog import Catalog
 from archiver.flows.snapshot.read_ahead import Readers
 from archiver.flows.snapshot.sight import sights
-from archiver.flows.state import StateFolder
 from archiver.sources.location import held_open, location
 
 COUNT = 700  # of which some are in sight before a process is started
@@ -29,11 +28,10 @@ def fill(place) -> None:
 
 
 def said(place, result) -> dict[str, tuple[object, ...]]:
-    with closing(Catalog(StateFolder(place.policy.state).catalog, read_only=True)) as catalog:
-        return {
-            line.item.text(): (line.status, line.reason, line.detail, line.size, line.sha256, line.parts, line.errno)
-            for line in catalog.lines_of(result.id)
-        }
+    return {
+        line.item.text(): (line.status, line.reason, line.detail, line.size, line.sha256, line.parts, line.errno)
+        for line in place.said(result.id)
+    }
 
 
 def test_the_archive_is_the_same(organisations, verified):

@@ -27,12 +27,7 @@ def selecting(place, rule: str) -> None:
 
 
 def lines(place) -> dict[str, object]:
-    catalog = Catalog(StateFolder(place.policy.state).catalog, read_only=True)
-    try:
-        found = list(catalog.lines_of(catalog.last_snapshot().id))
-    finally:
-        catalog.close()
-    return {one.item.path: one for one in found if one.item.source == "papers" and one.kind == "file"}
+    return {one.item.path: one for one in place.said() if one.item.source == "papers" and one.kind == "file"}
 
 
 def fates(place) -> dict[str, str]:

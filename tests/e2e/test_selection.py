@@ -46,11 +46,7 @@ def selecting(place, rule: str) -> None:
 
 def lines(place) -> dict[tuple[str, ...], object]:
     """Return what the newest snapshot said of the logs: by path and members, `select` without its digits."""
-    catalog = Catalog(StateFolder(place.policy.state).catalog, read_only=True)
-    try:
-        found = [line for line in catalog.lines_of(catalog.last_snapshot().id) if line.item.source == "logs"]
-    finally:
-        catalog.close()
+    found = [line for line in place.said() if line.item.source == "logs"]
     return {
         (line.item.path, *(member.partition(":")[0] for member in line.item.members)): line
         for line in found

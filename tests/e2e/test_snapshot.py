@@ -8,11 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from archiver.catalog.catalog import Catalog
 from archiver.errors import Exit, UsageError
 from archiver.events import Advanced
 from archiver.flows.session import own_trust
-from archiver.flows.state import StateFolder
 from archiver.model.policy import PolicyError
 
 LONG = 300_000  # times a word: it is not read in one piece
@@ -20,13 +18,7 @@ LONG = 300_000  # times a word: it is not read in one piece
 
 def lines(place) -> dict[str, object]:
     """Return the last lines of all items by source, path and members."""
-    catalog = Catalog(StateFolder(place.policy.state).catalog, read_only=True)
-    try:
-        newest = catalog.last_snapshot()
-        found = catalog.lines_of(newest.id)
-        return {"/".join((line.item.source, line.item.path, *line.item.members)): line for line in found}
-    finally:
-        catalog.close()
+    return {"/".join((line.item.source, line.item.path, *line.item.members)): line for line in place.said()}
 
 
 def counts(result, source: str) -> dict[str, int]:

@@ -13,7 +13,7 @@ import pytest
 
 from archiver.errors import UsageError
 from archiver.events import silent
-from archiver.flows.reading import finished_snapshot, items_of, open_reading
+from archiver.flows.reading import open_reading
 from archiver.flows.restore.restore import restore
 from archiver.flows.snapshot.received import keep, waits
 from archiver.model.policy import PolicyError
@@ -49,8 +49,7 @@ def pipe(place, data: bytes):
 
 
 def lines_of(place):
-    with open_reading(place.policy, None, clock=place.clock, listener=silent) as reading:
-        return list(items_of(reading.archive, finished_snapshot(reading.archive, None)))
+    return place.said()
 
 
 def received(place) -> list[str]:

@@ -152,3 +152,10 @@ def test_an_item_is_read_at_one_look_only_where_its_text_is_its_own(path):
             continue
         assert Item(found.source, found.path).text() == text
         assert Item.from_json(json.loads(text)) == found
+
+
+def test_what_is_escaped_in_a_path_is_percent_controls_and_what_is_no_utf_8():
+    escaped = {number for number in range(0x110000) if not 0xD800 <= number < 0xDC80 and not 0xDD00 <= number < 0xE000}
+    plain = {number for number in escaped if escape_path(chr(number).encode("utf-8", "surrogateescape")) == chr(number)}
+
+    assert escaped - plain == {*range(0x20), 0x25, 0x7F, *range(0xDC80, 0xDD00)}

@@ -17,7 +17,7 @@ SMALL = ("INDEX latest_marked", "INDEX batches_amounts")
 @pytest.mark.parametrize(
     "ask",
     [
-        lambda catalog: list(catalog.lines_of(SNAPSHOT, "failed")),
+        lambda catalog: list(catalog.trouble_of(SNAPSHOT, "failed")),
         lambda catalog: list(catalog.statements("hold")),
         lambda catalog: list(catalog.batches(SNAPSHOT)),
         lambda catalog: catalog.with_content("documents", 1, "ab" * 32),

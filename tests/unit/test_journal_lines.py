@@ -8,11 +8,13 @@ from dataclasses import replace
 
 import pytest
 
-from archiver.flows.snapshot.journal_lines import batches_named, facts_of
+from archiver.flows.snapshot.journal_lines import batches_named, rows_of_items
 from archiver.model.item import Item
 from archiver.model.items import ItemLine, Part
 from archiver.model.mark import Mark
 from archiver.writer.journal import Count, Journal, Line
+from archiver.writer.rows import Facts
+from archiver.writer.said_again import Pack, Run
 
 SNAPSHOT = "20261125T120000Z-0a1b2c"
 BATCH, EARLIER = f"{SNAPSHOT}-documents-00000000", "20261124T120000Z-0a1b2c-documents-00000000"
@@ -54,8 +56,79 @@ def test_the_batches_are_those_of_the_parts(journal):
     assert batches_named(journal) == {BATCH, EARLIER}
 
 
-def test_the_time_is_that_of_the_line():
-    assert facts_of(Line.of(TAGGED)).collected_at == "2026-11-25T12:00:00Z"
+def test_a_row_of_items_is_indexed_by_the_time_of_the_line(journal):
+    journal.enter(None, [Line.of(TAGGED, mime="text/plain", custodian="jdoe")])
+
+    ((lines, facts),) = rows_of_items(journal, 10)
+    assert lines == [TAGGED.encode()]
+    assert facts == [Facts(mime="text/plain", custodian="jdoe", collected_at="2026-11-25T12:00:00Z")]
+
+
+AGAIN = [
+    replace(PLAIN, item=Item("papers", f"{name}.txt"), status="unchanged", basis="stat", parts=(Part(batch, 0, 1),))
+    for name, batch in (("d", BATCH), ("e", EARLIER), ("f", EARLIER))
+]
+PACK = Pack(
+    "papers",
+    "vault",
+    30,
+    frozenset({BATCH, EARLIER}),
+    (Run("jdoe", PLAIN.observed_at, 2), Run(None, PLAIN.observed_at, 1)),
+    [line.encode() for line in AGAIN],
+)
+ROWS = [
+    Line.of(line, custodian=custodian)._replace(known_by="vault")
+    for line, custodian in zip(AGAIN, ("jdoe", "jdoe", None), strict=True)
+]
+
+
+def told(journal):
+    """Return all that is asked of the lines of a journal."""
+    return {
+        "lines": list(journal.lines()),
+        "to read": list(journal.lines_to_read()),
+        "counts": sum(count.items for count in journal.plain_counts(SNAPSHOT)),
+        "bytes": sum(count.bytes for count in journal.plain_counts(SNAPSHOT)),
+        "batches": batches_named(journal),
+        "for vault": list(journal.rows_for("vault")),
+        "for another": list(journal.rows_for("another")),
+        "items": [row for lines, facts in rows_of_items(journal, 2) for row in zip(lines, facts, strict=True)],
+    }
+
+
+def test_lines_in_a_pack_say_what_they_say_in_rows(tmp_path):
+    with closing(Journal(tmp_path / "packs")) as packs, closing(Journal(tmp_path / "rows")) as rows:
+        for journal in (packs, rows):
+            journal.enter(None, [Line.of(PLAIN), Line.of(TAGGED)])
+        packs.said_again.enter(PACK)
+        rows.enter(None, ROWS)
+        expected = told(rows)
+        assert told(packs) == expected
+        assert len(expected["for another"]) == len(expected["for vault"]) + 3
+
+        packs.take_packs_apart()
+        assert told(packs) == expected
+        assert packs.line(ROWS[0].item) == ROWS[0]
+        assert not list(packs.said_again.packs())
+
+
+def test_packs_are_forgotten_with_their_run(journal):
+    journal.said_again.enter(PACK)
+    journal.clear()
+
+    assert not list(journal.lines())
+
+
+def test_a_journal_of_an_earlier_version_has_lines_that_no_catalog_knows(tmp_path):
+    path = tmp_path / "journal.sqlite"
+    with closing(Journal(path)) as journal:
+        journal.enter(None, [Line.of(PLAIN)])
+    with closing(sqlite3.connect(path, isolation_level=None)) as former:
+        former.execute("ALTER TABLE item_lines DROP COLUMN known_by")
+
+    with closing(Journal(path)) as journal:
+        assert list(journal.lines()) == [Line.of(PLAIN)]
+        assert len(list(journal.rows_for("vault"))) == 1
 
 
 @pytest.mark.parametrize("differs", NOT_PLAIN.values(), ids=NOT_PLAIN)

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from archiver.catalog.recall import Known
 from archiver.flows.snapshot import plain_lines
+from archiver.flows.snapshot.sight import Sight
 from archiver.model.item import Item, escape_path
 from archiver.model.items import ItemLine, Part
-from archiver.model.stamp import stamp_of
-from archiver.sources.base import FileFacts
+from archiver.sources.base import FileFacts, Found
 from archiver.writer.journal import Line
 
 BATCH = "20261125T120000Z-0a1b2c-documents-00000000"
@@ -57,6 +58,16 @@ def line_of(item: Item, found: FileFacts, at: str = THEN, **words) -> ItemLine:
     return replace(line, **words)
 
 
+def seen(then: ItemLine, now: FileFacts) -> Sight:
+    """Return a look at a file that is known by a line."""
+    found = Found(then.item.relative_bytes(), "file", now, now.size)
+    known = Known(then.encode(), then.status, "stamp", 7)
+    return Sight(then.item, found, "unchanged", None, None, "jdoe", known, NOW, stands_still=True)
+
+
+KEPT = {"records": 0, "stamp": "stamp", "custodian": "jdoe", "known_by": "vault"}
+
+
 @given(items, facts)
 def test_a_document_of_one_row(item, found):
     expected = Line.of(line_of(item, found), mime="text/plain", custodian="jdoe", new_bytes=10)
@@ -74,9 +85,8 @@ def test_a_file_that_is_unchanged(item, found, atime_ns, status, table):
         then, status="unchanged", basis="stat", observed_at=NOW, file={**then.file, "atime_ns": str(atime_ns)}
     )
 
-    words = plain_lines.again(then.encode(), item, now, NOW, str(stamp_of(then)))
-
-    assert words == Line.of(expected)._replace(records=0, stamp=str(stamp_of(then)))
+    assert plain_lines.said_again(seen(then, now)) == (expected.encode(), table, b"ab" * 32, BATCH.encode())
+    assert plain_lines.line_again(seen(then, now), "vault") == Line.of(expected)._replace(**KEPT)
 
 
 SHARED = Part(BATCH, 7, 1, of=Item("papers", "b.txt"))
@@ -95,9 +105,18 @@ SHARED = Part(BATCH, 7, 1, of=Item("papers", "b.txt"))
     ],
 )
 def test_what_has_more_to_say_is_left_to_the_encoder(words, now):
-    item = Item("papers", "a.txt")
+    then = line_of(Item("papers", "a.txt"), FACTS, **words)
 
-    assert plain_lines.again(line_of(item, FACTS, **words).encode(), item, now, NOW, "stamp") is None
+    assert plain_lines.said_again(seen(then, now)) is None
+    assert plain_lines.line_again(seen(then, now), "vault") is None
+
+
+def test_without_a_stamp_nothing_is_said_again():
+    then = line_of(Item("papers", "a.txt"), FACTS)
+    sight = seen(then, FACTS)
+
+    assert plain_lines.said_again(sight) is not None
+    assert plain_lines.said_again(sight._replace(last=Known(then.encode(), then.status, None, 7))) is None
 
 
 @pytest.mark.parametrize("found", [FACTS._replace(xattrs=((b"user.a", b"b"),)), FACTS._replace(holes=((0, 4096),))])
@@ -114,6 +133,5 @@ def test_an_unchanged_file_whose_rows_are_of_another_item():
     item = Item("papers", "a.txt")
     then = line_of(item, FACTS, parts=(SHARED,), status="unchanged", basis="stat")
 
-    words = plain_lines.again(then.encode(), item, FACTS, NOW, str(stamp_of(then)))
-
-    assert words == Line.of(replace(then, observed_at=NOW))
+    again = replace(then, observed_at=NOW)
+    assert plain_lines.line_again(seen(then, FACTS), "vault") == Line.of(again)._replace(**KEPT)

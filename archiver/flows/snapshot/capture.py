@@ -12,7 +12,6 @@ from pathlib import Path
 
 from archiver.catalog.catalog import Catalog
 from archiver.events import Listener, Said
-from archiver.flows.snapshot import plain_lines
 from archiver.flows.snapshot.ahead import ahead
 from archiver.flows.snapshot.at_once import AtOnce
 from archiver.flows.snapshot.compressed_log import HEAD, CompressedLog
@@ -29,6 +28,7 @@ from archiver.flows.snapshot.item_lines import (
     unchanged_line,
 )
 from archiver.flows.snapshot.marking import Marker
+from archiver.flows.snapshot.plain_lines import line_again
 from archiver.flows.snapshot.relevance import Judged, Relevance
 from archiver.flows.snapshot.repositories import Repositories, is_of_git
 from archiver.flows.snapshot.selection import Selection
@@ -41,7 +41,7 @@ from archiver.model.policy import Source
 from archiver.model.selected import is_kept_whole, selected_by
 from archiver.model.selection import INCLUDE_RULE
 from archiver.model.unjudged import is_unjudged
-from archiver.sources.base import FileFacts, ReadProblem
+from archiver.sources.base import ReadProblem
 from archiver.sources.decode import sniff
 from archiver.sources.documents import Document, read_document
 from archiver.sources.location import Location, Reading
@@ -66,6 +66,7 @@ class Capture:
         recognise: Callable[[list[bytes]], str],
         account: Callable[[Line], None],
         accounted: Callable[[str], bool],
+        known_by: str,
         marker: Marker,
         unpacking: tuple[UnpackLimits, Path],
         listener: Listener,
@@ -74,7 +75,8 @@ class Capture:
         """Bind to a source and the place where it is.
 
         `recognise` names the dialect of first lines, `account` enters the line of an item that relies on no rows of
-        this run, `accounted` says whether an item has its line already. `unpacking` has limits and a scratch folder,
+        this run, `accounted` says whether an item has its line already. `known_by` is the destination whose catalog
+        `catalog` is. `unpacking` has limits and a scratch folder,
         `selection` reads logs of which a part is kept.
         """
         self._location = location
@@ -84,6 +86,7 @@ class Capture:
         self._contents = contents
         self._account = account
         self._accounted = accounted
+        self._known_by = known_by
         self._marker = marker
         self._listener = listener
         self._files = WholeFiles(
@@ -188,18 +191,11 @@ class Capture:
 
     def again(self, sight: Sight) -> None:
         """Account for an item that is unchanged as its times or its ETag tell; what can be said of it is said anew."""
-        plain = self._plainly_again(sight)
+        plain = None if self._marker.has_rules else line_again(sight, self._known_by)
         if plain is not None:
             self._account(plain)
         elif sight.known is not None:
             self._again(sight, sight.known)
-
-    def _plainly_again(self, sight: Sight) -> Line | None:
-        raw, stamp, facts = sight.last.raw, sight.last.stamp, sight.found.facts
-        if raw is None or stamp is None or self._marker.has_rules or not isinstance(facts, FileFacts):
-            return None
-        line = plain_lines.again(raw, sight.item, facts, sight.observed_at, stamp)
-        return line if line is None or sight.custodian is None else line._replace(custodian=sight.custodian)
 
     def _again(self, sight: Sight, known: ItemLine) -> ItemLine:
         if self._marker.lists_hashes:

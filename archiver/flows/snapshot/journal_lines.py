@@ -13,10 +13,10 @@ from typing import TypeVar
 
 import orjson
 
-from archiver.writer.journal import Journal, Line
+from archiver.writer.journal import Journal
 from archiver.writer.rows import Facts
 
-__all__ = ["batches_named", "chunks", "facts_of"]
+__all__ = ["batches_named", "chunks", "rows_of_items"]
 
 _T = TypeVar("_T")
 
@@ -27,9 +27,13 @@ def batches_named(journal: Journal) -> set[str]:
     return read | journal.plain_batches()
 
 
-def facts_of(line: Line) -> Facts:
-    """Return what the row of a line in `items` is indexed by."""
-    return _facts(line.mime, line.custodian, line.observed_at)
+def rows_of_items(journal: Journal, most: int) -> Iterator[tuple[list[bytes], list[Facts]]]:
+    """Yield the rows of `items`, and what each is indexed by; at most so many at once, or those of one pack."""
+    for some in chunks(journal.indexed(), most):
+        yield [row[0] for row in some], [_facts(*row[1:]) for row in some]
+    for pack in journal.said_again.packs():
+        facts = ([_facts(None, run.custodian, run.observed_at)] * run.items for run in pack.runs)
+        yield pack.lines, list(itertools.chain.from_iterable(facts))
 
 
 def chunks(values: Iterator[_T], size: int) -> Iterator[list[_T]]:

@@ -4,9 +4,10 @@ The law: what is returned is what `ItemLine.encode` would write, byte for byte. 
 (`writer.journal.Line`) gets None, and is left to that one.
 
     captured   a file whose bytes are one row of this run
-    again      a file that is as it was when it was last read, as its times tell
+    again      a file that is as it was when it was last read, as its times tell: `said_again` from what is seen of it,
+               `line_again` as a line of the books
 
->>> again(known, facts, '{"path":"a.txt","source":"mail"}', "2026-11-26T02:00:00Z")
+>>> line_again(sight, "vault")
 Line(item='{"path":"a.txt","source":"mail"}', ..., status='unchanged', ...)
 """
 
@@ -14,15 +15,16 @@ from __future__ import annotations
 
 from functools import lru_cache
 from json.encoder import encode_basestring
-from typing import Final
+from typing import Final, NamedTuple
 
+from archiver.flows.snapshot.sight import Sight
 from archiver.model.item import Item
 from archiver.model.items import Part
 from archiver.model.stamp import settled_before_ns, spell_stamp
 from archiver.sources.base import FileFacts
 from archiver.writer.journal import Line
 
-__all__ = ["again", "captured"]
+__all__ = ["Again", "captured", "line_again", "said_again"]
 
 _READ: Final = b'{"basis":"read","detail":null,"errno":null,"file":{"atime_ns":"'
 _STAT: Final = b'{"basis":"stat","detail":null,"errno":null,"file":{"atime_ns":"'
@@ -37,10 +39,11 @@ _SEALED: Final = b'"sealed":'
 _DIGEST: Final = b'],"reason":null,"sha256":"'
 _INSTANT: Final = len("2026-11-26T02:00:00Z")
 _DIGITS: Final = 64
-_ENDS: Final = {
-    table: tuple(b',"status":"%s","table":"%s"}\n' % (status, table.encode()) for status in (b"captured", b"unchanged"))
-    for table in ("documents", "model_logs")
-}
+_CAPTURED, _UNCHANGED = (b',"status":"%s","table":"' % status for status in (b"captured", b"unchanged"))
+_DOCUMENTS, _LOGS = b'documents"}\n', b'model_logs"}\n'
+_DOCUMENT: Final = ("documents", (_CAPTURED + _DOCUMENTS, _UNCHANGED + _DOCUMENTS), _UNCHANGED + _DOCUMENTS)
+_LOG: Final = ("model_logs", (_CAPTURED + _LOGS, _UNCHANGED + _LOGS), _UNCHANGED + _LOGS)
+"""A table, how lines of it end, and how one ends that is said again."""
 
 
 def captured(
@@ -71,7 +74,7 @@ def captured(
         _DIGEST,
         digest.encode(),
         size,
-        _ENDS["documents"][0],
+        _CAPTURED + _DOCUMENTS,
     )
     is_settled = facts.mtime_ns <= (before := settled_before_ns(observed_at)) and facts.ctime_ns <= before
     stamp = spell_stamp(size, facts.mtime_ns, facts.ctime_ns, facts.ino) if is_settled else None
@@ -79,41 +82,59 @@ def captured(
     return Line(text, item.source, item.path, "captured", raw, *content, observed_at, batch, 1, media, custodian, size)
 
 
-def again(raw: bytes, item: Item, facts: FileFacts, observed_at: str, stamp: str) -> Line | None:
-    """Return the line of a file that is unchanged, from its line of the last time.
+class Again(NamedTuple):
+    """What is said again of a file: its line, and what of that is beside it in books."""
+
+    line: bytes
+    table: str
+    sha256: bytes
+    batch: bytes
+
+
+def said_again(sight: Sight) -> Again | None:
+    """Return the line of a file that is unchanged, from the one that the catalog knows.
 
     What its system says of it now must be what it said then, but for the time of the last access. Size, times and inode
     are the same, and so is whatever sets ctime when it changes.
     """
-    text = item.text()
+    raw, facts = sight.last.raw, sight.found.facts
+    if raw is None or sight.last.stamp is None or not isinstance(facts, FileFacts):
+        return None
     begun = raw.find(_BORN, len(_READ))
     device = raw.find(_device(facts.dev, facts.gid, facts.group), begun)
-    named = _owner(facts.owner, facts.uid) + text.encode() + _AT
+    named = b"%s%s%s" % (_owner(facts.owner, facts.uid), sight.item.text().encode(), _AT)
     end = raw.find(named, device) + len(named)
     if begun < 0 or device < 0 or end < len(named) or not raw.startswith((_READ, _STAT)):
         return None
-    tail = raw[end + _INSTANT :]
-    table = next((table for table, ends in _ENDS.items() if tail.endswith(ends)), None)
-    if table is None or not tail.startswith(_PART) or tail.count(_BATCH) != 1 or _SEALED in tail:
+    table, own, ending = _DOCUMENT if raw.endswith(_DOCUMENT[1]) else _LOG
+    part = end + _INSTANT
+    digest = raw.rfind(_DIGEST, part) + len(_DIGEST)
+    if not raw.endswith(own) or digest < len(_DIGEST) or not raw.startswith(_PART, part):
         return None
-    before, found, content = tail.rpartition(_DIGEST)
-    if not found:
+    if raw.count(_BATCH, part) != 1 or raw.find(_SEALED, part) >= 0:
         return None
-    digest = content[:_DIGITS]
-    line = b'%s%d%s%s%s%s%s,"size":%d%s' % (
+    line = b'%s%d%s%s%s,"size":%d%s' % (
         _STAT,
         facts.atime_ns,
         raw[begun:end],
-        observed_at.encode(),
-        before,
-        _DIGEST,
-        content[: _DIGITS + 1],
+        sight.observed_at.encode(),
+        raw[part : digest + _DIGITS + 1],
         facts.size,
-        _ENDS[table][1],
+        ending,
     )
-    batch = before[len(_PART) : before.index(b'"', len(_PART))].decode()
-    content_of = (table, facts.size, digest.decode(), stamp, None)
-    return Line(text, item.source, item.path, "unchanged", line, *content_of, observed_at, batch)
+    name = part + len(_PART)
+    return Again(line, table, raw[digest : digest + _DIGITS], raw[name : raw.index(b'"', name)])
+
+
+def line_again(sight: Sight, known_by: str) -> Line | None:
+    """Return what is `said_again` as a line of the books; `known_by` is the destination whose catalog knows it."""
+    found = said_again(sight)
+    if found is None:
+        return None
+    item, batch, index = sight.item, found.batch.decode(), (None, sight.custodian, 0, known_by)
+    content = (found.table, sight.found.size, found.sha256.decode(), sight.last.stamp, None)
+    row = (item.text(), item.source, item.path, "unchanged", found.line, *content)
+    return Line(*row, sight.observed_at, batch, 0, *index)
 
 
 def _spelled(facts: FileFacts, item: str) -> bytes:

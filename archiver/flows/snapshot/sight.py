@@ -15,8 +15,8 @@ Nothing is read here; a decision costs a stat, or its share of a listing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
-from typing import NamedTuple
+from datetime import datetime, timedelta
+from typing import Final, NamedTuple
 
 from archiver.catalog.recall import Known
 from archiver.flows.snapshot.content_rules import content_rules
@@ -32,6 +32,8 @@ from archiver.sources.base import FileFacts, Found, ObjectFacts
 from archiver.sources.location import Location
 
 __all__ = ["Sight", "sights"]
+
+_SECOND: Final = timedelta(seconds=1)
 
 
 class Sight(NamedTuple):
@@ -77,15 +79,17 @@ def sights(
     Raises `SourceUnavailable` when the location is not there.
     """
     selects, rules = record_rule(source), rules_of(source)
-    second: datetime | None = None
-    at = ""
+    at, begins = "", clock()
+    ends = begins  # of the second that `at` is; no instant is between them yet
     for found in location.walk(quick=True):
         item = Item(source.id, escape_path(found.path), version=found.version)
         known = recall(item)
         choice = _choice(rules, found, known, rehash=rehash)
-        now = clock().replace(microsecond=0)
-        if now != second:
-            second, at = now, instant.format_instant(now)
+        now = clock()
+        if not begins <= now < ends:
+            begins = now.replace(microsecond=0)
+            ends = begins + _SECOND
+            at = instant.format_instant(begins)
         still = narrows = False
         if not choice.taken and found.kind != "directory":
             decision = "excluded"

@@ -12,7 +12,7 @@ A run that is killed is run again: the same snapshot goes on, with the same batc
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -26,11 +26,12 @@ from archiver.flows.snapshot import received
 from archiver.flows.snapshot.capture import Capture
 from archiver.flows.snapshot.contents import Contents
 from archiver.flows.snapshot.ends_earlier import dates, ends_earlier
+from archiver.flows.snapshot.first_look import FirstLook, first_look, taken_up
 from archiver.flows.snapshot.inside import unpack_limits, wanted_of
-from archiver.flows.snapshot.item_lines import CHANGED_UNSEEN
-from archiver.flows.snapshot.journal_lines import batches_named, chunks, facts_of
+from archiver.flows.snapshot.journal_lines import batches_named, chunks, rows_of_items
 from archiver.flows.snapshot.marking import Marker, marking_of
 from archiver.flows.snapshot.read_ahead import Readers
+from archiver.flows.snapshot.reasons import reasons_of
 from archiver.flows.snapshot.relock import raise_locks
 from archiver.flows.snapshot.selection import Selection
 from archiver.flows.snapshot.sight import Sight, sights
@@ -122,12 +123,14 @@ def snapshot(
         change = recover.catch_up(session)
         recovered = recover.finish_deliveries(session)
         wanted = received.collected(policy, only)
-        seen = survey(session.catalog, wanted, clock, listener, marking)
+        look = first_look(session, marking, rehash=rehash)
+        seen = survey(session.catalog, wanted, clock, listener, marking, look=look)
         check_limits(policy, seen, accept_narrowing=accept_narrowing)
         confirm(seen)
         warn_of_first_seal(session, recipients)
         began = begin.bring_into_force(session, change)
         recovered += recover.recover(session)
+        look.begun()
         with (
             Stamper(session, authorities) as stamper,
             engine_of(jobs or 1) as engine,
@@ -140,6 +143,7 @@ def snapshot(
                 wanted,
                 began,
                 recovered,
+                look=look,
                 stamper=stamper,
                 uploads=uploads,
                 engine=engine,
@@ -161,6 +165,7 @@ class _Run:
         began: begin.Began,
         recovered: int,
         *,
+        look: FirstLook,
         stamper: Stamper,
         uploads: Uploads,
         marking: Marking,
@@ -173,6 +178,7 @@ class _Run:
         self._wanted = wanted  # a snapshot that goes on keeps the sources that it was begun with
         self._began = began
         self._recovered = recovered
+        self._look = look
         self._rehash = rehash
         self._stamper = stamper
         self._uploads = uploads
@@ -188,6 +194,9 @@ class _Run:
         self._raised = 0
         self._stamped: tuple[Stamped, ...] = ()
         unfinished = session.journal.run()
+        self._goes_on = unfinished is not None
+        if self._goes_on:
+            session.journal.take_packs_apart()
         if unfinished is None:
             unfinished = self._fresh_run()
             session.journal.begin(unfinished)
@@ -197,7 +206,7 @@ class _Run:
     def run(self) -> Snapshot:
         """Capture, account, sign."""
         with Contents(self._session.catalog, self._session.policy.sources) as self._contents:
-            for line in self._session.journal.lines():
+            for line in self._session.journal.lines() if self._goes_on else ():
                 self._contents.add(line)
             for source in self._wanted:
                 self._source(source)
@@ -220,7 +229,7 @@ class _Run:
         last = session.catalog.last_snapshot()
         return Run(
             snapshot=session.seal.fresh_id(),
-            started=instant.format_instant(session.clock()),
+            started=self._look.started,
             policy_sha256=session.policy.sha256,
             log_size_at_start=min(vault.catalog.log_size() for vault in session.vaults),
             previous=None if last is None else last.id,
@@ -253,7 +262,8 @@ class _Run:
 
     def _capture(self, source: Source, streams: dict[str, Stream]) -> None:
         session = self._session
-        goes_on = session.journal.has_lines()  # a fresh run has none to be asked for
+        left, settled = self._look.left(source), self._look.settled()
+        goes_on = self._goes_on or self._look.is_of_another_catalog  # in a fresh run, nothing seen here has a line
         capture_at = functools.partial(
             Capture,
             source,
@@ -263,6 +273,7 @@ class _Run:
             recognise=self._dialects.recogniser(source.dialect),
             account=self._account,
             accounted=session.journal.has_line if goes_on else lambda _item: False,
+            known_by=session.lead.id,
             marker=self._marker,
             unpacking=(unpack_limits(session.policy.limits), session.state.spool),
             listener=session.listener,
@@ -272,7 +283,12 @@ class _Run:
             with held_open(location(source)) as place:
                 capture = capture_at(place)
                 recall = session.catalog.recall(source.id)
-                seen = sights(source, place, recall.of, session.clock, rehash=self._rehash)
+                seen: Iterator[Sight]
+                if left is None:
+                    looked = sights(source, place, recall.of, session.clock, rehash=self._rehash)
+                    seen = (one for one in looked if one.last.row is None or not settled(one.last.row))
+                else:
+                    seen = taken_up(left, place)
                 for sight, document in self._readers.ahead(seen, place, wanted_of(source), takes=capture.takes_at_once):
                     line = session.journal.line(sight.item.text()) if goes_on else None
                     if line is None:
@@ -299,7 +315,9 @@ class _Run:
     def _absent(self, source: Source) -> None:
         """Say once of everything that was there last time that it is not there now."""
         session, now = self._session, instant.format_instant(self._session.clock())
-        for texts in chunks(session.catalog.texts_present(source.id), _LINES_AT_ONCE):
+        settled = self._look.settled()
+        present = (text for row, text in session.catalog.texts_present(source.id) if not settled(row))
+        for texts in chunks(present, _LINES_AT_ONCE):
             for text in session.journal.without_lines(texts):
                 known = session.catalog.latest(Item.parse(text))
                 assert known is not None
@@ -329,8 +347,8 @@ class _Run:
         session.listener(Stage("account for every item", None, "items"))
         with self._stream("items", None, items_index) as stream:
             stream.begin(items_item(self._run_words.snapshot), Facts(collected_at=self._run_words.started))
-            for lines in chunks(session.journal.lines(), _LINES_AT_ONCE):
-                stream.feed([line.line for line in lines], [facts_of(line) for line in lines])
+            for lines, facts in rows_of_items(session.journal, _LINES_AT_ONCE):
+                stream.feed(lines, facts)
                 session.listener(Advanced(len(lines)))
             stream.seal()
 
@@ -380,7 +398,14 @@ class _Run:
 
     def _summary(self, finished: SnapshotPredicate, tallies: list[Tally]) -> Snapshot:
         session = self._session
-        reasons, behind = self._reasons(tallies), left_behind(session)
+        behind = left_behind(session)
+        reasons = reasons_of(
+            session,
+            tallies,
+            unavailable=self._unavailable,
+            open_outside=self._open_outside,
+            missing=self._began.missing_sources,
+        )
         reasons += [f"destination {one.id} is left behind: {one.problem}" for one in behind]
         reasons += not_enough(self._stamped, session.policy.timestamps.required)
         size = session.catalog.log_size()
@@ -405,39 +430,6 @@ class _Run:
                 for row in ends_earlier(session.catalog, dates(session.catalog, session.policy))
             ),
         )
-
-    def _reasons(self, tallies: list[Tally]) -> list[str]:
-        """Return why this run is not simply fine."""
-        reasons = [f"{source}: {words}" for source, words in self._unavailable.items()]
-        for one in tallies:
-            reasons += one.reasons(unavailable=one.source in self._unavailable)
-            if one.exposed:
-                reasons.append(
-                    f"{one.source}: the bytes of {one.exposed} items that belong into quarantine were stored in the "
-                    "open, since they changed while they were read"
-                )
-            if one.unseen:
-                reasons.append(
-                    f"{one.source}: bytes changed while size, times and inode stayed, by a fault of the disk or on "
-                    f"purpose, in {one.became[CHANGED_UNSEEN]} items; both versions are kept: {', '.join(one.unseen)}"
-                )
-        if self._open_outside:
-            reasons.append(
-                f"{len(self._open_outside)} items belong into quarantine, and what they are inside was stored in the "
-                f"open, with their bytes: {', '.join(self._open_outside[:5])}; put the SHA-256 of that on the list, too"
-            )
-        reasons += [
-            f"{source}: was a source and is not in the policy any more; say `ended: {{at, reason}}` instead"
-            for source in self._began.missing_sources
-        ]
-        now = self._session.clock()
-        reasons += [
-            f"matter {matter.id}: its hold date {instant.format_instant(until)} has passed without a signed release; "
-            f"it is still a hold: `archiver hold extend {matter.id}`"
-            for matter in self._session.policy.matters
-            if (until := self._session.retain_until((matter.id,))) <= now
-        ]
-        return reasons
 
     def _stream(self, table: str, source: Source | None, index: Indexer) -> Stream:
         session = self._session

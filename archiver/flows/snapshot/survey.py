@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from archiver.catalog.catalog import Catalog
 from archiver.errors import UsageError
@@ -20,6 +21,9 @@ from archiver.model.mark import Marking
 from archiver.model.policy import Policy, Source
 from archiver.sources.base import SourceUnavailable
 from archiver.sources.location import location
+
+if TYPE_CHECKING:
+    from archiver.flows.snapshot.first_look import FirstLook
 
 __all__ = ["SourceSurvey", "Survey", "check_limits", "survey"]
 
@@ -74,15 +78,20 @@ def survey(
     clock: Callable[[], datetime],
     listener: Listener,
     marking: Marking,
+    *,
+    look: FirstLook | None = None,
 ) -> Survey:
-    """Look at every item of the sources."""
+    """Look at every item of the sources; `look` sees all of them, too."""
     found = []
     for source in sources:
         listener(Stage(f"look at {source.id}", None, "items"))
         one, untold = SourceSurvey(source.id), 0
+        see = None if look is None else look.begin(source)
         try:
             for sight in sights(source, location(source), catalog.recall(source.id).of, clock, quick=True):
                 one.count(sight, marking)
+                if see is not None:
+                    see(sight)
                 untold += 1
                 if untold == _TOLD:
                     listener(Advanced(untold))
@@ -90,7 +99,11 @@ def survey(
             listener(Advanced(untold))
         except SourceUnavailable as problem:
             one.unavailable = problem.message
+            if look is not None:
+                look.lose(source)
         found.append(one)
+    if look is not None:
+        look.end()
     return Survey(tuple(found))
 
 

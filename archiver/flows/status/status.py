@@ -221,7 +221,7 @@ def _failed(catalog: Catalog, snapshot: str | None) -> list[tuple[str, str]]:
     return [
         (f"{line.item.source}/{line.item.path}", line.detail or line.reason or status)
         for status in ("failed", "changed_during_read", "damaged", "absent")
-        for line in catalog.lines_of(snapshot, status)
+        for line in catalog.trouble_of(snapshot, status)
     ]
 
 

@@ -1,0 +1,204 @@
+"""What the first look of a run settles, so that nobody looks a second time.
+
+The survey looks at every item before anything is collected. Plain files that are unchanged are settled by that look:
+their lines enter the journal at once, and count as soon as the run begins. The rest is kept, as far as it is not too
+much, and is what the capture goes through.
+
+The law: a line says when the item was looked at, and no earlier than the run's `started`; what was left is taken from
+this look only while that is fresh, and nothing has been learnt of the archive since. In all other cases the capture
+looks for itself, and passes over what is settled.
+
+>>> look = first_look(session, marking, rehash=False)
+>>> seen = survey(session.catalog, sources, clock, listener, marking, look=look)
+>>> look.left(source)
+deque([Sight(...)])
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import deque
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Final
+
+from archiver.flows.session import Session
+from archiver.flows.snapshot.exported import Exported
+from archiver.flows.snapshot.plain_lines import Again, said_again
+from archiver.flows.snapshot.repositories import Repositories
+from archiver.flows.snapshot.sight import Sight
+from archiver.model import instant
+from archiver.model.mark import Marking
+from archiver.model.policy import Source
+from archiver.sources.location import HeldFolder, Location
+from archiver.writer.said_again import Pack, Run
+
+__all__ = ["FirstLook", "first_look", "taken_up"]
+
+_KEPT: Final = 1 << 17
+"""What is left in all sources; more is looked at again. One takes about a kilobyte."""
+_PACK: Final = 8192
+_FRESH: Final = timedelta(minutes=1)
+"""Somebody may have been asked meanwhile whether so much is to be locked."""
+
+
+class FirstLook:
+    """What was settled by the survey of a run that is begun afresh, and what is left."""
+
+    def __init__(self, session: Session, *, trusted: bool) -> None:
+        """Begin before the survey. What is not to be `trusted` settles nothing, and keeps nothing."""
+        self.started = instant.format_instant(session.clock())
+        self._session = session
+        self._trusted = trusted
+        self._catalog = session.catalog
+        self._archive = self._state_of_archive()
+        self._packing = _Packing(session.lead.id)
+        self._settled = bytearray()
+        self._left: dict[str, deque[Sight]] = {}
+        self._kept = 0
+        self._at: datetime | None = None
+
+    def begin(self, source: Source) -> Callable[[Sight], None] | None:
+        """Return what takes the items of a source that come now, None when nobody wants them.
+
+        Only a folder is looked at once: of a store, the second listing is what is read.
+        """
+        self._enter()
+        if not self._trusted or source.path is None:
+            return None
+        self._left[source.id] = left = deque[Sight]()
+        return functools.partial(self._see, left)
+
+    def _see(self, left: deque[Sight], sight: Sight) -> None:
+        again = None if _says_more(sight) else said_again(sight)
+        if again is not None and sight.last.row is not None:
+            self._settle(sight.last.row)
+            if self._packing.add(sight, again):
+                self._enter()
+            return
+        source = sight.item.source
+        if source not in self._left:
+            return
+        left.append(sight._replace(found=sight.found._replace(closer=None)))  # the walk goes on
+        self._kept += 1
+        if self._kept > _KEPT:
+            self._kept -= len(left)
+            left.clear()
+            del self._left[source]
+
+    def lose(self, source: Source) -> None:
+        """Note that a source could not be looked at to its end."""
+        self._left.pop(source.id, None)
+
+    def end(self) -> None:
+        """Enter what is settled, when all sources were looked at."""
+        self._enter()
+        self._at = self._session.clock()
+
+    def begun(self) -> None:
+        """Forget everything if it is not true any more, as the run begins."""
+        if self._trusted and (self.is_of_another_catalog or self._state_of_archive() != self._archive):
+            self._left = {}
+            self._settled = bytearray()
+            self._session.journal.said_again.forget()
+
+    def left(self, source: Source) -> deque[Sight] | None:
+        """Return what is left to be done of a source, once; None when it must be looked at again."""
+        left = self._left.pop(source.id, None)
+        is_fresh = self._at is not None and self._session.clock() - self._at < _FRESH
+        return left if is_fresh else None
+
+    def settled(self) -> Callable[[int], bool]:
+        """Return what says of a row of the catalog (`Known.row`) whether its item has a line by this look."""
+        if self.is_of_another_catalog:
+            self._session.journal.take_packs_apart()
+            return lambda _row: False
+        return lambda row: row >> 3 < len(self._settled) and bool(self._settled[row >> 3] & 1 << (row & 7))
+
+    @property
+    def is_of_another_catalog(self) -> bool:
+        """Say whether another destination leads now, whose catalog has other rows."""
+        return self._session.catalog is not self._catalog
+
+    def _settle(self, row: int) -> None:
+        if row >> 3 >= len(self._settled):
+            self._settled.extend(bytes((row >> 3) + 1))  # twice as much, so that this is rare
+        self._settled[row >> 3] |= 1 << (row & 7)
+
+    def _enter(self) -> None:
+        pack = self._packing.pack()
+        if pack is not None:
+            self._session.journal.said_again.enter(pack)
+            self._packing = _Packing(pack.known_by)
+
+    def _state_of_archive(self) -> tuple[str | None, tuple[str, ...]]:
+        """Return what tells whether the catalog has learnt of more items."""
+        last = self._session.catalog.last_snapshot()
+        return None if last is None else last.id, tuple(self._session.catalog.snapshots_without_items())
+
+
+class _Packing:
+    """A pack that is being filled with lines of one source."""
+
+    def __init__(self, destination: str) -> None:
+        self._destination = destination
+        self._source = ""
+        self._lines: list[bytes] = []
+        self._size = 0
+        self._batches: set[bytes] = set()
+        self._runs: list[Run] = []
+        self._index: tuple[str | None, str] = (None, "")
+        self._since = 0
+
+    def add(self, sight: Sight, again: Again) -> bool:
+        """Add a line; return whether it is full."""
+        self._source = sight.item.source
+        self._size += sight.found.size or 0
+        self._batches.add(again.batch)
+        index = (sight.custodian, sight.observed_at)
+        if index != self._index:
+            self._close()
+            self._index = index
+        self._lines.append(again.line)
+        return len(self._lines) >= _PACK
+
+    def pack(self) -> Pack | None:
+        """Return it, None if nothing is in it."""
+        if not self._lines:
+            return None
+        self._close()
+        batches = frozenset(batch.decode() for batch in self._batches)
+        return Pack(self._source, self._destination, self._size, batches, tuple(self._runs), self._lines)
+
+    def _close(self) -> None:
+        if len(self._lines) > self._since:
+            self._runs.append(Run(*self._index, len(self._lines) - self._since))
+            self._since = len(self._lines)
+
+
+def first_look(session: Session, marking: Marking, *, rehash: bool) -> FirstLook:
+    """Begin to look; a run that goes on, reads everything or marks items settles nothing by a look."""
+    if session.journal.run() is not None:
+        return FirstLook(session, trusted=False)
+    session.journal.said_again.forget()  # of a survey whose run never began
+    news = session.catalog.snapshots_without_items()
+    return FirstLook(session, trusted=not (rehash or marking.has_rules or news))
+
+
+def taken_up(left: deque[Sight], place: Location) -> Iterator[Sight]:
+    """Yield what is left, and let go of it; what is only recorded is asked now for what a quick look leaves out."""
+    while left:
+        sight = left.popleft()
+        if isinstance(place, HeldFolder):
+            found = place.found_again(sight.found)
+            is_closer = sight.decision not in ("read", "unchanged")
+            sight = sight._replace(found=found.seen_closer() if is_closer else found)
+        yield sight
+
+
+def _says_more(sight: Sight) -> bool:
+    """Say whether something else is said along with an unchanged item: what is inside, or beside it."""
+    path = sight.found.path
+    if sight.decision != "unchanged" or sight.last.has_inside:
+        return True
+    return Repositories.may_be_said_by(path) or Exported.may_be_said_by(path)

@@ -1,0 +1,109 @@
+"""Lines of files that are as they were, by the thousand: what a run settles before it collects anything.
+
+A pack is one row of the journal. Nobody finds a single line in it; who has to ask for one takes the packs apart, and
+has rows like all others. Its lines are plain ones (`writer.journal.Line`) of the status `unchanged`.
+
+>>> journal.said_again.enter(Pack("mail", "vault", 48123, frozenset({batch}), (Run(None, at, 2),), lines))
+>>> [len(pack.lines) for pack in journal.said_again.packs()]
+[2]
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Final, NamedTuple
+
+from archiver.late import dataclass
+from archiver.model.items import ItemLine
+
+__all__ = ["SCHEMA", "Pack", "Run", "SaidAgain"]
+
+SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS packs (
+    place INTEGER PRIMARY KEY AUTOINCREMENT, source TEXT NOT NULL, known_by TEXT NOT NULL, items INTEGER NOT NULL,
+    bytes INTEGER NOT NULL, batches TEXT NOT NULL, runs TEXT NOT NULL, lines BLOB NOT NULL);
+"""
+
+
+class Run(NamedTuple):
+    """So many lines behind each other that have one custodian, and were looked at in one second."""
+
+    custodian: str | None
+    observed_at: str
+    items: int
+
+
+@dataclass(frozen=True)
+class Pack:
+    """Lines of one source; `size` is the sum of their bytes, `batches` hold their rows.
+
+    `known_by` is the destination whose catalog knows the items as the lines say.
+    """
+
+    source: str
+    known_by: str
+    size: int
+    batches: frozenset[str]
+    runs: tuple[Run, ...]
+    lines: list[bytes]
+
+
+class SaidAgain:
+    """The packs of a journal."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        """Use the journal's own connection and transactions."""
+        self._db = database
+
+    def enter(self, pack: Pack) -> None:
+        """Enter a pack."""
+        self._db.execute(
+            "INSERT INTO packs (source, known_by, items, bytes, batches, runs, lines) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [
+                pack.source,
+                pack.known_by,
+                len(pack.lines),
+                pack.size,
+                json.dumps(sorted(pack.batches)),
+                json.dumps(pack.runs),
+                b"".join(pack.lines),
+            ],
+        )
+
+    def packs(self) -> Iterator[Pack]:
+        """Yield the packs in the order of their entry."""
+        found = self._db.execute("SELECT source, known_by, bytes, batches, runs, lines FROM packs ORDER BY place")
+        for source, known_by, size, batches, runs, lines in found:
+            yield Pack(
+                source,
+                known_by,
+                size,
+                frozenset(json.loads(batches)),
+                tuple(Run(*run) for run in json.loads(runs)),
+                lines.splitlines(keepends=True),  # a newline within a line is escaped
+            )
+
+    def sums(self) -> list[tuple[str, int, int]]:
+        """Return of each source how many items were said again, and of how many bytes."""
+        return list(self._db.execute("SELECT source, sum(items), sum(bytes) FROM packs GROUP BY source"))
+
+    def batches(self) -> set[str]:
+        """Return the batches that hold the rows of the items."""
+        return {batch for (told,) in self._db.execute("SELECT batches FROM packs") for batch in json.loads(told)}
+
+    def lines(self, *, but_known_by: str | None = None) -> Iterator[tuple[ItemLine, str | None, str]]:
+        """Yield the lines one by one, each with its custodian and who knows it, but those that a destination knows."""
+        for pack in self.packs():
+            if pack.known_by != but_known_by:
+                custodians = itertools.chain.from_iterable([run.custodian] * run.items for run in pack.runs)
+                for raw, custodian in zip(pack.lines, custodians, strict=True):
+                    yield ItemLine.own(raw), custodian, pack.known_by
+
+    def forget(self) -> None:
+        """Take all packs away."""
+        with closing(self._db.cursor()) as cursor:
+            cursor.execute("DELETE FROM packs")
