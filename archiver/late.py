@@ -15,8 +15,8 @@ instead of when it is imported; a test finishes every class of the program.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import Field, FrozenInstanceError
+from collections.abc import Callable, Iterable
+from dataclasses import MISSING, Field, FrozenInstanceError
 from dataclasses import dataclass as finished  # noqa: TID251 - here it is put off
 from typing import TYPE_CHECKING, Any, Final
 
@@ -45,17 +45,26 @@ def _stand_in(cls: type, parameters: dict[str, bool]) -> None:
     own = {name: value for name, value in vars(cls).items() if name not in ("__dict__", "__weakref__")}
     waiting: dict[str, Any] = {}
 
+    def made(**only: bool) -> Any:
+        # A twin, because a class without the methods, if only for a moment, is seen by other threads.
+        twin = type(cls)(cls.__name__, cls.__bases__, own | {"__qualname__": cls.__qualname__})
+        return vars(finished(**parameters, **only)(twin))
+
+    def begin() -> Any:
+        with _lock:
+            if waiting.pop("__init__", None):
+                cls.__init__ = made(repr=False, eq=False)["__init__"]  # type: ignore[misc] # most need no more
+        return cls
+
     def finish() -> Any:
         with _lock:
             if waiting:
-                # A twin, because a class without the methods, if only for a moment, is seen by other threads.
-                twin = type(cls)(cls.__name__, cls.__bases__, own | {"__qualname__": cls.__qualname__})
-                _take_over(cls, finished(**parameters)(twin), waiting)
+                _take_over(cls, made(), ["__doc__", *waiting])
                 waiting.clear()
         return cls
 
     def __init__(self: object, *arguments: object, **named: object) -> None:  # noqa: N807
-        finish().__init__(self, *arguments, **named)
+        begin().__init__(self, *arguments, **named)
 
     def __repr__(self: object) -> str:  # noqa: N807
         return str(finish().__repr__(self))
@@ -66,38 +75,29 @@ def _stand_in(cls: type, parameters: dict[str, bool]) -> None:
     def __hash__(self: object) -> int:  # noqa: N807
         return int(finish().__hash__(self))
 
-    waiting |= {
-        "__init__": __init__,
-        "__repr__": __repr__,
-        "__eq__": __eq__,
-        "__hash__": __hash__,
-        "__dataclass_fields__": _Late(finish, "__dataclass_fields__"),
-        "__match_args__": _Late(finish, "__match_args__"),
-        "__signature__": _Late(finish, "__signature__"),
-    }
-    for name in own.keys() & waiting.keys():
-        del waiting[name]
+    methods = [method for method in (__init__, __repr__, __eq__, __hash__) if method.__name__ not in own]
+    waiting |= {method.__name__: method for method in methods}
+    waiting |= {name: _Late(finish, name) for name in _LATE if name not in own}
     for name, value in waiting.items():
         setattr(cls, name, value)
+    for name, field in [(name, value) for name, value in own.items() if isinstance(value, Field)]:
+        _take_over(cls, {} if field.default is MISSING else {name: field.default}, [name])
     if parameters:
         cls.__setattr__ = _set_nothing  # type: ignore[assignment]
         cls.__delattr__ = _delete_nothing  # type: ignore[assignment]
 
 
-def _take_over(cls: type, twin: type, waiting: dict[str, Any]) -> None:
-    """Replace what stands in by what the decorator made for the twin, one thing after the other."""
-    made = vars(twin)
-    for name in [name for name, value in vars(cls).items() if isinstance(value, Field)]:
-        _replace(cls, name, made)  # the decorator puts the default there, if there is one
-    for name in ["__dataclass_params__", "__doc__", *waiting]:
-        _replace(cls, name, made)
+def _take_over(cls: type, made: Any, names: Iterable[str]) -> None:
+    """Replace what stands in by what was made, one thing after the other; what was not made is taken away."""
+    for name in names:
+        if name in made:
+            setattr(cls, name, made[name])
+        else:
+            delattr(cls, name)
 
 
-def _replace(cls: type, name: str, made: Any) -> None:
-    if name in made:
-        setattr(cls, name, made[name])
-    else:
-        delattr(cls, name)
+# What a finished class has, or has not, besides its methods.
+_LATE: Final = ("__dataclass_fields__", "__dataclass_params__", "__match_args__", "__signature__")
 
 
 class _Late:

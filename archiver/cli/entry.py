@@ -17,10 +17,10 @@ import json
 import os
 import stat
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from types import ModuleType
 from typing import Final, NoReturn, TextIO
 
 import click
@@ -49,6 +49,10 @@ def main() -> NoReturn:
     # What a policy, a statement or a trust file must look like is not for plugins of other packages to change. Looking
     # for some among all that is installed would also be a twentieth of what it takes to start.
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
+    # It would load what looks for them all the same, and with it readers of mails, zip files and tables.
+    loader = ModuleType("pydantic.plugin._loader")
+    loader.get_plugins = tuple  # type: ignore[attr-defined] # none
+    sys.modules.setdefault(loader.__name__, loader)
     sys.exit(run(sys.argv[1:]))
 
 
@@ -188,6 +192,8 @@ def _help_hint(refusal: click.ClickException) -> str:
 def _told(problem: Exception, run: Run) -> ArchiverError:
     """Word an error that nobody worded before: the system's own words, or a fault of this program."""
     if run.environ.get("ARCHIVER_DEBUG") == "1":
+        import traceback  # noqa: PLC0415 - a hundredth of what it takes to start
+
         traceback.print_exception(problem, file=sys.stderr)
     if isinstance(problem, OSError):
         subject = f"{os.fsdecode(problem.filename)}: " if isinstance(problem.filename, str | bytes) else ""

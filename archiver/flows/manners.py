@@ -7,8 +7,6 @@ costs one put; a file that cannot be read is as good as none.
 ...     ...
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

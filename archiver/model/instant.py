@@ -16,7 +16,7 @@ from archiver.errors import EvidenceError
 
 __all__ = ["compact_instant", "format_instant", "parse_instant", "round_up"]
 
-_INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
+_INSTANT = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})Z")
 
 
 def format_instant(moment: datetime) -> str:
@@ -43,9 +43,11 @@ def round_up(moment: datetime) -> datetime:
 @lru_cache(maxsize=4096)
 def parse_instant(text: str) -> datetime:
     """Read an instant; anything that `format_instant` would not write is refused."""
-    if _INSTANT.fullmatch(text):
+    found = _INSTANT.fullmatch(text)
+    if found:
+        year, month, day, hour, minute, second = map(int, found.groups())
         try:
-            return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+            return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
         except ValueError:
             pass  # such as the 30th of February: refused below with everything else
     raise EvidenceError("not-an-instant", f"time: expected YYYY-MM-DDTHH:MM:SSZ, found {text[:40]!r}")

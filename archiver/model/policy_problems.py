@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import Final, get_args
 
@@ -39,6 +38,8 @@ def explain(refusal: ValidationError, document: Document, root: type[BaseModel])
 
 def closest(word: str, known: Iterable[str]) -> str | None:
     """Return the known word that was probably meant."""
+    import difflib  # noqa: PLC0415 - most policies have no mistake
+
     names = {name.casefold(): name for name in known}
     matches = difflib.get_close_matches(word.casefold(), names, n=1, cutoff=0.6)
     return names[matches[0]] if matches else None

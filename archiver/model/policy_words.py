@@ -1,12 +1,12 @@
 """The words of `retention_policy.yaml`, as models that check one value each; the JSON Schema comes from them.
 
 Every refusal is a `policy` error that says what was expected and what to write; also of what cannot be done yet.
+Annotations are no texts here, see `statement_words`; defaults are constructed, not validated, so that no model is built
+before a policy is read.
 
 >>> DestinationWords.model_validate({"id": "vault", "location": "./archive"}).location
 './archive'
 """
-
-from __future__ import annotations
 
 import re
 from datetime import date, datetime
@@ -512,11 +512,11 @@ class PolicyWords(_Words):
     """Where to collect from."""
     destinations: Annotated[list[DestinationWords], Field(min_length=1)]
     """Where to write to: each one gets everything, in a log of its own."""
-    keys: KeysWords = KeysWords()
+    keys: KeysWords = KeysWords.model_construct()
     """The signing keys."""
-    timestamps: TimestampsWords = TimestampsWords()
+    timestamps: TimestampsWords = TimestampsWords.model_construct()
     """Timestamps by outside authorities."""
-    limits: LimitsWords = LimitsWords()
+    limits: LimitsWords = LimitsWords.model_construct()
     """How much is too much."""
     expected_every_hours: Annotated[int, Field(ge=1, le=8784)] = 24
     """A silence longer than this is reported; at most a year, or it would never be."""
@@ -524,7 +524,7 @@ class PolicyWords(_Words):
     """Known failures."""
     sensitive: list[SensitiveWords] = []
     """Which items are marked as sensitive; of several rules with one mark the first that matches counts."""
-    reasons: ReasonsWords = ReasonsWords()
+    reasons: ReasonsWords = ReasonsWords.model_construct()
     """Which commands want a reason."""
     state: Text = "./.archiver"
     """Folder for the journal, the catalog, the spool and the run lock; it must survive a reboot."""

@@ -8,8 +8,6 @@ below say which members each kind has, and nothing else is accepted:
  'sealed', 'snapshot', 'timestamp', 'verification']
 """
 
-from __future__ import annotations
-
 import re
 from typing import Annotated, Final, Literal
 
@@ -282,7 +280,7 @@ class Subject(Words):
     digest: Digest
 
     @staticmethod
-    def of(key: str, sha256: str) -> Subject:
+    def of(key: str, sha256: str) -> "Subject":
         """Name an object."""
         return Subject(name=key, digest=Digest(sha256=sha256))
 

@@ -8,8 +8,6 @@ has ended.
 typing.Literal['begun', 'ok', 'partial', 'failed']
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Final, Literal
 
 from pydantic import Field

@@ -7,8 +7,6 @@ the archive, can make it again. It points at the batch by the digests of its obj
 ['archive', 'archive_id', 'at', 'batch', 'batch_sha256']
 """
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import Field

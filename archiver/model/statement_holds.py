@@ -7,8 +7,6 @@ is what two approvers have signed for; nothing here deletes anything. The reques
 'EU-DSA-GROK'
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Final, Literal
 
 from pydantic import ConfigDict, Field, ValidationError

@@ -8,8 +8,6 @@ key signs after it in the log does not count.
 'key:06e3fd8f'
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -35,7 +33,7 @@ class KeyPredicate(Predicate):
     compromised_since: Instant | None
 
     @model_validator(mode="after")
-    def _is_one_key(self) -> KeyPredicate:
+    def _is_one_key(self) -> "KeyPredicate":
         if (self.vkey is None) == (self.pem is None) or (self.vkey is not None) != (self.role == "log"):
             raise ValueError("expected vkey for the role log, pem for the others")
         if (self.compromised_since is not None) != (self.action == "revoke"):

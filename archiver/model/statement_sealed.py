@@ -7,8 +7,6 @@ the place where the sealed object lies.
 ['archive', 'archive_id', 'at', 'batch', 'by', 'destination']
 """
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from pydantic import Field

@@ -7,8 +7,6 @@ token into the log. Subjects are the request, the token and the revocation data,
 'tsa.example.com_8443_rfc3161'
 """
 
-from __future__ import annotations
-
 import re
 from typing import Annotated
 from urllib.parse import urlsplit

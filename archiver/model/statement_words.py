@@ -1,13 +1,12 @@
 """The words that statements are made of: names, instants, digests, who says it, what a store answered.
 
 Laws: models are strict and frozen, no member more, none of another JSON type; an instant has one spelling. The kinds of
-statements are in `statement` and `statement_holds`, the trust file is made of the same words.
+statements are in `statement` and `statement_holds`, the trust file is made of the same words. In modules of words
+annotations are no texts (there is no `from __future__ import annotations`): pydantic would compile each by itself.
 
 >>> Predicate.model_fields.keys() == {"archive", "archive_id", "id", "at", "by"}
 True
 """
-
-from __future__ import annotations
 
 from typing import Annotated, Literal
 

@@ -7,8 +7,6 @@ the archive and its SHA-256 is read out on the telephone, eight digits at a time
 '00ff00ff 00ff00ff 00'
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from datetime import timedelta

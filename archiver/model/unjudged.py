@@ -9,8 +9,6 @@ selects records of logs: what lies in a container, or in a compressed log that i
 ('keywords 0f1e2d3c4b5a6978', 'embedded, too-large')
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from typing import Annotated, Final

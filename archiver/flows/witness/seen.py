@@ -7,8 +7,6 @@ is no evidence: `verify` checks every cosignature itself.
 [('counsel.example', 42)]
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import cache
