@@ -1,7 +1,6 @@
 """Documents that are read in one piece: one reading and one hash, which is that of the file and of its only row.
 
-A file that changes meanwhile and one that is not shorter than `AT_ONCE` are not read so. `read_documents` is for
-another process: a folder and names go in, bytes and what is known of them come out.
+A file that changes meanwhile and one that is not shorter than `AT_ONCE` are not read so.
 
 >>> read_document(opened, b"a/b.txt", frozenset()).media
 'text/plain'
@@ -9,20 +8,17 @@ another process: a folder and names go in, bytes and what is known of them come 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import closing
+from collections.abc import Iterator
 from hashlib import sha256
-from pathlib import Path
 from typing import Final, NamedTuple
 
 from archiver.model import mime
-from archiver.sources import files
-from archiver.sources.base import Facts, FileFacts, ReadProblem, SourceUnavailable
+from archiver.sources.base import Facts
 from archiver.sources.location import Reading, facts_if_still
 from archiver.sources.rows import BLOCK
 from archiver.sources.unpack import kinds
 
-__all__ = ["AT_ONCE", "Document", "Held", "Whole", "container_of", "read_document", "read_documents", "unpacked"]
+__all__ = ["AT_ONCE", "Document", "Held", "Whole", "container_of", "read_document"]
 
 AT_ONCE: Final = 1 << 20
 """Documents smaller than this are read in one piece; it is less than a row."""
@@ -108,33 +104,3 @@ def read_document(opened: Reading, path: bytes, wanted: frozenset[str]) -> Docum
         return None
     container = container_of(Held(data, facts), data[: kinds.HEAD], wanted)
     return Document(data, sha256(data).digest(), facts, mime.guess(path, data), container)
-
-
-Packed = tuple[bytes, bytes, tuple[object, ...], str | None, str | None]
-"""A document as another process sends it."""
-
-
-def read_documents(folder: Path, wanted: frozenset[str], paths: Sequence[bytes]) -> list[Packed | None]:
-    """Read the documents with these names below a folder; None for each that another look must be taken at."""
-    try:
-        with files.anchored(folder) as anchor, closing(files.Openings(anchor)) as openings:
-            return [_packed(openings, path, wanted) for path in paths]
-    except SourceUnavailable:  # met again, and said, by whoever takes the other look
-        return [None] * len(paths)
-
-
-def unpacked(sent: Packed) -> Document:
-    """Return a document that another process sent."""
-    data, digest, facts, *words = sent
-    return Document(data, digest, FileFacts._make(facts), *words)
-
-
-def _packed(openings: files.Openings, path: bytes, wanted: frozenset[str]) -> Packed | None:
-    try:
-        with openings.file(path) as opened:
-            document = read_document(opened, path, wanted)
-    except ReadProblem:  # met again, and said, by whoever takes the other look
-        return None
-    if document is None or not isinstance(document.facts, FileFacts):
-        return None
-    return document.data, document.digest, tuple(document.facts), document.media, document.container

@@ -18,14 +18,16 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from archiver.model.items import ItemLine
-from archiver.model.policy import Source
 from archiver.sources import files
 from archiver.sources.base import Facts, FileFacts, Found
 from archiver.sources.pipe import PipeLocation
 from archiver.sources.rows import BLOCK
+
+if TYPE_CHECKING:  # a process that only reads (`apart`) knows no policy
+    from archiver.model.items import ItemLine
+    from archiver.model.policy import Source
 
 __all__ = [
     "FolderLocation",

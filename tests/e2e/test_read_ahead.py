@@ -65,8 +65,8 @@ def test_what_a_killed_process_has_not_read_is_left_to_be_read_here(seen):
         for sight, document in readers.ahead(coming, place, frozenset()):
             found.append((sight.item.path, document is not None))
             if len(found) == 1:
-                for process in readers._pool._processes:
-                    os.kill(process, signal.SIGKILL)
+                for process in readers.processes:
+                    os.kill(process.pid, signal.SIGKILL)
 
     names = [name for name, _ in found]
     assert len(names) == len(set(names)) == COUNT + 3 + 7
@@ -97,4 +97,4 @@ def test_few_documents_start_no_process(organisation):
     with held_open(location(source)) as place, closing(Catalog(":memory:")) as catalog, Readers(2) as readers:
         coming = sights(source, place, catalog.recall(source.id).of, organisation.clock)
         assert [document for _, document in readers.ahead(coming, place, frozenset())] == [None]
-        assert readers._pool is None
+        assert not readers.processes

@@ -2,7 +2,7 @@
 
 The law: what comes out are the sights that went in, in their order, each with its document where another process has
 read it. All others are read here, at their turn: those of a process that was killed, too. So the processes decide how
-long a run takes and nothing else. What waits is bounded: sights by number, documents by their bytes.
+long a run takes and nothing else. What waits is bounded: sights by number, documents by the memory of the processes.
 
 >>> with Readers(2) as readers:
 ...     for sight, document in readers.ahead(sights, place, wanted):
@@ -13,49 +13,44 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import BrokenExecutor, Executor, Future
 from dataclasses import field
-from pathlib import Path
 from typing import Final, Self
 
-from archiver.flows.snapshot.sight import Sight
 from archiver.late import dataclass
+from archiver.flows.snapshot.sight import Sight
+from archiver.sources.apart import UNIT_BYTES, Apart, EndedError, Request
 from archiver.sources.base import FileFacts
-from archiver.sources.documents import AT_ONCE, Document, Packed, read_documents, unpacked
+from archiver.sources.documents import AT_ONCE, Document
 from archiver.sources.location import HeldFolder, Location
 
 __all__ = ["Readers"]
 
 _BEGIN: Final = 512
-"""Documents that must be in sight before a process is started for them, which takes as long as reading a thousand."""
+"""Documents that must be in sight before a process is started; they are read here, which takes as long as to start."""
 _TRIES: Final = 3
 _UNIT: Final = 64
-_UNIT_BYTES: Final = 4 << 20
-_SIGHTS: Final = 4096
-_BYTES: Final = 32 << 20
-"""What may wait; documents of one unit more."""
+_SLOTS: Final = 16
+"""Units that are read or wait to be taken, of all processes together; each process has at least two."""
+_SIGHTS: Final = 2048
 
 
-@dataclass
+@dataclass(eq=False)
 class _Unit:
     """Documents that are read by one process at one go."""
 
     paths: list[bytes] = field(default_factory=list)
     bytes: int = 0
-    coming: Future[list[Packed | None]] | None = None
+    asked: Request | None = None
 
     def is_full(self) -> bool:
-        return len(self.paths) >= _UNIT or self.bytes >= _UNIT_BYTES
+        return len(self.paths) >= _UNIT or self.bytes >= UNIT_BYTES
 
-    def of(self, place: int) -> Document | None:
-        """Return a document of an earlier request, None if nobody has read it."""
-        if self.coming is None:
-            return None
+    def of(self, number: int) -> Document | None:
+        """Return a document that was asked for, None if nobody has read it."""
         try:
-            sent = self.coming.result()[place]
-        except BrokenExecutor:
+            return None if self.asked is None else self.asked.document(number)
+        except EndedError:
             return None
-        return None if sent is None else unpacked(sent)
 
 
 class Readers:
@@ -63,9 +58,10 @@ class Readers:
 
     def __init__(self, processes: int) -> None:
         """Start nothing yet; with no processes nothing is read ahead."""
-        self._processes = processes
-        self._pool: Executor | None = None
+        self._most = processes
         self._tries = _TRIES
+        self.processes: deque[Apart] = deque()
+        """Those that run, the one that is asked next at first."""
 
     def ahead(
         self,
@@ -79,36 +75,9 @@ class Readers:
 
         `wanted` are the containers that are taken apart, which are not read here.
         """
-        if not self._processes or not isinstance(place, HeldFolder):
-            yield from ((sight, None) for sight in sights)
-            return
-        waiting: deque[tuple[Sight, _Unit, int]] = deque()
-        unit, units, under_way, seen = _Unit(), list[_Unit](), 0, 0
-        for sight in sights:
-            at = -1
-            if _is_small(sight) and takes(sight):
-                at = len(unit.paths)
-                unit.paths.append(sight.found.path)
-                unit.bytes += sight.found.size or 0
-                under_way += sight.found.size or 0
-                seen += 1
-            waiting.append((sight, unit, at))
-            if unit.is_full():
-                units.append(unit)
-                unit = _Unit()
-            if seen >= _BEGIN:
-                for one in units:
-                    self._begin(one, place.path, wanted)
-                units.clear()
-            while len(waiting) > _SIGHTS or (seen >= _BEGIN and under_way > _BYTES):
-                first, of, at = waiting.popleft()
-                if at >= 0:
-                    under_way -= first.found.size or 0
-                yield _met(first, of, at, place)
-        if seen >= _BEGIN and unit.paths:
-            self._begin(unit, place.path, wanted)
-        while waiting:
-            yield _met(*waiting.popleft(), place)
+        if not self._most or not isinstance(place, HeldFolder):
+            return ((sight, None) for sight in sights)
+        return _Ahead(self, place, wanted).of(sights, takes)
 
     def __enter__(self) -> Self:
         """Use it in a `with` statement."""
@@ -116,32 +85,104 @@ class Readers:
 
     def __exit__(self, *_: object) -> None:
         """End the processes; what they were reading is not wanted any more."""
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+        for process in self.processes:
+            process.close()
 
-    def _begin(self, unit: _Unit, folder: Path, wanted: frozenset[str]) -> None:
-        if not self._tries:
-            return
-        if self._pool is None:
-            from archiver.workers import pool_of  # noqa: PLC0415 - only where there is much to be read
-
-            self._pool = pool_of(self._processes)
-        try:
-            unit.coming = self._pool.submit(read_documents, folder, wanted, unit.paths)
-        except BrokenExecutor:  # one was killed: the next unit is for fresh ones, if that does not go on
-            self._pool.shutdown(wait=False)
-            self._pool = None
+    def next(self) -> Apart | None:
+        """Return the process whose turn it is, None if it has no room, or if they have been killed too often."""
+        if not self.processes and self._tries:
             self._tries -= 1
+            slots = max(2, _SLOTS // self._most)
+            self.processes.extend(Apart(slots) for _ in range(self._most))
+        return self.processes[0] if self.processes and self.processes[0].has_room else None
+
+    def pass_on(self) -> None:
+        """Let the next process have its turn."""
+        self.processes.rotate(-1)
+
+    def end(self, process: Apart) -> None:
+        """Go on without a process that was killed; when there is none left, with fresh ones, if that does not go on."""
+        process.close()
+        self.processes.remove(process)
+
+
+class _Ahead:
+    """One way through a source."""
+
+    def __init__(self, readers: Readers, place: HeldFolder, wanted: frozenset[str]) -> None:
+        self._readers = readers
+        self._place = place
+        self._wanted = wanted
+        self._waiting: deque[tuple[Sight, _Unit | None, int]] = deque()
+        self._filling = _Unit()
+        self._queue: deque[_Unit] = deque()
+        """Units that nobody was asked for yet."""
+        self._current: _Unit | None = None
+
+    def of(
+        self, sights: Iterator[Sight], takes: Callable[[Sight], bool]
+    ) -> Iterator[tuple[Sight, Document | None]]:
+        waiting, seen = self._waiting, 0
+        for sight in sights:
+            if _is_small(sight) and takes(sight):
+                seen += 1
+                unit = self._filling
+                waiting.append((sight, unit, len(unit.paths)))
+                unit.paths.append(sight.found.path)
+                unit.bytes += sight.found.size or 0
+                if unit.is_full():
+                    self._close(is_read_here=seen <= _BEGIN)
+            else:
+                waiting.append((sight, None, 0))
+            if len(waiting) > _SIGHTS:
+                yield self._take()
+        self._close(is_read_here=seen <= _BEGIN)
+        while waiting:
+            yield self._take()
+
+    def _close(self, *, is_read_here: bool) -> None:
+        if self._filling.paths and not is_read_here:
+            self._queue.append(self._filling)
+            self._ask()
+        self._filling = _Unit()
+
+    def _ask(self) -> None:
+        """Ask for the next units as far as there is room for them."""
+        while self._queue and (process := self._readers.next()) is not None:
+            unit = self._queue[0]
+            try:
+                unit.asked = process.ask(self._place.path, self._wanted, unit.paths)
+            except EndedError:
+                self._readers.end(process)
+                continue
+            self._readers.pass_on()
+            self._queue.popleft()
+
+    def _take(self) -> tuple[Sight, Document | None]:
+        """Return the sight whose turn it is; the walk has gone on, so that a closer look begins at the place itself."""
+        sight, unit, number = self._waiting.popleft()
+        if unit is not None:
+            if unit is not self._current:
+                self._turn_to(unit)
+            document = unit.of(number)
+            if document is not None:
+                return sight, document
+        if sight.decision != "read":
+            return sight, None
+        return sight._replace(found=self._place.found_again(sight.found)), None
+
+    def _turn_to(self, unit: _Unit) -> None:
+        """Go on with the next unit; one that nobody was asked for by now is read here."""
+        if self._current is not None and self._current.asked is not None:
+            self._current.asked.end()
+        self._current = unit
+        if unit is self._filling:
+            self._filling = _Unit()
+        elif self._queue and self._queue[0] is unit:
+            self._queue.popleft()
+        self._ask()
 
 
 def _is_small(sight: Sight) -> bool:
     found = sight.found
     return sight.decision == "read" and isinstance(found.facts, FileFacts) and found.facts.size < AT_ONCE
-
-
-def _met(sight: Sight, unit: _Unit, at: int, place: HeldFolder) -> tuple[Sight, Document | None]:
-    """Return a sight whose turn it is; the walk has gone on, so that a closer look begins at the place itself."""
-    document = unit.of(at) if at >= 0 else None
-    if document is not None or sight.decision != "read":
-        return sight, document
-    return sight._replace(found=place.found_again(sight.found)), None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import zipfile
+from contextlib import closing
 from hashlib import sha256
 
 import pytest
 
 from archiver.sources.base import FileFacts
-from archiver.sources.documents import AT_ONCE, read_document, read_documents, unpacked
+from archiver.sources.apart import Apart
+from archiver.sources.documents import AT_ONCE, read_document
 from archiver.sources.files import open_file
 
 EVERYTHING = frozenset({"zip", "mail", "tar"})
@@ -20,6 +22,12 @@ def a_zip() -> bytes:
     with zipfile.ZipFile(data, "w") as archive:
         archive.writestr("a.txt", "a")
     return data.getvalue()
+
+
+@pytest.fixture(scope="module")
+def apart():
+    with closing(Apart(10)) as process:
+        yield process
 
 
 @pytest.mark.parametrize(
@@ -34,18 +42,18 @@ def a_zip() -> bytes:
     ],
     ids=["empty", "small", "nearly too long", "too long", "taken apart", "not taken apart"],
 )
-def test_what_is_read_in_one_piece(tmp_path, data, wanted, is_read, container):
+def test_what_is_read_in_one_piece(apart, tmp_path, data, wanted, is_read, container):
     (tmp_path / "a.txt").write_bytes(data)
 
     with open_file(tmp_path, b"a.txt") as opened:
         document = read_document(opened, b"a.txt", wanted)
-    (sent,) = read_documents(tmp_path, wanted, [b"a.txt"])
+    sent = apart.ask(tmp_path, wanted, [b"a.txt"]).document(0)
 
     assert (document is not None, sent is not None) == (is_read, is_read)
     if document is not None:
         assert (document.data, document.digest, document.container) == (data, sha256(data).digest(), container)
         assert isinstance(document.facts, FileFacts)
-        assert unpacked(sent) == document
+        assert sent == document
 
 
 @pytest.mark.parametrize("now", [b"longer than before", b"short"])
@@ -75,9 +83,9 @@ def test_a_reading_that_gives_less_than_it_is_asked_for_goes_on(tmp_path):
     assert document.data == b"keep everything\n"
 
 
-def test_what_cannot_be_read_is_left_to_another_look(tmp_path):
+def test_what_cannot_be_read_is_left_to_another_look(apart, tmp_path):
     (tmp_path / "a.txt").write_bytes(b"a")
 
-    found = read_documents(tmp_path, EVERYTHING, [b"none.txt", b"a.txt", b"../a.txt"])
-    assert [one is not None for one in found] == [False, True, False]
-    assert read_documents(tmp_path / "none", EVERYTHING, [b"a.txt"]) == [None]
+    found = apart.ask(tmp_path, EVERYTHING, [b"none.txt", b"a.txt", b"../a.txt"])
+    assert [found.document(number) is not None for number in range(3)] == [False, True, False]
+    assert apart.ask(tmp_path / "none", EVERYTHING, [b"a.txt"]).document(0) is None

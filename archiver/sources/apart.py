@@ -1,0 +1,226 @@
+"""Small documents, read in a process of its own: it is asked for some by their names, and they come in shared memory.
+
+    python -m archiver.sources.apart DESCRIPTOR < requests > answers
+
+The memory is divided into slots. A request names a slot, a folder and documents below it; once they are there, back to
+back, with what is known of each behind them, the answer is the number of its bytes. Answers come in the order of the
+requests, and no answer is longer than its number, so neither side waits for the other to read: the asking one looks
+when it wants to know. A process that was killed has no more answers (`EndedError`); one whose requests end, ends.
+
+>>> with closing(Apart(slots=2)) as apart:
+...     document = apart.ask(Path("evidence"), frozenset(), [b"a/b.txt"]).document(0)
+>>> document.media
+'text/plain'
+"""
+
+from __future__ import annotations
+
+import gc
+import mmap
+import os
+import pickle
+import struct
+import subprocess
+import sys
+import tempfile
+from collections import deque
+from collections.abc import Sequence
+from contextlib import ExitStack, closing, suppress
+from pathlib import Path
+from typing import Final
+
+from archiver.sources import files
+from archiver.sources.base import FileFacts, ReadProblem, SourceUnavailable
+from archiver.sources.documents import AT_ONCE, Document, read_document
+
+__all__ = ["UNIT_BYTES", "Apart", "EndedError", "Request", "main"]
+
+UNIT_BYTES: Final = 1 << 20
+"""So many bytes should be asked for at once, or those of one document."""
+_ROOM: Final = UNIT_BYTES + AT_ONCE
+_SLOT: Final = _ROOM + (128 << 10)
+"""Behind the documents stands what is known of them: names of owners, attributes, holes are mostly few."""
+_COUNT: Final = struct.Struct("=I")
+
+_Told = tuple[int, int, bytes, tuple[object, ...], str | None, str | None]
+"""Where a document's bytes begin and end, their digest, its facts, type and container."""
+
+
+class EndedError(Exception):
+    """A process has ended, whatever it had been asked for; caught where it was asked."""
+
+
+class Request:
+    """Some documents that a process was asked for."""
+
+    def __init__(self, apart: Apart, slot: int) -> None:
+        """Bind to the slot that they come in."""
+        self._apart = apart
+        self._start = slot * _SLOT
+        self.slot = slot
+        self._told: Sequence[_Told | None] | None = None
+
+    def document(self, number: int) -> Document | None:
+        """Return a document, waited for; None for one that another look must be taken at."""
+        told = self._told
+        if told is None:
+            told = self._told = self._apart.answer(self)
+        one = told[number] if number < len(told) else None
+        if one is None:
+            return None
+        begin, end, digest, facts, media, container = one
+        data = self._apart.memory[self._start + begin : self._start + end]
+        return Document(data, digest, FileFacts._make(facts), media, container)
+
+    def end(self) -> None:
+        """Say that no more is wanted of it; its slot is for another one."""
+        self._apart.give_back(self)
+
+
+class Apart:
+    """A process that reads, and the memory that it shares with this one."""
+
+    def __init__(self, slots: int) -> None:
+        """Start it."""
+        self._free = deque(range(slots))
+        self._asked: deque[Request] = deque()
+        descriptor = _shared(slots * _SLOT)
+        try:
+            self.memory = mmap.mmap(descriptor, slots * _SLOT)
+            command = [sys.executable, "-P", "-m", "archiver.sources.apart", str(descriptor)]
+            self._process = subprocess.Popen(  # noqa: S603 - this program
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                pass_fds=(descriptor,),
+                process_group=0,  # Ctrl-C is for this process, which then closes its end
+            )
+        finally:
+            os.close(descriptor)
+
+    @property
+    def pid(self) -> int:
+        """The number of the process."""
+        return self._process.pid
+
+    @property
+    def has_room(self) -> bool:
+        """Say whether it can be asked for more."""
+        return bool(self._free)
+
+    def ask(self, folder: Path, wanted: frozenset[str], paths: Sequence[bytes]) -> Request:
+        """Ask for documents below a folder; `wanted` are the containers that are to be recognised."""
+        assert self._process.stdin is not None
+        request = Request(self, self._free[0])
+        try:
+            pickle.dump((request.slot, os.fsencode(folder), wanted, paths), self._process.stdin)
+            self._process.stdin.flush()
+        except (BrokenPipeError, ValueError) as problem:  # it was killed, and is closed after that
+            raise EndedError from problem
+        self._asked.append(request)
+        self._free.popleft()
+        return request
+
+    def answer(self, wanted: Request) -> Sequence[_Told | None]:
+        """Wait for the answer to a request; those before it are not waited for any more."""
+        assert self._process.stdout is not None
+        while True:
+            said = b"" if self._process.stdout.closed else self._process.stdout.read(_COUNT.size)
+            if len(said) < _COUNT.size:
+                raise EndedError
+            (size,) = _COUNT.unpack(said)
+            if self._asked.popleft() is wanted:
+                start = wanted.slot * _SLOT + _ROOM
+                return pickle.loads(self.memory[start : start + size]) if size else ()  # noqa: S301 - of this program
+
+    def give_back(self, request: Request) -> None:
+        """Use the slot of a request again."""
+        self._free.append(request.slot)
+
+    def close(self) -> None:
+        """End the process: what it was reading is not wanted any more."""
+        self._process.kill()
+        with suppress(BrokenPipeError, ValueError):  # a request that was on its way
+            self._process.communicate()
+
+
+def _shared(size: int) -> int:
+    """Return a descriptor of memory that another process can be given."""
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("documents")
+    else:  # not on macOS
+        with tempfile.TemporaryFile() as file:
+            descriptor = os.dup(file.fileno())
+    os.truncate(descriptor, size)
+    return descriptor
+
+
+# In the other process
+
+
+def main(descriptor: int) -> None:
+    """Answer requests until there are no more."""
+    gc.disable()  # tuples of numbers make no cycles; looking for them takes a twentieth of the time
+    memory = mmap.mmap(descriptor, 0)
+    os.close(descriptor)
+    with ExitStack() as held:
+        last, openings = None, None
+        while (request := _request()) is not None:
+            slot, folder, wanted, paths = request
+            if folder != last or openings is None:
+                held.close()
+                last, openings = folder, _openings(held, folder)
+            told = [] if openings is None else _read(openings, wanted, paths, memory, slot * _SLOT)
+            words = pickle.dumps(told)
+            start = slot * _SLOT + _ROOM
+            size = len(words) if len(words) <= _SLOT - _ROOM else 0  # then all of them are looked at another time
+            memory[start : start + size] = words[:size]
+            sys.stdout.buffer.write(_COUNT.pack(size))
+            sys.stdout.buffer.flush()
+
+
+def _request() -> tuple[int, bytes, frozenset[str], Sequence[bytes]] | None:
+    try:
+        slot, folder, wanted, paths = pickle.load(sys.stdin.buffer)  # noqa: S301 - of the process that started this one
+    except EOFError:
+        return None
+    return slot, folder, wanted, paths
+
+
+def _openings(held: ExitStack, folder: bytes) -> files.Openings | None:
+    try:
+        anchor = held.enter_context(files.anchored(Path(os.fsdecode(folder))))
+    except SourceUnavailable:  # met again, and said, by whoever takes the other look
+        return None
+    return held.enter_context(closing(files.Openings(anchor)))
+
+
+def _read(
+    openings: files.Openings, wanted: frozenset[str], paths: Sequence[bytes], memory: mmap.mmap, start: int
+) -> list[_Told | None]:
+    """Read documents one behind the other; what there is no room for, and what has grown since, is left out."""
+    told: list[_Told | None] = []
+    begin = 0
+    for path in paths:
+        document = _document(openings, path, wanted)
+        if document is None or not isinstance(document.facts, FileFacts) or begin + len(document.data) > _ROOM:
+            told.append(None)
+            continue
+        end = begin + len(document.data)
+        memory[start + begin : start + end] = document.data
+        told.append((begin, end, document.digest, tuple(document.facts), document.media, document.container))
+        begin = end
+    return told
+
+
+def _document(openings: files.Openings, path: bytes, wanted: frozenset[str]) -> Document | None:
+    try:
+        with openings.file(path) as opened:
+            return read_document(opened, path, wanted)
+    except ReadProblem:  # met again, and said, by whoever takes the other look
+        return None
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))
