@@ -8,7 +8,7 @@ requests, and no answer is longer than its number, so neither side waits for the
 when it wants to know. A process that was killed has no more answers (`EndedError`); one whose requests end, ends.
 
 >>> with closing(Apart(slots=2)) as apart:
-...     document = apart.ask(Path("evidence"), frozenset(), [b"a/b.txt"]).document(0)
+...     document = apart.ask(Path("evidence"), frozenset(), [(b"a/b.txt", text, seen_at)]).document(0)
 >>> document.media
 'text/plain'
 """
@@ -16,9 +16,9 @@ when it wants to know. A process that was killed has no more answers (`EndedErro
 from __future__ import annotations
 
 import gc
+import marshal
 import mmap
 import os
-import pickle
 import struct
 import subprocess
 import sys
@@ -32,8 +32,9 @@ from typing import Final
 from archiver.sources import files
 from archiver.sources.base import FileFacts, ReadProblem, SourceUnavailable
 from archiver.sources.documents import AT_ONCE, Document, read_document
+from archiver.sources.plain_words import PlainWords, plain_words
 
-__all__ = ["UNIT_BYTES", "Apart", "EndedError", "Request", "main"]
+__all__ = ["UNIT_BYTES", "Apart", "Asked", "EndedError", "Request", "main"]
 
 UNIT_BYTES: Final = 1 << 20
 """So many bytes should be asked for at once, or those of one document."""
@@ -42,8 +43,11 @@ _SLOT: Final = _ROOM + (128 << 10)
 """Behind the documents stands what is known of them: names of owners, attributes, holes are mostly few."""
 _COUNT: Final = struct.Struct("=I")
 
-_Told = tuple[int, int, bytes, tuple[object, ...], str | None, str | None]
-"""Where a document's bytes begin and end, their digest, its facts, type and container."""
+Asked = tuple[bytes, str, str]
+"""A document to be read: its path below the folder, the text of its item, and when it was seen."""
+
+_Told = tuple[int, int, bytes, tuple[object, ...], str | None, str | None, tuple[object, ...] | None]
+"""Where a document's bytes begin and end, their digest, its facts, type, container, and what its line says."""
 
 
 class EndedError(Exception):
@@ -68,9 +72,10 @@ class Request:
         one = told[number] if number < len(told) else None
         if one is None:
             return None
-        begin, end, digest, facts, media, container = one
+        begin, end, digest, facts, media, container, words = one
         data = self._apart.memory[self._start + begin : self._start + end]
-        return Document(data, digest, FileFacts._make(facts), media, container)
+        plain = None if words is None else PlainWords._make(words)
+        return Document(data, digest, FileFacts._make(facts), media, container, plain)
 
     def end(self) -> None:
         """Say that no more is wanted of it; its slot is for another one."""
@@ -109,12 +114,12 @@ class Apart:
         """Say whether it can be asked for more."""
         return bool(self._free)
 
-    def ask(self, folder: Path, wanted: frozenset[str], paths: Sequence[bytes]) -> Request:
+    def ask(self, folder: Path, wanted: frozenset[str], documents: list[Asked]) -> Request:
         """Ask for documents below a folder; `wanted` are the containers that are to be recognised."""
         assert self._process.stdin is not None
         request = Request(self, self._free[0])
         try:
-            pickle.dump((request.slot, os.fsencode(folder), wanted, paths), self._process.stdin)
+            marshal.dump((request.slot, os.fsencode(folder), wanted, documents), self._process.stdin)
             self._process.stdin.flush()
         except (BrokenPipeError, ValueError) as problem:  # it was killed, and is closed after that
             raise EndedError from problem
@@ -132,7 +137,7 @@ class Apart:
             (size,) = _COUNT.unpack(said)
             if self._asked.popleft() is wanted:
                 start = wanted.slot * _SLOT + _ROOM
-                return pickle.loads(self.memory[start : start + size]) if size else ()  # noqa: S301 - of this program
+                return marshal.loads(self.memory[start : start + size]) if size else ()  # noqa: S302 - of this program
 
     def give_back(self, request: Request) -> None:
         """Use the slot of a request again."""
@@ -167,12 +172,12 @@ def main(descriptor: int) -> None:
     with ExitStack() as held:
         last, openings = None, None
         while (request := _request()) is not None:
-            slot, folder, wanted, paths = request
+            slot, folder, wanted, documents = request
             if folder != last or openings is None:
                 held.close()
                 last, openings = folder, _openings(held, folder)
-            told = [] if openings is None else _read(openings, wanted, paths, memory, slot * _SLOT)
-            words = pickle.dumps(told)
+            told = [] if openings is None else _read(openings, wanted, documents, memory, slot * _SLOT)
+            words = marshal.dumps(told)
             start = slot * _SLOT + _ROOM
             size = len(words) if len(words) <= _SLOT - _ROOM else 0  # then all of them are looked at another time
             memory[start : start + size] = words[:size]
@@ -180,12 +185,12 @@ def main(descriptor: int) -> None:
             sys.stdout.buffer.flush()
 
 
-def _request() -> tuple[int, bytes, frozenset[str], Sequence[bytes]] | None:
+def _request() -> tuple[int, bytes, frozenset[str], list[Asked]] | None:
     try:
-        slot, folder, wanted, paths = pickle.load(sys.stdin.buffer)  # noqa: S301 - of the process that started this one
+        slot, folder, wanted, documents = marshal.load(sys.stdin.buffer)  # noqa: S302 - of the one who started this
     except EOFError:
         return None
-    return slot, folder, wanted, paths
+    return slot, folder, wanted, documents
 
 
 def _openings(held: ExitStack, folder: bytes) -> files.Openings | None:
@@ -197,19 +202,22 @@ def _openings(held: ExitStack, folder: bytes) -> files.Openings | None:
 
 
 def _read(
-    openings: files.Openings, wanted: frozenset[str], paths: Sequence[bytes], memory: mmap.mmap, start: int
+    openings: files.Openings, wanted: frozenset[str], documents: list[Asked], memory: mmap.mmap, start: int
 ) -> list[_Told | None]:
     """Read documents one behind the other; what there is no room for, and what has grown since, is left out."""
     told: list[_Told | None] = []
     begin = 0
-    for path in paths:
+    for path, item, observed_at in documents:
         document = _document(openings, path, wanted)
-        if document is None or not isinstance(document.facts, FileFacts) or begin + len(document.data) > _ROOM:
+        facts = None if document is None else document.facts
+        if document is None or not isinstance(facts, FileFacts) or begin + len(document.data) > _ROOM:
             told.append(None)
             continue
-        end = begin + len(document.data)
-        memory[start + begin : start + end] = document.data
-        told.append((begin, end, document.digest, tuple(document.facts), document.media, document.container))
+        data, digest, _, media, container, _ = document
+        end = begin + len(data)
+        memory[start + begin : start + end] = data
+        words = None if container is not None else plain_words(item, facts, observed_at, digest.hex())
+        told.append((begin, end, digest, tuple(facts), media, container, None if words is None else tuple(words)))
         begin = end
     return told
 

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 from archiver.model import mime
 from archiver.sources.base import Facts
 from archiver.sources.location import Reading, facts_if_still
+from archiver.sources.plain_words import PlainWords
 from archiver.sources.rows import BLOCK
 from archiver.sources.unpack import kinds
 
@@ -33,6 +34,8 @@ class Document(NamedTuple):
     media: str | None
     container: str | None
     """What kind of container it is, where it is one that is to be taken apart."""
+    words: PlainWords | None = None
+    """What its line says, where somebody has spelled that already."""
 
 
 class Held:

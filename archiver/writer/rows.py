@@ -17,13 +17,13 @@ import struct
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import replace
+
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
-from archiver.errors import WorldError
 from archiver.late import dataclass
+from archiver.errors import WorldError
 from archiver.model.item import Item
 from archiver.model.leaf import LOG_ROW, Salts, item_digest, leaves_of_digests
 from archiver.proof import merkle
@@ -35,8 +35,7 @@ _GATHERED: Final = 1 << 20
 _WRITE: Final = 64 << 20
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(NamedTuple):
     """What is known about an item as a whole; becomes index columns. Times are nanoseconds since 1970 or None."""
 
     size: int | None = None
@@ -94,6 +93,8 @@ class OpenBatch:
         self._file = scratch.open("wb", buffering=0)  # others read it while it grows
         self._held: list[bytes] = []
         self._held_bytes = 0
+        self._held_digests: list[tuple[bytes, bytes]] = []
+        """Of the items of what is held, and of the bytes themselves."""
         self._digest = b""
         self._passing: dict[int, bytes] = {}
         self._ended = False
@@ -118,11 +119,11 @@ class OpenBatch:
 
     def rollback(self, mark: Mark) -> None:
         """Forget every row since `mark`."""
+        self.flush()
         del self.offsets[mark.rows :], self.lengths[mark.rows :], self.members[mark.items :]
         del self._leaves[mark.rows * _LEAF :], self.row_facts[mark.rows :], self.places[mark.rows :]
         self.pieces = {number for number in self.pieces if number < mark.rows}
         del self.hidden[bisect_left(self.hidden, mark.rows) :]
-        self.flush()
         self._passing = {row: raw for row, raw in self._passing.items() if row < mark.rows}
         self.raw_bytes = mark.raw_bytes
         self._file.seek(mark.raw_bytes)
@@ -160,7 +161,7 @@ class OpenBatch:
         """
         one = self.members[member]
         if one.whole_on_last_row_only:
-            return replace(one.facts, size=None, sha256=None), one.facts
+            return one.facts._replace(size=None, sha256=None), one.facts
         return one.facts, one.facts
 
     def after(self, member: int) -> int:
@@ -188,6 +189,7 @@ class OpenBatch:
         `places` says where each row of a selection stood in the stream that it was selected from, `hidden` whether its
         bytes are withheld. Rows that are `passing` are held in memory, until their group asks for them.
         """
+        self.flush()
         lengths = list(map(len, rows))
         taken, number = self._fitting(lengths), self.rows
         if taken < len(rows):
@@ -205,7 +207,6 @@ class OpenBatch:
         self.hidden.extend(number + place for place, is_hidden in enumerate(hidden[:taken]) if is_hidden)
         self.row_facts.extend(facts[:taken])
         self.places.extend(places[:taken] or self.offsets[len(self.places) :])
-        self.flush()
         data = rows[0] if taken == 1 else b"".join(rows)
         if passing:
             self._passing.update(enumerate(rows, number))
@@ -229,19 +230,17 @@ class OpenBatch:
             budget -= length
         return len(lengths)
 
-    def add_whole(self, raw: bytes, digest: bytes) -> bool:
-        """Add the only row of the current item, whose SHA-256 is known: it is that of the row, too.
+    def add_whole(self, item: Item, facts: Facts, raw: bytes, digest: bytes, item_hash: bytes) -> bool:
+        """Add an item that is one row; `digest` is the SHA-256 of its bytes, and `item_hash` that of its text.
 
         Small ones are gathered and written together; say whether all that were added are in the file now.
         """
-        number, length = self.rows, len(raw)
-        place = bytes(8) + length.to_bytes(8, "big")
-        self._leaves += sha256(b"\x00" + self._digest + place + self._salts.row(number) + digest).digest()
-        self.offsets.append(0)
-        self.places.append(0)
+        length = len(raw)
+        self.members.append(_Member(item, item.text(), len(self.lengths), facts))
         self.lengths.append(length)
         self.raw_bytes += length
         self._held.append(raw)
+        self._held_digests.append((item_hash, digest))
         self._held_bytes += length
         if self._held_bytes < _GATHERED:
             return False
@@ -250,12 +249,21 @@ class OpenBatch:
 
     def flush(self) -> None:
         """Write what was gathered; before anybody reads the file."""
-        if self._held:
-            held, self._held, self._held_bytes = self._held, [], 0
-            self._write(b"".join(held))
+        if not self._held:
+            return
+        held, self._held, self._held_bytes = self._held, [], 0
+        (items, digests), self._held_digests = zip(*self._held_digests, strict=True), []
+        count, zeros = len(held), bytes(8 * len(held))
+        first = self.rows - count
+        self.offsets.frombytes(zeros)
+        self.places.frombytes(zeros)
+        salts = self._salts.rows(first, count)
+        self._leaves += b"".join(leaves_of_digests(items, self.offsets[first:], self.lengths[first:], salts, digests))
+        self._write(b"".join(held))
 
     def root(self) -> bytes:
         """Return the Merkle root over the rows' leaves."""
+        self.flush()
         return merkle.root_of([leaf for (leaf,) in struct.iter_unpack(f"{_LEAF}s", self._leaves)])
 
     def close(self) -> None:

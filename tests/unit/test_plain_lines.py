@@ -13,7 +13,9 @@ from archiver.flows.snapshot import plain_lines
 from archiver.flows.snapshot.sight import Sight
 from archiver.model.item import Item, escape_path
 from archiver.model.items import ItemLine, Part
+from archiver.model.leaf import item_digest
 from archiver.sources.base import FileFacts, Found
+from archiver.sources.plain_words import plain_words
 from archiver.writer.journal import Line
 
 BATCH = "20261125T120000Z-0a1b2c-documents-00000000"
@@ -72,8 +74,12 @@ KEPT = {"records": 0, "stamp": "stamp", "custodian": "jdoe", "known_by": "vault"
 def test_a_document_of_one_row(item, found):
     expected = Line.of(line_of(item, found), mime="text/plain", custodian="jdoe", new_bytes=10)
 
+    words = plain_words(item.text(), found, THEN, "ab" * 32)
+
+    assert words is not None
+    assert words.item == item_digest(item.text())
     assert expected == plain_lines.captured(
-        item, found, THEN, Part(BATCH, 7, 1), digest="ab" * 32, media="text/plain", custodian="jdoe"
+        item, words, (BATCH, 7), THEN, size=10, digest="ab" * 32, media="text/plain", custodian="jdoe"
     )
 
 
@@ -121,12 +127,7 @@ def test_without_a_stamp_nothing_is_said_again():
 
 @pytest.mark.parametrize("found", [FACTS._replace(xattrs=((b"user.a", b"b"),)), FACTS._replace(holes=((0, 4096),))])
 def test_a_document_of_which_more_is_known_is_left_to_the_encoder(found):
-    part = Part(BATCH, 7, 1)
-
-    assert (
-        plain_lines.captured(Item("papers", "a.txt"), found, THEN, part, digest="ab" * 32, media=None, custodian=None)
-        is None
-    )
+    assert plain_words(Item("papers", "a.txt").text(), found, THEN, "ab" * 32) is None
 
 
 def test_an_unchanged_file_whose_rows_are_of_another_item():

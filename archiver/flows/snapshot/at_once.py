@@ -19,11 +19,12 @@ from archiver.flows.snapshot.contents import Contents
 from archiver.flows.snapshot.item_lines import captured_line, read_line, shared_line, what_became
 from archiver.flows.snapshot.sight import Sight
 from archiver.flows.snapshot.stream import Captured, Stream
-from archiver.model.items import CONTENT_STATUSES, ItemLine
+from archiver.model.items import CONTENT_STATUSES, ItemLine, Part
 from archiver.model.policy import Source
 from archiver.sources.base import FileFacts
 from archiver.sources.documents import Document, Held
 from archiver.sources.location import Reading
+from archiver.sources.plain_words import PlainWords, plain_words
 from archiver.writer.rows import Facts as RowFacts
 
 __all__ = ["AtOnce"]
@@ -58,38 +59,41 @@ class AtOnce:
 
         Lines are entered when they are asked for, but for the document's own.
         """
-        line = self._archived(sight, len(document.data), document.digest.hex())
+        size, digest = len(document.data), document.digest.hex()
+        line = self._archived(sight, size, digest)
         if line is None:
-            captured = self._add(sight, document)
-            if captured is None:
+            place = self._add(sight, document, digest)
+            if place is None:
                 return None
-            self._listener(Advanced(len(document.data)))
-            if not sight.stands_still and self._enter_plainly(sight, document, captured):
+            self._listener(Advanced(size))
+            words = None if sight.stands_still else _words_of(sight, document, digest)
+            if words is not None:
+                self._enter_plainly(sight, document, words, digest, place)
                 return ()
             reason, detail = what_became(sight, "documents", None, document.facts)
+            captured = Captured(size, digest, (Part(*place, 1),))
             line = captured_line(sight, "documents", captured, reason, detail, steady=True)
         line = self._enter(sight, read_line(sight, line, document.facts), document.media)
         if document.container is None:
             return ()
         return self._members(sight, Held(document.data, document.facts), document.container, line)
 
-    def _enter_plainly(self, sight: Sight, document: Document, captured: Captured) -> bool:
+    def _enter_plainly(
+        self, sight: Sight, document: Document, words: PlainWords, digest: str, place: tuple[str, int]
+    ) -> None:
         """Account for a new document of which nothing else is to be said than what nearly all have."""
-        if not isinstance(document.facts, FileFacts) or document.container is not None:
-            return False
-        words = plain_lines.captured(
+        line = plain_lines.captured(
             sight.item,
-            document.facts,
+            words,
+            place,
             sight.observed_at,
-            captured.parts[0],
-            digest=captured.sha256,
+            size=len(document.data),
+            digest=digest,
             media=document.media,
             custodian=sight.custodian,
         )
-        if words is not None:
-            self._stream.enter(words)
-            self._contents.add(words)
-        return words is not None
+        self._stream.enter(line)
+        self._contents.add(line)
 
     def _archived(self, sight: Sight, size: int, digest: str) -> ItemLine | None:
         """Return the line of a document whose bytes are in the archive: its own of last time, or another's."""
@@ -99,17 +103,19 @@ class AtOnce:
         twin = None if sight.stands_still else self._contents.find("documents", size, digest, self._source)
         return None if twin is None or twin.item == sight.item else shared_line(sight, twin)
 
-    def _add(self, sight: Sight, document: Document) -> Captured | None:
+    def _add(self, sight: Sight, document: Document, digest: str) -> tuple[str, int] | None:
         found = sight.found.facts
-        facts = RowFacts(
-            size=len(document.data),
-            sha256=document.digest.hex(),
-            mime=document.media,
-            modified_ns=found.mtime_ns if found else None,
-            custodian=sight.custodian,
-            collected_at=sight.observed_at,
-        )
-        return self._stream.add_whole(sight.item, facts, document.data, document.digest)
+        size, modified = len(document.data), found.mtime_ns if found else None
+        facts = RowFacts(size, digest, document.media, modified, sight.custodian, sight.observed_at)
+        item_hash = None if document.words is None else document.words.item
+        return self._stream.add_whole(sight.item, facts, document.data, document.digest, item_hash)
+
+
+def _words_of(sight: Sight, document: Document, digest: str) -> PlainWords | None:
+    """Return what the line of a plain document says; None for one of which there is more to be said."""
+    if document.words is not None or document.container is not None or not isinstance(document.facts, FileFacts):
+        return document.words
+    return plain_words(sight.item.text(), document.facts, sight.observed_at, digest)
 
 
 def _content(line: ItemLine) -> tuple[str | None, int | None, str | None]:

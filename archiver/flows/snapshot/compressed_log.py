@@ -105,7 +105,7 @@ class CompressedLog:
         if not withheld and stream.revocable and self._marker.withholds(item, stream.digest()):
             stream.revoke()  # what came out is on a list: it is read once more, and not into the open
             return self._decode(sight, item, opened, encoding, expected, withheld=True)
-        facts = replace(facts, size=stream.size, sha256=stream.digest())
+        facts = facts._replace(size=stream.size, sha256=stream.digest())
         return stream.end(facts), decoded.damage, digest.hexdigest() == expected
 
     def _twin_inside(self, item: Item, outer: ItemLine) -> ItemLine | None:

@@ -30,7 +30,8 @@ CREATE TABLE contents (digest INTEGER NOT NULL, kind INTEGER NOT NULL, place INT
 CREATE TABLE lines (place INTEGER PRIMARY KEY, line BLOB NOT NULL);
 """
 """Narrow rows for what comes in no order, so that their pages stay in memory, and lines in the order they come."""
-_AT_ONCE: Final = 1000
+_AT_ONCE: Final = 16_384
+"""Lines that are gathered before they are written, by their digests: most of them wait for their batch anyway."""
 _DIGITS: Final = 6
 """Of each digest that is added so many are remembered, in 16 MiB: most that are new need not be looked for."""
 _LONG_DIGITS: Final = 15
@@ -106,7 +107,7 @@ class Contents:
         """Move what was gathered to the file; of the same bytes the first line stays."""
         places = range(self._written, self._written + len(self._fresh))
         keys = [(*key, place) for key, place in zip(self._fresh, places, strict=True)]
-        self._db.executemany("INSERT OR IGNORE INTO contents VALUES (?, ?, ?)", keys)
+        self._db.executemany("INSERT OR IGNORE INTO contents VALUES (?, ?, ?)", sorted(keys))
         self._db.executemany("INSERT INTO lines VALUES (?, ?)", zip(places, self._fresh.values(), strict=True))
         self._written = places.stop
         self._fresh = {}

@@ -316,7 +316,7 @@ class Walk:
         if stream.revocable and (known := self._known(line, withheld=stream.withheld)) is not None:
             stream.revoke()
             return known
-        return replace(line, parts=stream.end(replace(one.facts, size=size, sha256=digest)).parts)
+        return replace(line, parts=stream.end(one.facts._replace(size=size, sha256=digest)).parts)
 
     def _judged(self, line: ItemLine, damage: Damage | None) -> ItemLine:
         if damage is not None:

@@ -13,27 +13,18 @@ Line(item='{"path":"a.txt","source":"mail"}', ..., status='unchanged', ...)
 
 from __future__ import annotations
 
-from functools import lru_cache
-from json.encoder import encode_basestring
 from typing import Final, NamedTuple
 
 from archiver.flows.snapshot.sight import Sight
 from archiver.model.item import Item
-from archiver.model.items import Part
-from archiver.model.stamp import settled_before_ns, spell_stamp
 from archiver.sources.base import FileFacts
+from archiver.sources.plain_words import BORN, PART, READ, PlainWords, device_words, owner_words
 from archiver.writer.journal import Line
 
 __all__ = ["Again", "captured", "line_again", "said_again"]
 
-_READ: Final = b'{"basis":"read","detail":null,"errno":null,"file":{"atime_ns":"'
 _STAT: Final = b'{"basis":"stat","detail":null,"errno":null,"file":{"atime_ns":"'
-_BORN: Final = b'","btime_ns":'
-_FACTS: Final = b',"ctime_ns":"%d",%s"%d","link_target":null,"mode":%d,"mtime_ns":"%d","nlink":%d,%s%s%s'
-_DEVICE: Final = b'"dev":"%d","gid":%d,"group":%s,"holes":[],"ino":'
-_OWNER: Final = b'"owner":%s,"uid":%d,"xattrs":{}},"item":'
 _AT: Final = b',"kind":"file","observed_at":"'
-_PART: Final = b'","parts":[{"batch":"'
 _BATCH: Final = b'"batch":"'
 _SEALED: Final = b'"sealed":'
 _DIGEST: Final = b'],"reason":null,"sha256":"'
@@ -48,38 +39,24 @@ _LOG: Final = ("model_logs", (_CAPTURED + _LOGS, _UNCHANGED + _LOGS), _UNCHANGED
 
 def captured(
     item: Item,
-    facts: FileFacts,
+    words: PlainWords,
+    place: tuple[str, int],
     observed_at: str,
-    part: Part,
     *,
+    size: int,
     digest: str,
     media: str | None,
     custodian: str | None,
-) -> Line | None:
-    """Return the line of a document that is one row; `media` is its type, `custodian` whose it is."""
-    if facts.holes or facts.xattrs:
-        return None
-    text, batch, row, size = item.text(), part.batch, part.first, facts.size
-    born = b"null" if facts.btime_ns is None else b'"%d"' % facts.btime_ns
-    raw = b'%s%d%s%s%s%s%s%s","count":1,"first":%d}%s%s","size":%d%s' % (
-        _READ,
-        facts.atime_ns,
-        _BORN,
-        born,
-        _spelled(facts, text),
-        observed_at.encode(),
-        _PART,
-        batch.encode(),
-        row,
-        _DIGEST,
-        digest.encode(),
-        size,
-        _CAPTURED + _DOCUMENTS,
-    )
-    is_settled = facts.mtime_ns <= (before := settled_before_ns(observed_at)) and facts.ctime_ns <= before
-    stamp = spell_stamp(size, facts.mtime_ns, facts.ctime_ns, facts.ino) if is_settled else None
-    content = ("documents", size, digest, stamp, None)
-    return Line(text, item.source, item.path, "captured", raw, *content, observed_at, batch, 1, media, custodian, size)
+) -> Line:
+    """Return the line of a document that is one row, whose place is batch and row.
+
+    `media` is its type, `custodian` whose it is.
+    """
+    batch, row = place
+    raw = b'%s%s","count":1,"first":%d%s' % (words.head, batch.encode(), row, words.tail)
+    index = (batch, 1, media, custodian, size)
+    content = ("documents", size, digest, words.stamp, None)
+    return Line(item.text(), item.source, item.path, "captured", raw, *content, observed_at, *index)
 
 
 class Again(NamedTuple):
@@ -100,16 +77,16 @@ def said_again(sight: Sight) -> Again | None:
     raw, facts = sight.last.raw, sight.found.facts
     if raw is None or sight.last.stamp is None or not isinstance(facts, FileFacts):
         return None
-    begun = raw.find(_BORN, len(_READ))
-    device = raw.find(_device(facts.dev, facts.gid, facts.group), begun)
-    named = b"%s%s%s" % (_owner(facts.owner, facts.uid), sight.item.text().encode(), _AT)
+    begun = raw.find(BORN, len(READ))
+    device = raw.find(device_words(facts.dev, facts.gid, facts.group), begun)
+    named = b"%s%s%s" % (owner_words(facts.owner, facts.uid), sight.item.text().encode(), _AT)
     end = raw.find(named, device) + len(named)
-    if begun < 0 or device < 0 or end < len(named) or not raw.startswith((_READ, _STAT)):
+    if begun < 0 or device < 0 or end < len(named) or not raw.startswith((READ, _STAT)):
         return None
     table, own, ending = _DOCUMENT if raw.endswith(_DOCUMENT[1]) else _LOG
     part = end + _INSTANT
     digest = raw.rfind(_DIGEST, part) + len(_DIGEST)
-    if not raw.endswith(own) or digest < len(_DIGEST) or not raw.startswith(_PART, part):
+    if not raw.endswith(own) or digest < len(_DIGEST) or not raw.startswith(PART, part):
         return None
     if raw.count(_BATCH, part) != 1 or raw.find(_SEALED, part) >= 0:
         return None
@@ -122,7 +99,7 @@ def said_again(sight: Sight) -> Again | None:
         facts.size,
         ending,
     )
-    name = part + len(_PART)
+    name = part + len(PART)
     return Again(line, table, raw[digest : digest + _DIGITS], raw[name : raw.index(b'"', name)])
 
 
@@ -135,32 +112,3 @@ def line_again(sight: Sight, known_by: str) -> Line | None:
     content = (found.table, sight.found.size, found.sha256.decode(), sight.last.stamp, None)
     row = (item.text(), item.source, item.path, "unchanged", found.line, *content)
     return Line(*row, sight.observed_at, batch, 0, *index)
-
-
-def _spelled(facts: FileFacts, item: str) -> bytes:
-    return _FACTS % (
-        facts.ctime_ns,
-        _device(facts.dev, facts.gid, facts.group),
-        facts.ino,
-        facts.mode,
-        facts.mtime_ns,
-        facts.nlink,
-        _owner(facts.owner, facts.uid),
-        item.encode(),
-        _AT,
-    )
-
-
-@lru_cache(maxsize=4096)  # a share has few devices and owners
-def _device(dev: int, gid: int, group: str | None) -> bytes:
-    return _DEVICE % (dev, gid, _name(group))
-
-
-@lru_cache(maxsize=4096)
-def _owner(owner: str | None, uid: int) -> bytes:
-    return _OWNER % (_name(owner), uid)
-
-
-def _name(name: str | None) -> bytes:
-    """Return the name of an account as canonical JSON."""
-    return b"null" if name is None else encode_basestring(name).encode()

@@ -18,7 +18,7 @@ from typing import Final, Self
 
 from archiver.late import dataclass
 from archiver.flows.snapshot.sight import Sight
-from archiver.sources.apart import UNIT_BYTES, Apart, EndedError, Request
+from archiver.sources.apart import UNIT_BYTES, Apart, Asked, EndedError, Request
 from archiver.sources.base import FileFacts
 from archiver.sources.documents import AT_ONCE, Document
 from archiver.sources.location import HeldFolder, Location
@@ -38,12 +38,12 @@ _SIGHTS: Final = 2048
 class _Unit:
     """Documents that are read by one process at one go."""
 
-    paths: list[bytes] = field(default_factory=list)
+    documents: list[Asked] = field(default_factory=list)
     bytes: int = 0
     asked: Request | None = None
 
     def is_full(self) -> bool:
-        return len(self.paths) >= _UNIT or self.bytes >= UNIT_BYTES
+        return len(self.documents) >= _UNIT or self.bytes >= UNIT_BYTES
 
     def of(self, number: int) -> Document | None:
         """Return a document that was asked for, None if nobody has read it."""
@@ -119,16 +119,14 @@ class _Ahead:
         """Units that nobody was asked for yet."""
         self._current: _Unit | None = None
 
-    def of(
-        self, sights: Iterator[Sight], takes: Callable[[Sight], bool]
-    ) -> Iterator[tuple[Sight, Document | None]]:
+    def of(self, sights: Iterator[Sight], takes: Callable[[Sight], bool]) -> Iterator[tuple[Sight, Document | None]]:
         waiting, seen = self._waiting, 0
         for sight in sights:
             if _is_small(sight) and takes(sight):
                 seen += 1
                 unit = self._filling
-                waiting.append((sight, unit, len(unit.paths)))
-                unit.paths.append(sight.found.path)
+                waiting.append((sight, unit, len(unit.documents)))
+                unit.documents.append((sight.found.path, sight.item.text(), sight.observed_at))
                 unit.bytes += sight.found.size or 0
                 if unit.is_full():
                     self._close(is_read_here=seen <= _BEGIN)
@@ -141,7 +139,7 @@ class _Ahead:
             yield self._take()
 
     def _close(self, *, is_read_here: bool) -> None:
-        if self._filling.paths and not is_read_here:
+        if self._filling.documents and not is_read_here:
             self._queue.append(self._filling)
             self._ask()
         self._filling = _Unit()
@@ -151,7 +149,7 @@ class _Ahead:
         while self._queue and (process := self._readers.next()) is not None:
             unit = self._queue[0]
             try:
-                unit.asked = process.ask(self._place.path, self._wanted, unit.paths)
+                unit.asked = process.ask(self._place.path, self._wanted, unit.documents)
             except EndedError:
                 self._readers.end(process)
                 continue

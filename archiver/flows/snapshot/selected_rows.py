@@ -123,7 +123,7 @@ class Feeding:
             return Captured(0, str(kept.sha256), shared_parts(kept, self._item))
         if self._stream.size == 0:
             self._stream.feed([b""], places=[0])  # an item of no bytes is one empty row
-        facts = replace(self._facts, size=self._stream.size, sha256=self._stream.digest())
+        facts = self._facts._replace(size=self._stream.size, sha256=self._stream.digest())
         self._begun = False
         return self._stream.end(facts)
 

@@ -21,7 +21,7 @@ from archiver.late import dataclass
 from archiver.model import layout, tables
 from archiver.model.item import Item
 from archiver.model.items import Part
-from archiver.model.leaf import DOCUMENT_ROW, LOG_ROW
+from archiver.model.leaf import DOCUMENT_ROW, LOG_ROW, item_digest
 from archiver.writer.engine import Engine
 from archiver.writer.groups import Indexer
 from archiver.writer.journal import Journal, JournaledBatch, Line, Progress
@@ -167,21 +167,24 @@ class Stream:
                 self._offer_open(open_item)
             rows, facts, places, hidden = rows[taken:], facts[taken:], places[taken:], hidden[taken:]
 
-    def add_whole(self, item: Item, facts: Facts, raw: bytes, digest: bytes) -> Captured | None:
-        """Add an item that is one row, given its SHA-256; its line must follow with `enter`.
+    def add_whole(
+        self, item: Item, facts: Facts, raw: bytes, digest: bytes, item_hash: bytes | None = None
+    ) -> tuple[str, int] | None:
+        """Add an item that is one row, given its SHA-256, and that of its text where somebody has it.
 
-        None when a killed run has sealed rows of it already: then it goes the long way.
+        Its line must follow with `enter`. Return its batch and row; None when a killed run has sealed rows of it
+        already: then it goes the long way.
         """
-        if self._withholds(item) or len(raw) >= DOCUMENT_ROW or self._journal.progress(item.text()) is not None:
+        text = item.text()
+        if self._withholds(item) or len(raw) >= DOCUMENT_ROW or self._journal.progress(text) is not None:
             return None
         if self._batch is not None and self._batch.full:
             self.seal()
         batch = self._open()
         row = batch.rows
-        batch.begin(item, facts)
-        if batch.add_whole(raw, digest):
+        if batch.add_whole(item, facts, raw, digest, item_hash or item_digest(text)):
             self._offer()
-        return Captured(len(raw), digest.hex(), (Part(self._identity, row, 1),))
+        return self._identity, row
 
     @property
     def size(self) -> int:

@@ -151,7 +151,7 @@ class WholeFiles:
                 steady = same_state(before, opened.stat_now())
                 missed = not withheld and self._marker.withholds(sight.item, captured.sha256)
                 if (steady and not missed) or last or not stream.revocable:
-                    return stream.end(replace(facts, size=captured.size, sha256=captured.sha256)), steady, begun
+                    return stream.end(facts._replace(size=captured.size, sha256=captured.sha256)), steady, begun
                 stream.revoke()
                 withheld = withheld or missed
             except PrefixChangedError:

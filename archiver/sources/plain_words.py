@@ -1,0 +1,87 @@
+"""The line of a plain file, spelled without an encoder of JSON, but for the place where its bytes are kept.
+
+The law: with that place between them, `head` and `tail` are what `ItemLine.encode` would write, byte for byte. Whoever
+reads a document can spell them, in another process, too; where its row will be is known only when it is stored.
+
+>>> words = plain_words('{"path":"a.txt","source":"mail"}', facts, "2026-11-26T02:00:00Z", digest)
+>>> words.head, words.tail
+(b'{"basis":"read",...,"parts":[{"batch":"', b'}],"reason":null,...}\\n')
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from hashlib import sha256
+from json.encoder import encode_basestring
+from typing import Final, NamedTuple
+
+from archiver.model.stamp import settled_before_ns, spell_stamp
+from archiver.sources.base import FileFacts
+
+__all__ = ["BORN", "PART", "READ", "PlainWords", "device_words", "owner_words", "plain_words"]
+
+READ: Final = b'{"basis":"read","detail":null,"errno":null,"file":{"atime_ns":"'
+BORN: Final = b'","btime_ns":'
+PART: Final = b'","parts":[{"batch":"'
+_HEAD: Final = (
+    b'%s%d%s%s,"ctime_ns":"%d",%s"%d","link_target":null,"mode":%d,"mtime_ns":"%d","nlink":%d,%s%s'
+    b',"kind":"file","observed_at":"%s%s'
+)
+_TAIL: Final = b'}],"reason":null,"sha256":"%s","size":%d,"status":"captured","table":"documents"}\n'
+_DEVICE: Final = b'"dev":"%d","gid":%d,"group":%s,"holes":[],"ino":'
+_OWNER: Final = b'"owner":%s,"uid":%d,"xattrs":{}},"item":'
+
+
+class PlainWords(NamedTuple):
+    """What is said of a captured document that has nothing to be said but what nearly all have.
+
+    `stamp` is the one of its line, `item` the digest of its item's text.
+    """
+
+    head: bytes
+    tail: bytes
+    stamp: str | None
+    item: bytes
+
+
+def plain_words(item: str, facts: FileFacts, observed_at: str, digest: str) -> PlainWords | None:
+    """Return the words of a document by its item's text, what was seen of it when, and its SHA-256 in hex."""
+    if facts.holes or facts.xattrs or facts.link_target is not None:
+        return None
+    text, size, mtime, ctime = item.encode(), facts.size, facts.mtime_ns, facts.ctime_ns
+    head = _HEAD % (
+        READ,
+        facts.atime_ns,
+        BORN,
+        b"null" if facts.btime_ns is None else b'"%d"' % facts.btime_ns,
+        ctime,
+        device_words(facts.dev, facts.gid, facts.group),
+        facts.ino,
+        facts.mode,
+        mtime,
+        facts.nlink,
+        owner_words(facts.owner, facts.uid),
+        text,
+        observed_at.encode(),
+        PART,
+    )
+    before = settled_before_ns(observed_at)
+    stamp = spell_stamp(size, mtime, ctime, facts.ino) if mtime <= before and ctime <= before else None
+    return PlainWords(head, _TAIL % (digest.encode(), size), stamp, sha256(text).digest())
+
+
+@lru_cache(maxsize=4096)  # a share has few devices and owners
+def device_words(dev: int, gid: int, group: str | None) -> bytes:
+    """Return what is said of device and group."""
+    return _DEVICE % (dev, gid, _name(group))
+
+
+@lru_cache(maxsize=4096)
+def owner_words(owner: str | None, uid: int) -> bytes:
+    """Return what is said of the owner."""
+    return _OWNER % (_name(owner), uid)
+
+
+def _name(name: str | None) -> bytes:
+    """Return the name of an account as canonical JSON."""
+    return b"null" if name is None else encode_basestring(name).encode()
