@@ -19,7 +19,7 @@ from archiver.sources.plain_words import PlainWords
 from archiver.sources.rows import BLOCK
 from archiver.sources.unpack import kinds
 
-__all__ = ["AT_ONCE", "Document", "Held", "Whole", "container_of", "read_document"]
+__all__ = ["AT_ONCE", "Document", "Held", "Whole", "container_of", "judged", "read_document", "read_whole"]
 
 AT_ONCE: Final = 1 << 20
 """Documents smaller than this are read in one piece; it is less than a row."""
@@ -95,6 +95,12 @@ def read_document(opened: Reading, path: bytes, wanted: frozenset[str]) -> Docum
 
     `wanted` are the containers that are taken apart.
     """
+    found = read_whole(opened)
+    return None if found is None else judged(path, *found, wanted)
+
+
+def read_whole(opened: Reading) -> tuple[bytes, Facts] | None:
+    """Return all bytes of a document that is small and stands still, and its facts; raises `ReadProblem`."""
     size = opened.first.size
     if size >= AT_ONCE:
         return None
@@ -103,7 +109,10 @@ def read_document(opened: Reading, path: bytes, wanted: frozenset[str]) -> Docum
         more = opened.read(size - len(data))
         data += more
     facts = facts_if_still(opened) if len(data) == size else None
-    if facts is None:
-        return None
+    return None if facts is None else (data, facts)
+
+
+def judged(path: bytes, data: bytes, facts: Facts, wanted: frozenset[str]) -> Document:
+    """Return what a document is by its bytes."""
     container = container_of(Held(data, facts), data[: kinds.HEAD], wanted)
     return Document(data, sha256(data).digest(), facts, mime.guess(path, data), container)

@@ -1,11 +1,11 @@
-"""The line of a plain file, spelled without an encoder of JSON, but for the place where its bytes are kept.
+r"""The line of a plain file, spelled without an encoder of JSON, but for the place where its bytes are kept.
 
 The law: with that place between them, `head` and `tail` are what `ItemLine.encode` would write, byte for byte. Whoever
 reads a document can spell them, in another process, too; where its row will be is known only when it is stored.
 
 >>> words = plain_words('{"path":"a.txt","source":"mail"}', facts, "2026-11-26T02:00:00Z", digest)
 >>> words.head, words.tail
-(b'{"basis":"read",...,"parts":[{"batch":"', b'}],"reason":null,...}\\n')
+(b'{"basis":"read",...,"parts":[{"batch":"', b'}],"reason":null,...}\n')
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ long a run takes and nothing else. What waits is bounded: sights by number, docu
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import field
@@ -121,18 +122,19 @@ class _Ahead:
 
     def of(self, sights: Iterator[Sight], takes: Callable[[Sight], bool]) -> Iterator[tuple[Sight, Document | None]]:
         waiting, seen = self._waiting, 0
-        for sight in sights:
-            if _is_small(sight) and takes(sight):
-                seen += 1
-                unit = self._filling
-                waiting.append((sight, unit, len(unit.documents)))
-                unit.documents.append((sight.found.path, sight.item.text(), sight.observed_at))
-                unit.bytes += sight.found.size or 0
-                if unit.is_full():
-                    self._close(is_read_here=seen <= _BEGIN)
-            else:
-                waiting.append((sight, None, 0))
-            if len(waiting) > _SIGHTS:
+        while some := list(itertools.islice(sights, _UNIT)):  # in turn they would cost more, one by one
+            for sight in some:
+                if _is_small(sight) and takes(sight):
+                    seen += 1
+                    unit = self._filling
+                    waiting.append((sight, unit, len(unit.documents)))
+                    unit.documents.append((sight.found.path, sight.item.text(), sight.observed_at))
+                    unit.bytes += sight.found.size or 0
+                    if unit.is_full():
+                        self._close(is_read_here=seen <= _BEGIN)
+                else:
+                    waiting.append((sight, None, 0))
+            while len(waiting) > _SIGHTS:
                 yield self._take()
         self._close(is_read_here=seen <= _BEGIN)
         while waiting:
