@@ -17,13 +17,12 @@ import struct
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-
 from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from archiver.late import dataclass
 from archiver.errors import WorldError
+from archiver.late import dataclass
 from archiver.model.item import Item
 from archiver.model.leaf import LOG_ROW, Salts, item_digest, leaves_of_digests
 from archiver.proof import merkle

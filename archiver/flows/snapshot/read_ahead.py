@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import field
 from typing import Final, Self
 
-from archiver.late import dataclass
 from archiver.flows.snapshot.sight import Sight
+from archiver.late import dataclass
 from archiver.sources.apart import UNIT_BYTES, Apart, Asked, EndedError, Request
 from archiver.sources.base import FileFacts
 from archiver.sources.documents import AT_ONCE, Document
