@@ -173,6 +173,26 @@ def test_row_groups_are_cut_by_the_rows_alone(tmp_path):
     opened.close()
 
 
+def test_texts_that_are_all_different_get_no_dictionary_and_read_back_as_they_were(tmp_path):
+    opened = OpenBatch(tmp_path / "rows.raw", salt=SALT, max_bytes=1 << 30, max_rows=5000)
+    paths = [f"{number % 7}/{number}.txt" for number in range(2000)]
+    for path in paths:
+        opened.begin(Item("s", path), FACTS)
+        opened.add([path.encode()], 0)
+        opened.finish(FACTS, began_elsewhere=False)
+    file = pq.ParquetFile(written(opened, tmp_path / "b.parquet").path)
+    group = file.metadata.row_group(0)
+    encodings = {group.column(place).path_in_schema: group.column(place).encodings for place in range(group.num_columns)}
+    assert "RLE_DICTIONARY" not in encodings["path"]
+    assert "RLE_DICTIONARY" in encodings["mime"]
+    assert "DELTA_BINARY_PACKED" in encodings["record"]
+    table = file.read()
+    assert table.column("path").to_pylist() == paths
+    assert table.column("raw").to_pylist() == [path.encode() for path in paths]
+    assert table.column("record").to_pylist() == list(range(2000))
+    opened.close()
+
+
 @pytest.mark.parametrize("nanoseconds", [-(10**20), 10**21, 253_402_300_800 * 10**9])
 def test_a_time_that_no_column_can_hold_is_null(batch, tmp_path, nanoseconds):
     facts = Facts(modified_ns=nanoseconds, collected_at="2026-11-23T12:00:00Z")
