@@ -182,9 +182,11 @@ def test_texts_that_are_all_different_get_no_dictionary_and_read_back_as_they_we
         opened.finish(FACTS, began_elsewhere=False)
     file = pq.ParquetFile(written(opened, tmp_path / "b.parquet").path)
     group = file.metadata.row_group(0)
-    encodings = {group.column(place).path_in_schema: group.column(place).encodings for place in range(group.num_columns)}
+    columns = [group.column(place) for place in range(group.num_columns)]
+    encodings = {one.path_in_schema: one.encodings for one in columns}
     assert "RLE_DICTIONARY" not in encodings["path"]
     assert "RLE_DICTIONARY" in encodings["mime"]
+    assert "RLE_DICTIONARY" in encodings["item"]
     assert "DELTA_BINARY_PACKED" in encodings["record"]
     table = file.read()
     assert table.column("path").to_pylist() == paths
