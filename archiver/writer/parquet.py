@@ -38,7 +38,7 @@ _LEVEL: Final = 2
 _PAGE: Final = 1 << 20
 _BIG_ROW: Final = 65_536
 _SAMPLE: Final = 1024
-_COUNTED: Final = {name: "DELTA_BINARY_PACKED" for name in ("record", "offset", "source_offset")}
+_COUNTED: Final = dict.fromkeys(("record", "offset", "source_offset"), "DELTA_BINARY_PACKED")
 """Numbers that grow from row to row: the differences are a tenth of them, and quickly made."""
 
 
