@@ -213,7 +213,7 @@ def _repeating(table: pa.Table) -> list[str]:
 
 
 def _is_unique(texts: pa.ChunkedArray) -> bool:
-    there = len(texts) - texts.null_count
+    there: int = len(texts) - texts.null_count
     if there < _SAMPLE // 2 or pa.types.is_dictionary(texts.type):  # what readers take as a dictionary is one
         return False
     return len(set(texts.to_pylist())) > there * 3 // 4
