@@ -30,6 +30,7 @@ from archiver.judge.batch_claims import BatchClaims, Decided, OpenClaim, Part, P
 from archiver.judge.batches import Rows
 from archiver.judge.row_claims import Row, RowClaim, RowClaims
 from archiver.judge.scratch import make_tables
+from archiver.judge.usual_runs import Run
 from archiver.model.item import Item
 from archiver.model.items import ItemLine
 from archiver.model.leaf import item_digest
@@ -84,6 +85,11 @@ class Claims:
         """Take the claim in that an item is one row, which carries it and is not sealed."""
         self._claimed += 1
         self._rows.add((*row, self._claimed, place, item))
+
+    def add_rows(self, place: str, run: Run) -> None:
+        """Take in what `add_row` would take in line by line; a place is `place` and the number of the line."""
+        self._rows.add_run(place, run, self._claimed + 1)
+        self._claimed += len(run.sizes)
 
     def count(self) -> int:
         """Return how many different claims there are."""

@@ -101,7 +101,7 @@ class Content:
         except ObjectError:
             return
         if self._beside is None:
-            self._beside = ThreadPoolExecutor(1, "open")
+            self._beside = ThreadPoolExecutor(2, "open")  # a list of items, and the first batch
         self._begun[key, sha256, size] = self._beside.submit(self._matched, found, sha256)
 
     def close(self) -> None:

@@ -44,7 +44,7 @@ def crew_of(
 
     It is done before this process has threads of its own, which a copy of it must not have.
     """
-    size = sum(predicate.raw_bytes for _, predicate, _ in archive.batch_statements() if predicate.table != "items")
+    size = sum(predicate.raw_bytes for _, predicate, _ in archive.batch_statements())
     number = _jobs(size) if jobs is None else jobs
     if opener is None or number <= 1:
         yield None

@@ -72,7 +72,7 @@ def unpacked(words: Packed, data: bytes | memoryview | None) -> Rows:
 
 
 def _digests(joined: bytes) -> list[bytes]:
-    return [digest for (digest,) in struct.iter_unpack(f"{_DIGEST}s", joined)]
+    return list(itertools.chain.from_iterable(struct.iter_unpack(f"{_DIGEST}s", joined)))
 
 
 def _numbers(joined: bytes) -> list[int]:

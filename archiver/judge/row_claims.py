@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 
 from archiver.judge.batches import Rows
 from archiver.judge.scratch import make_tables
+from archiver.judge.usual_runs import Run
 
 __all__ = ["Look", "Row", "RowClaim", "RowClaims"]
 
@@ -69,6 +70,31 @@ class RowClaims:
         self._fresh.append(claim)
         if len(self._fresh) >= _BLOCK:
             self.flush()
+
+    def add_run(self, place: str, run: Run, claim: int) -> None:
+        """Take the claims of a run of lines in, the first of them number `claim`, unless they were made before.
+
+        What was made before is looked up at once where it lies together: that costs less than to enter it in vain.
+        """
+        self.flush()
+        batch, low, after, rows = run.told.batch, min(run.firsts), max(run.firsts) + 1, run.rows()
+        most, known = 2 * len(rows) + _BLOCK, set[tuple[int, bytes, bytes, int]]()
+        if after - low <= most:
+            known.update(
+                self._db.execute(
+                    "SELECT first, carries, sha256, size FROM row_claims"
+                    " WHERE batch = ? AND first >= ? AND first < ? LIMIT ?",
+                    (batch, low, after, most),
+                )
+            )
+        if not known.issuperset(rows):
+            self._enter(
+                [
+                    (batch, *row, claim + number, f"{place}{run.record + number}", text)
+                    for number, (row, text) in enumerate(zip(rows, run.texts(), strict=True))
+                    if row not in known
+                ]
+            )
 
     def count(self) -> int:
         """Return how many different claims there are."""
@@ -125,8 +151,12 @@ class RowClaims:
 
     def flush(self) -> None:
         """Enter what was added; of equal claims the first stays."""
-        self._db.executemany("INSERT OR IGNORE INTO row_claims VALUES(?, ?, ?, ?, ?, ?, ?, ?)", self._fresh)
+        self._enter(self._fresh)
         self._fresh = []
+
+    def _enter(self, claims: list[tuple[str, int, bytes, bytes, int, int, str, str]]) -> None:
+        if claims:
+            self._db.executemany("INSERT OR IGNORE INTO row_claims VALUES(?, ?, ?, ?, ?, ?, ?, ?)", claims)
 
     def _doubtful(self, found: list[tuple[int, bytes, bytes, int]], rows: Rows) -> set[int]:
         """Return the rows about which a claim does not fit; where bytes are withheld, all that a claim is about."""

@@ -29,6 +29,7 @@ from archiver.judge.batches import BatchWords, Rows
 from archiver.judge.content import matching
 from archiver.judge.packed import packed, unpacked
 from archiver.judge.rows import Slice, SliceJudge
+from archiver.judge.usual_runs import Other, Run, runs_of
 from archiver.late import dataclass
 from archiver.model.leaf import Salts
 from archiver.stores.base import Store
@@ -83,9 +84,11 @@ class Piece:
     """What came of some rows: by themselves, about claims; and the rows, where somebody else decides by them.
 
     They have their bytes where there are claims that want more than these rows, and else only the digests of these.
+    Of a list of items there are the lines.
     """
 
     judged: Slice
+    lines: list[Run | Other]
     decided: list[Decided]
     is_beyond: bool
     rows: Rows | None
@@ -155,7 +158,8 @@ def _judged(unit: Unit, parquet: pq.ParquetFile) -> Iterator[tuple[Piece, Rows |
     low, high = unit.beyond
     for rows in found:
         is_beyond = rows.first < high and rows.first + len(rows.lengths) > low
-        piece = Piece(judge.take(rows), list(reading.take(rows)), is_beyond, None)
+        judged, lines = judge.take(rows), runs_of(rows) if unit.batch.table == "items" else []
+        piece = Piece(judged, lines, list(reading.take(rows)), is_beyond, None)
         yield piece, rows if unit.of_rows or rows.withheld or is_beyond else None
 
 

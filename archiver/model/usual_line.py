@@ -18,7 +18,7 @@ from archiver.errors import EvidenceError
 from archiver.model import instant, layout
 from archiver.model.item import USUAL_ITEM
 
-__all__ = ["UsualRow", "is_usual", "usual_row"]
+__all__ = ["Told", "UsualRow", "is_usual", "usual_row"]
 
 _LONGEST: Final = 16_384
 _NUMBER: Final = r"(?:0|[1-9][0-9]{0,14})"
@@ -49,17 +49,23 @@ def is_usual(raw: bytes) -> bool:
     return found is not None and _are_good(found["at"], found["batch"])
 
 
-class UsualRow(NamedTuple):
-    """What a usual line says of a file that is one row, which carries the file itself."""
+class Told(NamedTuple):
+    """What many usual lines have in common: they name the same batch, too."""
 
-    item: bytes
     source: str
-    batch: str
-    first: int
-    sha256: str
-    size: int
     status: str
+    batch: str
     table: str
+
+
+class UsualRow(NamedTuple):
+    """What a usual line says of a file that is one row, which carries the file itself; `sha256` in hex."""
+
+    told: Told
+    item: bytes
+    first: int
+    sha256: bytes
+    size: int
 
 
 def usual_row(raw: bytes) -> UsualRow | None:
@@ -68,10 +74,15 @@ def usual_row(raw: bytes) -> UsualRow | None:
     if found is None:
         return None
     item, _, source, at, batch, count, first, of, _, _, sha256, size, status, table = found.groups()
-    if count != b"1" or of is not None or not _are_good(at, batch):
+    told = None if count != b"1" or of is not None else _told(at, source, status, batch, table)
+    return None if told is None else UsualRow(told, item, int(first), sha256, int(size))
+
+
+@lru_cache(maxsize=1024)
+def _told(at: bytes, source: bytes, status: bytes, batch: bytes, table: bytes) -> Told | None:
+    if not _are_good(at, batch):
         return None
-    words = (item, source.decode(), batch.decode(), int(first), sha256.decode(), int(size))
-    return UsualRow(*words, status.decode(), table.decode())
+    return Told(source.decode(), status.decode(), batch.decode(), table.decode())
 
 
 @lru_cache(maxsize=1024)  # a second has many items, and so has a batch

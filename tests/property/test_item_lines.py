@@ -128,9 +128,10 @@ def test_a_usual_line_is_what_the_strict_reader_takes_it_for(changes):
     row = usual_row(own)
     if row is not None:
         line = ItemLine.parse_any(own)
-        assert line.parts == (Part(row.batch, row.first, 1),)
-        assert (line.item.text().encode(), line.item.source) == (row.item, row.source)
-        assert (line.sha256, line.size, line.status, line.table) == (row.sha256, row.size, row.status, row.table)
+        source, status, batch, table = row.told
+        assert line.parts == (Part(batch, row.first, 1),)
+        assert (line.item.text().encode(), line.item.source) == (row.item, source)
+        assert (line.sha256, line.size, line.status, line.table) == (row.sha256.decode(), row.size, status, table)
         assert (line.detail, line.marks, line.object) == (None, (), None)
     assert row is not None or changes
     assert usual_row(USUAL) is None  # its row carries another item

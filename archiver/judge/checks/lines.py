@@ -1,24 +1,22 @@
 """The lines of `items`: each read strictly, handed to whoever counts them, and what it claims entered.
 
-A usual line, of a file that is one row, is recognised at one look (`model.usual_line`), and many of them are counted
-together; every other line is read member by member.
+Usual lines, of files that are one row each, come in runs (`judge.usual_runs`), which are counted and entered together;
+every other line is read member by member.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from hashlib import sha256
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from archiver.errors import EvidenceError
-from archiver.judge.batches import Rows
 from archiver.judge.case import Case
 from archiver.judge.checks.marks import MarkedItems
+from archiver.judge.usual_runs import Other, Run
 from archiver.model.finding import Severity
-from archiver.model.items import ItemLine
+from archiver.model.items import ItemLine, Part
 from archiver.model.selected import account_of
 from archiver.model.statement import BatchPredicate
-from archiver.model.usual_line import UsualRow, usual_row
 
 __all__ = ["Files", "Lines", "OnLines"]
 
@@ -56,24 +54,20 @@ class Lines:
         """Begin a batch of lines."""
         self._position, self._predicate, self._key = position, predicate, key
 
-    def take(self, rows: Rows) -> None:
-        """Parse the lines of some rows and enter what they claim."""
-        data, bounds = rows.data, rows.bounds
+    def take(self, lines: Iterable[Run | Other]) -> None:
+        """Take the lines of some rows in, and enter what they claim."""
         files: dict[tuple[str, str, str], tuple[int, int]] = {}
-        for place in range(len(rows.lengths)):
-            subject = f"{self._key} record {rows.first + place}"
-            raw = bytes(data[bounds[place] : bounds[place + 1]])
-            usual = usual_row(raw)
-            if usual is None:
-                self._take_any(subject, raw, is_withheld=place in rows.withheld)
+        for one in lines:
+            if isinstance(one, Other):
+                self._take_any(f"{self._key} record {one.record}", one.raw, is_withheld=one.is_withheld)
                 continue
-            told = (usual.source, usual.status, usual.batch)
+            told = (one.told.source, one.told.status, one.told.batch)
             number, size = files.get(told, (0, 0))
-            files[told] = (number + 1, size + usual.size)
-            self._take_usual(subject, raw, usual)
+            files[told] = (number + len(one.sizes), size + sum(one.sizes))
+            self._take_run(one)
         if self._predicate is not None and files:
-            for one in self._on_lines:
-                one.files(self._position, self._predicate, files)
+            for each in self._on_lines:
+                each.files(self._position, self._predicate, files)
 
     def _take_any(self, subject: str, raw: bytes, *, is_withheld: bool) -> None:
         if is_withheld:
@@ -89,14 +83,17 @@ class Lines:
             return
         self._take_line(subject, line)
 
-    def _take_usual(self, subject: str, raw: bytes, usual: UsualRow) -> None:
-        """Enter the claim of a usual line; what is wrong with its part is said as of every other line."""
-        batch = self._batch(usual.batch)
-        if batch is None or batch[0] != usual.table or usual.first >= batch[1]:
-            self._parts_are_good(subject, ItemLine.own(raw))
+    def _take_run(self, run: Run) -> None:
+        """Enter the claims of usual lines; what is wrong with the part of one is said as of every other line."""
+        identity, table = run.told.batch, run.told.table
+        batch = self._batch(identity)
+        if batch is not None and batch[0] == table and max(run.firsts) < batch[1]:
+            self._case.claims.add_rows(f"{self._key} record ", run)
             return
-        digests = sha256(usual.item).digest(), bytes.fromhex(usual.sha256)
-        self._case.claims.add_row(subject, usual.item.decode(), (usual.batch, usual.first, *digests, usual.size))
+        for record, (row, text) in enumerate(zip(run.rows(), run.texts(), strict=True), run.record):
+            subject = f"{self._key} record {record}"
+            if self._parts_are_good(subject, table, (Part(identity, row[0], 1),)):
+                self._case.claims.add_row(subject, text, (identity, *row))
 
     def finish(self) -> None:
         """Say which batches are named by lines and not in the log before them."""
@@ -113,7 +110,7 @@ class Lines:
         if self._predicate is not None:
             for one in self._on_lines:
                 one.line(self._position, self._predicate, line)
-        if line.parts and self._parts_are_good(subject, line):
+        if line.parts and self._parts_are_good(subject, line.table, line.parts):
             self._case.claims.add(subject, line)
 
     def _batch(self, identity: str) -> tuple[str, int] | None:
@@ -125,15 +122,15 @@ class Lines:
             self._last = ((identity, self._position), row)
         return self._last[1]
 
-    def _parts_are_good(self, subject: str, line: ItemLine) -> bool:
+    def _parts_are_good(self, subject: str, table: str | None, parts: Iterable[Part]) -> bool:
         good = True
-        for part in line.parts:
+        for part in parts:
             row = self._batch(part.batch)
             if row is None:
                 self._unknown[part.batch] = self._unknown.get(part.batch, 0) + 1
                 good = False
-            elif row[0] != line.table:
-                self._case.say("item-parts", subject, f"rows of the table {line.table}", f"{part.batch} of {row[0]}")
+            elif row[0] != table:
+                self._case.say("item-parts", subject, f"rows of the table {table}", f"{part.batch} of {row[0]}")
                 good = False
             elif part.first + part.count > row[1]:
                 actual = f"rows {part.first} to {part.first + part.count - 1}"

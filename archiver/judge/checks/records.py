@@ -27,10 +27,11 @@ from archiver.judge.case import Case
 from archiver.judge.checks.index import check_index
 from archiver.judge.checks.lines import Lines, OnLines
 from archiver.judge.checks.objects import check_others, presume
-from archiver.judge.checks.side_by_side import Given, begun, is_left_out
+from archiver.judge.checks.side_by_side import Given, begun, is_left_out, of_data, of_items
 from archiver.judge.rows import RowJudge, Slice, Sums
 from archiver.judge.scratch import make_tables
 from archiver.judge.unit import Outcome, Piece, pieces
+from archiver.judge.usual_runs import runs_of
 from archiver.late import dataclass
 from archiver.model.finding import Severity
 from archiver.model.statement import BatchPredicate, Statement
@@ -49,17 +50,18 @@ def check_items(case: Case, *on_lines: OnLines) -> None:
     case.listener(Stage("check the lists of items", None, "batches"))
     lines = Lines(case, *on_lines)
     ends: dict[str, int] = {}
-    for position, predicate, statement in case.archive.batch_statements():
+    positions = (position for position, _, _ in case.archive.batch_statements())
+    for position, (predicate, statement, given) in zip(positions, begun(case, of_items), strict=True):
         case.archive.database.execute(
             "INSERT INTO batches VALUES(?, ?, ?, ?)", (predicate.id, position, predicate.table, predicate.records)
         )
         if predicate.table == "items":
             lines.begin(position, predicate, statement.subject[0].name)
-            judge = _read(case, statement, lines.take)
-            if judge is None:
+            sums = _read_list(case, statement, lines) if given is None else _take_in(case, statement, given, lines)
+            if sums is None:
                 case.unread.add(predicate.snapshot)
             else:
-                _check_running(case, statement, judge, ends)
+                _check_running(case, statement, sums, ends)
             case.listener(Advanced())
     lines.finish()
 
@@ -67,7 +69,7 @@ def check_items(case: Case, *on_lines: OnLines) -> None:
 def check_data(case: Case) -> None:
     """Read all data batches that are not left out."""
     case.listener(Stage("check the records", case.archive.table_of_statements.count("batch"), "batches"))
-    for predicate, statement, given in begun(case):
+    for predicate, statement, given in begun(case, of_data):
         case.listener(Advanced())
         if predicate.table == "items":
             continue
@@ -75,26 +77,28 @@ def check_data(case: Case) -> None:
             case.skipped_batches.add(predicate.id)
             case.claims.give_up(predicate.id, "left out")
             presume(case, statement)
-        elif not (_read_here(case, predicate, statement) if given is None else _take_in(case, statement, given)):
+        elif (_read_here(case, statement) if given is None else _take_in(case, statement, given)) is None:
             _give_up(case, predicate, statement)
 
 
-def _read_here(case: Case, predicate: BatchPredicate, statement: Statement) -> bool:
-    """Read a batch in this process; return whether it could be read to its end."""
-    reading = case.claims.reading(predicate.id)
-
-    def follow(rows: Rows) -> None:
-        _decide(case, predicate.id, rows, reading.take(rows))
-
-    return _read(case, statement, follow) is not None
+def _read_list(case: Case, statement: Statement, lines: Lines) -> Sums | None:
+    """Read a list of items in this process; None when it could not be read to its end."""
+    return _read(case, statement, lambda rows: lines.take(runs_of(rows)))
 
 
-def _take_in(case: Case, statement: Statement, given: Given) -> bool:
+def _read_here(case: Case, statement: Statement) -> Sums | None:
+    """Read a batch of data in this process; None when it could not be read to its end."""
+    identity = batches.predicate_of(statement).id
+    reading = case.claims.reading(identity)
+    return _read(case, statement, lambda rows: _decide(case, identity, rows, reading.take(rows)))
+
+
+def _take_in(case: Case, statement: Statement, given: Given, lines: Lines | None = None) -> Sums | None:
     """Take in what other processes made of a batch, as if it had been read here."""
     predicate, subject = batches.predicate_of(statement), statement.subject[0]
     case.subjects["objects"] += 1
     case.texts.clear()
-    taking = _Taking(case, predicate, case.claims.reading(predicate.id, given.cuts), Sums(predicate.table))
+    taking = _Taking(case, predicate, case.claims.reading(predicate.id, given.cuts), Sums(predicate.table), lines)
     with closing(given.outcomes) as outcomes:
         for number, outcome in enumerate(outcomes):
             if outcome.version is not None:
@@ -105,9 +109,9 @@ def _take_in(case: Case, statement: Statement, given: Given) -> bool:
             problem = taking.take(outcome)
             if problem is not None:
                 case.say_object(subject.name, problem)
-                return False
+                return None
     _check_end(case, statement, taking.sums)
-    return True
+    return taking.sums
 
 
 @dataclass(frozen=True)
@@ -118,6 +122,7 @@ class _Taking:
     predicate: BatchPredicate
     reading: BatchClaims
     sums: Sums
+    lines: Lines | None
 
     def take(self, outcome: Outcome) -> EvidenceError | WorldError | None:
         """Take in what came of the next rows, up to what is wrong with them."""
@@ -131,6 +136,9 @@ class _Taking:
     def _take_piece(self, piece: Piece) -> None:
         self.sums.add(piece.judged)
         _count(self.case, self.predicate.id, piece.judged, piece.rows)
+        if self.lines is not None:
+            self.lines.take(piece.lines)
+            return
         beyond = self.reading.take(piece.rows) if piece.rows is not None and piece.is_beyond else ()
         _decide(self.case, self.predicate.id, piece.rows, heapq.merge(piece.decided, beyond, key=attrgetter("order")))
 
@@ -176,7 +184,7 @@ def _rows_of(case: Case, part: Part, opened: dict[str, pq.ParquetFile], stack: E
             yield rows
 
 
-def _read(case: Case, statement: Statement, consume: Callable[[Rows], None]) -> RowJudge | None:
+def _read(case: Case, statement: Statement, consume: Callable[[Rows], None]) -> Sums | None:
     """Read one batch; None when it could not be read to its end. `consume` sees only rows that passed."""
     predicate, subject = batches.predicate_of(statement), statement.subject[0]
     case.subjects["objects"] += 1
@@ -226,15 +234,15 @@ def _read_rows(case: Case, file: pq.ParquetFile, judge: RowJudge, batch: str, co
         consume(rows)
 
 
-def _check_running(case: Case, statement: Statement, judge: RowJudge, ends: dict[str, int]) -> None:
+def _check_running(case: Case, statement: Statement, sums: Sums, ends: dict[str, int]) -> None:
     """Check that the offsets of items run on from batch to batch of a snapshot."""
     predicate = batches.predicate_of(statement)
     expected = 0 if predicate.number == 0 else ends.get(predicate.snapshot)
-    if expected is not None and judge.first_offset != expected:
+    if expected is not None and sums.first_offset != expected:
         case.say(
-            "item-parts", statement.subject[0].name, f"offset {expected} in record 0", f"offset {judge.first_offset}"
+            "item-parts", statement.subject[0].name, f"offset {expected} in record 0", f"offset {sums.first_offset}"
         )
-    ends[predicate.snapshot] = judge.end_offset
+    ends[predicate.snapshot] = sums.end_offset
 
 
 def _give_up(case: Case, predicate: BatchPredicate, statement: Statement) -> None:

@@ -1,4 +1,4 @@
-"""Data batches judged by several processes, and taken in one by one in the order of the log.
+"""Batches judged by several processes, and taken in one by one in the order of the log: first lists, then data.
 
 A batch is given away unless a key opens what is sealed, or the index is derived anew: these are read here, between the
 others. A large one whose object lies in a file is hashed here, and then given away in shares of its row groups. Claims
@@ -6,7 +6,7 @@ whose rows lie in more than one share are decided here, by the bytes that come w
 
 No more shares are under way than there are processes, and a few; so it goes with what lies in the scratch folder.
 
->>> for predicate, statement, given in begun(case):
+>>> for predicate, statement, given in begun(case, of_data):
 ...     outcomes = None if given is None else list(given.outcomes)
 """
 
@@ -22,12 +22,13 @@ from typing import Final
 from archiver.errors import EvidenceError, WorldError
 from archiver.judge import batches
 from archiver.judge.case import Case
+from archiver.judge.claims import Shares
 from archiver.judge.crew import Crew
 from archiver.judge.unit import Outcome, Share, Unit, facts_of, judge_unit
 from archiver.late import dataclass
 from archiver.model.statement import BatchPredicate, Statement
 
-__all__ = ["DIVIDED", "Begun", "Given", "begin_first", "begun", "is_left_out"]
+__all__ = ["DIVIDED", "Begun", "Given", "begin_first", "begun", "is_left_out", "of_data", "of_items"]
 
 DIVIDED: Final = 32 << 20
 """Bytes of records from which on a batch is divided, and which a share has at least, if its row groups are so small."""
@@ -45,6 +46,9 @@ class Given:
     outcomes: Generator[Outcome, None, None]
 
 
+Wanted = Callable[[Case, BatchPredicate], bool]
+"""Says whether a batch is judged in this pass over the log."""
+
 Begun = tuple[BatchPredicate, Statement, Given | None]
 _Answer = tuple[Path, Callable[[], Outcome]]
 
@@ -52,30 +56,30 @@ _Answer = tuple[Path, Callable[[], Outcome]]
 def begin_first(case: Case) -> None:
     """Begin to read and hash the first batch of data that is hashed here, while the lists of items are read."""
     for _, predicate, statement in case.archive.batch_statements():
-        if _is_read(case, predicate):
+        if of_data(case, predicate):
             if case.crew is None or is_divided(case, predicate):
                 case.archive.begin(statement)
             return
 
 
-def begun(case: Case) -> Iterator[Begun]:
-    """Yield all batches in the order of the log, each with what comes of it, if other processes judge it.
+def begun(case: Case, wanted: Wanted) -> Iterator[Begun]:
+    """Yield all batches in the order of the log, each with what comes of it, if it is wanted and others judge it.
 
     Of those that are hashed here the next one is, while the present one is judged.
     """
-    following = _with_next(case)
+    following = _with_next(case, wanted)
     if case.crew is not None:
-        yield from _Line(case, case.crew, following).batches()
+        yield from _Line(case, case.crew, following, wanted).batches()
         return
     for predicate, statement in following:
         yield predicate, statement, None
 
 
-def _with_next(case: Case) -> Iterator[tuple[BatchPredicate, Statement]]:
+def _with_next(case: Case, wanted: Wanted) -> Iterator[tuple[BatchPredicate, Statement]]:
     """Yield all batches, having begun to hash the one after each, if it is to be hashed here."""
     present: tuple[BatchPredicate, Statement] | None = None
     for _, predicate, statement in case.archive.batch_statements():
-        if _is_read(case, predicate) and (case.crew is None or is_divided(case, predicate)):
+        if wanted(case, predicate) and (case.crew is None or is_divided(case, predicate)):
             case.archive.begin(statement)
         if present is not None:
             yield present
@@ -91,6 +95,7 @@ class _Line:
     case: Case
     crew: Crew
     following: Iterator[tuple[BatchPredicate, Statement]]
+    wanted: Wanted
     waiting: deque[Begun] = field(default_factory=deque)
     unsent: deque[tuple[deque[_Answer], Unit]] = field(default_factory=deque)
     under_way: int = 0
@@ -117,7 +122,7 @@ class _Line:
         following = next(self.following, None) if len(self.waiting) < _MOST_WAITING else None
         if following is None:
             return False
-        units = units_of(self.case, self.crew, *following) if _is_read(self.case, following[0]) else []
+        units = units_of(self.case, self.crew, *following) if self.wanted(self.case, following[0]) else []
         answers: deque[_Answer] = deque()
         self.unsent += ((answers, unit) for unit in units)
         cuts = tuple(0 if unit.share is None else unit.share.first for unit in units)
@@ -155,10 +160,11 @@ def units_of(case: Case, crew: Crew, predicate: BatchPredicate, statement: State
     except (EvidenceError, WorldError):
         return []  # what is wrong is said where it is read
     cuts = [0 if share is None else share.first for share in shares]
-    parts = case.claims.shared_out(predicate.id, cuts, _MOST_PARTS)
+    is_list = predicate.table == "items"
+    parts = Shares([[] for _ in cuts], (0, 0)) if is_list else case.claims.shared_out(predicate.id, cuts, _MOST_PARTS)
     if parts is None:
         return []
-    of_rows = case.claims.of_rows(predicate.id)
+    of_rows = not is_list and case.claims.of_rows(predicate.id)
     return [
         Unit(
             opener=crew.opener,
@@ -195,7 +201,12 @@ def _shares(case: Case, predicate: BatchPredicate, statement: Statement) -> list
     return shares
 
 
-def _is_read(case: Case, predicate: BatchPredicate) -> bool:
+def of_items(_case: Case, predicate: BatchPredicate) -> bool:
+    """Say whether a batch is a list of items."""
+    return predicate.table == "items"
+
+
+def of_data(case: Case, predicate: BatchPredicate) -> bool:
     """Say whether a batch is one of data that is not left out."""
     return predicate.table != "items" and not is_left_out(case, predicate.id)
 

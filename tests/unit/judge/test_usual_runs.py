@@ -1,0 +1,95 @@
+"""Lines that are entered in runs come to what they come to one by one."""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+from unittest.mock import patch
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from archiver.judge import row_claims
+from archiver.judge.batches import Rows
+from archiver.judge.claims import Claims
+from archiver.judge.usual_runs import Other, runs_of
+from archiver.model.item import Item
+from archiver.model.items import ItemLine, Part
+from archiver.model.leaf import item_digest
+
+SNAPSHOT = "20261123T120000Z-0a1b2c"
+BATCHES = [f"{SNAPSHOT}-documents-{number:08d}" for number in range(2)]
+FACTS = dict.fromkeys(("gid", "mode", "nlink", "uid"), 0) | {
+    **dict.fromkeys(("atime_ns", "ctime_ns", "dev", "ino", "mtime_ns"), "1"),
+    "btime_ns": None,
+    "group": None,
+    "holes": [],
+    "link_target": None,
+    "owner": "root",
+    "xattrs": {},
+}
+
+line = st.builds(
+    lambda name, batch, first, digit, size, is_usual: ItemLine(
+        Item("papers", name),
+        "file",
+        "documents",
+        "captured",
+        observed_at="2026-11-23T12:00:00Z",
+        basis="read",
+        detail=None if is_usual else "odd",
+        size=size,
+        sha256=digit * 64,
+        parts=(Part(batch, first, 1),),
+        file=FACTS,
+    ),
+    st.sampled_from(["a", "b/c", "%25"]),
+    st.sampled_from([*BATCHES, BATCHES[0], BATCHES[0]]),
+    st.sampled_from([0, 1, 2, 3, 4, 9_000_000]),
+    st.sampled_from("a0"),
+    st.integers(0, 1),
+    st.sampled_from([True, True, True, False]),
+)
+
+
+def rows_of(lines, first):
+    raws = [one.encode() for one in lines]
+    bounds = list(itertools.accumulate(map(len, raws), initial=0))
+    texts, lengths = ["items"] * len(raws), [len(raw) for raw in raws]
+    return Rows(
+        first, texts, [item_digest("items")] * len(raws), bounds[:-1], lengths, memoryview(b"".join(raws)), bounds, {}
+    )
+
+
+def entered(claims):
+    claims.count()  # enters what waits
+    return claims._db.execute("SELECT * FROM row_claims").fetchall()
+
+
+@given(st.lists(st.lists(line, min_size=1, max_size=8), max_size=4), st.sampled_from([0, 1000]))
+def test_runs_of_lines_are_the_lines(lists, block):
+    one_by_one, in_runs = (Claims(sqlite3.connect(":memory:", isolation_level=None)) for _ in range(2))
+    first = 0
+    with patch.object(row_claims, "_BLOCK", block):
+        for lines in lists:
+            for number, each in enumerate(lines, first):
+                one_by_one.add(f"list record {number}", each)
+            for one in runs_of(rows_of(lines, first)):
+                if isinstance(one, Other):
+                    in_runs.add(f"list record {one.record}", ItemLine.parse(one.raw))
+                else:
+                    in_runs.add_rows("list record ", one)
+            first += len(lines)
+    assert entered(in_runs) == entered(one_by_one)
+
+
+@given(st.lists(line, min_size=1, max_size=9))
+def test_no_line_is_left_out(lines):
+    found = []
+    for one in runs_of(rows_of(lines, 7)):
+        if isinstance(one, Other):
+            found.append((one.record, ItemLine.parse(one.raw).item.text()))
+            assert not one.is_withheld
+        else:
+            found += enumerate(one.texts(), one.record)
+    assert found == list(enumerate((each.item.text() for each in lines), 7))
