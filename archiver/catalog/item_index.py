@@ -11,17 +11,19 @@ from typing import Final
 from archiver.catalog.recall import Recall
 from archiver.catalog.schema import IS_TROUBLE
 from archiver.model.item import Item
-from archiver.model.item_row import COLUMNS, ItemRow, row_of
+from archiver.model.item_row import COLUMNS, ItemRow, RowsElsewhere, row_of
 from archiver.model.items import ItemLine
 
 __all__ = ["ItemIndex"]
 
 _AT_ONCE: Final = 1000
 _SAID: Final = ("status", "line", "tbl", "size", "sha256", "stamp", "marked", "snapshot")
-_ENTER: Final = (
-    f"INSERT INTO latest ({', '.join(COLUMNS)}, snapshot) VALUES ({', '.join('?' * (len(COLUMNS) + 1))}) "  # noqa: S608 - constants
+_INTO: Final = f"INSERT INTO latest ({', '.join(COLUMNS)}, snapshot)"
+_OR_REPLACE: Final = (
     f"ON CONFLICT (source, path, item) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _SAID)}"
 )
+_ENTER: Final = f"{_INTO} VALUES ({', '.join('?' * (len(COLUMNS) + 1))}) {_OR_REPLACE}"
+_COPY: Final = f"{_INTO} SELECT found.*, ? FROM ({{}}) AS found WHERE true {_OR_REPLACE}"  # noqa: S608 - constants
 _SAY_AGAIN: Final = (
     "UPDATE latest SET status = ?4, line = ?5, stamp = ?9, marked = ?10, snapshot = ?11 "
     "WHERE source = ?2 AND path = ?3 AND item = ?1 AND (tbl, size, sha256) IS (?6, ?7, ?8)"
@@ -38,19 +40,29 @@ class ItemIndex:
         """Take in all lines of a finished snapshot; what it says of an item replaces what was known."""
         self.absorb_rows(snapshot, map(row_of, lines))
 
-    def absorb_rows(self, snapshot: str, rows: Iterable[ItemRow]) -> None:
+    def absorb_rows(self, snapshot: str, rows: Iterable[ItemRow], elsewhere: RowsElsewhere | None = None) -> None:
         """Take in what `absorb_items` does, from the books of a run that keep it already."""
         coming = iter(rows)
         with closing(self._db.cursor()) as cursor:
-            cursor.execute("BEGIN IMMEDIATE")
-            while some := [(*row, snapshot) for row in itertools.islice(coming, _AT_ONCE)]:
-                known = [row for row in some if row[3] == "unchanged"]
-                cursor.executemany(_SAY_AGAIN, known)
-                if cursor.rowcount == len(known):
-                    some = [row for row in some if row[3] != "unchanged"]
-                cursor.executemany(_ENTER, some)
-            cursor.execute("UPDATE snapshots SET items_known = 1 WHERE id = ?", [snapshot])
-            cursor.execute("COMMIT")
+            if elsewhere is not None:
+                cursor.execute("ATTACH ? AS books", [str(elsewhere.file)])
+            try:
+                cursor.execute("BEGIN IMMEDIATE")
+                if elsewhere is not None:
+                    cursor.execute(_COPY.format(elsewhere.query), [snapshot, *elsewhere.words])
+                while some := [(*row, snapshot) for row in itertools.islice(coming, _AT_ONCE)]:
+                    known = [row for row in some if row[3] == "unchanged"]
+                    cursor.executemany(_SAY_AGAIN, known)
+                    if cursor.rowcount == len(known):
+                        some = [row for row in some if row[3] != "unchanged"]
+                    cursor.executemany(_ENTER, some)
+                cursor.execute("UPDATE snapshots SET items_known = 1 WHERE id = ?", [snapshot])
+                cursor.execute("COMMIT")
+            finally:
+                if self._db.in_transaction:
+                    cursor.execute("ROLLBACK")
+                if elsewhere is not None:
+                    cursor.execute("DETACH books")
 
     def snapshots_without_items(self) -> list[str]:
         """Return finished snapshots whose lines have not been taken in, in log order."""

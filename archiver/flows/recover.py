@@ -81,7 +81,8 @@ def take_in_own(session: Session, snapshot: str) -> None:
 
     def take_in(vault: Vault) -> None:
         if snapshot in vault.catalog.snapshots_without_items():
-            vault.catalog.absorb_rows(snapshot, session.journal.rows_for(vault.id))
+            journal = session.journal
+            vault.catalog.absorb_rows(snapshot, journal.packed_rows_for(vault.id), journal.rows_for(vault.id))
 
     session.everywhere(take_in)
 

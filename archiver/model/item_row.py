@@ -8,12 +8,13 @@ The journal of a run and the catalog keep the same row, so that one is copied fr
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from archiver.model.items import ItemLine
 from archiver.model.stamp import stamp_of
 
-__all__ = ["COLUMNS", "ItemRow", "row_of"]
+__all__ = ["COLUMNS", "ItemRow", "RowsElsewhere", "row_of"]
 
 _KEPT: Final = frozenset({"captured", "unchanged", "damaged"})
 
@@ -32,6 +33,17 @@ class ItemRow(NamedTuple):
     stamp: str | None
     marked: int | None
     """1 where the line has marks, None where it has none."""
+
+
+class RowsElsewhere(NamedTuple):
+    """Rows of another SQLite file, for whoever copies them without looking at each.
+
+    `query` gives the `COLUMNS` of `ItemRow`, `file` being attached as `books`; `words` are its values.
+    """
+
+    file: Path
+    query: str
+    words: tuple[str, ...]
 
 
 COLUMNS: Final = ItemRow._fields

@@ -13,10 +13,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final, NamedTuple, cast
+from typing import Any, Final, NamedTuple
 
 from archiver.late import dataclass
-from archiver.model.item_row import COLUMNS, ItemRow, row_of
+from archiver.model.item_row import COLUMNS, ItemRow, RowsElsewhere, row_of
 from archiver.model.items import ItemLine
 from archiver.writer import said_again
 from archiver.writer.said_again import SaidAgain
@@ -139,6 +139,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         """Open or create it."""
+        self._path = path
         self._db = sqlite3.connect(path, isolation_level=None)
         self._db.executescript(_SCHEMA)
         self._widen_lines()
@@ -228,11 +229,14 @@ class Journal:
         query = f"SELECT {_LINE} FROM item_lines WHERE batch IS NULL ORDER BY place"  # noqa: S608 - a constant
         return map(Line._make, self._db.execute(query))
 
-    def rows_for(self, destination: str) -> Iterator[ItemRow]:
-        """Yield what the catalog of a destination keeps of all lines but those that it knows, as tuples like it."""
-        query = f"SELECT {', '.join(COLUMNS)} FROM item_lines WHERE known_by IS NOT ?"  # noqa: S608 - constants
-        yield from cast("Iterator[ItemRow]", self._db.execute(query, [destination]))
-        yield from (row_of(line) for line, _, _ in self.said_again.lines(but_known_by=destination))
+    def rows_for(self, destination: str) -> RowsElsewhere:
+        """Return what the catalog of a destination keeps of all lines in no pack but those that it knows."""
+        query = f"SELECT {', '.join(COLUMNS)} FROM books.item_lines WHERE known_by IS NOT ?"  # noqa: S608 - constants
+        return RowsElsewhere(self._path, query, (destination,))
+
+    def packed_rows_for(self, destination: str) -> Iterator[ItemRow]:
+        """Yield what it keeps of the lines in packs."""
+        return (row_of(line) for line, _, _ in self.said_again.lines(but_known_by=destination))
 
     def plain_counts(self, snapshot: str) -> list[Count]:
         """Return the counts of the plain lines; records are own to the snapshot whose batches hold them."""

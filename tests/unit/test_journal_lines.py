@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from archiver.catalog.catalog import Catalog
 from archiver.flows.snapshot.journal_lines import batches_named, rows_of_items
 from archiver.model.item import Item
 from archiver.model.items import ItemLine, Part
@@ -82,6 +83,13 @@ ROWS = [
 ]
 
 
+def taken_in(journal, destination):
+    """Return what the catalog of a destination knows when it has taken a journal in."""
+    with closing(Catalog(":memory:")) as catalog:
+        catalog.absorb_rows(SNAPSHOT, journal.packed_rows_for(destination), journal.rows_for(destination))
+        return [line.encode() for line in catalog.present("papers")]
+
+
 def told(journal):
     """Return all that is asked of the lines of a journal."""
     return {
@@ -90,8 +98,8 @@ def told(journal):
         "counts": sum(count.items for count in journal.plain_counts(SNAPSHOT)),
         "bytes": sum(count.bytes for count in journal.plain_counts(SNAPSHOT)),
         "batches": batches_named(journal),
-        "for vault": list(journal.rows_for("vault")),
-        "for another": list(journal.rows_for("another")),
+        "for vault": taken_in(journal, "vault"),
+        "for another": taken_in(journal, "another"),
         "items": [row for lines, facts in rows_of_items(journal, 2) for row in zip(lines, facts, strict=True)],
     }
 
@@ -128,7 +136,7 @@ def test_a_journal_of_an_earlier_version_has_lines_that_no_catalog_knows(tmp_pat
 
     with closing(Journal(path)) as journal:
         assert list(journal.lines()) == [Line.of(PLAIN)]
-        assert len(list(journal.rows_for("vault"))) == 1
+        assert taken_in(journal, "vault") == [PLAIN.encode()]
 
 
 @pytest.mark.parametrize("differs", NOT_PLAIN.values(), ids=NOT_PLAIN)
