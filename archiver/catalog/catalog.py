@@ -10,7 +10,7 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from hashlib import sha256
 from pathlib import Path
 
@@ -98,11 +98,14 @@ class Catalog(ItemIndex):
         self._mine = mine
         target = f"{Path(path).absolute().as_uri()}?mode=ro" if read_only else str(path)
         try:
-            self._db = sqlite3.connect(target, uri=read_only, isolation_level=None)
-            self._refuse_other_version(read_only=read_only)
-            if not read_only:
-                self._db.executescript(SCHEMA)
-                self._db.execute("INSERT OR IGNORE INTO meta VALUES ('version', ?)", [str(VERSION)])
+            with ExitStack() as opened:
+                self._db = sqlite3.connect(target, uri=read_only, isolation_level=None)
+                opened.callback(self._db.close)
+                self._refuse_other_version(read_only=read_only)
+                if not read_only:
+                    self._db.executescript(SCHEMA)
+                    self._db.execute("INSERT OR IGNORE INTO meta VALUES ('version', ?)", [str(VERSION)])
+                opened.pop_all()  # what fails before this leaves no file open
         except _OtherVersionError as problem:
             raise WorldError(
                 "catalog-version",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -140,12 +140,15 @@ class Journal:
     def __init__(self, path: Path) -> None:
         """Open or create it."""
         self._path = path
-        self._db = sqlite3.connect(path, isolation_level=None)
-        self._db.executescript(_SCHEMA)
-        self._widen_lines()
-        self._take_in_former_lines()
+        with ExitStack() as opened:
+            self._db = sqlite3.connect(path, isolation_level=None)
+            opened.callback(self._db.close)
+            self._db.executescript(_SCHEMA)
+            self._widen_lines()
+            self._take_in_former_lines()
+            self._may_progress = self._db.execute("SELECT 1 FROM progress LIMIT 1").fetchone() is not None
+            opened.pop_all()  # what fails before this leaves no file open
         self.said_again = SaidAgain(self._db)
-        self._may_progress = self._db.execute("SELECT 1 FROM progress LIMIT 1").fetchone() is not None
 
     def close(self) -> None:
         """Close the file."""

@@ -12,12 +12,12 @@ import pytest
 from archiver.errors import WorldError
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A disk of 1 MiB that can be given more room; needs the right to mount."""
+@pytest.fixture(params=["1m", "2m"], ids=["its books do not fit", "its batch does not fit"])
+def small_disk(tmp_path, request):
+    """A disk of some MiB that can be given more room; needs the right to mount."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={request.param}", "tmpfs", str(folder)]
     if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("this user may not mount a small disk")
     yield folder
