@@ -3,8 +3,9 @@
 A command imports some two hundred dataclasses and makes values of half of them. To finish one is to write and compile
 its `__init__`, `__repr__`, `__eq__`, `__hash__`, `__setattr__` and `__delattr__`: most of a millisecond each, a tenth
 of a second for those that nobody uses. So what the decorator would make stands in for itself first: asked for, it has
-the standard library's own decorator make all of it, and goes on as the real one. That holds for the methods and for
-the fields, which `fields`, `asdict`, `replace`, a `match` and a subclass that is a dataclass itself ask for.
+the standard library's own decorator make it, and goes on as the real one. A first value has the `__init__` made and
+nothing else; the other methods, and the fields, which `fields`, `asdict`, `replace`, a `match` and a subclass that is a
+dataclass itself ask for, are made together.
 
 What is wrong with a class (a mutable default, a field without default behind one with) is told when it is first used
 instead of when it is imported; a test finishes every class of the program.
@@ -52,8 +53,9 @@ def _stand_in(cls: type, parameters: dict[str, bool]) -> None:
 
     def begin() -> Any:
         with _lock:
-            if waiting.pop("__init__", None):
+            if "__init__" in waiting:
                 cls.__init__ = made(repr=False, eq=False)["__init__"]  # type: ignore[misc] # most need no more
+                del waiting["__init__"]
         return cls
 
     def finish() -> Any:

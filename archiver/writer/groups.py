@@ -105,7 +105,7 @@ class RowGroup:
         ordinals = array("i")
         for run in self.runs:
             ordinals.extend(array("i", [run.item]) * run.rows)
-        return pa.DictionaryArray.from_arrays(pa.array(ordinals, pa.int32()), pa.array(self.texts))
+        return pa.DictionaryArray.from_arrays(pa.array(ordinals, pa.int32()), pa.array(self.texts, pa.string()))
 
 
 def rows_over(data: bytes | pa.Buffer, lengths: Sequence[int]) -> pa.LargeBinaryArray:

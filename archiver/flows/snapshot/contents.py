@@ -10,6 +10,7 @@ ItemLine(item=Item(source='mail', path='a.eml', ...), ...)
 
 from __future__ import annotations
 
+import mmap
 import sqlite3
 from collections.abc import Iterable
 from typing import Final, Self
@@ -54,8 +55,7 @@ class Contents:
         self._kinds: dict[tuple[str | None, str], int] = {}
         self._fresh: dict[_Key, bytes] = {}
         self._written = 0
-        self._begun = bytearray(1 << 4 * _DIGITS)
-        self._sizes = bytearray(_SIZES)
+        self._begun, self._sizes = _blank(1 << 4 * _DIGITS), _blank(_SIZES)
 
     def __enter__(self) -> Self:
         """Use it in a `with` statement."""
@@ -111,6 +111,11 @@ class Contents:
         self._db.executemany("INSERT INTO lines VALUES (?, ?)", zip(places, self._fresh.values(), strict=True))
         self._written = places.stop
         self._fresh = {}
+
+
+def _blank(size: int) -> mmap.mmap:
+    """Return so many zeros. The system makes the pages that are written to; a bytearray would write to all of them."""
+    return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE)
 
 
 def _place(sha256: str) -> int:

@@ -22,16 +22,16 @@ import quopri
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import field
-from email.header import decode_header
-from email.message import Message
-from email.parser import BytesHeaderParser
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from archiver.late import dataclass
 from archiver.sources.base import Problem
 from archiver.sources.compressed import STEP, StoppedError
 from archiver.sources.unpack.base import Bytes, Member, span
 from archiver.sources.unpack.lines import Lines
+
+if TYPE_CHECKING:
+    from email.message import Message
 
 __all__ = ["header_block", "members"]
 
@@ -79,6 +79,8 @@ def header_block(lines: Lines) -> Message:
     while (line := lines.take()) and line.strip(b"\r\n"):
         if len(block) < _MOST_HEADERS:
             block += line
+    from email.parser import BytesHeaderParser  # noqa: PLC0415 - most runs read no mail
+
     return BytesHeaderParser().parsebytes(bytes(block))
 
 
@@ -136,6 +138,8 @@ def _boundary(stack: list[_Part], line: bytes) -> tuple[int, bool] | None:
 
 def _name(headers: Message) -> bytes:
     """Return a part's file name, its encoded words decoded; empty where it has none."""
+    from email.header import decode_header  # noqa: PLC0415 - as above
+
     try:
         found = headers.get_filename()
         if found is None:
