@@ -104,7 +104,9 @@ class Sums:
         self.end_offset = 0
 
     def add(self, judged: Slice) -> None:
-        """Add the next rows; raises `BatchError` when lines of a snapshot do not follow those before without gap."""
+        """Add the next rows; raises `BatchError` when these or lines do not follow those before without gap."""
+        if judged.first != self.records:
+            raise BatchError("record-order", f"record {self.records}", f"record {judged.first}")
         if self._table == "items":
             if judged.first == 0:
                 self.first_offset = judged.first_offset

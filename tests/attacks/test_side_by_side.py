@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from contextlib import contextmanager
+from pathlib import Path
 
 import judge_work
 import pytest
 import test_objects_and_locks
 import test_records
-from attack import harmed
+from attack import folder_of, harmed
 from world import World
 
 from archiver.errors import WorldError
@@ -85,6 +86,28 @@ def test_a_whole_archive_is_reported_the_same(several):
     assert to_json(report) == to_json(world.verify())
     assert report.counts["records"] == sum(one.records for one in report.batches) == 13
     assert len(given) == (13 if world.rows_in_group else len(report.batches))
+
+
+@pytest.mark.parametrize("several", ["divided"], indirect=True)
+@pytest.mark.parametrize("changes", [False, True])
+def test_a_file_that_is_written_to_after_it_was_hashed_is_hashed_again(changes, several, tmp_path, monkeypatch):
+    world = World()
+    store = folder_of(world, tmp_path)
+
+    def shares_of(case, predicate, statement):
+        shares = honest(case, predicate, statement)
+        path = Path(store.destination.bucket) / statement.subject[0].name
+        data = path.read_bytes()
+        path.chmod(0o600)
+        path.write_bytes(data[:-9] + bytes([data[-9] ^ 1]) + data[-8:] if changes else data)
+        return shares
+
+    honest = side_by_side._shares
+    monkeypatch.setattr(side_by_side, "_shares", shares_of)
+    report, _ = several(world, store=store)
+    assert {finding.code for finding in report.findings if finding.severity == "failed"} == (
+        {"object-sha256"} if changes else set()
+    )
 
 
 def test_a_killed_process_costs_the_share_that_it_was_at(several, monkeypatch):

@@ -9,13 +9,15 @@ from dataclasses import replace
 from hashlib import sha256
 from operator import attrgetter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from archiver.judge.batch_claims import BatchClaims, OpenClaim, Part
-from archiver.judge.batches import Rows
+from archiver.judge.batches import BatchError, Rows
 from archiver.judge.claims import Claims
 from archiver.judge.packed import packed, unpacked
+from archiver.judge.rows import Slice, Sums
 from archiver.model import items
 from archiver.model.item import Item
 from archiver.model.items import ItemLine
@@ -124,12 +126,16 @@ def test_subtrees_of_stretches_make_the_tree_over_all_leaves(size, edges):
     assert (tree.size, tree.root()) == (size, merkle.root_of(leaves))
 
 
+def test_rows_that_do_not_follow_those_before_are_refused():
+    sums = Sums("documents")
+    sums.add(Slice(0, 2, 6, [(1, bytes(32))], [], 0, 6))
+    with pytest.raises(BatchError) as caught:
+        sums.add(Slice(3, 1, 3, [(0, bytes(32))], [], 0, 3))
+    assert (caught.value.code, caught.value.expected, caught.value.actual) == ("record-order", "record 2", "record 3")
+
+
 def test_a_subtree_that_does_not_begin_where_it_can_is_refused():
     tree = merkle.Frontier()
     tree.append(merkle.leaf_hash(b"one"))
-    problem = ""
-    try:
+    with pytest.raises(merkle.ProofError, match="expected to begin at a multiple of 2, found 1"):
         tree.graft(1, merkle.leaf_hash(b"other"))
-    except merkle.ProofError as error:
-        problem = error.message
-    assert problem == "subtree: expected to begin at a multiple of 2, found 1"
