@@ -25,6 +25,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Final, ParamSpec, Self, TypeVar
 
+from archiver import process
 from archiver.errors import WorldError
 
 __all__ = ["Workers", "cores", "forked_pool", "pool_of"]
@@ -163,6 +164,7 @@ def _prepare(loads: str | None) -> None:
     if parent is not None:
         threading.Thread(target=_exit_after, args=(parent.sentinel,), daemon=True).start()
     gc.freeze()  # what a copy has of its parent is not its own to take apart
+    process.begin()
     if loads is not None:
         importlib.import_module(loads)
 

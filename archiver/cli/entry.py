@@ -11,7 +11,6 @@ anything else            5: "this is a fault in archiver"; the traceback only wi
 from __future__ import annotations
 
 import errno
-import gc
 import io
 import json
 import os
@@ -20,13 +19,13 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from types import ModuleType
 from typing import Final, NoReturn, TextIO
 
 import click
 from click.exceptions import Exit as ClickExit
 from click.exceptions import NoArgsIsHelpError
 
+from archiver import process
 from archiver.cli.commands import COMMANDS, GROUPS, program
 from archiver.cli.context import Answer, Run
 from archiver.cli.talk import Talk
@@ -43,21 +42,8 @@ def main() -> NoReturn:
     """Run the command line of this process."""
     # An archive or a trust file that anybody may write to is nobody's intention, whatever umask cron has.
     os.umask(os.umask(stat.S_IWOTH) | stat.S_IWOTH)
-    # Modules and records make objects by the hundred thousand and hardly a cycle: looking for cycles at every 700th is
-    # an eighth of what it takes to start.
-    gc.set_threshold(100_000, 20, 100)
-    # What a policy, a statement or a trust file must look like is not for plugins of other packages to change. Looking
-    # for some among all that is installed would also be a twentieth of what it takes to start.
-    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
-    # It would load what looks for them all the same, and with it readers of mails, zip files and tables.
-    loader = ModuleType("pydantic.plugin._loader")
-    loader.get_plugins = tuple  # type: ignore[attr-defined] # none
-    sys.modules.setdefault(loader.__name__, loader)
-    status = run(sys.argv[1:])
-    # Everything was closed where it was opened. Before it ends, Python would look for cycles among all modules once
-    # more: a tenth of what a command takes that has nothing to do.
-    gc.freeze()
-    sys.exit(status)
+    process.begin()
+    sys.exit(run(sys.argv[1:]))
 
 
 def run(

@@ -301,7 +301,16 @@ def test_help_is_quick_and_loads_nothing_heavy():
     assert best < 1.0, "a tenth of a second here; more than a second anywhere says that something heavy is loaded"
 
 
-_NEVER = ["duckdb", "boto3", "botocore", "rich", "multiprocessing", "pyarrow.compute", "cryptography.x509"]
+_NEVER = [
+    "importlib.metadata",
+    "duckdb",
+    "boto3",
+    "botocore",
+    "rich",
+    "multiprocessing",
+    "pyarrow.compute",
+    "cryptography.x509",
+]
 _NO_LOGS = ["archiver.model.dialect_file", "archiver.model.dialect_reference", "html.parser"]
 
 
@@ -317,9 +326,10 @@ _NO_LOGS = ["archiver.model.dialect_file", "archiver.model.dialect_reference", "
 def test_a_command_that_finds_nothing_to_do_loads_nothing_that_it_does_not_need(here, arguments, heavy):
     assert _run("-q", "snapshot") == 0
     code = (
-        f"import sys\nfrom datetime import UTC, datetime\nfrom archiver.cli import run\n"
+        f"import sys\nthere = set(sys.modules)\nfrom datetime import UTC, datetime\nfrom archiver import process\n"
+        f"from archiver.cli import run\nprocess.begin()\n"
         f"status = run({['-q', *arguments.split()]!r}, clock=lambda: datetime(2026, 11, 23, 12, tzinfo=UTC))\n"
-        f"print(status, [name for name in {heavy!r} if name in sys.modules])"
+        f"print(status, [name for name in {heavy!r} if name in sys.modules and name not in there])"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=here)
     assert done.stdout == b"0 []\n", done.stdout + done.stderr
