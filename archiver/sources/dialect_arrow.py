@@ -251,5 +251,10 @@ def _rows(masks: Sequence[pa.BooleanArray]) -> list[int]:
 def _table(dialect: Dialect, columns: Mapping[str, pa.Array], rows: int, schema: pa.Schema) -> pa.Table:
     """Return all derived columns: those found, the constant ones, the others null."""
     known = {"dialect": pa.repeat(dialect.id, rows), "parse_status": pa.repeat("ok", rows), **columns}
-    arrays = [known[one.name].cast(one.type) if one.name in known else pa.nulls(rows, one.type) for one in schema]
+    nulls = {kind: pa.nulls(rows, kind) for kind in {one.type for one in schema if one.name not in known}}
+    arrays = [_as(known[one.name], one.type) if one.name in known else nulls[one.type] for one in schema]
     return pa.table(arrays, schema=schema)
+
+
+def _as(values: pa.Array, kind: pa.DataType) -> pa.Array:
+    return values if values.type == kind else values.cast(kind)

@@ -78,7 +78,7 @@ class _ModelLogs:
             self.project(dialect, group.raw.slice(first, count), pieces[first : first + count])
             for dialect, first, count in _runs(group.runs)
         ]
-        derived = [pa.concat_arrays(columns) for columns in zip(*runs, strict=True)]
+        derived = runs[0] if len(runs) == 1 else [pa.concat_arrays(columns) for columns in zip(*runs, strict=True)]
         return [*derived[:place], pa.array(group.places, pa.uint64()), *derived[place:]]
 
 

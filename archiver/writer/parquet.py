@@ -36,6 +36,8 @@ __all__ = ["BatchFile", "Built"]
 # cache; level 1 would save a quarter of the time at 10 % more.
 _LEVEL: Final = 2
 _PAGE: Final = 1 << 20
+_GATHERED: Final = 2 << 20
+"""A group is some hundred small writes, and each would wait for the interpreter, which other threads want, too."""
 _BIG_ROW: Final = 65_536
 _SAMPLE: Final = 1024
 _COUNTED: Final = dict.fromkeys(("record", "offset", "source_offset"), "DELTA_BINARY_PACKED")
@@ -111,6 +113,7 @@ class BatchFile:
                 raise RuntimeError("a batch holds rows, never none")
             self._writer.add_key_value_metadata(metadata | _arrow_schema(self._schema.with_metadata(metadata)))
             self._writer.close()
+            self._gathered.flush()
             self._sink.sync()
             size, digest = self._sink.size, self._sink.sha256()
             self._sink.close()
@@ -143,12 +146,13 @@ class BatchFile:
             self._sink = HashedFile(open_fresh(self._path))
         except OSError as problem:
             raise disk_error(problem, self._path) from problem
+        self._gathered = pa.BufferedOutputStream(pa.PythonFile(self._sink, "w"), _GATHERED)
 
     def _open(self, first: RowGroup, table: pa.Table) -> pq.ParquetWriter:
         """Open the writer when the first group says how long rows are, and which texts repeat."""
         self._big = max(first.lengths) > _BIG_ROW
         self._writer = pq.ParquetWriter(
-            self._sink,
+            self._gathered,
             self._schema,
             compression="zstd",
             compression_level=_LEVEL,
@@ -202,7 +206,7 @@ class BatchFile:
         with suppress(OSError, pa.ArrowException):  # it is no evidence, and the disk may be full
             if self._writer is not None:
                 self._writer.close()
-        self._sink.close()
+        self._sink.close()  # what is still gathered finds it closed, and is gone
 
 
 def _repeating(table: pa.Table) -> list[str]:
