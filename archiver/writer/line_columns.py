@@ -8,6 +8,7 @@ hundred when they are loaded.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 import orjson
@@ -60,6 +61,7 @@ def microseconds(nanoseconds: int | None) -> int | None:
     return whole if _FIRST <= whole <= _LAST else None
 
 
+@lru_cache(maxsize=256)  # a second has many items
 def instant_microseconds(text: str) -> int:
     """Return an instant in the unit of the columns."""
     return (instant.parse_instant(text) - _EPOCH) // timedelta(microseconds=1)
