@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import signal
 import zipfile
 from contextlib import closing
 from hashlib import sha256
@@ -10,7 +12,7 @@ from hashlib import sha256
 import pytest
 
 from archiver.model.item import Item
-from archiver.sources.apart import Apart
+from archiver.sources.apart import Apart, EndedError
 from archiver.sources.base import FileFacts
 from archiver.sources.documents import AT_ONCE, read_document
 from archiver.sources.files import open_file
@@ -95,3 +97,28 @@ def test_what_cannot_be_read_is_left_to_another_look(apart, tmp_path):
     found = apart.ask(tmp_path, EVERYTHING, [asked(name) for name in (b"none.txt", b"a.txt", b"../a.txt")])
     assert [found.document(number) is not None for number in range(3)] == [False, True, False]
     assert apart.ask(tmp_path / "none", EVERYTHING, [asked(b"a.txt")]).document(0) is None
+
+
+def test_what_there_is_no_room_for_is_left_to_another_look(apart, tmp_path):
+    for name in ("a", "b", "c"):
+        (tmp_path / name).write_bytes(name.encode() * (AT_ONCE - 1))
+
+    found = apart.ask(tmp_path, EVERYTHING, [asked(name) for name in (b"a", b"b", b"c", b"none")])
+    too_much_is_known = apart.ask(tmp_path, EVERYTHING, [(b"a", "long" * 50_000, "2026-11-26T02:00:00Z")])
+
+    documents = [found.document(number) for number in range(4)]
+    assert [document and document.data[:1] for document in documents] == [b"a", b"b", None, None]
+    assert too_much_is_known.document(0) is None
+    found.end()
+    too_much_is_known.end()
+
+
+def test_a_process_that_was_killed_has_no_more_answers(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"a")
+    with closing(Apart(3)) as process:
+        assert process.ask(tmp_path, EVERYTHING, [asked(b"a.txt")]).document(0) is not None
+        os.kill(process.pid, signal.SIGKILL)
+        with pytest.raises(EndedError):
+            process.ask(tmp_path, EVERYTHING, [asked(b"a.txt")]).document(0)
+        with pytest.raises(EndedError):
+            process.ask(tmp_path, EVERYTHING, [asked(b"a.txt")]).document(0)
