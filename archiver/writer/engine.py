@@ -10,10 +10,9 @@ that is killed costs the group it was at: that is given to another one.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, Protocol, Self
+from typing import Protocol, Self
 
 import pyarrow as pa
 
@@ -50,11 +49,6 @@ def engine_of(jobs: int) -> Engine:
     return Processes(jobs)
 
 
-_TURN: Final = 0.0005
-"""Seconds after which the thread that hashes row by row lets others have the interpreter. They work in Arrow, some
-hundred short calls a group, and would wait ten times as long behind each of them."""
-
-
 class Threads:
     """One thread of this process: the columns of a group are derived while the next rows are read."""
 
@@ -63,16 +57,13 @@ class Threads:
     def __init__(self) -> None:
         """Start nothing yet."""
         self._pool = ThreadPoolExecutor(1, "derive")
-        self._turn = sys.getswitchinterval()
 
     def derive(self, index: Indexer, group: RowGroup) -> Columns:
         """Begin to derive; call what is returned for the answer."""
         return self._pool.submit(index, group).result
 
     def __enter__(self) -> Self:
-        sys.setswitchinterval(min(_TURN, self._turn))
         return self
 
     def __exit__(self, *_: object) -> None:
-        sys.setswitchinterval(self._turn)
         self._pool.shutdown(cancel_futures=True)
