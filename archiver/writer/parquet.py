@@ -32,7 +32,7 @@ from archiver.writer.withheld import disclosed, evident
 
 __all__ = ["BatchFile", "Built"]
 
-# Level 2 with pages of 1 MiB: those of 4 MiB make a log 2 % smaller and take 5 to 9 % longer, as they do not stay in the
+# Level 2 with pages of 1 MiB: those of 4 MiB make a log 2 % smaller and take 5 to 9 % longer, as they do not fit into
 # the cache; level 1 would save a quarter of the time at 10 % more.
 _LEVEL: Final = 2
 _PAGE: Final = 1 << 20
