@@ -60,6 +60,12 @@ class RowGroup:
     def __len__(self) -> int:
         return len(self.lengths)
 
+    def __getstate__(self) -> dict[str, object]:
+        """Return what is sent to another process: without `raw`, which a thread may be fetching here meanwhile."""
+        state = vars(self).copy()  # at one go, where a look at member after member could meet it half done
+        state.pop("raw", None)
+        return state
+
     @cached_property
     def raw(self) -> pa.LargeBinaryArray:
         """The rows, laid over one buffer without copying."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -84,3 +85,15 @@ def test_what_goes_wrong_in_a_process_is_said_as_it_would_be_here(batch):
     with Processes(2) as engine, pytest.raises(WorldError) as caught:
         engine.derive(refused, group_of(batch, 0, 10, 0))()
     assert (caught.value.code, caught.value.message, caught.value.hint) == ("spool-short", "0", "look")
+
+
+def test_a_group_is_sent_without_the_rows_that_were_fetched_for_it(batch):
+    """They are fetched while it is being sent, by the thread that writes: the group is the same before and after."""
+    batch.add(ROWS, 0)
+    batch.flush()
+    group = group_of(batch, 0, 10, 0)
+    before = pickle.dumps(group)
+    assert len(group.raw) == 10
+
+    assert pickle.dumps(group) == before
+    assert pickle.loads(before).raw.to_pylist() == group.raw.to_pylist() == ROWS[:10]
