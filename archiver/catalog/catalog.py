@@ -10,7 +10,7 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing
 from hashlib import sha256
 from pathlib import Path
 
@@ -170,21 +170,6 @@ class Catalog(ItemIndex):
             cursor.execute("INSERT OR REPLACE INTO meta VALUES ('frontier', ?)", [hashes])
             if statement is not None:
                 self._absorb_statement(cursor, index, statement, envelope)
-
-    @contextmanager
-    def block(self) -> Iterator[None]:
-        """Make one transaction of all that is taken in meanwhile; within another block it is that one's."""
-        if self._db.in_transaction:
-            yield
-            return
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            with suppress(sqlite3.OperationalError):  # where the disk is full, SQLite has rolled back by itself
-                self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
 
     def _absorb_statement(self, cursor: sqlite3.Cursor, index: int, statement: Statement, envelope: bytes) -> None:
         predicate = statement.predicate

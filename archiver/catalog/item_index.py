@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
 from typing import Final
 
 from archiver.catalog.recall import Recall
@@ -31,10 +31,38 @@ _SAY_AGAIN: Final = (
 """Leaves alone what is found by content, which is most of the work; touches nothing where that has changed."""
 
 
+@contextmanager
+def _attached(cursor: sqlite3.Cursor, elsewhere: RowsElsewhere | None) -> Iterator[None]:
+    """Attach the file of rows that are elsewhere, where some are."""
+    if elsewhere is None:
+        yield
+        return
+    cursor.execute("ATTACH ? AS books", [str(elsewhere.file)])
+    try:
+        yield
+    finally:
+        cursor.execute("DETACH books")
+
+
 class ItemIndex:
     """The part of the catalog that is about items."""
 
     _db: sqlite3.Connection
+
+    @contextmanager
+    def block(self) -> Iterator[None]:
+        """Make one transaction of all that is taken in meanwhile; within another block it is that one's."""
+        if self._db.in_transaction:
+            yield
+            return
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            with suppress(sqlite3.OperationalError):  # where the disk is full, SQLite has rolled back by itself
+                self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
 
     def absorb_items(self, snapshot: str, lines: Iterable[ItemLine]) -> None:
         """Take in all lines of a finished snapshot; what it says of an item replaces what was known."""
@@ -43,26 +71,16 @@ class ItemIndex:
     def absorb_rows(self, snapshot: str, rows: Iterable[ItemRow], elsewhere: RowsElsewhere | None = None) -> None:
         """Take in what `absorb_items` does, from the books of a run that keep it already."""
         coming = iter(rows)
-        with closing(self._db.cursor()) as cursor:
+        with closing(self._db.cursor()) as cursor, _attached(cursor, elsewhere), self.block():
             if elsewhere is not None:
-                cursor.execute("ATTACH ? AS books", [str(elsewhere.file)])
-            try:
-                cursor.execute("BEGIN IMMEDIATE")
-                if elsewhere is not None:
-                    cursor.execute(_COPY.format(elsewhere.query), [snapshot, *elsewhere.words])
-                while some := [(*row, snapshot) for row in itertools.islice(coming, _AT_ONCE)]:
-                    known = [row for row in some if row[3] == "unchanged"]
-                    cursor.executemany(_SAY_AGAIN, known)
-                    if cursor.rowcount == len(known):
-                        some = [row for row in some if row[3] != "unchanged"]
-                    cursor.executemany(_ENTER, some)
-                cursor.execute("UPDATE snapshots SET items_known = 1 WHERE id = ?", [snapshot])
-                cursor.execute("COMMIT")
-            finally:
-                if self._db.in_transaction:
-                    cursor.execute("ROLLBACK")
-                if elsewhere is not None:
-                    cursor.execute("DETACH books")
+                cursor.execute(_COPY.format(elsewhere.query), [snapshot, *elsewhere.words])
+            while some := [(*row, snapshot) for row in itertools.islice(coming, _AT_ONCE)]:
+                known = [row for row in some if row[3] == "unchanged"]
+                cursor.executemany(_SAY_AGAIN, known)
+                if cursor.rowcount == len(known):
+                    some = [row for row in some if row[3] != "unchanged"]
+                cursor.executemany(_ENTER, some)
+            cursor.execute("UPDATE snapshots SET items_known = 1 WHERE id = ?", [snapshot])
 
     def snapshots_without_items(self) -> list[str]:
         """Return finished snapshots whose lines have not been taken in, in log order."""

@@ -18,16 +18,15 @@ from typing import Final, NamedTuple
 from archiver.model.stamp import settled_before_ns, spell_stamp
 from archiver.sources.base import FileFacts
 
-__all__ = ["BORN", "PART", "READ", "PlainWords", "device_words", "owner_words", "plain_words"]
+__all__ = ["AT", "BORN", "DIGEST", "PART", "READ", "PlainWords", "device_words", "owner_words", "plain_words"]
 
 READ: Final = b'{"basis":"read","detail":null,"errno":null,"file":{"atime_ns":"'
 BORN: Final = b'","btime_ns":'
+AT: Final = b',"kind":"file","observed_at":"'
 PART: Final = b'","parts":[{"batch":"'
-_HEAD: Final = (
-    b'%s%d%s%s,"ctime_ns":"%d",%s"%d","link_target":null,"mode":%d,"mtime_ns":"%d","nlink":%d,%s%s'
-    b',"kind":"file","observed_at":"%s%s'
-)
-_TAIL: Final = b'}],"reason":null,"sha256":"%s","size":%d,"status":"captured","table":"documents"}\n'
+DIGEST: Final = b'],"reason":null,"sha256":"'
+_HEAD: Final = b'%s%d%s%s,"ctime_ns":"%d",%s"%d","link_target":null,"mode":%d,"mtime_ns":"%d","nlink":%d,%s%s%s%s%s'
+_TAIL: Final = b'}%s%s","size":%d,"status":"captured","table":"documents"}\n'
 _DEVICE: Final = b'"dev":"%d","gid":%d,"group":%s,"holes":[],"ino":'
 _OWNER: Final = b'"owner":%s,"uid":%d,"xattrs":{}},"item":'
 
@@ -62,12 +61,13 @@ def plain_words(item: str, facts: FileFacts, observed_at: str, digest: str) -> P
         facts.nlink,
         owner_words(facts.owner, facts.uid),
         text,
+        AT,
         observed_at.encode(),
         PART,
     )
     before = settled_before_ns(observed_at)
     stamp = spell_stamp(size, mtime, ctime, facts.ino) if mtime <= before and ctime <= before else None
-    return PlainWords(head, _TAIL % (digest.encode(), size), stamp, sha256(text).digest())
+    return PlainWords(head, _TAIL % (DIGEST, digest.encode(), size), stamp, sha256(text).digest())
 
 
 @lru_cache(maxsize=4096)  # a share has few devices and owners

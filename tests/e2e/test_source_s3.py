@@ -15,7 +15,7 @@ from real_organisation import live_now, wait_until_settled
 from archiver.events import silent
 from archiver.flows.doctor.items import State
 from archiver.flows.doctor.sources import source_items
-from archiver.flows.reading import finished_snapshot, items_of, open_reading
+from archiver.flows.reading import open_reading
 from archiver.flows.restore.restore import restore
 from archiver.model.item import unescape_path
 from archiver.sources.base import ReadProblem, SourceUnavailable
@@ -59,11 +59,6 @@ def place(organisation, ceph, monkeypatch):
     return organisation
 
 
-def lines_of(place):
-    with open_reading(place.policy, None, clock=place.clock, listener=silent) as reading:
-        return list(items_of(reading.archive, finished_snapshot(reading.archive, None)))
-
-
 def bring_back(place, to: Path, **options):
     with open_reading(place.policy, None, clock=place.clock, listener=silent) as reading:
         return restore(reading, to=to, listener=silent, **options)
@@ -84,7 +79,7 @@ def test_every_version_and_delete_marker_is_kept_and_comes_back(place, verified,
     zipped = place.put("logs/chat.jsonl.gz", gzip.compress(LOG + b"one more\n"))
     done = place.take()
     assert (done.exit, done.reasons) == (0, ())
-    lines = {(line.item.path, line.item.version): line for line in lines_of(place)}
+    lines = {(line.item.path, line.item.version): line for line in place.said()}
     newest = lines["memo.txt", second]
     assert (newest.kind, newest.status, newest.basis, newest.file) == ("object", "captured", "read", None)
     assert newest.object["latest"] is True
@@ -134,7 +129,7 @@ def test_what_has_the_same_version_is_not_read_again(place, verified, monkeypatc
     monkeypatch.setattr(BucketLocation, "open", None)
     done = place.take()
     assert (done.exit, done.stored_bytes) == (0, 0)
-    (memo,) = [line for line in lines_of(place) if line.item.path == "memo.txt"]
+    (memo,) = [line for line in place.said() if line.item.path == "memo.txt"]
     assert (memo.status, memo.basis, memo.object["read"]["tags"]) == ("unchanged", "etag", {"a": "b"})
     verified(place)
 
@@ -146,7 +141,7 @@ def test_a_log_that_grew_by_being_written_anew_shares_its_beginning(place, verif
     longer = place.put("logs/chat.jsonl", LOG + b'{"request_id":"new"}\n')
     done = place.take()
     assert (done.exit, done.stored_bytes) == (0, len(b'{"request_id":"new"}\n'))
-    (line,) = [line for line in lines_of(place) if line.item.version == longer]
+    (line,) = [line for line in place.said() if line.item.version == longer]
     assert (line.reason, line.size) == ("grown", len(LOG) + 21)
     verified(place)
 
@@ -157,7 +152,7 @@ def test_keys_that_are_no_paths_are_kept_and_none_takes_anothers_place(place, ve
     place.put("papers/", b"the prefix itself")
     place.put("logs/a", LOG)
     assert place.take().exit == 0
-    lines = [line for line in lines_of(place) if line.item.source == "papers"]
+    lines = [line for line in place.said() if line.item.source == "papers"]
     keys = {unescape_path(line.object["key"]).decode() for line in lines}
     assert keys == {f"papers/{key}" for key in ["", *STRANGE]}
     assert len({line.item.path for line in lines}) == len(lines)
@@ -201,7 +196,7 @@ def test_what_may_not_be_read_is_an_item_that_failed(place, ceph):
     place.put("logs/chat.jsonl", LOG)
     done = place.take()
     assert done.exit == 3
-    failed = {line.item.path: (line.status, line.reason) for line in lines_of(place) if line.status == "failed"}
+    failed = {line.item.path: (line.status, line.reason) for line in place.said() if line.status == "failed"}
     assert failed == {"closed.txt": ("failed", "permission-denied")}
 
 
@@ -262,7 +257,7 @@ def test_without_versions_an_etag_speaks_for_bytes_once_it_is_old_enough(place, 
             wait_until_settled()
         place.clock = live if pause else lambda: written  # however long the first run takes, it looks at once
         place.take()
-        (line,) = [line for line in lines_of(place) if line.item.source == "papers"]
+        (line,) = [line for line in place.said() if line.item.source == "papers"]
         bases.append((line.status, line.basis, line.item.version))
     assert bases == [("captured", "read", None), ("unchanged", "read", None), ("unchanged", "etag", None)]
 

@@ -16,7 +16,6 @@ deque([Sight(...)])
 
 from __future__ import annotations
 
-import functools
 from collections import deque
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
@@ -66,25 +65,24 @@ class FirstLook:
         self._enter()
         if not self._trusted or source.path is None:
             return None
-        self._left[source.id] = left = deque[Sight]()
-        return functools.partial(self._see, left)
+        self._left[source.id] = deque()
+        return self._see
 
-    def _see(self, left: deque[Sight], sight: Sight) -> None:
+    def _see(self, sight: Sight) -> None:
         again = None if _says_more(sight) else said_again(sight)
         if again is not None and sight.last.row is not None:
             self._settle(sight.last.row)
             if self._packing.add(sight, again):
                 self._enter()
             return
-        source = sight.item.source
-        if source not in self._left:
+        left = self._left.get(sight.item.source)
+        if left is None:
             return
         left.append(sight._replace(found=sight.found._replace(closer=None)))  # the walk goes on
         self._kept += 1
         if self._kept > _KEPT:
             self._kept -= len(left)
-            left.clear()
-            del self._left[source]
+            del self._left[sight.item.source]
 
     def lose(self, source: Source) -> None:
         """Note that a source could not be looked at to its end."""

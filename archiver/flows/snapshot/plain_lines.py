@@ -18,16 +18,14 @@ from typing import Final, NamedTuple
 from archiver.flows.snapshot.sight import Sight
 from archiver.model.item import Item
 from archiver.sources.base import FileFacts
-from archiver.sources.plain_words import BORN, PART, READ, PlainWords, device_words, owner_words
+from archiver.sources.plain_words import AT, BORN, DIGEST, PART, READ, PlainWords, device_words, owner_words
 from archiver.writer.journal import Line
 
 __all__ = ["Again", "captured", "line_again", "said_again"]
 
 _STAT: Final = b'{"basis":"stat","detail":null,"errno":null,"file":{"atime_ns":"'
-_AT: Final = b',"kind":"file","observed_at":"'
 _BATCH: Final = b'"batch":"'
 _SEALED: Final = b'"sealed":'
-_DIGEST: Final = b'],"reason":null,"sha256":"'
 _INSTANT: Final = len("2026-11-26T02:00:00Z")
 _DIGITS: Final = 64
 _CAPTURED, _UNCHANGED = (b',"status":"%s","table":"' % status for status in (b"captured", b"unchanged"))
@@ -79,14 +77,14 @@ def said_again(sight: Sight) -> Again | None:
         return None
     begun = raw.find(BORN, len(READ))
     device = raw.find(device_words(facts.dev, facts.gid, facts.group), begun)
-    named = b"%s%s%s" % (owner_words(facts.owner, facts.uid), sight.item.text().encode(), _AT)
+    named = b"%s%s%s" % (owner_words(facts.owner, facts.uid), sight.item.text().encode(), AT)
     end = raw.find(named, device) + len(named)
     if begun < 0 or device < 0 or end < len(named) or not raw.startswith((READ, _STAT)):
         return None
     table, own, ending = _DOCUMENT if raw.endswith(_DOCUMENT[1]) else _LOG
     part = end + _INSTANT
-    digest = raw.rfind(_DIGEST, part) + len(_DIGEST)
-    if not raw.endswith(own) or digest < len(_DIGEST) or not raw.startswith(PART, part):
+    digest = raw.rfind(DIGEST, part) + len(DIGEST)
+    if not raw.endswith(own) or digest < len(DIGEST) or not raw.startswith(PART, part):
         return None
     if raw.count(_BATCH, part) != 1 or raw.find(_SEALED, part) >= 0:
         return None

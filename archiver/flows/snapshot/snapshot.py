@@ -282,9 +282,9 @@ class _Run:
         try:
             with held_open(location(source)) as place:
                 capture = capture_at(place)
-                recall = session.catalog.recall(source.id)
                 seen: Iterator[Sight]
                 if left is None:
+                    recall = session.catalog.recall(source.id)
                     looked = sights(source, place, recall.of, session.clock, rehash=self._rehash)
                     seen = (one for one in looked if one.last.row is None or not settled(one.last.row))
                 else:
