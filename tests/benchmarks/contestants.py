@@ -106,6 +106,7 @@ def _archiver(corpus: Corpus, folder: Path) -> Contestant:
 
     def begin() -> None:
         policy.write_text(_POLICY.format(kind=kind, location=corpus.path))
+        _quietly([*PROGRAM, "-p", policy, "init"], environ)  # the peers' keys and places are made before, too
 
     keep = [*program, "snapshot", "--yes-lock", "1TiB"]
     restore = [*program, "restore", "--to", str(folder / "restored")]
