@@ -15,6 +15,11 @@ from archiver.sources.location import held_open, location
 
 COUNT = 700  # of which some are in sight before a process is started
 
+MAIL = (
+    b"From: a@example.org\nTo: b@example.org\nContent-Type: multipart/mixed; boundary=x\n\n"
+    b"--x\n\nsee below\n--x\nContent-Disposition: attachment; filename=a.txt\n\nattached\n--x--\n"
+)
+
 
 def fill(place) -> None:
     """Lay out many documents in folders, with some that are not read in one piece or are the same as others."""
@@ -24,7 +29,8 @@ def fill(place) -> None:
         path.write_bytes(b"document %d\n" % (number % 690))
     for name in ("0/long.bin", "3/long.bin"):
         (place.papers / name).write_bytes(name.encode() * 300_000)
-    (place.papers / "5" / "mail.eml").write_bytes(b"From: a@example.org\nTo: b@example.org\nSubject: c\n\nd\n")
+    (place.papers / "5" / "plain.eml").write_bytes(b"From: a@example.org\nTo: b@example.org\nSubject: c\n\nd\n")
+    (place.papers / "5" / "mail.eml").write_bytes(MAIL)
 
 
 def said(place, result) -> dict[str, tuple[object, ...]]:
@@ -69,7 +75,7 @@ def test_what_a_killed_process_has_not_read_is_left_to_be_read_here(seen):
                     os.kill(process.pid, signal.SIGKILL)
 
     names = [name for name, _ in found]
-    assert len(names) == len(set(names)) == COUNT + 3 + 7
+    assert len(names) == len(set(names)) == COUNT + 4 + 7
     assert names == sorted(names, key=lambda name: name.split("/"))
     assert sum(not is_read for _, is_read in found) > 0
 

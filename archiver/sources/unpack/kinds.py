@@ -45,6 +45,8 @@ MAILS: Final = ("mail", "mbox")
 HEAD: Final = 65_536
 """First bytes that are plenty to recognise a container."""
 
+_SMALL_MAIL: Final = 1 << 18
+
 _WORDS: Final = {
     "zip": "zip",
     "tar": "tar",
@@ -91,9 +93,14 @@ def recognise(head: bytes, wanted: frozenset[str], *, message: bool = False) -> 
 
 
 def is_container(kind: str, file: Bytes, wanted: frozenset[str]) -> bool:
-    """Say whether a file that was recognised is to be taken apart: what is one document is left as one."""
+    """Say whether a file that was recognised is to be taken apart: what is one document is left as one.
+
+    A small mail is looked through at once: most have nothing in them but what stands readable there.
+    """
     if kind == "msg":
         return outlook.is_message(file)
+    if kind == "mail" and file.size <= _SMALL_MAIL:
+        return next(mails.members(file), None) is not None
     return kind != "zip" or "office" in wanted or not zips.is_packaged(file)
 
 

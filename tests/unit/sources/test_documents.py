@@ -18,6 +18,8 @@ from archiver.sources.documents import AT_ONCE, read_document
 from archiver.sources.files import open_file
 
 EVERYTHING = frozenset({"zip", "mail", "tar"})
+MAIL = b"From: a@example.org\nTo: b@example.org\nContent-Type: multipart/mixed; boundary=x\n\n--x\n\nhello\n"
+LONG_MAIL = 1 << 18
 
 
 def a_zip() -> bytes:
@@ -33,7 +35,7 @@ def asked(name: bytes):
 
 @pytest.fixture(scope="module")
 def apart():
-    with closing(Apart(10)) as process:
+    with closing(Apart(16)) as process:
         yield process
 
 
@@ -46,8 +48,14 @@ def apart():
         (bytes(AT_ONCE), EVERYTHING, False, None),
         (a_zip(), EVERYTHING, True, "zip"),
         (a_zip(), frozenset({"mail"}), True, None),
+        (MAIL + b"\n--x\nContent-Type: image/png\n\npicture\n--x--\n", EVERYTHING, True, "mail"),
+        (MAIL + b"\n--x--\n", EVERYTHING, True, None),
+        (MAIL + b"-" * LONG_MAIL, EVERYTHING, True, "mail"),
     ],
-    ids=["empty", "small", "nearly too long", "too long", "taken apart", "not taken apart"],
+    ids=[
+        *("empty", "small", "nearly too long", "too long", "taken apart", "not taken apart"),
+        *("something in a mail", "nothing in a mail", "too long to look through"),
+    ],
 )
 def test_what_is_read_in_one_piece(apart, tmp_path, data, wanted, is_read, container):  # noqa: PLR0917 - two fixtures
     (tmp_path / "a.txt").write_bytes(data)
