@@ -11,12 +11,15 @@ meanwhile.
 from __future__ import annotations
 
 import sqlite3
-from typing import Final
+from typing import Final, TypeAlias
 
 from archiver.model.item import Item
 from archiver.model.items import ItemLine
 
-__all__ = ["Known", "Recall"]
+__all__ = ["Known", "Recall", "Row"]
+
+Row: TypeAlias = tuple[bytes, str, str | None, int]
+"""Line, status, stamp and row, as `Known` has them."""
 
 _FAR: Final = 512
 """Rows that are read ahead at most; up to four times as many wait."""
@@ -76,24 +79,43 @@ class Recall:
         """Begin before the first question."""
         self._db = database
         self._source = source
-        self._waiting: dict[str, tuple[bytes, str, str | None, int]] = {}
+        self._waiting: dict[str, Row] = {}
         self._outer: set[str] = set()
         self._ahead = self._unasked = 1
-        self._is_empty = self._db.execute("SELECT 1 FROM latest WHERE source = ? LIMIT 1", [source]).fetchone() is None
+        self._missed = ""
+        self.is_empty = self._db.execute("SELECT 1 FROM latest WHERE source = ? LIMIT 1", [source]).fetchone() is None
 
     def of(self, item: Item) -> Known:
         """Return what is known of an item of this source."""
-        if self._is_empty:
+        if self.is_empty:
             return _NOTHING
-        text = item.text()
-        found = self._waiting.pop(text, None)
-        if found is None:
-            self._read_ahead(item.path, text)
-            found = self._waiting.pop(text, None)
+        found = self.row(item.path, item.text())
         if found is None:
             return Known(has_inside=True) if item.path in self._outer else _NOTHING
-        self._unasked -= 1
         return Known(*found, has_inside=item.path in self._outer)
+
+    def row(self, path: str, text: str) -> Row | None:
+        """Return what is known of the item of this text, None when it is new."""
+        found = self._waiting.pop(text, None)
+        if found is None:
+            if text == self._missed:
+                return None
+            self._read_ahead(path, text)
+            found = self._waiting.pop(text, None)
+            if found is None:
+                self._missed = text
+                return None
+        self._unasked -= 1
+        return found
+
+    def give_back(self, text: str, row: Row) -> None:
+        """Take back an answer for whoever asks about the item next."""
+        self._waiting[text] = row
+        self._unasked += 1
+
+    def has_inside(self, path: str) -> bool:
+        """Say whether anything was said of what is inside an item whose row is out."""
+        return path in self._outer
 
     def _read_ahead(self, path: str, text: str) -> None:
         """Fetch an item and those behind it: more than last time if most of them were asked for, or else it alone."""

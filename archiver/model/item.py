@@ -17,7 +17,7 @@ from archiver.errors import EvidenceError
 from archiver.late import dataclass
 from archiver.proof import canonical
 
-__all__ = ["ITEMS_PATH", "USUAL_ITEM", "Item", "escape_path", "items_item", "source_of", "unescape_path"]
+__all__ = ["ITEMS_PATH", "USUAL_ITEM", "Item", "escape_path", "items_item", "source_of", "text_of", "unescape_path"]
 
 ITEMS_PATH = "items"
 _TO_ESCAPE = re.compile("[%\x00-\x1f\x7f\udc80-\udcff]")
@@ -68,7 +68,7 @@ class Item:
 
     def _spell(self) -> str:
         if not self.members and self.version is None and self.path.isascii() and self.source.isascii():
-            return f'{{"path":{encode_basestring(self.path)},"source":{encode_basestring(self.source)}}}'
+            return text_of(self.source, self.path)
         return canonical.encode(self.to_json()).decode()
 
     def to_json(self) -> dict[str, canonical.JSON]:
@@ -115,6 +115,11 @@ class Item:
         if not _is_path(path) or not _are_members(members, given="members" in value):
             raise _malformed(value)
         return Item(source, path, tuple(cast("list[str]", members or ())), version)
+
+
+def text_of(source: str, path: str) -> str:
+    """Return the text of an item in no other and without a version, from a path as `escape_path` spells it."""
+    return f'{{"path":{encode_basestring(path)},"source":{encode_basestring(source)}}}'
 
 
 def source_of(text: str) -> str:

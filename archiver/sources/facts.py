@@ -24,7 +24,16 @@ from functools import lru_cache
 from archiver.sources.base import FileFacts, Problem
 from archiver.sources.statx import birth_ns
 
-__all__ = ["MAX_HOLES", "closer_facts", "facts_at", "facts_of", "kind_of", "problem_of", "unchanged_since"]
+__all__ = [
+    "MAX_HOLES",
+    "account_names",
+    "closer_facts",
+    "facts_at",
+    "facts_of",
+    "kind_of",
+    "problem_of",
+    "unchanged_since",
+]
 
 MAX_HOLES = 10_000
 """So many holes of one file are listed; a line of `items` must stay readable. The bytes are kept either way."""
@@ -65,6 +74,11 @@ def facts_of(descriptor: int) -> FileFacts:
     status = os.fstat(descriptor)
     birth = birth_ns(descriptor, b"", status.st_ino)
     return _facts(status, birth, None, _holes(descriptor, status), _xattrs(descriptor))
+
+
+def account_names(uid: int, gid: int) -> tuple[str | None, str | None]:
+    """Return the names of owner and group, None for one that has none."""
+    return _owner(uid), _group(gid)
 
 
 def unchanged_since(before: FileFacts, after: FileFacts) -> bool:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # a process that only reads (`apart`) knows no policy
 
 __all__ = [
     "FolderLocation",
+    "GlancedFolder",
     "HeldFolder",
     "Location",
     "Reading",
@@ -132,6 +133,19 @@ class FolderLocation:
     def device(self) -> str | None:
         """Return device numbers, file system and what is mounted."""
         return files.device(self.path)
+
+
+class GlancedFolder(FolderLocation):
+    """A folder of which somebody takes the files whose `lstat` is enough, so that a walk does not find them."""
+
+    def __init__(self, path: Path, takes: files.Takes) -> None:
+        """Take the folder's path and who takes its files."""
+        super().__init__(path)
+        self._takes = takes
+
+    def walk(self, *, quick: bool = False) -> Iterator[Found]:
+        """Yield every name below that is not taken, no link followed."""
+        return files.walk(self.path, quick=quick, takes=self._takes)
 
 
 class HeldFolder(FolderLocation):

@@ -11,6 +11,9 @@ The laws:
    the directories between the location and here, nothing else.
 5. What fails is found too, with its `error`. Only a location that cannot be listed at all raises `SourceUnavailable`.
 
+6. Who has enough of a regular file by its `lstat` is asked before anything else is made of it: what it takes is not
+   found here.
+
     for found in walk(Path("evidence")):
         print(found.path, found.kind, found.error)
 """
@@ -19,35 +22,40 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Iterator
+import stat
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 from archiver.late import dataclass
 from archiver.sources.base import FileFacts, Found, Problem
 from archiver.sources.facts import closer_facts, facts_at, facts_of, kind_of, problem_of
 from archiver.sources.opening import O_PATH, anchored, enter, open_quietly, unavailable
 
-__all__ = ["walk"]
+__all__ = ["Takes", "walk"]
 
 _LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
+Takes: TypeAlias = Callable[[bytes, os.stat_result], bool]
+"""Asked about the path of a regular file and its `lstat`; says whether it has taken the file (law 6)."""
 
-def walk(location: Path, *, quick: bool = False) -> Iterator[Found]:
-    """Yield everything below `location`, or the one item that it is itself.
+
+def walk(location: Path, *, quick: bool = False, takes: Takes | None = None) -> Iterator[Found]:
+    """Yield everything below `location` but what `takes` takes, or the one item that it is itself.
 
     A `quick` walk asks for nothing but the `lstat` of each name: no attributes, no time of birth. They can be asked for
     as long as the walk stands there: `Found.seen_closer`.
     """
     with anchored(location) as anchor:
         if anchor.real is not None and anchor.path is not None:
-            found = _looked_at(anchor.descriptor, anchor.real, anchor.path)
+            found = _looked_at(anchor.descriptor, anchor.real, anchor.path, None)
             yield found if quick else found.seen_closer()
             return
         try:
             root = _list(anchor.descriptor, b".")
         except OSError as error:
             raise unavailable(location, error) from error
-        yield from _Walk(anchor.descriptor, root, quick=quick).run()
+        yield from _Walk(anchor.descriptor, root, takes, quick=quick).run()
 
 
 @dataclass(frozen=True)
@@ -71,9 +79,10 @@ class _Level:
 class _Walk:
     """Where the walk stands: one open directory, and the way back."""
 
-    def __init__(self, anchor: int, root: _Listed, *, quick: bool) -> None:
+    def __init__(self, anchor: int, root: _Listed, takes: Takes | None, *, quick: bool) -> None:
         """Begin in the location; its anchor stays the caller's, the listed descriptor is ours from here."""
         self._anchor = anchor
+        self._takes = takes
         self._quick = quick
         self._here: int | None = root.descriptor
         self._lost = Problem("vanished", "the directory is no longer where it was")
@@ -85,19 +94,34 @@ class _Walk:
         try:
             while self._levels:
                 names = self._levels[-1].names
+                status = None if self._takes is None else self._pass(names, self._takes)
                 if names:
-                    yield self._visit(names.pop())
+                    yield self._visit(names.pop(), status)
                 else:
                     self._leave()
         finally:
             self._hold(None)
 
-    def _visit(self, name: bytes) -> Found:
+    def _pass(self, names: list[bytes], takes: Takes) -> os.stat_result | None:
+        """Go past the names that are taken, up to one that is not; return its `lstat`, None if it has none."""
+        here, above = self._here, self._path + b"/" if self._path else b""
+        while names and here is not None:
+            name = names[-1]
+            try:
+                status = os.stat(name, dir_fd=here, follow_symlinks=False)
+            except OSError:  # met again, and told, where the name is visited
+                return None
+            if not stat.S_ISREG(status.st_mode) or not takes(above + name, status):
+                return status
+            names.pop()
+        return None
+
+    def _visit(self, name: bytes, status: os.stat_result | None) -> Found:
         """Look at one name of the present directory, and step into it if it is a directory."""
         path = self._path + b"/" + name if self._path else name
         if self._here is None:
             return Found(path, "file", None, None, self._lost)
-        found = _looked_at(self._here, name, path)
+        found = _looked_at(self._here, name, path, status)
         if not self._quick:
             found = found.seen_closer()
         if found.kind != "directory":
@@ -146,10 +170,11 @@ class _Walk:
         self._here = descriptor
 
 
-def _looked_at(directory: int, name: bytes, path: bytes) -> Found:
-    """Return what can be said about a name at a quick look, without opening it."""
+def _looked_at(directory: int, name: bytes, path: bytes, status: os.stat_result | None) -> Found:
+    """Return what can be said about a name at a quick look, without opening it; `status` is its `lstat` if known."""
     try:
-        status = os.stat(name, dir_fd=directory, follow_symlinks=False)
+        if status is None:
+            status = os.stat(name, dir_fd=directory, follow_symlinks=False)
         facts = facts_at(directory, name, status)
     except OSError as error:
         return Found(path, "file", None, None, problem_of(error, path))

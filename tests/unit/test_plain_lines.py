@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from archiver.catalog.recall import Known
 from archiver.flows.snapshot import plain_lines
 from archiver.flows.snapshot.sight import Sight
-from archiver.model.item import Item, escape_path
+from archiver.model.item import Item, escape_path, text_of
 from archiver.model.items import ItemLine, Part
 from archiver.model.leaf import item_digest
+from archiver.proof import canonical
 from archiver.sources.base import FileFacts, Found
 from archiver.sources.plain_words import plain_words
 from archiver.writer.journal import Line
@@ -68,6 +69,11 @@ def seen(then: ItemLine, now: FileFacts) -> Sight:
 
 
 KEPT = {"records": 0, "stamp": "stamp", "custodian": "jdoe", "known_by": "vault"}
+
+
+@given(items)
+def test_the_text_of_an_item(item):
+    assert text_of(item.source, item.path).encode() == canonical.encode(item.to_json())
 
 
 @given(items, facts)

@@ -21,22 +21,23 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import Final
 
+from archiver.catalog.recall import Recall
+from archiver.events import Listener
 from archiver.flows.session import Session
-from archiver.flows.snapshot.exported import Exported
-from archiver.flows.snapshot.plain_lines import Again, said_again
-from archiver.flows.snapshot.repositories import Repositories
+from archiver.flows.snapshot.packing import Packing, RowSet
+from archiver.flows.snapshot.plain_lines import said_again
+from archiver.flows.snapshot.settling import Settling, may_settle, says_more
 from archiver.flows.snapshot.sight import Sight
 from archiver.model import instant
 from archiver.model.mark import Marking
 from archiver.model.policy import Source
 from archiver.sources.location import HeldFolder, Location
-from archiver.writer.said_again import Pack, Run
+from archiver.writer.said_again import Pack
 
 __all__ = ["FirstLook", "first_look", "taken_up"]
 
 _KEPT: Final = 1 << 17
 """What is left in all sources; more is looked at again. One takes about a kilobyte."""
-_PACK: Final = 8192
 _FRESH: Final = timedelta(minutes=1)
 """Somebody may have been asked meanwhile whether so much is to be locked."""
 
@@ -51,8 +52,8 @@ class FirstLook:
         self._trusted = trusted
         self._catalog = session.catalog
         self._archive = self._state_of_archive()
-        self._packing = _Packing(session.lead.id)
-        self._settled = bytearray()
+        self._packing = Packing(session.lead.id, self._enter)
+        self._settled = RowSet()
         self._left: dict[str, deque[Sight]] = {}
         self._kept = 0
         self._at: datetime | None = None
@@ -62,18 +63,22 @@ class FirstLook:
 
         Only a folder is looked at once: of a store, the second listing is what is read.
         """
-        self._enter()
+        self._packing.begin(source.id)
         if not self._trusted or source.path is None:
             return None
         self._left[source.id] = deque()
         return self._see
 
+    def settling(self, source: Source, recall: Recall, listener: Listener) -> Settling | None:
+        """Return what settles files before anything is made of them, where that may be; after `begin`."""
+        if not self._trusted or not may_settle(source, recall):
+            return None
+        return Settling(source, recall, self._packing, self._session.clock, listener)
+
     def _see(self, sight: Sight) -> None:
         again = None if _says_more(sight) else said_again(sight)
         if again is not None and sight.last.row is not None:
-            self._settle(sight.last.row)
-            if self._packing.add(sight, again):
-                self._enter()
+            self._packing.add(sight.last.row, again, sight.found.size or 0, sight.custodian, sight.observed_at)
             return
         left = self._left.get(sight.item.source)
         if left is None:
@@ -90,14 +95,14 @@ class FirstLook:
 
     def end(self) -> None:
         """Enter what is settled, when all sources were looked at."""
-        self._enter()
+        self._packing.close()
         self._at = self._session.clock()
 
     def begun(self) -> None:
         """Forget everything if it is not true any more, as the run begins."""
         if self._trusted and (self.is_of_another_catalog or self._state_of_archive() != self._archive):
             self._left = {}
-            self._settled = bytearray()
+            self._settled = RowSet()
             self._session.journal.said_again.forget()
 
     def left(self, source: Source) -> deque[Sight] | None:
@@ -111,67 +116,21 @@ class FirstLook:
         if self.is_of_another_catalog:
             self._session.journal.take_packs_apart()
             return lambda _row: False
-        return lambda row: row >> 3 < len(self._settled) and bool(self._settled[row >> 3] & 1 << (row & 7))
+        return self._settled.__contains__
 
     @property
     def is_of_another_catalog(self) -> bool:
         """Say whether another destination leads now, whose catalog has other rows."""
         return self._session.catalog is not self._catalog
 
-    def _settle(self, row: int) -> None:
-        if row >> 3 >= len(self._settled):
-            self._settled.extend(bytes((row >> 3) + 1))  # twice as much, so that this is rare
-        self._settled[row >> 3] |= 1 << (row & 7)
-
-    def _enter(self) -> None:
-        pack = self._packing.pack()
-        if pack is not None:
-            self._session.journal.said_again.enter(pack)
-            self._packing = _Packing(pack.known_by)
+    def _enter(self, pack: Pack, rows: list[int]) -> None:
+        self._settled.add(rows)
+        self._session.journal.said_again.enter(pack)
 
     def _state_of_archive(self) -> tuple[str | None, tuple[str, ...]]:
         """Return what tells whether the catalog has learnt of more items."""
         last = self._session.catalog.last_snapshot()
         return None if last is None else last.id, tuple(self._session.catalog.snapshots_without_items())
-
-
-class _Packing:
-    """A pack that is being filled with lines of one source."""
-
-    def __init__(self, destination: str) -> None:
-        self._destination = destination
-        self._source = ""
-        self._lines: list[bytes] = []
-        self._size = 0
-        self._batches: set[bytes] = set()
-        self._runs: list[Run] = []
-        self._index: tuple[str | None, str] = (None, "")
-        self._since = 0
-
-    def add(self, sight: Sight, again: Again) -> bool:
-        """Add a line; return whether it is full."""
-        self._source = sight.item.source
-        self._size += sight.found.size or 0
-        self._batches.add(again.batch)
-        index = (sight.custodian, sight.observed_at)
-        if index != self._index:
-            self._close()
-            self._index = index
-        self._lines.append(again.line)
-        return len(self._lines) >= _PACK
-
-    def pack(self) -> Pack | None:
-        """Return it, None if nothing is in it."""
-        if not self._lines:
-            return None
-        self._close()
-        batches = frozenset(batch.decode() for batch in self._batches)
-        return Pack(self._source, self._destination, self._size, batches, tuple(self._runs), self._lines)
-
-    def _close(self) -> None:
-        if len(self._lines) > self._since:
-            self._runs.append(Run(*self._index, len(self._lines) - self._since))
-            self._since = len(self._lines)
 
 
 def first_look(session: Session, marking: Marking, *, rehash: bool) -> FirstLook:
@@ -196,7 +155,4 @@ def taken_up(left: deque[Sight], place: Location) -> Iterator[Sight]:
 
 def _says_more(sight: Sight) -> bool:
     """Say whether something else is said along with an unchanged item: what is inside, or beside it."""
-    path = sight.found.path
-    if sight.decision != "unchanged" or sight.last.has_inside:
-        return True
-    return Repositories.may_be_said_by(path) or Exported.may_be_said_by(path)
+    return sight.decision != "unchanged" or sight.last.has_inside or says_more(sight.found.path)

@@ -21,10 +21,13 @@ from archiver.sources.base import FileFacts
 from archiver.sources.plain_words import AT, BORN, DIGEST, PART, READ, PlainWords, device_words, owner_words
 from archiver.writer.journal import Line
 
-__all__ = ["Again", "captured", "line_again", "said_again"]
+__all__ = ["Again", "captured", "line_again", "line_said_again", "said_again"]
 
 _STAT: Final = b'{"basis":"stat","detail":null,"errno":null,"file":{"atime_ns":"'
+_BEGINNINGS: Final = (READ, _STAT)
+_BEFORE: Final = len(READ)
 _BATCH: Final = b'"batch":"'
+_SIZE: Final = b',"size":'
 _SEALED: Final = b'"sealed":'
 _INSTANT: Final = len("2026-11-26T02:00:00Z")
 _DIGITS: Final = 64
@@ -67,19 +70,30 @@ class Again(NamedTuple):
 
 
 def said_again(sight: Sight) -> Again | None:
-    """Return the line of a file that is unchanged, from the one that the catalog knows.
-
-    What its system says of it now must be what it said then, but for the time of the last access. Size, times and inode
-    are the same, and so is whatever sets ctime when it changes.
-    """
+    """Return the line of a file that is unchanged, from the one that the catalog knows."""
     raw, facts = sight.last.raw, sight.found.facts
     if raw is None or sight.last.stamp is None or not isinstance(facts, FileFacts):
         return None
-    begun = raw.find(BORN, len(READ))
-    device = raw.find(device_words(facts.dev, facts.gid, facts.group), begun)
-    named = b"%s%s%s" % (owner_words(facts.owner, facts.uid), sight.item.text().encode(), AT)
-    end = raw.find(named, device) + len(named)
-    if begun < 0 or device < 0 or end < len(named) or not raw.startswith((READ, _STAT)):
+    accounts = device_words(facts.dev, facts.gid, facts.group), owner_words(facts.owner, facts.uid)
+    now = facts.atime_ns, facts.size, sight.observed_at.encode()
+    return line_said_again(raw, sight.item.text().encode(), accounts, now)
+
+
+def line_said_again(
+    raw: bytes, item: bytes, accounts: tuple[bytes, bytes], now: tuple[int, int, bytes]
+) -> Again | None:
+    """Return what the line of a stamped file says again at a time when the file has that stamp.
+
+    `accounts` are `device_words` and `owner_words`, `now` its last access, its size, and when it is looked at. What its
+    system says of it now must be what it said then, but for the time of the last access. Size, times and inode are the
+    same, and so is whatever sets ctime when it changes.
+    """
+    device, owner = accounts
+    begun = raw.find(BORN, _BEFORE)
+    there = raw.find(device, begun)
+    named = b"%b%b%b" % (owner, item, AT)
+    end = raw.find(named, there) + len(named)
+    if begun < 0 or there < 0 or end < len(named) or not raw.startswith(_BEGINNINGS):
         return None
     table, own, ending = _DOCUMENT if raw.endswith(_DOCUMENT[1]) else _LOG
     part = end + _INSTANT
@@ -88,17 +102,11 @@ def said_again(sight: Sight) -> Again | None:
         return None
     if raw.count(_BATCH, part) != 1 or raw.find(_SEALED, part) >= 0:
         return None
-    line = b'%s%d%s%s%s,"size":%d%s' % (
-        _STAT,
-        facts.atime_ns,
-        raw[begun:end],
-        sight.observed_at.encode(),
-        raw[part : digest + _DIGITS + 1],
-        facts.size,
-        ending,
-    )
+    accessed, size, at = str(now[0]).encode(), str(now[1]).encode(), now[2]
+    after = digest + _DIGITS
+    line = b"".join((_STAT, accessed, raw[begun:end], at, raw[part : after + 1], _SIZE, size, ending))
     name = part + len(PART)
-    return Again(line, table, raw[digest : digest + _DIGITS], raw[name : raw.index(b'"', name)])
+    return Again(line, table, raw[digest:after], raw[name : raw.index(b'"', name)])
 
 
 def line_again(sight: Sight, known_by: str) -> Line | None:

@@ -31,7 +31,7 @@ from archiver.model.stamp import SETTLED, is_settled, spell_stamp
 from archiver.sources.base import FileFacts, Found, ObjectFacts
 from archiver.sources.location import Location
 
-__all__ = ["Sight", "sights"]
+__all__ = ["Seconds", "Sight", "sights"]
 
 _SECOND: Final = timedelta(seconds=1)
 
@@ -63,6 +63,25 @@ class Sight(NamedTuple):
         return self.last.status in CONTENT_STATUSES
 
 
+class Seconds:
+    """A clock that tells instants as lines have them, each spelled once: a second has many items."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        """Begin with no second."""
+        self._clock = clock
+        self._begins = self._ends = clock()
+        self._at = ""
+
+    def __call__(self) -> str:
+        """Return the second that it is."""
+        now = self._clock()
+        if not self._begins <= now < self._ends:
+            self._begins = now.replace(microsecond=0)
+            self._ends = self._begins + _SECOND
+            self._at = instant.format_instant(self._begins)
+        return self._at
+
+
 def sights(
     source: Source,
     location: Location,
@@ -79,17 +98,12 @@ def sights(
     Raises `SourceUnavailable` when the location is not there.
     """
     selects, rules = record_rule(source), rules_of(source)
-    at, begins = "", clock()
-    ends = begins  # of the second that `at` is; no instant is between them yet
+    seconds = Seconds(clock)
     for found in location.walk(quick=True):
         item = Item(source.id, escape_path(found.path), version=found.version)
         known = recall(item)
         choice = _choice(rules, found, known, rehash=rehash)
-        now = clock()
-        if not begins <= now < ends:
-            begins = now.replace(microsecond=0)
-            ends = begins + _SECOND
-            at = instant.format_instant(begins)
+        at = seconds()
         still = narrows = False
         if not choice.taken and found.kind != "directory":
             decision = "excluded"

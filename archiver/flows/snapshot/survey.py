@@ -20,7 +20,7 @@ from archiver.late import dataclass
 from archiver.model.mark import Marking
 from archiver.model.policy import Policy, Source
 from archiver.sources.base import SourceUnavailable
-from archiver.sources.location import location
+from archiver.sources.location import GlancedFolder, location
 
 if TYPE_CHECKING:
     from archiver.flows.snapshot.first_look import FirstLook
@@ -59,6 +59,12 @@ class SourceSurvey:
             self.narrowed_items += 1
             self.narrowed = [*self.narrowed, sight.item.path][:_EXAMPLES]
 
+    def count_unchanged(self, items: int, size: int) -> None:
+        """Count items that are as they were, and of so many bytes together."""
+        if items:
+            self.items["unchanged"] += items
+            self.bytes["unchanged"] += size
+
 
 @dataclass(frozen=True)
 class Survey:
@@ -87,8 +93,12 @@ def survey(
         listener(Stage(f"look at {source.id}", None, "items"))
         one, untold = SourceSurvey(source.id), 0
         see = None if look is None else look.begin(source)
+        recall, place = catalog.recall(source.id), location(source)
+        settling = None if look is None else look.settling(source, recall, listener)
+        if settling is not None and source.path is not None:
+            place = GlancedFolder(source.path, settling.takes)
         try:
-            for sight in sights(source, location(source), catalog.recall(source.id).of, clock, quick=True):
+            for sight in sights(source, place, recall.of, clock, quick=True):
                 one.count(sight, marking)
                 if see is not None:
                     see(sight)
@@ -96,6 +106,9 @@ def survey(
                 if untold == _TOLD:
                     listener(Advanced(untold))
                     untold = 0
+            if settling is not None:
+                one.count_unchanged(settling.items, settling.bytes)
+                untold += settling.untold
             listener(Advanced(untold))
         except SourceUnavailable as problem:
             one.unavailable = problem.message

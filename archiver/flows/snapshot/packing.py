@@ -1,0 +1,87 @@
+"""Packs of the journal (`writer.said_again`), filled line by line with what a look has settled.
+
+>>> packing = Packing("vault", enter)
+>>> packing.begin("mail")
+>>> packing.add(7, again, 48123, "jdoe", "2026-11-26T02:00:00Z")
+>>> packing.close()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from archiver.flows.snapshot.plain_lines import Again
+from archiver.writer.said_again import Pack, Run
+
+__all__ = ["Packing", "RowSet"]
+
+_PACK: Final = 8192
+
+
+class RowSet:
+    """Rows of the catalog, one bit each."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._bits = bytearray()
+
+    def add(self, rows: Iterable[int]) -> None:
+        """Add rows."""
+        for row in rows:
+            if row >> 3 >= len(self._bits):
+                self._bits.extend(bytes((row >> 3) + 1))  # twice as much, so that this is rare
+            self._bits[row >> 3] |= 1 << (row & 7)
+
+    def __contains__(self, row: int) -> bool:
+        return row >> 3 < len(self._bits) and bool(self._bits[row >> 3] & 1 << (row & 7))
+
+
+class Packing:
+    """A pack that is being filled with lines of one source; a full one is entered, and the next begun."""
+
+    def __init__(self, destination: str, enter: Callable[[Pack, list[int]], None]) -> None:
+        """Take the destination whose catalog knows the items, and who enters a pack and the rows of its items."""
+        self._destination = destination
+        self._enter = enter
+        self._source = ""
+        self._lines: list[bytes] = []
+        self._rows: list[int] = []
+        self._size = 0
+        self._batches: set[bytes] = set()
+        self._runs: list[Run] = []
+        self._run: tuple[str | None, str] = (None, "")
+        self._since = 0
+
+    def begin(self, source: str) -> None:
+        """Go on with the lines of another source."""
+        self.close()
+        self._source = source
+
+    def add(self, row: int, again: Again, size: int, custodian: str | None, observed_at: str) -> None:
+        """Add the line of an item, which is in this row of the catalog."""
+        run = (custodian, observed_at)
+        if run != self._run:
+            self._end_run()
+            self._run = run
+        self._size += size
+        self._batches.add(again.batch)
+        self._rows.append(row)
+        self._lines.append(again.line)
+        if len(self._lines) >= _PACK:
+            self.close()
+
+    def close(self) -> None:
+        """Enter what is in it."""
+        if not self._lines:
+            return
+        self._end_run()
+        batches = frozenset(batch.decode() for batch in self._batches)
+        pack = Pack(self._source, self._destination, self._size, batches, tuple(self._runs), self._lines)
+        self._enter(pack, self._rows)
+        self._lines, self._rows, self._size, self._batches, self._runs, self._since = [], [], 0, set(), [], 0
+
+    def _end_run(self) -> None:
+        if len(self._lines) > self._since:
+            self._runs.append(Run(*self._run, len(self._lines) - self._since))
+            self._since = len(self._lines)
