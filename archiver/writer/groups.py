@@ -199,7 +199,7 @@ def group_of(batch: OpenBatch, first: int, count: int, start: int) -> RowGroup:
         if one.withheld:
             hidden.update(range(begin - first, end - first))
         texts.append(one.text)
-        paths.append(one.item.path)
+        paths.append(one.path)
     if batch.row_facts:
         runs = list(_with_facts(runs, batch.row_facts[first:after]))
     return RowGroup(

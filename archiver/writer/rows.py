@@ -27,7 +27,7 @@ from archiver.model.item import Item
 from archiver.model.leaf import LOG_ROW, Salts, item_digest, leaves_of_digests
 from archiver.proof import merkle
 
-__all__ = ["Facts", "Mark", "OpenBatch", "disk_error"]
+__all__ = ["Facts", "Mark", "OpenBatch", "Wholes", "disk_error"]
 
 _LEAF: Final = 32
 _GATHERED: Final = 1 << 20
@@ -55,12 +55,34 @@ class Mark:
     items: int
 
 
-@dataclass
-class _Member:
+class Wholes(NamedTuple):
+    """Items that are one row each, field by field, and their bytes, one behind the other.
+
+    `digests` are the SHA-256 of their bytes, `item_hashes` those of their texts.
+    """
+
+    texts: Sequence[str]
+    paths: Sequence[str]
+    facts: Sequence[Facts]
+    lengths: Sequence[int]
+    digests: Sequence[bytes]
+    item_hashes: Sequence[bytes]
+    data: bytes
+
+    def between(self, first: int, after: int) -> Wholes:
+        """Return some of them."""
+        if first == 0 and after == len(self.texts):
+            return self
+        begin = sum(self.lengths[:first])
+        data = self.data[begin : begin + sum(self.lengths[first:after])]
+        return Wholes._make((*(column[first:after] for column in self[:-1]), data))
+
+
+class _Member(NamedTuple):
     """An item that has rows in the batch: where they begin, and what is known when the item is finished."""
 
-    item: Item
     text: str
+    path: str
     first: int
     facts: Facts
     whole_on_last_row_only: bool = False
@@ -144,14 +166,13 @@ class OpenBatch:
         """
         text = item.text()
         self._digest = item_digest(text)
-        self.members.append(_Member(item, text, self.rows, facts, withheld=withheld))
+        self.members.append(_Member(text, item.path, self.rows, facts, withheld=withheld))
         if continued:
             self.pieces.add(self.rows)
 
     def finish(self, facts: Facts, *, began_elsewhere: bool) -> None:
         """Say what is known about the item now that all its rows are here, or in earlier batches and here."""
-        self.members[-1].facts = facts
-        self.members[-1].whole_on_last_row_only = began_elsewhere
+        self.members[-1] = self.members[-1]._replace(facts=facts, whole_on_last_row_only=began_elsewhere)
 
     def facts_of(self, member: int) -> tuple[Facts, Facts]:
         """Return what the rows of a member say of the item: all but its last row, and the last row.
@@ -190,7 +211,7 @@ class OpenBatch:
         """
         self.flush()
         lengths = list(map(len, rows))
-        taken, number = self._fitting(lengths), self.rows
+        taken, number = self.fitting(lengths), self.rows
         if taken < len(rows):
             rows, lengths = rows[:taken], lengths[:taken]
         offsets = list(itertools.accumulate(lengths, initial=offset))
@@ -218,7 +239,7 @@ class OpenBatch:
         """Give the held ones of some rows away, which are the last of them; nobody can ask for them again."""
         return [self._passing.pop(row) for row in range(first, first + count) if row in self._passing]
 
-    def _fitting(self, lengths: Sequence[int]) -> int:
+    def fitting(self, lengths: Sequence[int]) -> int:
         """Return how many rows of these lengths can be added before the batch is full."""
         room, budget = self._max_rows - self.rows, self._max_bytes - self.raw_bytes
         if len(lengths) <= room and sum(lengths) < budget:
@@ -229,18 +250,21 @@ class OpenBatch:
             budget -= length
         return len(lengths)
 
-    def add_whole(self, item: Item, facts: Facts, raw: bytes, digest: bytes, item_hash: bytes) -> bool:
-        """Add an item that is one row; `digest` is the SHA-256 of its bytes, and `item_hash` that of its text.
+    def add_wholes(self, items: Wholes) -> bool:
+        """Add items that are one row each, no more than are `fitting`.
 
         Small ones are gathered and written together; say whether all that were added are in the file now.
         """
-        length = len(raw)
-        self.members.append(_Member(item, item.text(), len(self.lengths), facts))
-        self.lengths.append(length)
-        self.raw_bytes += length
-        self._held.append(raw)
-        self._held_digests.append((item_hash, digest))
-        self._held_bytes += length
+        if len(set(map(len, items[:-1]))) != 1 or sum(items.lengths) != len(items.data):
+            raise ValueError(f"rows: {len(items.texts)} items, whose fields or bytes are of others")
+        first = self.rows
+        rows = range(first, first + len(items.texts))
+        self.members.extend(map(_Member, items.texts, items.paths, rows, items.facts))
+        self.lengths.extend(items.lengths)
+        self.raw_bytes += len(items.data)
+        self._held.append(items.data)
+        self._held_digests.extend(zip(items.item_hashes, items.digests, strict=True))
+        self._held_bytes += len(items.data)
         if self._held_bytes < _GATHERED:
             return False
         self.flush()
@@ -252,8 +276,8 @@ class OpenBatch:
             return
         held, self._held, self._held_bytes = self._held, [], 0
         (items, digests), self._held_digests = zip(*self._held_digests, strict=True), []
-        count, zeros = len(held), bytes(8 * len(held))
-        first = self.rows - count
+        count = len(items)
+        first, zeros = self.rows - count, bytes(8 * count)
         self.offsets.frombytes(zeros)
         self.places.frombytes(zeros)
         salts = self._salts.rows(first, count)

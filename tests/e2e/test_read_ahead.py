@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import signal
 from contextlib import closing
+from hashlib import sha256
+from unittest.mock import patch
 
 import pytest
 
 from archiver.catalog.catalog import Catalog
+from archiver.flows.snapshot import read_ahead
 from archiver.flows.snapshot.read_ahead import Readers
 from archiver.flows.snapshot.sight import sights
+from archiver.flows.snapshot.together import Together
 from archiver.sources.location import held_open, location
 
 COUNT = 700  # of which some are in sight before a process is started
@@ -19,6 +24,8 @@ MAIL = (
     b"From: a@example.org\nTo: b@example.org\nContent-Type: multipart/mixed; boundary=x\n\n"
     b"--x\n\nsee below\n--x\nContent-Disposition: attachment; filename=a.txt\n\nattached\n--x--\n"
 )
+
+KEEP = Together._keep
 
 
 def fill(place) -> None:
@@ -31,6 +38,11 @@ def fill(place) -> None:
         (place.papers / name).write_bytes(name.encode() * 300_000)
     (place.papers / "5" / "plain.eml").write_bytes(b"From: a@example.org\nTo: b@example.org\nSubject: c\n\nd\n")
     (place.papers / "5" / "mail.eml").write_bytes(MAIL)
+
+
+def ahead(readers, coming, place):
+    """Yield sights and documents one by one."""
+    return itertools.chain.from_iterable(turn.one_by_one() for turn in readers.ahead(coming, place, frozenset()))
 
 
 def said(place, result) -> dict[str, tuple[object, ...]]:
@@ -54,6 +66,48 @@ def test_the_archive_is_the_same(organisations, verified):
     assert found[0] == found[1]
 
 
+def stored(place) -> dict[str, str]:
+    """Return the digest of every batch."""
+    files = sorted(place.archive.glob("data/**/*.parquet"))
+    return {one.name: sha256(one.read_bytes()).hexdigest() for one in files}
+
+
+def fill_with_others(folder) -> None:
+    """Lay out plain documents, and between them what more is to be said of."""
+    for number in range(400):
+        path = folder / f"{number % 3}" / f"{number // 3:04}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"document %d\n" % (number - 3 * (number % 5 == 4)) * 20)  # some are the one before
+    (folder / "0" / "0017.eml").write_bytes(b"From: a@example.org\nTo: b@example.org\nSubject: c\n\nno other\n")
+    (folder / "0" / "0018.eml").write_bytes(MAIL)
+    (folder / "0" / "0019.html").write_bytes(b"attached")  # to the mail before it
+    (folder / "1" / "empty").write_bytes(b"")
+    (folder / "1" / "dates.json").write_bytes(b"{}")
+    (folder / "1" / "1 \u00e9%\n.txt").write_bytes(b"a name that is spelled\n")
+    (folder / "2" / "long.bin").write_bytes(bytes(2_000_000))
+    with (folder / "2" / "holes.bin").open("wb") as file:
+        file.truncate(900_000)
+
+
+@pytest.mark.parametrize("limits", [{}, {"records": 97}, {"batch": "40KiB"}], ids=["one batch", "records", "bytes"])
+def test_every_batch_is_the_same_byte_for_byte(organisations, tmp_path, verified, limits):
+    fill_with_others(tmp_path / "shared")
+    found, kept = [], []
+    for readers in (0, 1):
+        place = organisations(**limits)
+        place.write_policy(lambda text: text.replace("location: ./papers", f"location: {tmp_path / 'shared'}"))
+        with patch.object(read_ahead, "_BEGIN", 50), patch.object(Together, "_keep", autospec=True) as keep:
+            keep.side_effect = KEEP
+            result = place.take(processors=1 + readers)
+        kept.append(sum(len(call.args[1].texts) for call in keep.call_args_list))
+        found.append((stored(place), result.tallies, result.stored_bytes, result.batches))
+    verified(place)
+
+    assert found[0] == found[1]
+    assert kept[0] == 0
+    assert kept[1] > 200
+
+
 @pytest.fixture
 def seen(organisation):
     """The sights of a source and the place where it is."""
@@ -68,7 +122,7 @@ def test_what_a_killed_process_has_not_read_is_left_to_be_read_here(seen):
     coming, place = seen
     found = []
     with Readers(1) as readers:
-        for sight, document in readers.ahead(coming, place, frozenset()):
+        for sight, document in ahead(readers, coming, place):
             found.append((sight.item.path, document is not None))
             if len(found) == 1:
                 for process in readers.processes:
@@ -83,11 +137,11 @@ def test_what_a_killed_process_has_not_read_is_left_to_be_read_here(seen):
 def test_what_vanished_meanwhile_is_found_as_it_was_seen(seen):
     coming, place = seen
     with Readers(1) as readers:
-        ahead = readers.ahead(coming, place, frozenset())
-        read = {sight.item.path: (sight, document) for sight, document in [next(ahead)]}
+        found = ahead(readers, coming, place)
+        read = {sight.item.path: (sight, document) for sight, document in [next(found)]}
         gone = place.path / "6" / "0006.txt"
         gone.unlink()
-        read |= {sight.item.path: (sight, document) for sight, document in ahead}
+        read |= {sight.item.path: (sight, document) for sight, document in found}
 
     sight, document = read["6/0006.txt"]
     assert document is None or document.data == b"document 6\n"  # it may have been read before
@@ -102,5 +156,5 @@ def test_few_documents_start_no_process(organisation):
     source = organisation.policy.source("papers")
     with held_open(location(source)) as place, closing(Catalog(":memory:")) as catalog, Readers(2) as readers:
         coming = sights(source, place, catalog.recall(source.id).of, organisation.clock)
-        assert [document for _, document in readers.ahead(coming, place, frozenset())] == [None]
+        assert [document for _, document in ahead(readers, coming, place)] == [None]
         assert not readers.processes

@@ -84,9 +84,9 @@ def test_a_document_of_one_row(item, found):
 
     assert words is not None
     assert words.item == item_digest(item.text())
-    assert expected == plain_lines.captured(
-        item, words, (BATCH, 7), THEN, size=10, digest="ab" * 32, media="text/plain", custodian="jdoe"
-    )
+    about = [item.text()], [item.path], [10], ["ab" * 32], ["text/plain"], ["jdoe"], [THEN]
+    documents = plain_lines.Documents(*about, [words.head], [words.tail], [words.stamp])
+    assert plain_lines.captured(item.source, documents, BATCH, 7) == [expected]
 
 
 @given(items, facts, times, st.sampled_from(["captured", "unchanged"]), st.sampled_from(["documents", "model_logs"]))

@@ -82,16 +82,19 @@ class AtOnce:
         self, sight: Sight, document: Document, words: PlainWords, digest: str, place: tuple[str, int]
     ) -> None:
         """Account for a new document of which nothing else is to be said than what nearly all have."""
-        line = plain_lines.captured(
-            sight.item,
-            words,
-            place,
-            sight.observed_at,
-            size=len(document.data),
-            digest=digest,
-            media=document.media,
-            custodian=sight.custodian,
+        one = plain_lines.Documents(
+            [sight.item.text()],
+            [sight.item.path],
+            [len(document.data)],
+            [digest],
+            [document.media],
+            [sight.custodian],
+            [sight.observed_at],
+            [words.head],
+            [words.tail],
+            [words.stamp],
         )
+        [line] = plain_lines.captured(sight.item.source, one, *place)
         self._stream.enter(line)
         self._contents.add(line)
 

@@ -29,11 +29,13 @@ from archiver.flows.snapshot.item_lines import (
 )
 from archiver.flows.snapshot.marking import Marker
 from archiver.flows.snapshot.plain_lines import line_again
+from archiver.flows.snapshot.read_ahead import Turn
 from archiver.flows.snapshot.relevance import Judged, Relevance
 from archiver.flows.snapshot.repositories import Repositories, is_of_git
 from archiver.flows.snapshot.selection import Selection
 from archiver.flows.snapshot.sight import Sight
 from archiver.flows.snapshot.stream import Stream
+from archiver.flows.snapshot.together import Together
 from archiver.flows.snapshot.whole_files import WholeFiles
 from archiver.model import mime
 from archiver.model.items import CONTENT_STATUSES, ItemLine
@@ -136,10 +138,15 @@ class Capture:
             enter=self._enter,
             listener=listener,
         )
+        self._together = Together(source, streams["documents"], contents, listener)
 
     def takes_at_once(self, sight: Sight) -> bool:
         """Say whether a file may be read in one piece, by another process or here."""
         return self._takes_at_once and sight.decision == "read" and not self._accounted(sight.item.text())
+
+    def left(self, turn: Turn) -> Iterator[tuple[Sight, Document | None]]:
+        """Account for the files of a turn of which nothing is to be said but what nearly all have; yield the others."""
+        return self._together.left(turn)
 
     def file(self, sight: Sight, document: Document | None = None) -> Iterator[ItemLine]:
         """Read a file and enter its line, and that of its content when it is a compressed log.

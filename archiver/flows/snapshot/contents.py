@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import mmap
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, Self
 
 from archiver.catalog.catalog import Catalog
@@ -75,6 +75,32 @@ class Contents:
         self._sizes[line.size % _SIZES] = 1
         if len(self._fresh) >= _AT_ONCE:
             self._write()
+
+    def add_plain(self, source: Source, lines: Iterable[Line]) -> None:
+        """Take in plain lines of new documents of a source, as `add` does one by one."""
+        matters = self._matters[source.id]
+        begun, sizes, fresh = self._begun, self._sizes, self._fresh
+        for line in lines:
+            assert line.sha256 is not None
+            assert line.size is not None
+            fresh.setdefault(self._key(line.tbl, line.sha256, matters), line.line)
+            begun[_place(line.sha256)] = 1
+            sizes[line.size % _SIZES] = 1
+        if len(fresh) >= _AT_ONCE:
+            self._write()
+
+    def are_new(self, table: str, sizes: Sequence[int], digests: Sequence[str]) -> list[bool]:
+        """Say of each of some contents that nothing can have its bytes: neither what is archived, nor one before it.
+
+        Where that is not sure, `find` knows it.
+        """
+        begun, catalog = self._begun, self._catalog
+        seen, new = set[str](), list[bool]()
+        for size, digest in zip(sizes, digests, strict=True):
+            is_known = begun[_place(digest)] or digest in seen
+            new.append(not is_known and (catalog is None or not catalog.with_content(table, size, digest)))
+            seen.add(digest)
+        return new
 
     def has_size(self, table: str, size: int) -> bool:
         """Say whether anything of this size may be archived."""

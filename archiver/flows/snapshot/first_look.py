@@ -143,10 +143,13 @@ def first_look(session: Session, marking: Marking, *, rehash: bool) -> FirstLook
 
 
 def taken_up(left: deque[Sight], place: Location) -> Iterator[Sight]:
-    """Yield what is left, and let go of it; what is only recorded is asked now for what a quick look leaves out."""
+    """Yield what is left, and let go of it; what is only recorded is asked now for what a quick look leaves out.
+
+    What is to be read is looked at again by whoever reads it (`read_ahead`).
+    """
     while left:
         sight = left.popleft()
-        if isinstance(place, HeldFolder):
+        if sight.decision != "read" and isinstance(place, HeldFolder):
             found = place.found_again(sight.found)
             is_closer = sight.decision not in ("read", "unchanged")
             sight = sight._replace(found=found.seen_closer() if is_closer else found)

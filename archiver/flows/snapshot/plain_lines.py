@@ -3,7 +3,7 @@
 The law: what is returned is what `ItemLine.encode` would write, byte for byte. What has more to say than a plain line
 (`writer.journal.Line`) gets None, and is left to that one.
 
-    captured   a file whose bytes are one row of this run
+    captured   files whose bytes are one row each of this run
     again      a file that is as it was when it was last read, as its times tell: `said_again` from what is seen of it,
                `line_again` as a line of the books
 
@@ -13,15 +13,16 @@ Line(item='{"path":"a.txt","source":"mail"}', ..., status='unchanged', ...)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import repeat
 from typing import Final, NamedTuple
 
 from archiver.flows.snapshot.sight import Sight
-from archiver.model.item import Item
 from archiver.sources.base import FileFacts
-from archiver.sources.plain_words import AT, BORN, DIGEST, PART, READ, PlainWords, device_words, owner_words
+from archiver.sources.plain_words import AT, BORN, DIGEST, PART, READ, device_words, owner_words
 from archiver.writer.journal import Line
 
-__all__ = ["Again", "captured", "line_again", "line_said_again", "said_again"]
+__all__ = ["Again", "Documents", "captured", "line_again", "line_said_again", "said_again"]
 
 _STAT: Final = b'{"basis":"stat","detail":null,"errno":null,"file":{"atime_ns":"'
 _BEGINNINGS: Final = (READ, _STAT)
@@ -38,26 +39,36 @@ _LOG: Final = ("model_logs", (_CAPTURED + _LOGS, _UNCHANGED + _LOGS), _UNCHANGED
 """A table, how lines of it end, and how one ends that is said again."""
 
 
-def captured(
-    item: Item,
-    words: PlainWords,
-    place: tuple[str, int],
-    observed_at: str,
-    *,
-    size: int,
-    digest: str,
-    media: str | None,
-    custodian: str | None,
-) -> Line:
-    """Return the line of a document that is one row, whose place is batch and row.
+class Documents(NamedTuple):
+    """Documents that are one row each, field by field; `heads`, `tails` and `stamps` are of their `PlainWords`."""
 
-    `media` is its type, `custodian` whose it is.
-    """
-    batch, row = place
-    raw = b'%s%s","count":1,"first":%d%s' % (words.head, batch.encode(), row, words.tail)
-    index = (batch, 1, media, custodian, size)
-    content = ("documents", size, digest, words.stamp, None)
-    return Line(item.text(), item.source, item.path, "captured", raw, *content, observed_at, *index)
+    texts: Sequence[str]
+    paths: Sequence[str]
+    sizes: Sequence[int]
+    digests: Sequence[str]
+    media: Sequence[str | None]
+    custodians: Sequence[str | None]
+    observed: Sequence[str]
+    heads: Sequence[bytes]
+    tails: Sequence[bytes]
+    stamps: Sequence[str | None]
+
+    def between(self, first: int, after: int) -> Documents:
+        """Return some of them."""
+        return Documents._make(column[first:after] for column in self)
+
+
+def captured(source: str, documents: Documents, batch: str, first: int) -> list[Line]:
+    """Return the lines of documents of a source that are rows of a batch, one behind the other from `first` on."""
+    texts, paths, sizes, digests, media, custodians, observed, heads, tails, stamps = documents
+    part, count = b'%s","count":1,"first":' % batch.encode(), len(texts)
+    words = zip(heads, range(first, first + count), tails, strict=True)
+    raws = [b"%s%s%d%s" % (head, part, row, tail) for head, row, tail in words]
+    none, one = repeat(None, count), repeat(1, count)
+    what = texts, repeat(source, count), paths, repeat("captured", count), raws, repeat("documents", count)
+    content = sizes, digests, stamps, none, observed
+    index = repeat(batch, count), one, media, custodians, sizes, repeat(None, count)
+    return list(map(Line._make, zip(*what, *content, *index, strict=True)))
 
 
 class Again(NamedTuple):

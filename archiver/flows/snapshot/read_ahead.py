@@ -4,9 +4,13 @@ The law: what comes out are the sights that went in, in their order, each with i
 read it. All others are read here, at their turn: those of a process that was killed, too. So the processes decide how
 long a run takes and nothing else. What waits is bounded: sights by number, documents by the memory of the processes.
 
+Sights beside each other whose documents were read at one go have one `Turn`, so that whoever takes it may do the same
+with all of them at one go, too.
+
 >>> with Readers(2) as readers:
-...     for sight, document in readers.ahead(sights, place, wanted):
-...         ...
+...     for turn in readers.ahead(sights, place, wanted):
+...         for sight, document in turn.one_by_one():
+...             ...
 """
 
 from __future__ import annotations
@@ -15,16 +19,16 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import field
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from archiver.flows.snapshot.sight import Sight
 from archiver.late import dataclass
-from archiver.sources.apart import UNIT_BYTES, Apart, Asked, EndedError, Request
+from archiver.sources.apart import UNIT_BYTES, Apart, Asked, EndedError, Request, Told
 from archiver.sources.base import FileFacts
 from archiver.sources.documents import AT_ONCE, Document
 from archiver.sources.location import HeldFolder, Location
 
-__all__ = ["Readers"]
+__all__ = ["Readers", "Turn"]
 
 _BEGIN: Final = 512
 """Documents that must be in sight before a process is started; they are read here, which takes as long as to start."""
@@ -46,12 +50,50 @@ class _Unit:
     def is_full(self) -> bool:
         return len(self.documents) >= _UNIT or self.bytes >= UNIT_BYTES
 
-    def of(self, number: int) -> Document | None:
-        """Return a document that was asked for, None if nobody has read it."""
+    def request(self) -> Request | None:
+        """Return what was asked for and is there, waited for; None where nobody has read it."""
         try:
-            return None if self.asked is None else self.asked.document(number)
+            return self.asked if self.asked is not None and self.asked.told() is not None else None
         except EndedError:
             return None
+
+
+class Turn(NamedTuple):
+    """Sights whose turn it is; `place` is where they were seen."""
+
+    sights: list[Sight]
+    place: HeldFolder | None = None
+    read: Request | None = None
+    """What was read at one go: the documents of these sights from the number `first` on."""
+    first: int = 0
+
+    def told(self) -> Told | None:
+        """Return what is known of the documents that were read, None if none was."""
+        return None if self.read is None else self.read.told()
+
+    def one(self, number: int) -> tuple[Sight, Document | None]:
+        """Return one of the sights, and its document if it was read.
+
+        A closer look begins at the place itself, as the walk has gone on.
+        """
+        sight = self.sights[number]
+        document = None if self.read is None else self.read.document(self.first + number)
+        if self.place is not None and sight.decision == "read":
+            sight = sight._replace(found=self.place.found_again(sight.found))
+        return sight, document
+
+    def one_by_one(self) -> Iterator[tuple[Sight, Document | None]]:
+        """Yield all of them."""
+        return map(self.one, range(len(self.sights)))
+
+
+@dataclass(eq=False)
+class _Waiting:
+    """Sights beside each other of the documents of one unit from a number on, or one sight of no unit."""
+
+    sights: list[Sight]
+    unit: _Unit | None = None
+    first: int = 0
 
 
 class Readers:
@@ -71,13 +113,15 @@ class Readers:
         wanted: frozenset[str],
         *,
         takes: Callable[[Sight], bool] = lambda _sight: True,
-    ) -> Iterator[tuple[Sight, Document | None]]:
+    ) -> Iterator[Turn]:
         """Yield sights, with what was read of those that `takes` says are to be read.
 
         `wanted` are the containers that are taken apart, which are not read here.
         """
-        if not self._most or not isinstance(place, HeldFolder):
-            return ((sight, None) for sight in sights)
+        if not isinstance(place, HeldFolder):
+            return (Turn([sight]) for sight in sights)
+        if not self._most:
+            return (Turn([sight], place) for sight in sights)
         return _Ahead(self, place, wanted).of(sights, takes)
 
     def __enter__(self) -> Self:
@@ -114,31 +158,41 @@ class _Ahead:
         self._readers = readers
         self._place = place
         self._wanted = wanted
-        self._waiting: deque[tuple[Sight, _Unit | None, int]] = deque()
+        self._waiting: deque[_Waiting] = deque()
         self._filling = _Unit()
         self._queue: deque[_Unit] = deque()
         """Units that nobody was asked for yet."""
         self._current: _Unit | None = None
 
-    def of(self, sights: Iterator[Sight], takes: Callable[[Sight], bool]) -> Iterator[tuple[Sight, Document | None]]:
-        waiting, seen = self._waiting, 0
+    def of(self, sights: Iterator[Sight], takes: Callable[[Sight], bool]) -> Iterator[Turn]:
+        waiting, count, seen = self._waiting, 0, 0
         while some := list(itertools.islice(sights, _UNIT)):  # in turn they would cost more, one by one
             for sight in some:
                 if _is_small(sight) and takes(sight):
                     seen += 1
-                    unit = self._filling
-                    waiting.append((sight, unit, len(unit.documents)))
-                    unit.documents.append((sight.found.path, sight.item.text(), sight.observed_at))
-                    unit.bytes += sight.found.size or 0
-                    if unit.is_full():
+                    self._add(sight)
+                    if self._filling.is_full():
                         self._close(is_read_here=seen <= _BEGIN)
                 else:
-                    waiting.append((sight, None, 0))
-            while len(waiting) > _SIGHTS:
-                yield self._take()
+                    waiting.append(_Waiting([sight]))
+            count += len(some)
+            while count > _SIGHTS:
+                turn = self._take()
+                count -= len(turn.sights)
+                yield turn
         self._close(is_read_here=seen <= _BEGIN)
         while waiting:
             yield self._take()
+
+    def _add(self, sight: Sight) -> None:
+        """Let a sight wait for its document."""
+        unit, last = self._filling, self._waiting[-1] if self._waiting else None
+        if last is not None and last.unit is unit:
+            last.sights.append(sight)
+        else:
+            self._waiting.append(_Waiting([sight], unit, len(unit.documents)))
+        unit.documents.append((sight.found.path, sight.item.text(), sight.observed_at))
+        unit.bytes += sight.found.size or 0
 
     def _close(self, *, is_read_here: bool) -> None:
         if self._filling.documents and not is_read_here:
@@ -158,18 +212,14 @@ class _Ahead:
             self._readers.pass_on()
             self._queue.popleft()
 
-    def _take(self) -> tuple[Sight, Document | None]:
-        """Return the sight whose turn it is; the walk has gone on, so that a closer look begins at the place itself."""
-        sight, unit, number = self._waiting.popleft()
-        if unit is not None:
-            if unit is not self._current:
-                self._turn_to(unit)
-            document = unit.of(number)
-            if document is not None:
-                return sight, document
-        if sight.decision != "read":
-            return sight, None
-        return sight._replace(found=self._place.found_again(sight.found)), None
+    def _take(self) -> Turn:
+        """Return the sights whose turn it is."""
+        one = self._waiting.popleft()
+        if one.unit is None:
+            return Turn(one.sights, self._place)
+        if one.unit is not self._current:
+            self._turn_to(one.unit)
+        return Turn(one.sights, self._place, one.unit.request(), one.first)
 
     def _turn_to(self, unit: _Unit) -> None:
         """Go on with the next unit; one that nobody was asked for by now is read here."""

@@ -12,6 +12,7 @@ A run that is killed is run again: the same snapshot goes on, with the same batc
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -289,7 +290,8 @@ class _Run:
                     seen = (one for one in looked if one.last.row is None or not settled(one.last.row))
                 else:
                     seen = taken_up(left, place)
-                for sight, document in self._readers.ahead(seen, place, wanted_of(source), takes=capture.takes_at_once):
+                turns = self._readers.ahead(seen, place, wanted_of(source), takes=capture.takes_at_once)
+                for sight, document in itertools.chain.from_iterable(map(capture.left, turns)):
                     line = session.journal.line(sight.item.text()) if goes_on else None
                     if line is None:
                         self._one(sight, capture, document)

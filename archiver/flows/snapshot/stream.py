@@ -26,7 +26,7 @@ from archiver.writer.engine import Engine
 from archiver.writer.groups import Indexer
 from archiver.writer.journal import Journal, JournaledBatch, Line, Progress
 from archiver.writer.parquet import BatchFile, Built
-from archiver.writer.rows import Facts, Mark, OpenBatch
+from archiver.writer.rows import Facts, Mark, OpenBatch, Wholes
 
 if TYPE_CHECKING:
     from archiver.flows.snapshot.record_marks import RecordMarks
@@ -175,16 +175,33 @@ class Stream:
         Its line must follow with `enter`. Return its batch and row; None when a killed run has sealed rows of it
         already: then it goes the long way.
         """
-        text = item.text()
-        if self._withholds(item) or len(raw) >= DOCUMENT_ROW or self._journal.progress(text) is not None:
+        if len(raw) >= DOCUMENT_ROW or not self.takes_whole([item]):
             return None
+        text = item.text()
+        hashes = item_hash or item_digest(text)
+        batch, row, _ = self.add_wholes(Wholes([text], [item.path], [facts], [len(raw)], [digest], [hashes], raw))
+        return batch, row
+
+    def takes_whole(self, items: Sequence[Item]) -> bool:
+        """Say whether all of some items may be added whole: none is withheld, or sealed in part by a killed run."""
+        if any(map(self._withholds, items)):
+            return False
+        return not any(self._journal.progress(item.text()) for item in items)
+
+    def add_wholes(self, items: Wholes) -> tuple[str, int, int]:
+        """Add items that are one row each and that it `takes_whole`, as many of the first of them as there is room for.
+
+        The lines of those must follow with `enter`, all at once. Return their batch, the row of the first, and how many
+        they are.
+        """
         if self._batch is not None and self._batch.full:
             self.seal()
         batch = self._open()
         row = batch.rows
-        if batch.add_whole(item, facts, raw, digest, item_hash or item_digest(text)):
+        taken = min(batch.fitting(items.lengths), self._limits.records - len(self._pending))
+        if batch.add_wholes(items.between(0, taken)):
             self._offer()
-        return self._identity, row
+        return self._identity, row, taken
 
     @property
     def size(self) -> int:
