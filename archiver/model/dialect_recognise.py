@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, Final
 from archiver.model.csv_table import CsvTable, joined, table_of
 from archiver.model.dialect import INNER, OPAQUE, Dialect
 from archiver.model.dialect_chain import MAX_STEPS, SEPARATOR, goes_on, marked
-from archiver.model.dialect_reference import derive, read_record
+from archiver.model.dialect_reference import derive, read_records
 from archiver.model.json_lookup import AmbiguousPath, holds
-from archiver.model.strict_json import NotJson
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -101,15 +100,9 @@ def _sample(lines: Iterable[bytes]) -> list[bytes]:
     return found
 
 
-def _records(dialect: Dialect | None, lines: Iterable[bytes]) -> list[dict[str, Value]]:
+def _records(dialect: Dialect | None, lines: list[bytes]) -> list[dict[str, Value]]:
     """Return the lines that can be read, by the pattern of a dialect or as JSON objects."""
-    records = []
-    for line in lines:
-        try:
-            records.append(read_record(dialect or _JSON, line))
-        except NotJson:
-            continue
-    return records
+    return list(read_records(dialect or _JSON, lines))
 
 
 _JSON: Final = Dialect("json", 1, "any JSON object")

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import field
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import Final
@@ -29,7 +29,17 @@ from archiver.model.json_lookup import AmbiguousPath, holds, kind_of, look_up
 from archiver.model.line_pattern import Members, read_lines
 from archiver.model.strict_json import NotJson, Number, Value, check_text, is_number, parse
 
-__all__ = ["Derived", "deciding", "deciding_time", "decimal_of", "derive", "derive_all", "derive_record", "read_record"]
+__all__ = [
+    "Derived",
+    "deciding",
+    "deciding_time",
+    "decimal_of",
+    "derive",
+    "derive_all",
+    "derive_record",
+    "read_record",
+    "read_records",
+]
 
 Derived = str | int | float | bool | Decimal | list[str] | None
 """A derived value; `event_time` is an int, nanoseconds since 1970."""
@@ -99,6 +109,16 @@ def read_record(dialect: Dialect, raw: bytes) -> dict[str, Value]:
         return record
     (members,) = read_lines(dialect.pattern, [raw])
     return _line(raw, members)
+
+
+def read_records(dialect: Dialect, lines: Sequence[bytes]) -> Iterator[dict[str, Value]]:
+    """Yield what `read_record` returns of those lines that can be read; lines of text are matched together."""
+    matched = None if dialect.pattern is None else read_lines(dialect.pattern, lines)
+    for place, line in enumerate(lines):
+        try:
+            yield read_record(dialect, line) if matched is None else _line(line, matched[place])
+        except NotJson:
+            continue
 
 
 def _line(raw: bytes, members: Members | None) -> dict[str, Value]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from archiver.model.dialect_file import load_dialects
 from archiver.model.dialect_recognise import recognise
+from archiver.model.dialect_reference import read_record, read_records
+from archiver.model.strict_json import NotJson
 
 DIALECTS = load_dialects()
 PAIR = b'{"ts":"2026-01-08T11:07:41Z","request":{"model":"m","messages":[]},"response":{"choices":[]}}\n'
@@ -46,3 +48,31 @@ def test_a_first_line_longer_than_the_sample_still_counts():
 def test_real_conversations_are_generic_json(shared_data):
     for path in sorted((shared_data / "model_logs").glob("*.jsonl")):
         assert recognise(DIALECTS, path.read_bytes().splitlines(keepends=True)) == "json.generic"
+
+
+def test_lines_that_are_read_together_say_what_each_says_alone():
+    access = b'10.0.0.1 - - [08/Jan/2026:11:07:41 +0000] "GET / HTTP/1.1" 200 5 "-" "curl/8"\n'
+    lines = [
+        PAIR,
+        access,
+        b"\n",
+        b"\xff\n",
+        b'{"a":1,"a":2}\n',
+        b"[1]\n",
+        access.rstrip(),
+        b"a" * 17_000_000,
+        CHUNK,
+        b"{",
+    ]
+    read = 0
+    for dialect in DIALECTS.values():
+        if dialect.id != "csv.table":  # bound to the header of a log, its records are read by the same function
+            alone = []
+            for line in lines:
+                try:
+                    alone.append(read_record(dialect, line))
+                except NotJson:
+                    continue
+            assert list(read_records(dialect, lines)) == alone
+            read += len(alone)
+    assert read > len(DIALECTS)
