@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager, suppress
 from typing import Final
 
 from archiver.catalog.recall import Recall
-from archiver.catalog.schema import IS_TROUBLE
+from archiver.catalog.schema import BY_CONTENT, IS_TROUBLE
 from archiver.model.item import Item
 from archiver.model.item_row import COLUMNS, ItemRow, RowsElsewhere, row_of
 from archiver.model.items import ItemLine
@@ -44,6 +44,20 @@ def _attached(cursor: sqlite3.Cursor, elsewhere: RowsElsewhere | None) -> Iterat
         cursor.execute("DETACH books")
 
 
+@contextmanager
+def _sorted_by_content(cursor: sqlite3.Cursor) -> Iterator[None]:
+    """Make the index of contents behind the first items that a catalog takes in, within their transaction.
+
+    They come in no order of their contents, so that one by one each would change another page of it.
+    """
+    is_empty = cursor.execute("SELECT 1 FROM latest LIMIT 1").fetchone() is None
+    if is_empty:
+        cursor.execute("DROP INDEX latest_by_content")
+    yield
+    if is_empty:
+        cursor.execute(BY_CONTENT)
+
+
 class ItemIndex:
     """The part of the catalog that is about items."""
 
@@ -71,7 +85,12 @@ class ItemIndex:
     def absorb_rows(self, snapshot: str, rows: Iterable[ItemRow], elsewhere: RowsElsewhere | None = None) -> None:
         """Take in what `absorb_items` does, from the books of a run that keep it already."""
         coming = iter(rows)
-        with closing(self._db.cursor()) as cursor, _attached(cursor, elsewhere), self.block():
+        with (
+            closing(self._db.cursor()) as cursor,
+            _attached(cursor, elsewhere),
+            self.block(),
+            _sorted_by_content(cursor),
+        ):
             if elsewhere is not None:
                 cursor.execute(_COPY.format(elsewhere.query), [snapshot, *elsewhere.words])
             while some := [(*row, snapshot) for row in itertools.islice(coming, _AT_ONCE)]:

@@ -9,6 +9,8 @@ USUAL: Final = ("captured", "unchanged", "recorded", "excluded")
 IS_TROUBLE: Final = f"status NOT IN {USUAL}"
 """A question that has these very words finds that index."""
 
+BY_CONTENT: Final = "CREATE INDEX IF NOT EXISTS latest_by_content ON latest (size, tbl, sha256) WHERE tbl IS NOT NULL"
+
 SCHEMA: Final = f"""
 PRAGMA page_size = 16384;
 PRAGMA secure_delete = OFF;
@@ -36,7 +38,7 @@ CREATE TABLE IF NOT EXISTS latest (
     id INTEGER PRIMARY KEY, item TEXT NOT NULL, source TEXT NOT NULL, path TEXT NOT NULL, status TEXT NOT NULL,
     line BLOB NOT NULL, tbl TEXT, size INTEGER, sha256 TEXT, stamp TEXT, marked INTEGER, snapshot TEXT NOT NULL,
     UNIQUE (source, path, item));
-CREATE INDEX IF NOT EXISTS latest_by_content ON latest (size, tbl, sha256) WHERE tbl IS NOT NULL;
+{BY_CONTENT};
 CREATE INDEX IF NOT EXISTS latest_by_trouble ON latest (snapshot, status)
     WHERE {IS_TROUBLE};
 CREATE INDEX IF NOT EXISTS latest_marked ON latest (id) WHERE marked = 1;

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from archiver.catalog.catalog import Catalog
 from archiver.flows.snapshot.journal_lines import batches_named, rows_of_items
 from archiver.model.item import Item
+from archiver.model.item_row import row_of
 from archiver.model.items import ItemLine, Part
 from archiver.model.mark import Mark
 from archiver.writer.journal import Count, Journal, Line
@@ -178,3 +179,18 @@ def test_the_lines_of_a_run_that_an_earlier_version_began_are_kept(tmp_path):
     for _ in range(2):
         with closing(Journal(path)) as journal:
             assert list(journal.lines()) == [Line.of(PLAIN, mime="text/plain", custodian="jdoe", new_bytes=10)]
+
+
+def test_what_a_catalog_takes_in_is_found_by_content_also_after_an_error(journal):
+    def broken():
+        yield row_of(AGAIN[0])
+        raise RuntimeError
+
+    journal.enter(None, [Line.of(PLAIN)])
+    with closing(Catalog(":memory:")) as catalog:
+        for coming in (broken, list, list):  # into no items, and once more, and into some
+            with suppress(RuntimeError):
+                catalog.absorb_rows(SNAPSHOT, coming(), journal.rows_for("vault"))
+            (plan,) = catalog._db.execute("EXPLAIN QUERY PLAN SELECT line FROM latest WHERE tbl = 'a' AND size = 1")
+            assert "latest_by_content" in plan[3]
+        assert catalog.with_content("documents", 10, "0" * 64) == [PLAIN]
