@@ -129,6 +129,11 @@ class Claims:
         self._flush()
         return BatchClaims(self.parts_in(batch, cuts), self.waiting)
 
+    def wait(self) -> None:
+        """Wait until all bytes that were given away to be hashed are, so that they may change."""
+        if self._beside is not None:
+            self._beside.submit(bool).result()  # one thread takes one after the other
+
     def decide(self, batch: str, rows: Rows | None, decided: Iterable[Decided]) -> tuple[int, list[Verdict]]:
         """Decide what some rows decide: return how many claims of one row are good, and the verdicts about others.
 

@@ -27,12 +27,12 @@ class Packed(NamedTuple):
     runs: bytes
     offsets: bytes
     lengths: bytes
-    raws: bytes
+    raws: bytes | None
     withheld: dict[int, bytes]
 
 
-def packed(rows: Rows) -> Packed:
-    """Pack rows without the bytes of their records."""
+def packed(rows: Rows, *, digests_of_raw: bool = True) -> Packed:
+    """Pack rows without the bytes of their records; where these go along, their digests can be left to the reader."""
     texts, digests, runs = list[str](), list[bytes](), array("Q")
     count = len(rows.lengths)
     if count and rows.digests.count(rows.digests[0]) == count and rows.texts.count(rows.texts[0]) == count:
@@ -49,13 +49,15 @@ def packed(rows: Rows) -> Packed:
         runs.tobytes(),
         array("Q", rows.offsets).tobytes(),
         array("Q", rows.lengths).tobytes(),
-        b"".join(rows.raws),
+        b"".join(rows.raws) if digests_of_raw else None,
         rows.withheld,
     )
 
 
 def unpacked(words: Packed, data: bytes | memoryview | None) -> Rows:
-    """Return the rows, whose digests are known, with the bytes of their records or without."""
+    """Return the rows, with the bytes of their records or without: then the digests of these are there."""
+    if data is None and words.raws is None:
+        raise ValueError("rows: expected the bytes of their records or the digests of these, found neither")
     texts, digests = list[str](), list[bytes]()
     for text, digest, run in zip(words.texts, _digests(words.item_digests), _numbers(words.runs), strict=True):
         texts += [text] * run
@@ -67,7 +69,8 @@ def unpacked(words: Packed, data: bytes | memoryview | None) -> Rows:
     bounds = list(itertools.accumulate(here, initial=0))
     offsets = _numbers(words.offsets)
     rows = Rows(words.first, texts, digests, offsets, lengths, memoryview(data or b""), bounds, words.withheld)
-    rows.__dict__["raws"] = _digests(words.raws)
+    if words.raws is not None:
+        rows.__dict__["raws"] = _digests(words.raws)
     return rows
 
 

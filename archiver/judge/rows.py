@@ -133,7 +133,7 @@ class RowJudge(Sums):
     def __init__(self, predicate: BatchPredicate | BatchWords, salt: bytes) -> None:
         """Begin before the first row."""
         super().__init__(predicate.table)
-        self._slices = SliceJudge(predicate, Salts(salt))
+        self._slices = SliceJudge(predicate, Salts(salt, predicate.records))
 
     def take(self, rows: Rows) -> Slice:
         """Take the next rows in."""

@@ -12,6 +12,7 @@ reads it takes everything in, in the order of the log, so that the report is the
 from __future__ import annotations
 
 import functools
+import mmap
 import os
 import pickle
 from collections.abc import Callable, Iterator
@@ -117,11 +118,11 @@ def judge_unit(unit: Unit) -> Outcome:
                 parquet = batches.open_parquet(stream, unit.batch)
                 outcome = replace(outcome, opened=True)
                 for piece, rows in _judged(unit, parquet):
-                    size = len(rows.data) if rows is not None and piece.is_beyond else None
-                    words = piece, None if rows is None else packed(rows), size
-                    pickle.dump(words, file, pickle.HIGHEST_PROTOCOL)
-                    if size and rows is not None:
-                        file.write(rows.data)
+                    data = rows.data if rows is not None and piece.is_beyond else None
+                    words = None if rows is None else packed(rows, digests_of_raw=unit.of_rows or data is None)
+                    pickle.dump((piece, words, None if data is None else len(data)), file, pickle.HIGHEST_PROTOCOL)
+                    if data:
+                        file.write(data)
         except (EvidenceError, WorldError) as problem:
             outcome = replace(outcome, problem=problem)
         pickle.dump(None, file)
@@ -129,11 +130,16 @@ def judge_unit(unit: Unit) -> Outcome:
 
 
 def pieces(outcome: Outcome) -> Iterator[Piece]:
-    """Yield what came of the rows, some at a time."""
+    """Yield what came of the rows, some at a time; the bytes of records are where they lie in the file.
+
+    So they are those of the rows until the next unit is judged into the same file.
+    """
     with outcome.pieces.open("rb", _BUFFER) as file:
+        mapped = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
         while (words := pickle.load(file)) is not None:  # noqa: S301 - by `judge_unit`, in a folder of this run alone
             piece, rows, size = words
-            data = None if size is None else file.read(size)
+            begin = file.tell()
+            data = None if size is None else mapped[begin : file.seek(begin + size)]
             yield piece if rows is None else replace(piece, rows=unpacked(rows, data))
 
 
@@ -151,7 +157,7 @@ def facts_of(stream: BinaryIO) -> Facts | None:
 
 
 def _judged(unit: Unit, parquet: pq.ParquetFile) -> Iterator[tuple[Piece, Rows | None]]:
-    judge = SliceJudge(unit.batch, _salts(batches.salt_of(parquet)))
+    judge = SliceJudge(unit.batch, _salts(batches.salt_of(parquet), unit.batch.records))
     reading = BatchClaims(((Part(*part), OpenClaim(None, *claim)) for part, claim in unit.parts), {})
     share = unit.share
     found = batches.slices(parquet) if share is None else batches.slices_of(parquet, share.groups, share.first)
@@ -183,6 +189,6 @@ def _store(opener: Opener) -> Store:
 
 
 @functools.lru_cache(maxsize=1)
-def _salts(salt: bytes) -> Salts:
+def _salts(salt: bytes, rows: int) -> Salts:
     """Return the salts of a batch, the same for all shares of it: they are computed from its first row on."""
-    return Salts(salt)
+    return Salts(salt, rows)

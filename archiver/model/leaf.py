@@ -33,18 +33,20 @@ LOG_ROW: Final = 67_108_864
 SALT_BYTES: Final = 32
 _ROW_SALT: Final = 16
 _FIRST_ROWS: Final = 1024
+_MOST_AT_ONCE: Final = 1 << 20  # 16 MiB
 _HASHED: Final = struct.Struct(">c32sQQ16s32s")  # what is hashed into a leaf: 97 bytes
 
 
 class Salts:
     """Row salts of one batch; SHAKE-256 is extended by doubling, so reading rows in order costs linear time."""
 
-    def __init__(self, salt: bytes) -> None:
-        """Keep the 32 random bytes of the batch."""
+    def __init__(self, salt: bytes, rows: int = 0) -> None:
+        """Keep the 32 random bytes of the batch; of so many rows all salts are computed at once, if they are few."""
         if len(salt) != SALT_BYTES:
             raise ValueError(f"salt: expected {SALT_BYTES} bytes, found {len(salt)}")
         self._shake = hashlib.shake_256(salt)
         self._stream = b""
+        self._at_once = max(_FIRST_ROWS, min(rows, _MOST_AT_ONCE))
 
     def row(self, number: int) -> bytes:
         """Return the 16 bytes of row `number`."""
@@ -60,7 +62,8 @@ class Salts:
 
     def _reach(self, rows: int) -> None:
         if rows * _ROW_SALT > len(self._stream):
-            self._stream = self._shake.digest(max(_FIRST_ROWS, 2 * rows) * _ROW_SALT)
+            wanted = self._at_once if rows <= self._at_once else 2 * rows
+            self._stream = self._shake.digest(wanted * _ROW_SALT)
 
 
 def item_digest(item_text: str) -> bytes:

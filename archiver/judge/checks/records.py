@@ -131,6 +131,8 @@ class _Taking:
                 self._take_piece(piece)
         except EvidenceError as problem:
             return problem
+        finally:
+            self.case.claims.wait()  # the file of the pieces is used again
         return outcome.problem
 
     def _take_piece(self, piece: Piece) -> None:

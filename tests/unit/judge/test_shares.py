@@ -97,7 +97,7 @@ def test_claims_that_are_shared_out_are_decided_as_in_one_pass(found, stated, sh
         share = sum(start <= one.first for start in starts) - 1
         decided = list(within[share].take(one))
         is_beyond = one.first < high and one.first + len(one.lengths) > low
-        came = unpacked(packed(one), bytes(one.data) if is_beyond else None)
+        came = unpacked(packed(one, digests_of_raw=not is_beyond), bytes(one.data) if is_beyond else None)
         more = beyond.take(came) if is_beyond else ()
         actual.append(claims.decide(BATCH, came, heapq.merge(decided, more, key=attrgetter("order"))))
     assert actual == expected
@@ -112,6 +112,10 @@ def test_rows_come_out_as_they_were_packed(found):
     assert came.raws == rows.raws
     without = unpacked(packed(rows), None)
     assert replace(without, data=rows.data, bounds=rows.bounds) == rows
+    assert without.raws == rows.raws
+    assert unpacked(packed(rows, digests_of_raw=False), bytes(rows.data)).raws == rows.raws
+    with pytest.raises(ValueError, match="found neither"):
+        unpacked(packed(rows, digests_of_raw=False), None)
 
 
 @given(st.integers(0, 70), st.sets(st.integers(0, 70), max_size=6))

@@ -62,6 +62,17 @@ def test_leaves_of_many_rows_are_those_of_each_by_itself(batch):
     assert batch.root() == merkle.root_of(leaves)
 
 
+@pytest.mark.parametrize("stated", [0, 1, 1500, 3000, 1 << 50])
+def test_the_salts_of_rows_do_not_depend_on_how_many_rows_are_announced(stated, monkeypatch):
+    monkeypatch.setattr("archiver.model.leaf._MOST_AT_ONCE", 2000)
+    stream = hashlib.shake_256(SALT).digest(4500 * 16)
+    salts = Salts(SALT, stated)
+    for first, count in (2990, 10), (0, 3), (1023, 2), (1999, 2), (4400, 100):
+        assert list(salts.rows(first, count)) == [
+            stream[16 * row : 16 * row + 16] for row in range(first, first + count)
+        ]
+
+
 def test_a_row_without_a_salt_has_no_leaf():
     with pytest.raises(ValueError, match="of 2 rows, found of 1"):
         leaves_of_digests([bytes(32)] * 2, [0, 1], [1, 1], [bytes(16)], [bytes(32)] * 2)
