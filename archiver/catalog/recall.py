@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 from archiver.model.item import Item
 from archiver.model.items import ItemLine
 
-__all__ = ["Known", "Recall", "Row"]
+__all__ = ["NOTHING", "Known", "Recall", "Row"]
 
 Row: TypeAlias = tuple[bytes, str, str | None, int]
 """Line, status, stamp and row, as `Known` has them."""
@@ -69,7 +69,8 @@ class Known:
         return self._line
 
 
-_NOTHING: Final = Known()
+NOTHING: Final = Known()
+"""What is known of an item that is new."""
 
 
 class Recall:
@@ -88,14 +89,16 @@ class Recall:
     def of(self, item: Item) -> Known:
         """Return what is known of an item of this source."""
         if self.is_empty:
-            return _NOTHING
+            return NOTHING
         found = self.row(item.path, item.text())
         if found is None:
-            return Known(has_inside=True) if item.path in self._outer else _NOTHING
+            return Known(has_inside=True) if item.path in self._outer else NOTHING
         return Known(*found, has_inside=item.path in self._outer)
 
     def row(self, path: str, text: str) -> Row | None:
         """Return what is known of the item of this text, None when it is new."""
+        if self.is_empty:
+            return None
         found = self._waiting.pop(text, None)
         if found is None:
             if text == self._missed:

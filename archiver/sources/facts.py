@@ -30,6 +30,7 @@ __all__ = [
     "closer_facts",
     "facts_at",
     "facts_of",
+    "facts_of_file",
     "kind_of",
     "problem_of",
     "unchanged_since",
@@ -61,6 +62,11 @@ def facts_at(directory: int, name: bytes, status: os.stat_result) -> FileFacts:
     """Return what `lstat` tells of `name` in an open directory: `status`; `OSError` if a link is gone since."""
     target = os.readlink(name, dir_fd=directory) if stat.S_ISLNK(status.st_mode) else None
     return _facts(status, None, target, (), ())
+
+
+def facts_of_file(status: os.stat_result) -> FileFacts:
+    """Return what `lstat` tells of a regular file: `status`."""
+    return _facts(status, None, None, (), ())
 
 
 def closer_facts(directory: int, name: bytes, facts: FileFacts) -> FileFacts:

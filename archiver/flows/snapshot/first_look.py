@@ -24,9 +24,9 @@ from typing import Final
 from archiver.catalog.recall import Recall
 from archiver.events import Listener
 from archiver.flows.session import Session
+from archiver.flows.snapshot.glance import Glance, says_more
 from archiver.flows.snapshot.packing import Packing, RowSet
 from archiver.flows.snapshot.plain_lines import said_again
-from archiver.flows.snapshot.settling import Settling, may_settle, says_more
 from archiver.flows.snapshot.sight import Sight
 from archiver.model import instant
 from archiver.model.mark import Marking
@@ -69,21 +69,24 @@ class FirstLook:
         self._left[source.id] = deque()
         return self._see
 
-    def settling(self, source: Source, recall: Recall, listener: Listener) -> Settling | None:
-        """Return what settles files before anything is made of them, where that may be; after `begin`."""
-        if not self._trusted or not may_settle(source, recall):
+    def glance(self, source: Source, recall: Recall, listener: Listener) -> Glance | None:
+        """Return what takes the plain files of a source, None where each is to be looked at; after `begin`."""
+        if not self._trusted or source.path is None:
             return None
-        return Settling(source, recall, self._packing, self._session.clock, listener)
+        return Glance(source, recall, self._session.clock, listener, packing=self._packing, keep=self._keep)
 
     def _see(self, sight: Sight) -> None:
         again = None if _says_more(sight) else said_again(sight)
         if again is not None and sight.last.row is not None:
             self._packing.add(sight.last.row, again, sight.found.size or 0, sight.custodian, sight.observed_at)
             return
+        self._keep(sight._replace(found=sight.found._replace(closer=None)))  # the walk goes on
+
+    def _keep(self, sight: Sight) -> None:
         left = self._left.get(sight.item.source)
         if left is None:
             return
-        left.append(sight._replace(found=sight.found._replace(closer=None)))  # the walk goes on
+        left.append(sight)
         self._kept += 1
         if self._kept > _KEPT:
             self._kept -= len(left)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from archiver.catalog.catalog import Catalog
 from archiver.errors import UsageError
 from archiver.events import Advanced, Listener, Stage
+from archiver.flows.snapshot.glance import Glance
 from archiver.flows.snapshot.marking import marks_in_sight
 from archiver.flows.snapshot.sight import Sight, sights
 from archiver.late import dataclass
@@ -59,11 +60,12 @@ class SourceSurvey:
             self.narrowed_items += 1
             self.narrowed = [*self.narrowed, sight.item.path][:_EXAMPLES]
 
-    def count_unchanged(self, items: int, size: int) -> None:
-        """Count items that are as they were, and of so many bytes together."""
-        if items:
-            self.items["unchanged"] += items
-            self.bytes["unchanged"] += size
+    def count_taken(self, glance: Glance) -> None:
+        """Count what was taken at a glance."""
+        for decision, items in glance.items.items():
+            if items:
+                self.items[decision] += items
+                self.bytes[decision] += glance.bytes[decision]
 
 
 @dataclass(frozen=True)
@@ -94,9 +96,13 @@ def survey(
         one, untold = SourceSurvey(source.id), 0
         see = None if look is None else look.begin(source)
         recall, place = catalog.recall(source.id), location(source)
-        settling = None if look is None else look.settling(source, recall, listener)
-        if settling is not None and source.path is not None:
-            place = GlancedFolder(source.path, settling.takes)
+        glance = None
+        if look is not None:
+            glance = look.glance(source, recall, listener)
+        elif not marking.has_rules:
+            glance = Glance(source, recall, clock, listener, packing=None, keep=None)
+        if glance is not None and source.path is not None:
+            place = GlancedFolder(source.path, glance.takes)
         try:
             for sight in sights(source, place, recall.of, clock, quick=True):
                 one.count(sight, marking)
@@ -106,9 +112,9 @@ def survey(
                 if untold == _TOLD:
                     listener(Advanced(untold))
                     untold = 0
-            if settling is not None:
-                one.count_unchanged(settling.items, settling.bytes)
-                untold += settling.untold
+            if glance is not None:
+                one.count_taken(glance)
+                untold += glance.untold
             listener(Advanced(untold))
         except SourceUnavailable as problem:
             one.unavailable = problem.message

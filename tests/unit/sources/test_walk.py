@@ -65,6 +65,29 @@ def test_names_come_in_byte_order_and_a_directory_before_its_content(tmp_path):
     ] == seen(tmp_path)
 
 
+def test_what_somebody_takes_is_not_found(tmp_path):
+    make(tmp_path, "a", "b/1", "b/2", "b/c/x", "b.txt", "gone")
+    (tmp_path / "link").symlink_to("a")
+    asked = []
+
+    def takes(path, status):
+        asked.append((path, status.st_size))
+        if path == b"b/2":  # the next name is not there any more, and is told all the same
+            (tmp_path / "gone").unlink()
+        return path != b"b/c/x"
+
+    found = [(one.path, one.kind, one.error and one.error.reason) for one in walk(tmp_path, quick=True, takes=takes)]
+
+    assert found == [
+        (b"b", "directory", None),
+        (b"b/c", "directory", None),
+        (b"b/c/x", "file", None),
+        (b"gone", "file", "vanished"),
+        (b"link", "symlink", None),
+    ]
+    assert asked == [(name, len(name)) for name in (b"a", b"b/1", b"b/2", b"b/c/x", b"b.txt")]
+
+
 def test_an_empty_folder_has_no_items(tmp_path):
     assert seen(tmp_path) == []
 
