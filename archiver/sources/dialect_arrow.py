@@ -6,9 +6,10 @@ records. Arrow is told, and fails where a record has another.
 
 Why an answer is exact.
 1. Rows are records. Every row that is parsed begins with `{` and ends with `}` before its terminator, and all together
-   parse as so many objects as there are rows. A line end is in no string (Arrow refuses control characters), so `}` and
-   `{` around it are punctuation, between which only the end of one record and the begin of the next can be: each row is
-   at least one whole object, and so exactly one. There is no byte 0, at which the parser would stop.
+   parse as so many objects as there are rows. Between two rows is a line end, put there where an item ended without one.
+   It is in no string (Arrow refuses control characters), so `}` and `{` around it are punctuation, between which only
+   the end of one record and the begin of the next can be: each row is at least one whole object, and so exactly one.
+   There is no byte 0, at which the parser would stop.
 2. A row that parses is strict JSON: of what RFC 8259 forbids the parser takes only NaN and Inf, which are looked for.
    That the bytes are UTF-8 and not nested too deep is tested here.
 3. No name on the way to a path is repeated: Arrow refuses that for every name it is told of, and it is told of all.
@@ -105,7 +106,7 @@ def _records(dialect: Dialect, known: _Known, raw: pa.LargeBinaryArray, schema: 
     if len(others) * _ODD_AT_MOST > len(raw):
         return None
     some = raw.filter(are_objects) if others else raw
-    block = _Block.of(some)
+    block = _Block.of(_apart(some))
     answer = None if block is None else _learning(dialect, known, some, block, schema)
     return answer if answer is None or not others else _spread(answer, are_objects, others)
 
@@ -116,6 +117,13 @@ def _are_objects(raw: pa.LargeBinaryArray) -> pa.BooleanArray:
         if not pc.all(ends).as_py():
             ends = pc.or_(ends, pc.ends_with(raw, end))
     return pc.and_(pc.starts_with(raw, b"{"), ends)
+
+
+def _apart(raw: pa.LargeBinaryArray) -> pa.LargeBinaryArray:
+    """Return rows between which there is a line end, as there mostly is: a string could go on in the next row else."""
+    if pc.all(pc.ends_with(raw.slice(0, len(raw) - 1), b"\n")).as_py() is not False:
+        return raw
+    return pc.binary_join_element_wise(raw, *(pa.scalar(text, raw.type) for text in (b"\n", b"")))
 
 
 def _spread(answer: Answer, places: pa.BooleanArray, others: list[int]) -> Answer:

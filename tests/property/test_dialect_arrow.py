@@ -147,6 +147,8 @@ ONE = b'{"status":200,"error":"x"}\n'
         [b'{"status":1}{"status":2}\n', b"\n"],
         [b'{"status":\n', b'1}{"status":2}\n'],
         [b'{"a":"{}\n', b'{}"}{"status":2}\n'],
+        [b'{"error":"}', b'{","status":1}{"status":2}\n'],  # the first one ends its item, without a line end
+        [b'{"error":"}', b'{","status":1}{"status":2}'],
         [b'{"status":1}\x00}\n', b'{"status":2}{"status":3}\n'],
         [b'{"status":1,"status":2}\n'],
         [b'{"st\\u0061tus":1,"status":2}\n'],
@@ -184,6 +186,11 @@ def test_rows_among_them_that_are_no_objects_cost_the_others_nothing():
     assert [row for row in rows if row in bad] == [rows[place] for place in odd]
     kept = [code for place, code in enumerate(found["http_response_status_code"].to_pylist()) if place not in odd]
     assert kept == list(range(200, 280))
+
+
+def test_records_at_the_end_of_an_item_need_no_line_end():
+    rows = [b'{"status":200}', b'{"status":201}', b'{"status":202}\r\n', b'{"status":203}\n', b'{"status":204}']
+    assert answered(ArrowReader(), GENERIC, rows) == len(rows)
 
 
 def test_a_deep_record_is_told_from_one_of_many_brackets():
