@@ -6,10 +6,10 @@ records. Arrow is told, and fails where a record has another.
 
 Why an answer is exact.
 1. Rows are records. Every row that is parsed begins with `{` and ends with `}` before its terminator, and all together
-   parse as so many objects as there are rows. Between two rows is a line end, put there where an item ended without one.
-   It is in no string (Arrow refuses control characters), so `}` and `{` around it are punctuation, between which only
-   the end of one record and the begin of the next can be: each row is at least one whole object, and so exactly one.
-   There is no byte 0, at which the parser would stop.
+   parse as so many objects as there are rows. Between two rows is a line end, put there where an item ended without
+   one. It is in no string (Arrow refuses control characters), so `}` and `{` around it are punctuation, between which
+   only the end of one record and the begin of the next can be: each row is at least one whole object, and so exactly
+   one. There is no byte 0, at which the parser would stop.
 2. A row that parses is strict JSON: of what RFC 8259 forbids the parser takes only NaN and Inf, which are looked for.
    That the bytes are UTF-8 and not nested too deep is tested here.
 3. No name on the way to a path is repeated: Arrow refuses that for every name it is told of, and it is told of all.
