@@ -13,7 +13,8 @@ import pyarrow as pa
 from archiver.late import dataclass
 from archiver.model import tables
 from archiver.writer.groups import Indexer, RowGroup, Run
-from archiver.writer.line_columns import columns_of_lines, instant_microseconds, microseconds
+from archiver.writer.line_columns import instant_microseconds, microseconds
+from archiver.writer.own_columns import columns_of_own_lines
 
 __all__ = ["columns_of_documents", "documents_index", "items_index", "model_logs_index"]
 
@@ -25,7 +26,7 @@ def items_index(group: RowGroup) -> list[pa.Array]:
     """Derive the columns of `items` from the lines; media type and custodian come with them."""
     facts = group.facts
     known = {"mime": [one.mime for one in facts], "custodian": [one.custodian for one in facts]}
-    derived = columns_of_lines(group.raw.to_pylist())
+    derived = columns_of_own_lines(group.raw)
     return _in_order("items", {**derived, **_arrays("items", known)})
 
 
