@@ -49,6 +49,11 @@ class Uploads:
         self._waiting.append((batch, sent))
         self._deliver_down_to(AT_ONCE if sent else 0)
 
+    def take_last(self, batch: JournaledBatch) -> None:
+        """Take a batch that says what has become of the others: they travel while it is built, and arrive first."""
+        self.settle()
+        self.take(batch)
+
     def settle(self) -> None:
         """Deliver everything that waits."""
         self._deliver_down_to(0)

@@ -210,12 +210,14 @@ class _Run:
             for line in self._session.journal.lines() if self._goes_on else ():
                 self._contents.add(line)
             for source in self._wanted:
+                self._uploads.settle()  # of the source before; those of the last one travel while all are accounted for
                 self._source(source)
         session = self._session
         tallies = tally(session.journal, self._wanted, session.policy.accept, session.clock(), self._run_words.snapshot)
-        self._raised = raise_locks(self._session, self._named_elsewhere()) + raise_sealed_locks(session)
+        self._raised = raise_locks(self._session, self._named_elsewhere())
         self._items()
         self._uploads.settle()
+        self._raised += raise_sealed_locks(session)
         finished = self._finish(tallies)
         recover.take_in_own(self._session, finished.id)
         archived = received.kept(self._session.journal.lines(), self._wanted)
@@ -248,7 +250,6 @@ class _Run:
         ):
             self._capture(source, {"documents": documents, "model_logs": logs})
         self._flush()
-        self._uploads.settle()
         self._open_outside += [f"{source.id}/{name}" for name in self._marker.open_outside]
         if source.id not in self._unavailable and location(source).lasting:
             self._absent(source)
@@ -453,7 +454,7 @@ class _Run:
             random=session.random,
             index=index,
             engine=self._engine,
-            deliver=self._uploads.take,
+            deliver=self._uploads.take if source else self._uploads.take_last,
             recipients=recipients_of(session.policy, matters, self._recipients, session.random) if source else None,
             withholds=self._marker.withholds if source else lambda _item: False,
             records=self._marker.records if table == "model_logs" else None,
