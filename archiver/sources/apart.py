@@ -40,7 +40,7 @@ __all__ = ["UNIT_BYTES", "Apart", "Asked", "EndedError", "Request", "Told", "mai
 UNIT_BYTES: Final = 1 << 20
 """So many bytes should be asked for at once, or those of one document."""
 _ROOM: Final = UNIT_BYTES + AT_ONCE
-_SLOT: Final = _ROOM + (128 << 10)
+_SLOT: Final = _ROOM + (256 << 10)
 """Behind the documents stands what is known of them: names of owners, attributes, holes are mostly few."""
 _COUNT: Final = struct.Struct("=I")
 

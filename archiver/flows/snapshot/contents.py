@@ -76,16 +76,16 @@ class Contents:
         if len(self._fresh) >= _AT_ONCE:
             self._write()
 
-    def add_plain(self, source: Source, lines: Iterable[Line]) -> None:
-        """Take in plain lines of new documents of a source, as `add` does one by one."""
-        matters = self._matters[source.id]
-        begun, sizes, fresh = self._begun, self._sizes, self._fresh
-        for line in lines:
-            assert line.sha256 is not None
-            assert line.size is not None
-            fresh.setdefault(self._key(line.tbl, line.sha256, matters), line.line)
-            begun[_place(line.sha256)] = 1
-            sizes[line.size % _SIZES] = 1
+    def add_plain(
+        self, table: str, source: Source, sizes: Iterable[int], digests: Iterable[str], lines: Iterable[bytes]
+    ) -> None:
+        """Take in lines of new contents of a source, as `add` does one by one."""
+        begun, marks, fresh = self._begun, self._sizes, self._fresh
+        kind = self._kind(table, self._matters[source.id])
+        for size, digest, line in zip(sizes, digests, lines, strict=True):
+            fresh.setdefault((int(digest[:_LONG_DIGITS], 16), kind), line)
+            begun[int(digest[:_DIGITS], 16)] = 1
+            marks[size % _SIZES] = 1
         if len(fresh) >= _AT_ONCE:
             self._write()
 
@@ -127,7 +127,10 @@ class Contents:
         return line if line is not None and (line.size, line.sha256) == (size, sha256) else None
 
     def _key(self, table: str | None, sha256: str, matters: str) -> _Key:
-        return int(sha256[:_LONG_DIGITS], 16), self._kinds.setdefault((table, matters), len(self._kinds))
+        return int(sha256[:_LONG_DIGITS], 16), self._kind(table, matters)
+
+    def _kind(self, table: str | None, matters: str) -> int:
+        return self._kinds.setdefault((table, matters), len(self._kinds))
 
     def _write(self) -> None:
         """Move what was gathered to the file; of the same bytes the first line stays."""

@@ -42,7 +42,7 @@ class Exported:
     def may_be_said_by(path: bytes) -> bool:
         """Say whether a file has the name of a manifest; hardly any has."""
         end = path[path.rfind(b"/") + 1 :].lower()
-        return end.endswith(_ENDS) or b"checksum" in end
+        return (end.endswith(_ENDS) or b"checksum" in end) and exports.is_sign(os.fsdecode(path))
 
     def lines(self, sight: Sight) -> Iterator[ItemLine]:
         """Account for what an export says whose first manifest this file is; nothing for any other file."""

@@ -112,7 +112,7 @@ def test_what_there_is_no_room_for_is_left_to_another_look(apart, tmp_path):
         (tmp_path / name).write_bytes(name.encode() * (AT_ONCE - 1))
 
     found = apart.ask(tmp_path, EVERYTHING, [asked(name) for name in (b"a", b"b", b"c", b"none")])
-    too_much_is_known = apart.ask(tmp_path, EVERYTHING, [(b"a", "long" * 50_000, "2026-11-26T02:00:00Z")])
+    too_much_is_known = apart.ask(tmp_path, EVERYTHING, [(b"a", "long" * 100_000, "2026-11-26T02:00:00Z")])
 
     documents = [found.document(number) for number in range(4)]
     assert [document and document.data[:1] for document in documents] == [b"a", b"b", None, None]
