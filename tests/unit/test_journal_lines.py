@@ -121,6 +121,13 @@ def test_lines_in_a_pack_say_what_they_say_in_rows(tmp_path):
         assert not list(packs.said_again.packs())
 
 
+def test_a_pack_of_an_earlier_version_is_read(journal):
+    journal.said_again.enter(PACK)
+    journal._db.execute("UPDATE packs SET lines = ?", [b"".join(PACK.lines)])
+
+    assert list(journal.said_again.packs()) == [PACK]
+
+
 def test_packs_are_forgotten_with_their_run(journal):
     journal.said_again.enter(PACK)
     journal.clear()
