@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from contextlib import closing
+from itertools import chain
 
 import pytest
 
@@ -61,3 +62,14 @@ def test_every_order_of_questions_has_the_same_answers(catalog, order):
 
 def test_nothing_is_known_of_a_source_that_is_new(catalog):
     assert told(catalog.recall("logs").of(Item("logs", items()[0].path))) == (None, False)
+
+
+def test_texts_that_are_present_are_those_of_the_lines_but_some(catalog):
+    lines = [line.item.text() for line in catalog.present("papers")]
+    rows = {
+        text: catalog._db.execute("SELECT id FROM latest WHERE item = ?", [text]).fetchone()[0] for text in lines[::7]
+    }
+
+    assert list(chain.from_iterable(catalog.texts_present("papers", but=lambda _row: False))) == lines
+    some = catalog.texts_present("papers", but=set(rows.values()).__contains__)
+    assert list(chain.from_iterable(some)) == [text for text in lines if text not in rows]

@@ -29,7 +29,7 @@ from archiver.flows.snapshot.contents import Contents
 from archiver.flows.snapshot.ends_earlier import dates, ends_earlier
 from archiver.flows.snapshot.first_look import FirstLook, first_look, taken_up
 from archiver.flows.snapshot.inside import unpack_limits, wanted_of
-from archiver.flows.snapshot.journal_lines import batches_named, chunks, rows_of_items
+from archiver.flows.snapshot.journal_lines import batches_named, rows_of_items
 from archiver.flows.snapshot.marking import Marker, marking_of
 from archiver.flows.snapshot.read_ahead import Readers
 from archiver.flows.snapshot.reasons import reasons_of
@@ -318,9 +318,7 @@ class _Run:
     def _absent(self, source: Source) -> None:
         """Say once of everything that was there last time that it is not there now."""
         session, now = self._session, instant.format_instant(self._session.clock())
-        settled = self._look.settled()
-        present = (text for row, text in session.catalog.texts_present(source.id) if not settled(row))
-        for texts in chunks(present, _LINES_AT_ONCE):
+        for texts in session.catalog.texts_present(source.id, but=self._look.settled()):
             for text in session.journal.without_lines(texts):
                 known = session.catalog.latest(Item.parse(text))
                 assert known is not None
