@@ -9,6 +9,7 @@ import json
 
 import pytest
 
+from archiver.flows.snapshot.exported import Exported
 from archiver.sources.unpack import exports
 from archiver.sources.unpack.base import Piece
 from tests.e2e.test_containers import lines, restored, zipped
@@ -183,3 +184,11 @@ def test_entities_of_a_manifest_are_refused():
         {"a-metadata.xml": lambda: [bomb], "a-results-count.csv": lambda: [b"Account,Count\na@b,1\n"]}
     )
     assert [name for name, _ in export.unread] == ["a-metadata.xml"]
+
+
+NAMES = ["a/Export.XML", "channels.json", "a/Load.CSV", "md5sums.txt", "x/CheckSums-1", "checksum", "checksums/a.txt"]
+
+
+@pytest.mark.parametrize("name", [*NAMES, "x/file-checksums.dat", "a.csv/b", "memo.txt", "metadata.json", "x/y.md5"])
+def test_a_name_that_is_no_sign_of_an_export_is_known_at_once(name):
+    assert Exported.may_be_said_by(name.encode()) is exports.is_sign(name)

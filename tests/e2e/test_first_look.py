@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 
 import pytest
@@ -13,6 +13,7 @@ from archiver.catalog.catalog import Catalog
 from archiver.errors import UsageError, WorldError
 from archiver.flows.snapshot import first_look
 from archiver.flows.state import StateFolder
+from archiver.sources.files import walk
 from archiver.stores.folder import FolderStore
 from archiver.writer.journal import Journal
 
@@ -81,6 +82,21 @@ def test_a_second_look_says_the_same(organisations, verified, monkeypatch):
     assert (second.pop(GONE), second.pop("link"), second.pop("jdoe")) == ("absent", "recorded", "recorded")
     assert set(second.values()) == {"unchanged"}
     assert len(second) == 18 + 1 + 1
+
+
+def test_all_is_said_of_a_directory_and_of_a_link(place):
+    """Both are recorded by the first look of a run, which asks for no more than it must."""
+    with suppress(OSError):  # no attributes here
+        os.setxattr(place.papers / "jdoe", "user.note", b"kept")
+    settle(place)
+    place.take()
+
+    lines = {line.item.path: line for line in place.said() if line.kind in ("directory", "symlink")}
+    found = {one.path.decode(): one.facts for one in walk(place.papers) if one.kind in ("directory", "symlink")}
+    assert {name: line.status for name, line in lines.items()} == {"jdoe": "recorded", "link": "recorded"}
+    assert {name: {**line.file, "atime_ns": "0"} for name, line in lines.items()} == {
+        name: facts._replace(atime_ns=0).to_json() for name, facts in found.items()
+    }
 
 
 def test_a_custodian_and_the_time_of_the_look_are_said_again(place):

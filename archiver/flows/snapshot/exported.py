@@ -41,8 +41,12 @@ class Exported:
     @staticmethod
     def may_be_said_by(path: bytes) -> bool:
         """Say whether a file has the name of a manifest; hardly any has."""
-        end = path[path.rfind(b"/") + 1 :].lower()
-        return (end.endswith(_ENDS) or b"checksum" in end) and exports.is_sign(os.fsdecode(path))
+        lowered = path.lower()
+        if not lowered.endswith(_ENDS) and (
+            b"checksum" not in lowered or b"checksum" not in lowered.rpartition(b"/")[2]
+        ):
+            return False
+        return exports.is_sign(os.fsdecode(path))
 
     def lines(self, sight: Sight) -> Iterator[ItemLine]:
         """Account for what an export says whose first manifest this file is; nothing for any other file."""

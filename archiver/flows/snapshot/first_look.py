@@ -153,7 +153,9 @@ def taken_up(left: deque[Sight], place: Location) -> Iterator[Sight]:
     while left:
         sight = left.popleft()
         if sight.decision != "read" and isinstance(place, HeldFolder):
-            found = place.found_again(sight.found)
+            found = sight.found
+            if found.kind != "directory" or found.error is not None:  # one that was listed was seen closely by that
+                found = place.found_again(found)
             is_closer = sight.decision not in ("read", "unchanged")
             sight = sight._replace(found=found.seen_closer() if is_closer else found)
         yield sight
