@@ -21,7 +21,7 @@ __all__ = ["HEAD", "guess", "is_mail"]
 HEAD: Final = 4096
 """How many first bytes a guess looks at; more are not read."""
 
-_BY_NAME: Final = MimeTypes(filenames=())
+_NAMES: Final = MimeTypes(filenames=()).types_map[True]
 _MORE_NAMES: Final = {
     ".7z": "application/x-7z-compressed",
     ".avro": "application/avro",
@@ -143,7 +143,7 @@ def _suffix(name: str) -> str:
 
 def _by_name(name: str) -> str | None:
     suffix = _suffix(name)
-    return _MORE_NAMES.get(suffix) or _BY_NAME.types_map[True].get(suffix)
+    return _MORE_NAMES.get(suffix) or _NAMES.get(suffix)
 
 
 def _by_signature(name: str, head: bytes) -> str | None:
@@ -179,12 +179,12 @@ def _by_content(name: str, head: bytes) -> str | None:
     if _has_mail_headers(head):
         return "message/rfc822"
     text = head.removeprefix(_BYTE_ORDER_MARK).lstrip()
-    if _SVG.match(text):
-        return "image/svg+xml"
-    if _HTML.match(text):
-        return "text/html"
-    if text.startswith(b"<?xml"):
-        return "application/xml"
+    if text.startswith(b"<"):
+        if _SVG.match(text):
+            return "image/svg+xml"
+        if _HTML.match(text):
+            return "text/html"
+        return "application/xml" if text.startswith(b"<?xml") else None
     if _JSON.match(text) and not _CONTROL.search(head):
         return "application/x-ndjson" if _by_name(name) == "application/x-ndjson" else "application/json"
     return None

@@ -27,12 +27,13 @@ import sys
 import tempfile
 from collections import deque
 from contextlib import ExitStack, closing, suppress
+from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from archiver.sources import files
 from archiver.sources.base import FileFacts, ReadProblem, SourceUnavailable
-from archiver.sources.documents import AT_ONCE, Document, judged, read_whole
+from archiver.sources.documents import AT_ONCE, Document, looked_at, read_whole
 from archiver.sources.plain_words import PlainWords, plain_words
 
 __all__ = ["UNIT_BYTES", "Apart", "Asked", "EndedError", "Request", "Told", "main"]
@@ -295,7 +296,8 @@ def _told(
     asked: Asked, data: bytes, facts: FileFacts, wanted: frozenset[str]
 ) -> tuple[str | None, tuple[bool, bytes, str | None, int, bytes, bytes, str | None, bytes]]:
     path, item, observed_at = asked
-    _, digest, _, media, container, _ = judged(path, data, facts, wanted)
+    digest = sha256(data).digest()
+    media, container = looked_at(path, data, facts, wanted)
     words = None if container is not None else plain_words(item, facts, observed_at, digest.hex())
     return container, (words is not None, digest, media, facts.mtime_ns, *(words or _UNSPELLED))
 

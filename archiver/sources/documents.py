@@ -19,7 +19,7 @@ from archiver.sources.plain_words import PlainWords
 from archiver.sources.rows import BLOCK
 from archiver.sources.unpack import kinds
 
-__all__ = ["AT_ONCE", "Document", "Held", "Whole", "container_of", "judged", "read_document", "read_whole"]
+__all__ = ["AT_ONCE", "Document", "Held", "Whole", "container_of", "judged", "looked_at", "read_document", "read_whole"]
 
 AT_ONCE: Final = 1 << 20
 """Documents smaller than this are read in one piece; it is less than a row."""
@@ -114,5 +114,12 @@ def read_whole(opened: Reading) -> tuple[bytes, Facts] | None:
 
 def judged(path: bytes, data: bytes, facts: Facts, wanted: frozenset[str]) -> Document:
     """Return what a document is by its bytes."""
-    container = container_of(Held(data, facts), data[: kinds.HEAD], wanted)
-    return Document(data, sha256(data).digest(), facts, mime.guess(path, data), container)
+    media, container = looked_at(path, data, facts, wanted)
+    return Document(data, sha256(data).digest(), facts, media, container)
+
+
+def looked_at(path: bytes, data: bytes, facts: Facts, wanted: frozenset[str]) -> tuple[str | None, str | None]:
+    """Return the type of a document that was read, and which of the wanted containers it is."""
+    kind = kinds.recognise(data[: kinds.HEAD], wanted)
+    is_container = kind is not None and kinds.is_container(kind, Whole(Held(data, facts)), wanted)
+    return mime.guess(path, data), kind if is_container else None

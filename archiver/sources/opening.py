@@ -34,6 +34,7 @@ __all__ = ["Anchor", "Opened", "Openings", "anchored", "enter", "open_file", "op
 O_NOATIME: int = getattr(os, "O_NOATIME", 0)  # Linux
 O_PATH: int = getattr(os, "O_PATH", os.O_RDONLY)  # Linux: needs no right to read, only to pass
 _PASS = O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_ELSEWHERE = frozenset({b"", b".", b".."})
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
 
 
@@ -213,7 +214,7 @@ def _open_item(anchor: Anchor, path: bytes) -> int:
 def _components(path: bytes) -> list[bytes]:
     """Return the names along a path; one that could lead elsewhere is refused."""
     names = path.split(b"/")
-    if any(name in {b"", b".", b".."} or b"\0" in name for name in names):
+    if b"\0" in path or not _ELSEWHERE.isdisjoint(names):
         raise ReadProblem(Problem("unreadable", f"{path!r}: not a path below its location"))
     return names
 

@@ -156,3 +156,32 @@ def test_a_zip_that_is_one_document_is_known_by_its_members(name):
 def test_only_what_has_the_properties_of_a_message_is_one():
     assert outlook.is_message(Piece(bytes(1_048_570) + "__properties_version1.0".encode("utf-16-le")))
     assert not outlook.is_message(Piece(bytes(2_000_000)))
+
+
+SKIPPED = b"\x2a\x4d\x18\x02\0\0\0ab"  # the rest of a frame that says nothing
+BEGINNINGS = [
+    *((begin, "zip") for begin in (b"PK\x03\x04", b"PK\x05\x06", b"PK00PK\x03\x04")),
+    (b"\xfd7zXZ\0", "xz"),
+    (bz2.compress(b""), "bzip2"),
+    (bz2.compress(b"a"), "bzip2"),
+    (gzip.compress(b"a"), "gzip"),
+    *((bytes([first]) + SKIPPED + zstandard.compress(b"a"), "zstd") for first in range(0x50, 0x60)),
+    (zstandard.compress(b"a"), "zstd"),
+    (b"WARC/1.0\r\n", "warc"),
+    (b"filedesc://a", "arc"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "msg"),
+    (b"!BDN", "pst"),
+    (b"7z\xbc\xaf\x27\x1c", "sevenzip"),
+    (b"Rar!\x1a\x07", "rar"),
+    (b"MSCF\0\0\0\0", "cab"),
+    *((tarred([(name, b"a")], tarfile.USTAR_FORMAT), "tar") for name in ("a", "P", "\x28", "\u00e9")),
+    (b"From a Thu Nov 26 02:00:00 2026\nFrom: a\nTo: b\n\nc", "mbox"),
+    (b"From: a\nTo: b\n\nc", "mail"),
+    (b"leaf", None),
+    (b"", None),
+]
+
+
+@pytest.mark.parametrize(("begin", "kind"), BEGINNINGS)
+def test_first_bytes_say_which_container_it_is(begin, kind):
+    assert kinds.recognise(begin, ALL | {"outlook", "7z"}) == kind

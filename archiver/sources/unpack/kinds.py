@@ -47,6 +47,9 @@ HEAD: Final = 65_536
 
 _SMALL_MAIL: Final = 1 << 18
 
+_MAGIC_BEGINS: Final = frozenset(bytes([one]) for one in (*b"P!7BMRWf\x1f\x28\xd0\xfd", *range(0x50, 0x60)))
+"""First bytes of all containers but tar, which may begin with any, and mail: most files are sniffed at no further."""
+
 _WORDS: Final = {
     "zip": "zip",
     "tar": "tar",
@@ -131,15 +134,18 @@ def beginning(kind: str, head: bytes, rest: Iterable[bytes] = ()) -> bytes:
 
 
 def _sniffed(head: bytes) -> str | None:
-    if zips.sniffed(head):
-        return "zip"
-    if tars.sniffed(head):
+    if head[:1] in _MAGIC_BEGINS:
+        if zips.sniffed(head):
+            return "zip"
+        if tars.sniffed(head):
+            return "tar"
+        for sniffed in (encodings.sniffed, captures.sniffed, outlook.sniffed, outside.sniffed):
+            kind = sniffed(head)
+            if kind is not None:
+                return kind
+    elif tars.sniffed(head):
         return "tar"
-    for sniffed in (encodings.sniffed, captures.sniffed, outlook.sniffed, outside.sniffed, _mail):
-        kind = sniffed(head)
-        if kind is not None:
-            return kind
-    return None
+    return _mail(head)
 
 
 def _mail(head: bytes) -> str | None:
