@@ -24,7 +24,6 @@ from typing import Final
 
 from archiver.catalog.recall import NOTHING, Recall, Row
 from archiver.events import Advanced, Listener
-from archiver.flows.snapshot.exported import Exported
 from archiver.flows.snapshot.packing import Packing
 from archiver.flows.snapshot.plain_lines import line_said_again
 from archiver.flows.snapshot.repositories import Repositories
@@ -132,5 +131,8 @@ def _accounts(device: int, uid: int, gid: int) -> tuple[bytes, bytes]:
 
 
 def says_more(path: bytes) -> bool:
-    """Say whether something else may be said along with a file that is unchanged, by its name."""
-    return Repositories.may_be_said_by(path) or Exported.may_be_said_by(path)
+    """Say whether something else may be said along with a file that is unchanged and has nothing inside, by its name.
+
+    Refs of a repository change while its HEAD does not; of an export, more is said only when its manifest is read.
+    """
+    return Repositories.may_be_said_by(path)
