@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import pyarrow as pa
 
@@ -26,8 +26,7 @@ GROUP_BYTES: Final = 32 << 20
 GROUP_ROWS: Final = 65_536
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(NamedTuple):
     """Rows of one item beside each other: the item's number among `items`, what the rows say of it, how many."""
 
     item: int

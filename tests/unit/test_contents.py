@@ -40,11 +40,11 @@ def line(path: str, *, digest: str = DIGEST, size: int = 10, source: Source = PA
 
 
 @pytest.fixture(params=[1, 1000], ids=["written", "gathered"])
-def stored(request):
+def stored(request, tmp_path):
     with (
         mock.patch.object(contents, "_AT_ONCE", request.param),
         closing(Catalog(":memory:")) as catalog,
-        Contents(catalog, [PAPERS, MAIL, OTHER]) as stored,
+        Contents(catalog, [PAPERS, MAIL, OTHER], tmp_path) as stored,
     ):
         yield stored
 

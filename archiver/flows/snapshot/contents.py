@@ -10,15 +10,21 @@ ItemLine(item=Item(source='mail', path='a.eml', ...), ...)
 
 from __future__ import annotations
 
+import itertools
 import mmap
+import os
 import sqlite3
+import tempfile
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Final, Self
 
 from archiver.catalog.catalog import Catalog
+from archiver.errors import WorldError
 from archiver.model.items import ItemLine
 from archiver.model.policy import Source
 from archiver.writer.journal import Line
+from archiver.writer.rows import disk_error
 
 __all__ = ["Contents"]
 
@@ -26,11 +32,10 @@ _SCHEMA: Final = """
 PRAGMA cache_size = -8000;
 PRAGMA journal_mode = OFF;
 PRAGMA secure_delete = OFF;
-CREATE TABLE contents (digest INTEGER NOT NULL, kind INTEGER NOT NULL, place INTEGER NOT NULL,
+CREATE TABLE contents (digest INTEGER NOT NULL, kind INTEGER NOT NULL, place INTEGER NOT NULL, size INTEGER NOT NULL,
     PRIMARY KEY (digest, kind)) WITHOUT ROWID;
-CREATE TABLE lines (place INTEGER PRIMARY KEY, line BLOB NOT NULL);
 """
-"""Narrow rows for what comes in no order, so that their pages stay in memory, and lines in the order they come."""
+"""Narrow rows for what comes in no order, so that their pages stay in memory; lines are in a file, as they come."""
 _AT_ONCE: Final = 16_384
 """Lines that are gathered before they are written, by their digests: most of them wait for their batch anyway."""
 _DIGITS: Final = 6
@@ -45,8 +50,8 @@ _Key = tuple[int, int]
 class Contents:
     """What is archived, by its bytes."""
 
-    def __init__(self, catalog: Catalog, sources: Iterable[Source]) -> None:
-        """Begin with what the catalog knows; a temporary database takes what is added, 8 MB of it in memory."""
+    def __init__(self, catalog: Catalog, sources: Iterable[Source], folder: Path) -> None:
+        """Begin with what the catalog knows; what is added goes to files without a name, that of lines in `folder`."""
         self._catalog = catalog if catalog.has_content() else None
         self._matters = {source.id: _spell(source) for source in sources}
         self._db = sqlite3.connect("", isolation_level=None)
@@ -54,7 +59,11 @@ class Contents:
         self._db.execute("BEGIN")  # one transaction for all: the file is dropped with the connection
         self._kinds: dict[tuple[str | None, str], int] = {}
         self._fresh: dict[_Key, bytes] = {}
+        self._lines = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 - closed with the database
         self._written = 0
+        """Bytes of lines in the file."""
+        self._file = folder / "contents"
+        """What messages call it."""
         self._begun, self._sizes = _blank(1 << 4 * _DIGITS), _blank(_SIZES)
 
     def __enter__(self) -> Self:
@@ -64,6 +73,7 @@ class Contents:
     def __exit__(self, *_: object) -> None:
         """Give the temporary file back."""
         self._db.close()
+        self._lines.close()
 
     def add(self, line: Line) -> None:
         """Take in what this run has stored, in rows that are on record no later than any line that shares them."""
@@ -120,9 +130,8 @@ class Contents:
         key = self._key(table, sha256, matters)
         raw = self._fresh.get(key)
         if raw is None:
-            query = "SELECT line FROM lines WHERE place = (SELECT place FROM contents WHERE digest = ? AND kind = ?)"
-            row = self._db.execute(query, key).fetchone()
-            raw = None if row is None else bytes(row[0])
+            row = self._db.execute("SELECT place, size FROM contents WHERE digest = ? AND kind = ?", key).fetchone()
+            raw = None if row is None else self._line_at(*row)
         line = None if raw is None else ItemLine.own(raw)
         return line if line is not None and (line.size, line.sha256) == (size, sha256) else None
 
@@ -133,13 +142,28 @@ class Contents:
         return self._kinds.setdefault((table, matters), len(self._kinds))
 
     def _write(self) -> None:
-        """Move what was gathered to the file; of the same bytes the first line stays."""
-        places = range(self._written, self._written + len(self._fresh))
-        keys = [(*key, place) for key, place in zip(self._fresh, places, strict=True)]
-        self._db.executemany("INSERT OR IGNORE INTO contents VALUES (?, ?, ?)", sorted(keys))
-        self._db.executemany("INSERT INTO lines VALUES (?, ?)", zip(places, self._fresh.values(), strict=True))
-        self._written = places.stop
+        """Move what was gathered to the files; of the same bytes the first line stays."""
+        sizes = list(map(len, self._fresh.values()))
+        places = itertools.accumulate(sizes, initial=self._written)  # one more than there are lines
+        keys = [(*key, place, size) for key, place, size in zip(self._fresh, places, sizes, strict=False)]
+        self._db.executemany("INSERT OR IGNORE INTO contents VALUES (?, ?, ?, ?)", sorted(keys))
+        left = memoryview(b"".join(self._fresh.values()))
+        self._written += len(left)
+        try:
+            while left:
+                left = left[self._lines.write(left) :]
+        except OSError as problem:
+            raise disk_error(problem, self._file) from problem
         self._fresh = {}
+
+    def _line_at(self, place: int, size: int) -> bytes:
+        try:
+            found = os.pread(self._lines.fileno(), size, place)
+        except OSError as problem:
+            raise disk_error(problem, self._file) from problem
+        if len(found) != size:
+            raise WorldError("spool-short", f"{self._file}: expected {size} bytes at {place}, found {len(found)}")
+        return found
 
 
 def _blank(size: int) -> mmap.mmap:

@@ -206,7 +206,8 @@ class _Run:
 
     def run(self) -> Snapshot:
         """Capture, account, sign."""
-        with Contents(self._session.catalog, self._session.policy.sources) as self._contents:
+        session = self._session
+        with Contents(session.catalog, session.policy.sources, session.state.spool) as self._contents:
             for line in self._session.journal.lines() if self._goes_on else ():
                 self._contents.add(line)
             for source in self._wanted:
