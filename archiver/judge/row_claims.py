@@ -4,6 +4,9 @@ Such a claim is an item whose bytes are one row that carries the item itself and
 its leaf, so it is computed anyway, and is that of the whole item. What does not fit at one look is looked at again as
 every other claim is, which says what is wrong.
 
+Long runs of such claims are kept and looked at as runs (`run_claims`), until one of them overlaps another claim or does
+not fit.
+
 A claim here is open until its batch was read beyond its row, or was given up.
 
 >>> claims.add((batch, 0, digest, sha256, 5, 1, "the list record 0", '{"path":"a","source":"s"}'))
@@ -14,12 +17,15 @@ Look(good=1, doubtful=[])
 from __future__ import annotations
 
 import sqlite3
+from bisect import bisect_left
 from collections.abc import Iterator
+from operator import lt
 from typing import Final, NamedTuple
 
 from archiver.judge.batches import Rows
+from archiver.judge.run_claims import RunClaims, Span, WholeClaim
 from archiver.judge.scratch import make_tables
-from archiver.judge.usual_runs import Run
+from archiver.judge.usual_runs import Run, RunRow
 
 __all__ = ["Look", "Row", "RowClaim", "RowClaims"]
 
@@ -27,6 +33,7 @@ Row = tuple[str, int, bytes, bytes, int]
 """Batch and number of a row, the digests of its item and of its bytes, and their number."""
 
 _BLOCK: Final = 1000
+_LONG: Final = 64  # claims that are worth a run of their own
 _SCHEMA: Final = """
 CREATE TABLE row_claims(batch TEXT NOT NULL, first INTEGER NOT NULL, carries BLOB NOT NULL, sha256 BLOB NOT NULL,
     size INTEGER NOT NULL, claim INTEGER NOT NULL, place TEXT NOT NULL, item TEXT NOT NULL,
@@ -63,9 +70,10 @@ class RowClaims:
         """Make the tables."""
         make_tables(database, _SCHEMA)
         self._db = database
-        self._fresh: list[tuple[str, int, bytes, bytes, int, int, str, str]] = []
+        self._runs = RunClaims(database)
+        self._fresh: list[WholeClaim] = []
 
-    def add(self, claim: tuple[str, int, bytes, bytes, int, int, str, str]) -> None:
+    def add(self, claim: WholeClaim) -> None:
         """Take a claim in, its members as `RowClaim` has them, unless it was made before."""
         self._fresh.append(claim)
         if len(self._fresh) >= _BLOCK:
@@ -74,39 +82,58 @@ class RowClaims:
     def add_run(self, place: str, run: Run, claim: int) -> None:
         """Take the claims of a run of lines in, the first of them number `claim`, unless they were made before.
 
-        What was made before is looked up at once where it lies together: that costs less than to enter it in vain.
+        What was made before is looked up at once where it lies together: that costs less than to enter it in vain. A
+        long run where nothing was is kept as it is.
         """
         self.flush()
         batch, low, after, rows = run.told.batch, min(run.firsts), max(run.firsts) + 1, run.rows()
-        most, known = 2 * len(rows) + _BLOCK, set[tuple[int, bytes, bytes, int]]()
-        if after - low <= most:
-            known.update(
-                self._db.execute(
-                    "SELECT first, carries, sha256, size FROM row_claims"
-                    " WHERE batch = ? AND first >= ? AND first < ? LIMIT ?",
-                    (batch, low, after, most),
-                )
+        is_narrow = after - low <= 2 * len(rows) + _BLOCK
+        known = self._known(batch, low, after) if is_narrow else set()
+        if known.issuperset(rows):
+            return
+        if is_narrow and not known and len(rows) >= _LONG and all(map(lt, run.firsts, run.firsts[1:])):
+            self._runs.keep(batch, place, run, claim)
+            return
+        self._enter(
+            [
+                (batch, *row, claim + number, f"{place}{run.record + number}", text)
+                for number, (row, text) in enumerate(zip(rows, run.texts(), strict=True))
+                if row not in known
+            ]
+        )
+
+    def _known(self, batch: str, low: int, after: int) -> set[RunRow]:
+        """Return what claims there are about some rows of a batch; of very many some."""
+        known = set[RunRow]().union(*(kept.rows() for _, kept in self._runs.over(batch, low, after)))
+        known.update(
+            self._db.execute(
+                "SELECT first, carries, sha256, size FROM row_claims"
+                " WHERE batch = ? AND first >= ? AND first < ? LIMIT ?",
+                (batch, low, after, after - low + _BLOCK),
             )
-        if not known.issuperset(rows):
-            self._enter(
-                [
-                    (batch, *row, claim + number, f"{place}{run.record + number}", text)
-                    for number, (row, text) in enumerate(zip(rows, run.texts(), strict=True))
-                    if row not in known
-                ]
-            )
+        )
+        return known
 
     def count(self) -> int:
         """Return how many different claims there are."""
-        return int(self._db.execute("SELECT count(*) FROM row_claims").fetchone()[0])
+        return int(self._db.execute("SELECT count(*) FROM row_claims").fetchone()[0]) + self._runs.count()
 
     def is_named(self, batch: str) -> bool:
         """Say whether there are claims about a batch."""
+        if self._runs.spans(batch):
+            return True
         return self._db.execute("SELECT 1 FROM row_claims WHERE batch = ? LIMIT 1", (batch,)).fetchone() is not None
 
     def look(self, batch: str, rows: Rows) -> Look:
         """Hold the claims about some rows of a batch against them; they are decided by that, or doubtful."""
         after = rows.first + len(rows.lengths)
+        good = 0
+        for span, kept in self._runs.over(batch, rows.first, after):
+            fitting = kept.fitting(rows)
+            if fitting is None:
+                self._take_out([span])
+            else:
+                good += fitting
         found = self._db.execute(
             "SELECT first, carries, sha256, size FROM row_claims WHERE batch = ? AND first >= ? AND first < ?",
             (batch, rows.first, after),
@@ -114,13 +141,14 @@ class RowClaims:
         doubtful = self._doubtful(found, rows) if found else set()
         self._db.execute("INSERT OR REPLACE INTO batches_read VALUES(?, ?, NULL)", (batch, after))
         again = [claim for first in sorted(doubtful) for claim in self._at(batch, first)]
-        return Look(len(found) - len(again), again)
+        return Look(good + len(found) - len(again), again)
 
     def give_up(self, batch: str, state: str, most: int) -> tuple[int, list[tuple[int, str]]]:
         """Leave what is open in a batch; return how many, and number and item of `most` of them."""
         row = self._db.execute("SELECT state FROM batches_read WHERE batch = ?", (batch,)).fetchone()
         if row is not None and row[0] is not None:
             return 0, []
+        self._take_out(self._runs.spans(batch))
         count = int(self._db.execute(f"SELECT count(*) FROM row_claims WHERE {_OPEN}", (batch,)).fetchone()[0])  # noqa: S608
         examples = self._db.execute(
             f"SELECT claim, item FROM row_claims WHERE {_OPEN} ORDER BY claim LIMIT ?2",  # noqa: S608
@@ -143,6 +171,9 @@ class RowClaims:
 
     def open(self) -> Iterator[RowClaim]:
         """Yield the claims of batches that were read, and not to the row that they name, or not read at all."""
+        for batch in self._runs.batches():
+            read = self._db.execute("SELECT rows FROM batches_read WHERE batch = ?", (batch,)).fetchone()
+            self._take_out(self._runs.spans(batch, 0 if read is None else read[0]))
         for batch in self._batches():
             if self._db.execute("SELECT 1 FROM batches_read WHERE batch = ? AND state NOTNULL", (batch,)).fetchone():
                 continue
@@ -151,12 +182,26 @@ class RowClaims:
 
     def flush(self) -> None:
         """Enter what was added; of equal claims the first stays."""
-        self._enter(self._fresh)
-        self._fresh = []
+        fresh, self._fresh = self._fresh, []
+        self._enter(fresh)
 
-    def _enter(self, claims: list[tuple[str, int, bytes, bytes, int, int, str, str]]) -> None:
-        if claims:
-            self._db.executemany("INSERT OR IGNORE INTO row_claims VALUES(?, ?, ?, ?, ?, ?, ?, ?)", claims)
+    def _enter(self, claims: list[WholeClaim]) -> None:
+        """Enter claims by themselves, after those of the runs that reach where they lie."""
+        firsts: dict[str, list[int]] = {}
+        for claim in claims:
+            firsts.setdefault(claim[0], []).append(claim[1])
+        for batch, some in firsts.items():
+            some.sort()
+            spans = self._runs.spans(batch, some[0], some[-1] + 1)
+            self._take_out([span for span in spans if bisect_left(some, span.low) < bisect_left(some, span.after)])
+        self._insert(claims)
+
+    def _take_out(self, spans: list[Span]) -> None:
+        for span in spans:
+            self._insert(self._runs.take_out(span))
+
+    def _insert(self, claims: list[WholeClaim]) -> None:
+        self._db.executemany("INSERT OR IGNORE INTO row_claims VALUES(?, ?, ?, ?, ?, ?, ?, ?)", claims)
 
     def _doubtful(self, found: list[tuple[int, bytes, bytes, int]], rows: Rows) -> set[int]:
         """Return the rows about which a claim does not fit; where bytes are withheld, all that a claim is about."""

@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 from archiver.judge.batches import Rows
 from archiver.model.usual_line import Told, UsualRow, usual_row
 
-__all__ = ["Other", "Run", "RunRow", "runs_of"]
+__all__ = ["Other", "Run", "RunRow", "rows_of", "runs_of", "texts_of"]
 
 _DIGEST: Final = 32
 _BETWEEN: Final = b"\n"  # no usual item has one in its text
@@ -51,11 +51,11 @@ class Run(NamedTuple):
 
     def rows(self) -> list[RunRow]:
         """Return what each line says."""
-        return list(zip(self.firsts, _digests(self.carries), _digests(self.sha256s), self.sizes, strict=True))
+        return rows_of(self.firsts, self.carries, self.sha256s, self.sizes)
 
     def texts(self) -> list[str]:
         """Return the item of each line."""
-        return self.items.decode().split(_BETWEEN.decode())
+        return texts_of(self.items)
 
 
 def runs_of(rows: Rows) -> list[Run | Other]:
@@ -90,6 +90,16 @@ def _run(record: int, lines: list[UsualRow]) -> Run:
         array("Q", [line.size for line in lines]),
         _BETWEEN.join([line.item for line in lines]),
     )
+
+
+def rows_of(firsts: array[int], carries: bytes, sha256s: bytes, sizes: array[int]) -> list[RunRow]:
+    """Return what each line says by the members of a run."""
+    return list(zip(firsts, _digests(carries), _digests(sha256s), sizes, strict=True))
+
+
+def texts_of(items: bytes) -> list[str]:
+    """Return the item of each line."""
+    return items.decode().split(_BETWEEN.decode())
 
 
 def _digests(joined: bytes) -> Iterator[bytes]:

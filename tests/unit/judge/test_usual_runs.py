@@ -63,14 +63,17 @@ def rows_of(lines, first):
 
 def entered(claims):
     claims.count()  # enters what waits
+    rows = claims._rows
+    for batch in rows._runs.batches():
+        rows._take_out(rows._runs.spans(batch))
     return claims._db.execute("SELECT * FROM row_claims").fetchall()
 
 
-@given(st.lists(st.lists(line, min_size=1, max_size=8), max_size=4), st.sampled_from([0, 1000]))
-def test_runs_of_lines_are_the_lines(lists, block):
+@given(st.lists(st.lists(line, min_size=1, max_size=8), max_size=4), st.sampled_from([0, 1000]), st.integers(1, 3))
+def test_runs_of_lines_are_the_lines(lists, block, long):
     one_by_one, in_runs = (Claims(sqlite3.connect(":memory:", isolation_level=None)) for _ in range(2))
     first = 0
-    with patch.object(row_claims, "_BLOCK", block):
+    with patch.object(row_claims, "_BLOCK", block), patch.object(row_claims, "_LONG", long):
         for lines in lists:
             for number, each in enumerate(lines, first):
                 one_by_one.add(f"list record {number}", each)
@@ -80,7 +83,8 @@ def test_runs_of_lines_are_the_lines(lists, block):
                 else:
                     in_runs.add_rows("list record ", one)
             first += len(lines)
-    assert entered(in_runs) == entered(one_by_one)
+        assert in_runs.count() == one_by_one.count()
+        assert entered(in_runs) == entered(one_by_one)
 
 
 @given(st.lists(line, min_size=1, max_size=9))
