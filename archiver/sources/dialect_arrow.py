@@ -20,7 +20,8 @@ Why an answer is exact.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Final
 
@@ -32,6 +33,7 @@ from archiver.late import dataclass
 from archiver.model.dialect import Dialect, LinePattern
 from archiver.model.strict_json import MAX_NESTING, MAX_RECORD, NotJson, is_deep, parse
 from archiver.sources.dialect_lines import records_of
+from archiver.sources.dialect_shapes import Shapes
 from archiver.sources.dialect_times import UnusualError
 from archiver.sources.dialect_usual import Place, Usual, places_of
 
@@ -41,7 +43,9 @@ _MOST: Final = 256 << 20  # bytes that are parsed as one block
 _SAMPLES: Final = 128
 _MORE_SAMPLES: Final = 2048
 _TOGETHER: Final = 16
-_ODD_AT_MOST: Final = 8  # one row of so many
+_ODD_AT_MOST: Final = 3  # one row of so many: the reference takes up to three times as long as others
+_FEW: Final = 32  # rows of a shape: as soon read one by one
+_PIECES: Final = 8
 _LONGEST_PAUSE: Final = 64
 _ENDS: Final = (b"}\n", b"}\r\n", b"}")
 _CONSTANTS: Final = (r"NaN[ \t\r\n]*[,}\]]", r"Inf(?:inity)?[ \t\r\n]*[,}\]]")
@@ -58,6 +62,8 @@ class _Known:
     root: Place
     failures: int = 0
     pause: int = 0
+    shapes: Shapes | None = None
+    """Of records that have not all the same one."""
 
 
 class ArrowReader:
@@ -82,7 +88,8 @@ class ArrowReader:
         if is_whole and isinstance(dialect.pattern, LinePattern):
             answer = _lines(dialect, dialect.pattern, known.root, raw, schema)
         elif is_whole:
-            answer = _records(dialect, known, raw, schema)
+            answer = _records(dialect, known, raw, schema) if known.shapes is None else None
+            answer = answer or _shaped(dialect, known, raw, schema)
         known.failures = 0 if answer else known.failures + 1
         known.pause = 0 if answer else min(1 << known.failures, _LONGEST_PAUSE)
         return answer
@@ -103,12 +110,17 @@ def _records(dialect: Dialect, known: _Known, raw: pa.LargeBinaryArray, schema: 
         return None
     are_objects = _are_objects(raw)
     others = pc.indices_nonzero(pc.invert(are_objects)).to_pylist()
-    if len(others) * _ODD_AT_MOST > len(raw):
+    if _are_many(dialect, others, len(raw)):
         return None
     some = raw.filter(are_objects) if others else raw
     block = _Block.of(_apart(some))
     answer = None if block is None else _learning(dialect, known, some, block, schema)
     return answer if answer is None or not others else _spread(answer, are_objects, others)
+
+
+def _are_many(dialect: Dialect, odd: Sequence[int], rows: int) -> bool:
+    """Say whether another reader is faster, as the reference reads all that is odd; some dialects have no other."""
+    return len(odd) * _ODD_AT_MOST > rows if dialect.is_plain else len(odd) == rows
 
 
 def _are_objects(raw: pa.LargeBinaryArray) -> pa.BooleanArray:
@@ -117,6 +129,63 @@ def _are_objects(raw: pa.LargeBinaryArray) -> pa.BooleanArray:
         if not pc.all(ends).as_py():
             ends = pc.or_(ends, pc.ends_with(raw, end))
     return pc.and_(pc.starts_with(raw, b"{"), ends)
+
+
+def _shaped(dialect: Dialect, known: _Known, raw: pa.LargeBinaryArray, schema: pa.Schema) -> Answer | None:
+    """Read the records of each shape together; those of rare shapes, and what is none, are odd."""
+    if raw.null_count:
+        return None
+    known.shapes = known.shapes or Shapes(dialect)
+    are_objects = _are_objects(raw).to_pylist()
+    rows = [row if is_object else None for row, is_object in zip(raw.to_pylist(), are_objects, strict=True)]
+    shapes = known.shapes.sort(rows)
+    tables: list[pa.Table] = []
+    places: list[int | None] = [None] * len(raw)
+    read = 0
+    for root, numbers in shapes:
+        read_some = partial(_some, dialect, root, raw, schema)
+        for some, (table, odd) in _in_pieces(read_some, numbers):
+            tables.append(table)
+            for place, number in enumerate(some, read):
+                places[number] = place
+            for place in odd:
+                places[some[place]] = None
+            read += len(some)
+    odd_rows = [row for row, place in enumerate(places) if place is None]
+    if len(shapes) == 1 and not odd_rows:  # as most logs are, and quicker to be read so
+        known.root, known.shapes = copy.deepcopy(shapes[0][0]), None
+    if not tables or _are_many(dialect, odd_rows, len(raw)):
+        known.shapes = None
+        return None
+    return pa.concat_tables(tables).combine_chunks().take(pa.array(places, pa.int64())), odd_rows
+
+
+def _some(dialect: Dialect, root: Place, raw: pa.LargeBinaryArray, schema: pa.Schema, rows: list[int]) -> Answer | None:
+    if len(rows) < _FEW:
+        return None
+    block = _Block.of(_apart(raw.take(pa.array(rows, pa.int64()))))
+    return None if block is None else _answer(dialect, root, block, schema)
+
+
+def _in_pieces(
+    read: Callable[[list[int]], Answer | None], rows: list[int], *, again: bool = False
+) -> Iterator[tuple[list[int], Answer]]:
+    """Yield answers about rows; where there is none about all together, those about pieces: few rows are at fault.
+
+    Where no piece has one, they all are. With `again` it is known that there is none about all.
+    """
+    if not again and (answer := read(rows)) is not None:
+        yield rows, answer
+        return
+    size = max(-(-len(rows) // _PIECES), _FEW)
+    pieces = [rows[start : start + size] for start in range(0, len(rows), size)] if size < len(rows) else []
+    answers = [read(piece) for piece in pieces]
+    if any(answers):
+        for piece, found in zip(pieces, answers, strict=True):
+            if found is not None:
+                yield piece, found
+            else:
+                yield from _in_pieces(read, piece, again=True)
 
 
 def _apart(raw: pa.LargeBinaryArray) -> pa.LargeBinaryArray:
@@ -229,7 +298,7 @@ def _columns(
     usual = Usual(dialect, root, records)
     columns = usual.columns()
     rows = _rows([*usual.odd, *odd])
-    if len(rows) * _ODD_AT_MOST > len(records):
+    if _are_many(dialect, rows, len(records)):
         return None
     return _table(dialect, columns, len(records), schema), rows
 

@@ -24,7 +24,7 @@ from archiver.model.json_path import Every, Keyed, Path, Step
 from archiver.model.strict_json import Value
 from archiver.sources.dialect_times import UnusualError, times_of
 
-__all__ = ["Place", "Usual", "places_of"]
+__all__ = ["Place", "Usual", "places_of", "wants_whole"]
 
 _EXACT_IN_DOUBLE: Final = 1 << 53
 _DECIMAL: Final = pa.decimal128(38, 24)
@@ -125,6 +125,11 @@ def places_of(dialect: Dialect) -> Place:
     for time in dialect.event_time:
         root.at(time.place.path.steps).numbers.add(pa.int64())
     return root
+
+
+def wants_whole(place: Place) -> bool:
+    """Say whether Arrow is to read a number at a place as a whole one, and refuses others."""
+    return place.numbers == {pa.int64()}
 
 
 class Usual:

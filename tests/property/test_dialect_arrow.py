@@ -108,7 +108,8 @@ def test_access_logs_are_read_as_columns():
     line = b'192.0.2.7 - u [08/%s/2026:12:07:41 +0130] "GET /v1/x HTTP/1.1" 200 512 "-" "curl/8"\n'
     months = [line % month for month in (b"Jan", b"Feb", b"Dec", b"Jun")]
     assert answered(ArrowReader(), TEXT["http.access"], months) == 4
-    assert answered(ArrowReader(), TEXT["http.access"], [*months * 2, line % b"Foo", b"\n"]) == 0
+    assert answered(ArrowReader(), TEXT["http.access"], [*months, *[line % b"Foo", b"\n"] * 3]) == 4
+    assert answered(ArrowReader(), TEXT["http.access"], [line % b"Foo", b"\n"] * 3) == 0
     assert answered(ArrowReader(), TEXT["http.access"], [*months * 4, line % b"Foo", b"\n"]) == 16
     days = [(line % month).replace(b"08/", b"%02d/" % day) for month in (b"Feb", b"Apr", b"Aug") for day in range(33)]
     assert answered(ArrowReader(), TEXT["http.access"], [day for day in days if b"29/Feb" not in day]) == 89
@@ -186,6 +187,48 @@ def test_rows_among_them_that_are_no_objects_cost_the_others_nothing():
     assert [row for row in rows if row in bad] == [rows[place] for place in odd]
     kept = [code for place, code in enumerate(found["http_response_status_code"].to_pylist()) if place not in odd]
     assert kept == list(range(200, 280))
+
+
+def test_records_of_several_shapes_are_read_shape_by_shape():
+    shapes = [
+        b'{"status":200,"error":"x"}\n',
+        b'{"status":"200","error":{"type":"x"}}\n',
+        b'{"status":201,"error":{"type":5}}\n',
+        b'{"ts":"2026-01-08T11:07:41Z","status":1}\n',
+        b'{"ts":1767870461118,"error":"y"}\n',
+    ]
+    rare = [
+        b'{"status":2,"status":2}\n',
+        b'{"status":1.5}\n',
+        b"{\n",
+        b"[]\n",
+        b"\xff\n",
+        b'{"status":true}\n',
+        b"{} {}\n",
+        *[b'{"status":null,"error":[1,{}]}\n'] * 9,
+        b'{"error":' + b"[" * 900 + b"]" * 900 + b"}\n",
+        b'{"error":' + b"[" * 90_000 + b"]" * 90_000 + b"}\n",
+    ]
+    rows = [shape for shape in shapes for _ in range(120)] + rare
+    random.Random(1).shuffle(rows)
+    reader = ArrowReader()
+    assert answered(reader, GENERIC, rows) >= 500
+    assert answered(reader, GENERIC, rows) >= 500
+    assert answered(reader, GENERIC, [ONE] * 40) == 40
+    assert answered(reader, GENERIC, rows[:300]) >= 200
+
+
+@settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.integers(0, 1 << 32))
+def test_records_of_whatever_shapes(seed):
+    rng = random.Random(seed)
+    for name in rng.sample(sorted(LIKE), 2):
+        shapes = [random_text(rng, rng.choice(LIKE[name]), rng.choice([0, 0.1])).encode() + b"\n" for _ in range(5)]
+        rows = [*shapes * 35, *(random_text(rng, rng.choice(LIKE[name]), 0.1).encode() + b"\n" for _ in range(15))]
+        rng.shuffle(rows)
+        reader = ArrowReader()
+        answered(reader, ALL[name], rows)
+        answered(reader, ALL[name], rows[:100])
 
 
 def test_records_at_the_end_of_an_item_need_no_line_end():
