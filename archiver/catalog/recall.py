@@ -34,6 +34,9 @@ _OUTER: Final = (
     "SELECT DISTINCT path FROM latest WHERE source = ?1 AND path >= ?2 AND path <= ?3 AND item < '{\"path\"'"
 )
 
+_END: Final = ("\U0010ffff", "")
+"""Behind nearly all paths; of what is behind it, nothing is known without a question."""
+
 
 class Known:
     """What was last said of an item: its line, None when it is new, and beside it what tells most without reading that.
@@ -83,7 +86,9 @@ class Recall:
         self._waiting: dict[str, Row] = {}
         self._outer: set[str] = set()
         self._ahead = self._unasked = 1
-        self._missed = ""
+        self._first = self._last = ("", "")
+        self._answered: set[str] = set()
+        """Items that no longer wait; any other between the first and the last that were read ahead is new."""
         self.is_empty = self._db.execute("SELECT 1 FROM latest WHERE source = ? LIMIT 1", [source]).fetchone() is None
 
     def of(self, item: Item) -> Known:
@@ -101,20 +106,20 @@ class Recall:
             return None
         found = self._waiting.pop(text, None)
         if found is None:
-            if text == self._missed:
-                return None
-            self._read_ahead(path, text)
-            found = self._waiting.pop(text, None)
+            if not self._first <= (path, text) <= self._last or text in self._answered:
+                self._read_ahead(path, text)
+                found = self._waiting.pop(text, None)
             if found is None:
-                self._missed = text
                 return None
         self._unasked -= 1
+        self._answered.add(text)
         return found
 
     def give_back(self, text: str, row: Row) -> None:
         """Take back an answer for whoever asks about the item next."""
         self._waiting[text] = row
         self._unasked += 1
+        self._answered.discard(text)
 
     def has_inside(self, path: str) -> bool:
         """Say whether anything was said of what is inside an item whose row is out."""
@@ -127,7 +132,9 @@ class Recall:
         if len(self._waiting) > 3 * _FAR:
             self._waiting, self._outer = {}, set()
         rows = self._db.execute(_AHEAD, [self._source, path, text, self._ahead]).fetchall()
-        last = rows[-1][0] if rows else path
+        self._first = path, text
+        self._last = rows[-1][:2] if len(rows) == self._ahead else _END
+        self._answered = set()
         self._waiting.update((row[1], row[2:]) for row in rows)
-        self._outer.update(name for (name,) in self._db.execute(_OUTER, [self._source, path, max(path, last)]))
+        self._outer.update(name for (name,) in self._db.execute(_OUTER, [self._source, path, self._last[0]]))
         self._unasked = len(rows)

@@ -60,6 +60,37 @@ def test_every_order_of_questions_has_the_same_answers(catalog, order):
     assert {item: (said(item), item.path in holding) for item in asked} | dict.fromkeys(new, (None, False)) == answers
 
 
+def test_what_is_asked_again_has_the_same_answer(catalog):
+    recall = catalog.recall("papers")
+    asked = shuffled([item for item in items() if item.source == "papers" and not item.members][:300])
+    asked = [*asked, *asked[:40], Item("papers", "00/new"), Item("papers", "00/new")]
+
+    assert [told(recall.of(item))[0] for item in asked] == [*map(said, asked[:-2]), None, None]
+
+
+def test_what_is_given_back_is_answered_again(catalog):
+    recall, item = catalog.recall("papers"), items()[8]
+    row = recall.row(item.path, item.text())
+    recall.give_back(item.text(), row)
+
+    assert told(recall.of(item)) == (said(item), False)
+
+
+def test_a_new_item_between_others_costs_no_question(catalog):
+    recall, asked = catalog.recall("papers"), []
+    known = sorted({item.path for item in items() if item.source == "papers"})
+    catalog._db.set_trace_callback(asked.append)
+    try:
+        for path in known:
+            assert recall.of(Item("papers", path)).line is not None
+            assert told(recall.of(Item("papers", f"{path}-new"))) == (None, False)
+        assert told(recall.of(Item("papers", "~~~"))) == (None, False)
+    finally:
+        catalog._db.set_trace_callback(None)
+
+    assert len(asked) < KNOWN / 50
+
+
 def test_nothing_is_known_of_a_source_that_is_new(catalog):
     assert told(catalog.recall("logs").of(Item("logs", items()[0].path))) == (None, False)
 
