@@ -25,6 +25,9 @@ def begin() -> None:
     # Everything is closed where it was opened. At its end Python would look for cycles among all modules once more: a
     # tenth of what a command takes that has nothing to do.
     atexit.register(gc.freeze)
+    # Arrow would give memory back to the system a hundredth of a second after it was used, and take it again for the
+    # next few rows, cleared: a thirtieth of what it takes to verify logs. Within a second it is used again.
+    os.environ.setdefault("MIMALLOC_PURGE_DELAY", "1000")
     # What a policy, a statement or a trust file must look like is not for plugins of other packages to change. Looking
     # for some among all that is installed would also be a twentieth of what it takes to start.
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"

@@ -9,17 +9,19 @@ from __future__ import annotations
 import itertools
 import struct
 from array import array
-from typing import Final, NamedTuple
+from operator import eq
+from typing import Final, NamedTuple, TypeVar
 
 from archiver.judge.batches import Rows
 
 __all__ = ["Packed", "packed", "unpacked"]
 
 _DIGEST: Final = 32
+_Value = TypeVar("_Value")
 
 
 class Packed(NamedTuple):
-    """The members of rows; of equal items that follow each other one, and how many."""
+    """The members of rows; of equal items that follow each other one, and how many: nothing where no two do."""
 
     first: int
     texts: list[str]
@@ -37,6 +39,8 @@ def packed(rows: Rows, *, digests_of_raw: bool = True) -> Packed:
     count = len(rows.lengths)
     if count and rows.digests.count(rows.digests[0]) == count and rows.texts.count(rows.texts[0]) == count:
         texts, digests, runs = rows.texts[:1], rows.digests[:1], array("Q", [count])
+    elif not any(map(eq, rows.digests, itertools.islice(rows.digests, 1, None))):
+        texts, digests = rows.texts, rows.digests
     else:
         for (digest, text), run in itertools.groupby(zip(rows.digests, rows.texts, strict=True)):
             texts.append(text)
@@ -58,10 +62,10 @@ def unpacked(words: Packed, data: bytes | memoryview | None) -> Rows:
     """Return the rows, with the bytes of their records or without: then the digests of these are there."""
     if data is None and words.raws is None:
         raise ValueError("rows: expected the bytes of their records or the digests of these, found neither")
-    texts, digests = list[str](), list[bytes]()
-    for text, digest, run in zip(words.texts, _digests(words.item_digests), _numbers(words.runs), strict=True):
-        texts += [text] * run
-        digests += [digest] * run
+    texts, digests = words.texts, _digests(words.item_digests)
+    if words.runs:
+        runs = _numbers(words.runs)
+        texts, digests = _each(texts, runs), _each(digests, runs)
     lengths = _numbers(words.lengths)
     here = lengths if data is not None else [0] * len(lengths)
     if words.withheld:
@@ -72,6 +76,10 @@ def unpacked(words: Packed, data: bytes | memoryview | None) -> Rows:
     if words.raws is not None:
         rows.__dict__["raws"] = _digests(words.raws)
     return rows
+
+
+def _each(values: list[_Value], runs: list[int]) -> list[_Value]:
+    return [value for value, run in zip(values, runs, strict=True) for _ in range(run)]
 
 
 def _digests(joined: bytes) -> list[bytes]:
