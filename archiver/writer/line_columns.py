@@ -33,7 +33,7 @@ _KIND: Final = b',"kind":'
 """What is before and behind the item of a line; within a text a quote is escaped, so that neither is in one."""
 _XATTRS: Final = b',"xattrs":{"'
 _OBJECT: Final = b',"object":{"'
-_FEW: Final = 1000
+_FEW: Final = 10_000
 
 
 def columns_of_lines(raws: list[bytes]) -> dict[str, pa.Array]:

@@ -16,6 +16,7 @@ from typing import Final
 import pyarrow as pa
 
 from archiver.model import tables
+from archiver.writer import arrow_functions as arrow
 from archiver.writer.line_columns import columns_of_lines
 
 __all__ = ["columns_of_own_lines"]
@@ -38,56 +39,45 @@ _END: Final = (
 )
 """Each byte says how these go on, and there are few groups in one: then RE2 goes over the text once."""
 _LONGEST_MIDDLE, _LONGEST_END = 4096, 160
-_FEW: Final = 1000
-"""So few lines are not worth loading Arrow's compute functions."""
 
 
 def columns_of_own_lines(raws: pa.LargeBinaryArray) -> dict[str, pa.Array]:
     """Return the columns of `items` that stand in the lines themselves."""
-    words, is_cut = _words(raws) if len(raws) > _FEW else (None, pa.nulls(0, pa.bool_()))
+    words, is_cut = _words(raws)
     if words is None:
         return columns_of_lines(raws.to_pylist())
-    cut = _columns(words.filter(is_cut))
     if is_cut.true_count == len(raws):
-        return cut
-    import pyarrow.compute as pc  # noqa: PLC0415 - see above
-
-    read = columns_of_lines(raws.filter(pc.invert(is_cut)).to_pylist())
+        return _columns(words)
+    cut = _columns({name: arrow.only(column, is_cut) for name, column in words.items()})
+    read = columns_of_lines(arrow.only(raws, arrow.opposite(is_cut)).to_pylist())
     runs = [(is_one, len(list(same))) for is_one, same in itertools.groupby(is_cut.to_pylist())]
     return {name: _laid_together(runs, cut[name], column) for name, column in read.items()}
 
 
-def _words(raws: pa.LargeBinaryArray) -> tuple[pa.RecordBatch | None, pa.BooleanArray]:
+def _words(raws: pa.LargeBinaryArray) -> tuple[dict[str, pa.Array] | None, pa.BooleanArray]:
     """Return what is cut out of each line, None where few can be cut, and which are cut rightly."""
-    import pyarrow.compute as pc  # noqa: PLC0415 - see above
-
     at = len(_HEADS[0])
-    is_cut = pc.is_in(pc.binary_slice(raws, 0, at), pa.array(_HEADS, raws.type))
+    is_cut = arrow.is_in(arrow.cut(raws, 0, at), _HEADS)
     words = {}
     for name, behind in _TIMES.items():
-        words[name] = pc.binary_slice(raws, at, at + _KEPT)
-        is_good = pc.equal(pc.binary_slice(raws, at + _DIGITS, at + _DIGITS + len(behind)), behind)
-        is_cut = pc.and_(is_cut, pc.and_not(is_good, pc.starts_with(words[name], b"-")))
+        words[name] = arrow.cut(raws, at, at + _KEPT)
+        is_good = arrow.equal(arrow.cut(raws, at + _DIGITS, at + _DIGITS + len(behind)), behind)
+        is_cut = arrow.both(is_cut, is_good, arrow.opposite(arrow.begins(words[name], b"-")))
         at += _DIGITS + len(behind)
-    if is_cut.true_count * 2 < len(raws):
+    if is_cut.true_count * 2 < len(raws) or not raws:
         return None, is_cut
-    middle = pc.extract_regex(pc.binary_slice(raws, at, at + _LONGEST_MIDDLE), _MIDDLE)
-    end = pc.extract_regex(pc.binary_slice(raws, -_LONGEST_END, None), _END)
-    for found in (middle, end):
-        words |= zip((field.name for field in found.type), found.flatten(), strict=True)
-    return pa.RecordBatch.from_pydict(words), pc.and_(is_cut, pc.and_(middle.is_valid(), end.is_valid()))
+    middle, has_middle = arrow.found(arrow.cut(raws, at, at + _LONGEST_MIDDLE), _MIDDLE)
+    end, has_end = arrow.found(arrow.cut(raws, -_LONGEST_END, None), _END)
+    return words | middle | end, arrow.both(is_cut, has_middle, has_end)
 
 
-def _columns(words: pa.RecordBatch) -> dict[str, pa.Array]:
-    import pyarrow.compute as pc  # noqa: PLC0415 - see above
-
-    schema = tables.schema_of("items")
-    texts = {name: words[name].cast(pa.string()) for name in words.schema.names}
-    texts["owner"] = pc.if_else(pc.equal(texts["owner"], ""), None, texts["owner"])
-    texts["kind"] = pa.repeat("file", len(words))
-    kinds = {name: schema.field(name).type for name in texts}
+def _columns(words: dict[str, pa.Array]) -> dict[str, pa.Array]:
+    texts = {name: arrow.cast(column, pa.string()) for name, column in words.items()}
+    texts["owner"] = arrow.where(arrow.equal(texts["owner"], ""), None, texts["owner"])
+    texts["kind"] = pa.repeat("file", len(texts["owner"]))
+    kinds = {field.name: field.type for field in tables.schema_of("items")}
     return {
-        name: text if kinds[name] == pa.string() else text.cast(pa.int64()).cast(kinds[name])
+        name: text if kinds[name] == pa.string() else arrow.cast(arrow.cast(text, pa.int64()), kinds[name])
         for name, text in texts.items()
     }
 

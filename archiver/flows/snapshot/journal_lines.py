@@ -16,7 +16,7 @@ import orjson
 from archiver.writer.journal import Journal
 from archiver.writer.rows import Facts
 
-__all__ = ["batches_named", "chunks", "rows_of_items"]
+__all__ = ["batches_named", "rows_of_items"]
 
 _T = TypeVar("_T")
 
@@ -29,14 +29,15 @@ def batches_named(journal: Journal) -> set[str]:
 
 def rows_of_items(journal: Journal, most: int) -> Iterator[tuple[list[bytes], list[Facts]]]:
     """Yield the rows of `items`, and what each is indexed by; at most so many at once, or those of one pack."""
-    for some in chunks(journal.indexed(), most):
-        yield [row[0] for row in some], [_facts(*row[1:]) for row in some]
+    for some in _chunks(journal.indexed(), most):
+        lines, *indexed = zip(*some, strict=True)
+        yield list(lines), list(map(_facts, *indexed))
     for pack in journal.said_again.packs():
         facts = ([_facts(None, run.custodian, run.observed_at)] * run.items for run in pack.runs)
         yield pack.lines, list(itertools.chain.from_iterable(facts))
 
 
-def chunks(values: Iterator[_T], size: int) -> Iterator[list[_T]]:
+def _chunks(values: Iterator[_T], size: int) -> Iterator[list[_T]]:
     """Yield values in lists of at most `size`."""
     while chunk := list(itertools.islice(values, size)):
         yield chunk

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from unittest.mock import patch
 
 import pyarrow as pa
+import pyarrow.compute
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from archiver.model.item import Item
 from archiver.model.items import ItemLine, Part
 from archiver.model.mark import Mark
-from archiver.writer import line_columns, own_columns
+from archiver.writer import arrow_functions, line_columns, own_columns
 from archiver.writer.line_columns import columns_of_lines
 from archiver.writer.own_columns import columns_of_own_lines
 
@@ -125,6 +126,10 @@ UNUSUAL = {
 }
 
 
+def test_the_functions_that_are_called_are_those_of_arrow():
+    assert arrow_functions.functions.call_function is pyarrow.compute.call_function
+
+
 def own(some: list[ItemLine]) -> pa.LargeBinaryArray:
     return pa.array([line.encode() for line in some], pa.large_binary())
 
@@ -132,10 +137,7 @@ def own(some: list[ItemLine]) -> pa.LargeBinaryArray:
 @pytest.mark.parametrize("name", [None, *AS_USUAL, *UNUSUAL])
 def test_lines_are_cut_where_they_are_usual_and_read_where_they_are_not(name):
     some = [USUAL, replace(USUAL, **{**AS_USUAL, **UNUSUAL}.get(name, {})), USUAL]
-    with patch.object(own_columns, "_FEW", 0):
-        made = columns_of_own_lines(own(some))
-
-    assert made == columns_of_lines(own(some).to_pylist())
+    assert columns_of_own_lines(own(some)) == columns_of_lines(own(some).to_pylist())
     assert own_columns._words(own(some))[1].to_pylist() == [True, name not in UNUSUAL, True]
 
 
@@ -147,5 +149,4 @@ def test_lines_are_cut_where_they_are_usual_and_read_where_they_are_not(name):
     )
 )
 def test_own_lines_have_the_columns_that_are_read_out_of_them(some):
-    with patch.object(own_columns, "_FEW", 0):
-        assert columns_of_own_lines(own(some)) == columns_of_lines(own(some).to_pylist())
+    assert columns_of_own_lines(own(some)) == columns_of_lines(own(some).to_pylist())
