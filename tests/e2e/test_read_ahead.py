@@ -17,6 +17,7 @@ from archiver.flows.snapshot.read_ahead import Readers
 from archiver.flows.snapshot.sight import sights
 from archiver.flows.snapshot.together import Together
 from archiver.sources.location import held_open, location
+from archiver.writer.journal import Journal
 
 COUNT = 700  # of which some are in sight before a process is started
 
@@ -25,7 +26,7 @@ MAIL = (
     b"--x\n\nsee below\n--x\nContent-Disposition: attachment; filename=a.txt\n\nattached\n--x--\n"
 )
 
-KEEP = Together._keep
+ENTER, KEEP = Journal.enter, Together._keep
 
 
 def fill(place) -> None:
@@ -106,6 +107,37 @@ def test_every_batch_is_the_same_byte_for_byte(organisations, tmp_path, verified
     assert found[0] == found[1]
     assert kept[0] == 0
     assert kept[1] > 200
+
+
+class KilledError(Exception):
+    """A run ends here."""
+
+
+def test_a_run_that_was_killed_goes_on_the_same_way(organisations, tmp_path, verified):
+    found = []
+    for readers in (0, 1):
+        fill_with_others(tmp_path / "shared")
+        place = organisations(records=97)
+        place.write_policy(lambda text: text.replace("location: ./papers", f"location: {tmp_path / 'shared'}"))
+        entered = []
+
+        def enter(journal, batch, lines, progress=None, entered=entered):
+            if batch is not None:
+                entered.append(batch.id)
+                if len(entered) == 3:
+                    raise KilledError
+            ENTER(journal, batch, lines, progress)
+
+        with patch.object(read_ahead, "_BEGIN", 50):
+            with patch.object(Journal, "enter", enter), pytest.raises(KilledError):
+                place.take(processors=1 + readers)
+            (tmp_path / "shared" / "0" / "0001.txt").write_bytes(b"has a line by now")
+            result = place.take(processors=1 + readers)
+        found.append((said(place, result), result.tallies, result.batches))
+        verified(place)
+
+    assert found[0] == found[1]
+    assert result.recovered
 
 
 @pytest.fixture
