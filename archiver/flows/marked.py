@@ -35,6 +35,11 @@ class Marks:
                 if line.marks and newest.get(line.item.source) == one:
                     self._later[line.item.text()] = line.marks
 
+    @property
+    def are_told(self) -> bool:
+        """Whether the marks of an item are those of its line, and no later line adds any."""
+        return not self._later
+
     def of(self, line: ItemLine) -> tuple[Mark, ...]:
         """Return the marks of an item of the snapshot."""
         later = self._later.get(line.item.text(), ()) if self._later else ()

@@ -47,6 +47,7 @@ __all__ = [
     "finished_snapshot",
     "finished_snapshots",
     "items_of",
+    "lines_of",
     "open_reading",
     "read_trust",
     "require_log",
@@ -214,7 +215,12 @@ def check_source(snapshot: SnapshotPredicate, source: str | None) -> None:
 
 
 def items_of(archive: Archive, snapshot: SnapshotPredicate) -> Iterator[ItemLine]:
-    """Yield all lines of a snapshot; raises `EvidenceError("batch-gap")` when batches of them are not there."""
+    """Yield all lines of a snapshot, read strictly; raises as `lines_of` does."""
+    yield from map(ItemLine.parse, lines_of(archive, snapshot))
+
+
+def lines_of(archive: Archive, snapshot: SnapshotPredicate) -> Iterator[bytes]:
+    """Yield all lines of a snapshot as they are; raises `EvidenceError("batch-gap")` when batches are not there."""
     expected, found = snapshot.batches.get("items", 0), len(archive.items_batches(snapshot.id))
     if found != expected:
         raise EvidenceError(
@@ -222,7 +228,7 @@ def items_of(archive: Archive, snapshot: SnapshotPredicate) -> Iterator[ItemLine
             f"snapshot {snapshot.id}: expected {expected} batches of items, found {found}",
             hint="run `archiver verify` for all that is missing",
         )
-    yield from archive.items(snapshot.id)
+    yield from archive.item_lines(snapshot.id)
 
 
 def _trust(policy: Policy | None, path: Path | None) -> tuple[TrustFile | None, tuple[str, ...]]:

@@ -169,10 +169,14 @@ class Archive:
 
     def items(self, snapshot: str) -> Iterator[ItemLine]:
         """Yield the lines of a snapshot's items in order; raises `EvidenceError` for one that is malformed."""
+        yield from map(ItemLine.parse, self.item_lines(snapshot))
+
+    def item_lines(self, snapshot: str) -> Iterator[bytes]:
+        """Yield the lines of a snapshot's items as they are, in order: nobody looked yet whether they are lines."""
         for statement in self.items_batches(snapshot):
             for record_batch in self.batch_rows(statement, columns=["raw"]):
-                for raw in record_batch.column("raw"):
-                    yield ItemLine.parse(raw.as_py() or b"")
+                for raw in record_batch.column("raw").to_pylist():
+                    yield raw or b""
 
     def batch_statements(self) -> Iterator[tuple[int, BatchPredicate, Statement]]:
         """Yield position, predicate and statement of every batch, in log order."""

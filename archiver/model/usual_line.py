@@ -14,11 +14,13 @@ import re
 from functools import cache, lru_cache
 from typing import Final, NamedTuple
 
+import orjson
+
 from archiver.errors import EvidenceError
 from archiver.model import instant, layout
 from archiver.model.item import USUAL_ITEM
 
-__all__ = ["Told", "UsualRow", "is_usual", "usual_row"]
+__all__ = ["Told", "UsualFile", "UsualRow", "is_usual", "usual_file", "usual_row"]
 
 _LONGEST: Final = 16_384
 _NUMBER: Final = r"(?:0|[1-9][0-9]{0,14})"
@@ -33,8 +35,9 @@ _PART: Final = (
     rf'\{{"batch":"(?P<batch>[^"\\]+)","count":(?P<count>[1-9][0-9]{{0,14}}),"first":(?P<first>{_NUMBER})'
     rf'(?P<of>,"of":{USUAL_ITEM})?\}}'
 )
+_PATH: Final = 3  # the group behind `file` and `item`, whose own groups have no names
 _LINE: Final = (
-    rf'\{{"basis":"(?:read|stat)","detail":null,"errno":null,"file":{_FILE},"item":(?P<item>{USUAL_ITEM}),"kind":"file",'
+    rf'\{{"basis":"(?:read|stat)","detail":null,"errno":null,"file":(?P<file>{_FILE}),"item":(?P<item>{USUAL_ITEM}),"kind":"file",'
     rf'"observed_at":"(?P<at>[^"\\]+)","parts":\[{_PART}\],"reason":null,"sha256":"(?P<sha256>[0-9a-f]{{64}})",'
     rf'"size":(?P<size>{_NUMBER}),"status":"(?P<status>captured|unchanged)",'
     r'"table":"(?P<table>documents|model_logs)"\}\n'
@@ -71,12 +74,36 @@ class UsualRow(NamedTuple):
     size: int
 
 
+class UsualFile(NamedTuple):
+    """What it takes to give such a file back, beside its row: its `path`, and what its file system said of it."""
+
+    row: UsualRow
+    path: bytes
+    mode: int
+    nlink: int
+    atime_ns: int
+    mtime_ns: int
+
+
 def usual_row(raw: bytes) -> UsualRow | None:
     """Return what a usual line says of a file that is one row of its own; None for any other line."""
     found = _pattern().fullmatch(raw) if len(raw) <= _LONGEST else None
-    if found is None:
+    return None if found is None else _row(found)
+
+
+def usual_file(raw: bytes) -> UsualFile | None:
+    """Return what a usual line says of such a file and of what its file system said; None for any other line."""
+    found = _pattern().fullmatch(raw) if len(raw) <= _LONGEST else None
+    row = None if found is None else _row(found)
+    if found is None or row is None:
         return None
-    item, _, source, at, batch, count, first, of, _, _, sha256, size, status, table = found.groups()
+    file = orjson.loads(found["file"])
+    times = int(file["atime_ns"]), int(file["mtime_ns"])
+    return UsualFile(row, found[_PATH], file["mode"], file["nlink"], *times)
+
+
+def _row(found: re.Match[bytes]) -> UsualRow | None:
+    _, item, _, source, at, batch, count, first, of, _, _, sha256, size, status, table = found.groups()
     told = None if count != b"1" or of is not None else _told(at, source, status, batch, table)
     return None if told is None else UsualRow(told, item, int(first), sha256, int(size))
 

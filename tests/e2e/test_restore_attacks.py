@@ -18,7 +18,7 @@ import pytest
 from archiver.errors import EvidenceError, Exit, UsageError, WorldError
 from archiver.events import silent
 from archiver.flows.reading import Reading, open_reading
-from archiver.flows.restore import plan
+from archiver.flows.restore import plan, sorting
 from archiver.flows.restore.restore import Restored, restore
 from archiver.flows.restore.tree import NameRefusedError, open_tree
 from archiver.model import tables
@@ -39,7 +39,8 @@ FILE = {"dev": "1", "ino": "1", "nlink": 1, "mode": 0o100640, "uid": 0, "gid": 0
 def _way(request, monkeypatch):
     """Write plain files both ways: what comes back and what is said is the same."""
     if request.param == "step-by-step":
-        monkeypatch.setattr(plan, "_plain", lambda _line: None)
+        monkeypatch.setattr(sorting, "plain_of_usual", lambda _raw: None)
+        monkeypatch.setattr(plan, "plain_of", lambda _line: None)
 
 
 class Told:
@@ -74,8 +75,8 @@ class Told:
     def items_batches(self, snapshot: str) -> list[str]:
         return [snapshot]
 
-    def items(self, snapshot: str) -> Iterator[ItemLine]:
-        return iter(self.lines)
+    def item_lines(self, snapshot: str) -> Iterator[bytes]:
+        return (line.encode() for line in self.lines)
 
     def batch_rows(self, statement: str, *, columns: object = None) -> Iterator[pa.RecordBatch]:
         rows = self.rows[statement]

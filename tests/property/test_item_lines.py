@@ -12,9 +12,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from archiver.errors import EvidenceError
+from archiver.flows.restore.plain import plain_of, plain_of_usual
 from archiver.model.item import Item, escape_path
 from archiver.model.items import ItemLine, Part
-from archiver.model.usual_line import is_usual, usual_row
+from archiver.model.usual_line import is_usual, usual_file, usual_row
 from archiver.sources.base import FileFacts
 
 names = st.binary(min_size=1, max_size=20).filter(lambda raw: raw not in {b".", b".."} and b"/" not in raw)
@@ -133,6 +134,13 @@ def test_a_usual_line_is_what_the_strict_reader_takes_it_for(changes):
         assert (line.item.text().encode(), line.item.source) == (row.item, source)
         assert (line.sha256, line.size, line.status, line.table) == (row.sha256.decode(), row.size, status, table)
         assert (line.detail, line.marks, line.object) == (None, (), None)
+        file = usual_file(own)
+        assert file is not None
+        assert line.file is not None
+        assert (file.row, file.path) == (row, line.item.relative_bytes())
+        assert (file.mode, file.nlink) == (line.file["mode"], line.file["nlink"])
+        assert (str(file.atime_ns), str(file.mtime_ns)) == (line.file["atime_ns"], line.file["mtime_ns"])
+        assert plain_of_usual(own) in {None, plain_of(line)}
     assert row is not None or changes
     assert usual_row(USUAL) is None  # its row carries another item
 

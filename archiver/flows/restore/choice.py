@@ -16,6 +16,7 @@ from archiver.flows.marked import Marks, options_for, unasked
 from archiver.flows.reading import check_source
 from archiver.flows.restore.account import Account
 from archiver.flows.restore.pipes import Pipes
+from archiver.flows.restore.plain import Plain
 from archiver.model.glob import BadGlobError, Matcher, compile_glob
 from archiver.model.items import ItemLine
 from archiver.model.statement import SnapshotPredicate
@@ -59,6 +60,14 @@ class Choice:
     def takes(self, line: ItemLine) -> bool:
         """Say whether an item is called as the glob wants it."""
         return self.glob is None or self._matches(line.item.relative_bytes())
+
+    def takes_plain(self, plain: Plain) -> bool | None:
+        """Say whether a plain file is wanted; None where its line alone does not tell."""
+        if not self.marks.are_told:
+            return None
+        if self.source not in (None, plain.source):
+            return False
+        return self.glob is None or self._matches(plain.path)
 
     def allows(self, line: ItemLine, account: Account) -> bool:
         """Say whether an item may be handed out; one with a mark that nobody asked for is listed as left out."""

@@ -4,7 +4,7 @@ A pipe is nowhere to be looked at again, so later snapshots say nothing of it. W
 snapshot wants it none the less: the pipes of all snapshots up to the newest one come back as `<source>/<stamp>`, once.
 
 >>> pipes = Pipes.before(archive, newest)
->>> [line.item.path for line in pipes.lines(newest, disposals.may_be_gone)]
+>>> [ItemLine.parse(raw).item.path for raw in pipes.lines(newest, disposals.may_be_gone)]
 ['memo.txt', '20261125T231500Z-a1b2c3']
 """
 
@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import cached_property
 
-from archiver.flows.reading import finished_snapshots, items_of
+from archiver.flows.reading import finished_snapshots, lines_of
 from archiver.judge.content import ObjectError
 from archiver.judge.reader import Archive
 from archiver.late import dataclass
@@ -53,28 +53,33 @@ class Pipes:
         """The snapshots, the oldest first."""
         return sorted(one.id for one in self.snapshots)
 
-    def lines(self, wanted: SnapshotPredicate, may_be_gone: Callable[[str], bool]) -> Iterator[ItemLine]:
+    def lines(self, wanted: SnapshotPredicate, may_be_gone: Callable[[str], bool]) -> Iterator[bytes]:
         """Yield the lines of the snapshot that is wanted, then of pipes: of one that two snapshots have the newest.
 
         A list of items that was released and is gone is passed over: nobody is owed what it named.
         """
         seen: set[tuple[str, str]] = set()
-        for line in items_of(self.archive, wanted):
-            if line.item.source in self.sources:
-                seen.add((line.item.source, line.item.path))
-            yield line
+        for raw in lines_of(self.archive, wanted):
+            if self.snapshots and (key := _name(raw))[0] in self.sources:
+                seen.add(key)
+            yield raw
         for snapshot in self.snapshots:
             pipes, met = _sources(snapshot), set[tuple[str, str]]()
             try:
-                for line in items_of(self.archive, snapshot):
-                    key = (line.item.source, line.item.path)
-                    if line.item.source in pipes and key not in seen:
+                for raw in lines_of(self.archive, snapshot):
+                    key = _name(raw)
+                    if key[0] in pipes and key not in seen:
                         met.add(key)
-                        yield line
+                        yield raw
             except ObjectError as problem:
                 if problem.code != "object-missing" or not may_be_gone(problem.key):
                     raise
             seen |= met
+
+
+def _name(raw: bytes) -> tuple[str, str]:
+    item = ItemLine.parse(raw).item
+    return item.source, item.path
 
 
 def _sources(snapshot: SnapshotPredicate) -> set[str]:

@@ -2,7 +2,8 @@
 
 A file's rows are listed in its line as ranges of batches. Batches are read in the order of their ids, so a file whose
 ranges stand in that order is written as its batches come by. The few others are `alone`: they are read one by one.
-Files that were hard links of each other, with the same content, are written once and linked.
+Plain files whose lines and rows follow each other are one range, with all that it takes to write them. Files that were
+hard links of each other, with the same content, are written once and linked.
 
 >>> plan.batches()
 ['20261123T120000Z-0a1b2c-documents-00000000']
@@ -10,58 +11,49 @@ Files that were hard links of each other, with the same content, are written onc
 
 from __future__ import annotations
 
+import marshal
 import sqlite3
-import stat
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Final, NamedTuple, cast
+from typing import Final
 
-from archiver.flows.restore.places import is_source
+from archiver.flows.restore.plain import Plain, plain_of
 from archiver.late import dataclass
 from archiver.model.items import ItemLine
 
-__all__ = ["Plain", "Plan", "Range"]
+__all__ = ["Plan", "Range"]
 
 _BLOCK: Final = 1000
+_TOGETHER: Final = 64
 _CACHE_KIB: Final = 16 << 10
-_RIGHTS: Final = 0o1777
-_TIMES: Final = range(-(2**63), 2**63)
+_BITS: Final = 8
+_ALL_DONE: Final = 0xFF
 _SCHEMA: Final = """
-CREATE TABLE files(number INTEGER PRIMARY KEY, line BLOB NOT NULL, alone INTEGER NOT NULL, leader INTEGER,
-    done INTEGER NOT NULL DEFAULT 0);
+CREATE TABLE files(number INTEGER PRIMARY KEY, line BLOB NOT NULL, leader INTEGER);
 CREATE TABLE ranges(batch TEXT NOT NULL, first INTEGER NOT NULL, count INTEGER NOT NULL, number INTEGER NOT NULL,
-    place BLOB, item TEXT, size INTEGER, sha256 TEXT, mode INTEGER, atime_ns INTEGER, mtime_ns INTEGER);
+    plain BLOB, lines BLOB);
 CREATE TABLE folders(source TEXT NOT NULL, path TEXT NOT NULL, depth INTEGER NOT NULL, chosen INTEGER NOT NULL,
     line BLOB NOT NULL, PRIMARY KEY(source, path)) WITHOUT ROWID;
 CREATE TABLE links(dev TEXT NOT NULL, ino TEXT NOT NULL, sha256 TEXT NOT NULL, number INTEGER NOT NULL,
     PRIMARY KEY(dev, ino, sha256)) WITHOUT ROWID;
 """
-
-
-class Plain(NamedTuple):
-    """All that it takes to write a plain file, so that nobody reads its line again: one row that carries the file.
-
-    Such a file was captured whole, with bytes, mode and times and nothing else to give back. `place` is its path below
-    the folder, `item` the text that its row must have.
-    """
-
-    place: bytes
-    item: str
-    size: int
-    sha256: str
-    mode: int
-    atime_ns: int
-    mtime_ns: int
+_INDEXES: Final = """
+CREATE INDEX IF NOT EXISTS ranges_by_batch ON ranges(batch, first);
+CREATE INDEX IF NOT EXISTS ranges_by_number ON ranges(number) WHERE lines IS NOT NULL;
+"""
 
 
 @dataclass(frozen=True)
 class Range:
-    """Rows of a batch that belong to a file, which the plan knows by its number."""
+    """Rows of a batch that belong to a file, which the plan knows by its number.
+
+    Or to plain files with numbers from this one on: then `plain` has one for each row.
+    """
 
     first: int
     count: int
     number: int
-    plain: Plain | None
+    plain: tuple[Plain, ...] = ()
 
     @property
     def end(self) -> int:
@@ -79,10 +71,13 @@ class Plan:
         self._db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         self._db.execute("BEGIN")  # one transaction for all: the file is dropped with the connection
         self.files = 0
+        self.plain = 0
         self.bytes = 0
         self._files: list[tuple[object, ...]] = []
         self._ranges: list[tuple[object, ...]] = []
-        self._done: set[int] = set()
+        self._plain: list[Plain] = []  # those that follow each other, up to here
+        self._lines: list[bytes] = []  # of these
+        self._done = bytearray()  # a bit for each file
 
     def close(self) -> None:
         """Forget the plan."""
@@ -95,28 +90,54 @@ class Plan:
             [line.item.source, line.item.path, line.item.path.count("/"), chosen, line.encode()],
         )
 
+    def add_plain(self, plain: Plain, raw: bytes) -> None:
+        """Take in a plain file."""
+        last = self._plain[-1] if self._plain else None
+        if last is not None and (last.batch, last.first + 1) != (plain.batch, plain.first):
+            self._end_plain()
+        self.files += 1
+        self.plain += 1
+        self.bytes += plain.size
+        self._plain.append(plain)
+        self._lines.append(raw)
+        if len(self._plain) >= _TOGETHER:
+            self._end_plain()
+
+    def _end_plain(self) -> None:
+        """Note the plain files that follow each other, up to here."""
+        if self._plain:
+            begin, count = self._plain[0], len(self._plain)
+            plain, lines = marshal.dumps([tuple(one) for one in self._plain]), b"".join(self._lines)
+            self._ranges.append((begin.batch, begin.first, count, self.files - count + 1, plain, lines))
+            self._plain, self._lines = [], []
+        if len(self._ranges) * _TOGETHER >= _BLOCK:
+            self._write()
+
     def add_file(self, line: ItemLine) -> None:
         """Take in an item that has bytes."""
+        leader = self._leader(line, self.files + 1)
+        plain = plain_of(line) if leader is None else None
+        if plain is not None:
+            self.add_plain(plain, line.encode())
+            return
+        self._end_plain()
         self.files += 1
         self.bytes += line.size or 0
-        number, leader = self.files, self._leader(line)
         parts = line.parts
         ascending = len(parts) == 1 or all((a.batch, a.first) < (b.batch, b.first) for a, b in pairwise(parts))
-        self._files.append((number, line.encode(), not ascending, leader))
+        self._files.append((self.files, line.encode(), leader))
         if leader is None and ascending:
-            plain = _plain(line) or _NOT_PLAIN
-            self._ranges += [(part.batch, part.first, part.count, number, *plain) for part in line.parts]
+            self._ranges += [(part.batch, part.first, part.count, self.files, None, None) for part in line.parts]
         if len(self._files) >= _BLOCK:
             self._write()
 
     def _write(self) -> None:
         """Write down what was gathered."""
-        self._db.executemany("INSERT INTO files(number, line, alone, leader) VALUES(?, ?, ?, ?)", self._files)
-        self._db.executemany("INSERT INTO ranges VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", self._ranges)
-        self._db.executemany("UPDATE files SET done = 1 WHERE number = ?", [(number,) for number in self._done])
-        self._files, self._ranges, self._done = [], [], set()
+        self._db.executemany("INSERT INTO files VALUES(?, ?, ?)", self._files)
+        self._db.executemany("INSERT INTO ranges VALUES(?, ?, ?, ?, ?, ?)", self._ranges)
+        self._files, self._ranges = [], []
 
-    def _leader(self, line: ItemLine) -> int | None:
+    def _leader(self, line: ItemLine, number: int) -> int | None:
         """Return the file that this one is a hard link of, None for the first of a group and for all others."""
         file = line.file
         if file is None or not isinstance(file["nlink"], int) or file["nlink"] < 2 or line.item.members:  # noqa: PLR2004 - itself and another
@@ -124,59 +145,66 @@ class Plan:
         name = [file["dev"], file["ino"], line.sha256]
         row = self._db.execute("SELECT number FROM links WHERE dev = ? AND ino = ? AND sha256 = ?", name).fetchone()
         if row is None:
-            self._db.execute("INSERT INTO links VALUES(?, ?, ?, ?)", [*name, self.files])
+            self._db.execute("INSERT INTO links VALUES(?, ?, ?, ?)", [*name, number])
         return None if row is None else int(row[0])
 
     def batches(self) -> list[str]:
-        """Return the batches to be read, in order."""
+        """Return the batches to be read, in order; the plan is complete now."""
+        self._end_plain()
         self._write()
+        for one in _INDEXES.strip().splitlines():
+            self._db.execute(one)
+        self._done = bytearray(self.files // _BITS + 1)
         return [row[0] for row in self._db.execute("SELECT DISTINCT batch FROM ranges ORDER BY batch")]
 
     def ranges(self, batch: str) -> Iterator[Range]:
         """Yield what is wanted of a batch, by the first row."""
-        self._write()
-        self._db.execute("CREATE INDEX IF NOT EXISTS ranges_by_batch ON ranges(batch, first)")
-        for first, count, number, *plain in self._db.execute(
-            "SELECT first, count, number, place, item, size, sha256, mode, atime_ns, mtime_ns FROM ranges "
-            "WHERE batch = ? ORDER BY batch, first",
-            [batch],
+        for first, count, number, packed in self._db.execute(
+            "SELECT first, count, number, plain FROM ranges WHERE batch = ? ORDER BY batch, first", [batch]
         ):
-            yield Range(first, count, number, None if plain[0] is None else Plain(*plain))
+            if packed is None:
+                yield Range(first, count, number)
+            else:
+                yield Range(first, count, number, tuple(map(Plain._make, marshal.loads(packed))))  # noqa: S302 - written above
 
     def line(self, number: int) -> ItemLine:
         """Return the line of a file."""
-        return ItemLine.own(self._db.execute("SELECT line FROM files WHERE number = ?", [number]).fetchone()[0])
+        found = self._db.execute("SELECT line FROM files WHERE number = ?", [number]).fetchone()
+        if found is not None:
+            return ItemLine.own(found[0])
+        first, lines = self._db.execute(
+            "SELECT number, lines FROM ranges WHERE lines IS NOT NULL AND number <= ? ORDER BY number DESC LIMIT 1",
+            [number],
+        ).fetchone()
+        return ItemLine.own(lines.split(b"\n")[number - first] + b"\n")  # within a line there is none
 
-    def mark(self, number: int) -> None:
-        """Note that a file is restored, or that it was said why not."""
-        self._done.add(number)
-        if len(self._done) >= _BLOCK:
-            self._write()
+    def mark(self, number: int, count: int = 1) -> None:
+        """Note that files from this one on are restored, or that it was said why not."""
+        for one in range(number, number + count):
+            self._done[one // _BITS] |= 1 << one % _BITS
 
     def is_done(self, number: int) -> bool:
         """Say whether a file was marked."""
-        if number in self._done:
-            return True
-        return bool(self._db.execute("SELECT done FROM files WHERE number = ?", [number]).fetchone()[0])
+        return bool(self._done[number // _BITS] >> number % _BITS & 1)
 
     def links(self) -> Iterator[tuple[int, ItemLine, ItemLine]]:
         """Yield files that were hard links, each after the line of the file that was written for it."""
-        self._write()
-        rows = self._db.execute(
-            "SELECT f.number, f.line, l.line FROM files f JOIN files l ON f.leader = l.number ORDER BY f.number"
-        ).fetchall()
-        for number, line, leader in rows:
-            yield int(number), ItemLine.own(leader), ItemLine.own(line)
+        number = 0
+        while row := self._db.execute(
+            "SELECT number, line, leader FROM files WHERE leader IS NOT NULL AND number > ? ORDER BY number LIMIT 1",
+            [number],
+        ).fetchone():
+            number = int(row[0])
+            yield number, self.line(row[2]), ItemLine.own(row[1])
 
     def left(self) -> Iterator[tuple[int, ItemLine]]:
         """Yield the files that are not done, in order."""
-        self._write()
-        number = 0
-        while row := self._db.execute(
-            "SELECT number, line FROM files WHERE NOT done AND number > ? ORDER BY number LIMIT 1", [number]
-        ).fetchone():
-            number = int(row[0])
-            yield number, ItemLine.own(row[1])
+        for place in range(len(self._done)):
+            if self._done[place] == _ALL_DONE:
+                continue
+            for number in range(place * _BITS, min(place * _BITS + _BITS, self.files + 1)):
+                if number and not self.is_done(number):
+                    yield number, self.line(number)
 
     def chosen_folders(self) -> Iterator[ItemLine]:
         """Yield the folders that were asked for, outer ones first."""
@@ -187,21 +215,3 @@ class Plan:
         """Yield all known folders, inner ones first: what they hold must be finished before their times are set."""
         for (line,) in self._db.execute("SELECT line FROM folders ORDER BY depth DESC, source, path"):
             yield ItemLine.own(line)
-
-
-_NOT_PLAIN: Final = (None,) * len(Plain._fields)
-
-
-def _plain(line: ItemLine) -> Plain | None:
-    """Return what a plain file is; None for one of which more is to be given back or said."""
-    file = line.file
-    if file is None or len(line.parts) != 1 or line.status not in ("captured", "unchanged") or line.object is not None:
-        return None
-    part, item, mode = line.parts[0], line.item, cast("int", file["mode"])
-    is_alone = part.count == 1 and part.of is None and not item.members and item.version is None
-    is_bare = not file["holes"] and not file["xattrs"] and stat.S_IMODE(mode) & ~_RIGHTS == 0
-    atime, mtime = int(str(file["atime_ns"])), int(str(file["mtime_ns"]))
-    if not (is_alone and is_bare and is_source(item.source) and atime in _TIMES and mtime in _TIMES):
-        return None
-    where = item.source.encode() + b"/" + item.relative_bytes()
-    return Plain(where, item.text(), line.size or 0, line.sha256 or "", stat.S_IMODE(mode), atime, mtime)

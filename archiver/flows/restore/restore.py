@@ -26,18 +26,20 @@ from archiver.events import Advanced, Listener, Stage
 from archiver.flows.access import Access, Unrecorded, Words
 from archiver.flows.marked import Marks
 from archiver.flows.reading import Reading, UnknownError, finished_snapshot
-from archiver.flows.restore.account import Account, NotRestored, Restored, kind_of, why
+from archiver.flows.restore.account import Account, NotRestored, Restored, why
 from archiver.flows.restore.choice import Choice
-from archiver.flows.restore.facts import give_all_back, give_back, holes_of, kept_time, write_at
+from archiver.flows.restore.facts import give_all_back, give_back, holes_of, write_at
 from archiver.flows.restore.pipes import Pipes
 from archiver.flows.restore.places import beside, place, shown
-from archiver.flows.restore.plan import Plain, Plan, Range
+from archiver.flows.restore.plan import Plan, Range
 from archiver.flows.restore.rows import COLUMNS, Rows, check_whole
+from archiver.flows.restore.sorting import sort_lines
 from archiver.flows.restore.tree import NameRefusedError, Parts, Tree, check_target, open_tree
+from archiver.flows.restore.writers import Beside, Group, Writers
 from archiver.flows.restore.writing import Writing
 from archiver.judge.content import ObjectError
 from archiver.judge.disposal import Disposals
-from archiver.model.items import CONTENT_STATUSES, ItemLine, Part
+from archiver.model.items import ItemLine, Part
 from archiver.model.statement import SnapshotPredicate
 from archiver.proof import canonical
 
@@ -71,7 +73,7 @@ def restore(
         disposals = Disposals(reading.archive, reading.now)
         account = Account(reading.exit, disposals.may_be_gone)
         try:
-            _plan(pipes.lines(wanted, disposals.may_be_gone), choice, plan, account)
+            sort_lines(pipes.lines(wanted, disposals.may_be_gone), choice, plan, account)
             if choice.glob is not None and not choice.matched:
                 raise _matches_nothing(choice.glob, wanted)
         except ObjectError as problem:
@@ -80,11 +82,14 @@ def restore(
                 raise UnknownError("object-disposed", f"{wanted.id}: its list of items: {words}") from problem
             raise
         about = choice.about(wanted.id, to)
-        access.begin({**about, "items": plan.files, "bytes": plan.bytes}, {"items": plan.files, "bytes": plan.bytes})
-        # A kill from here on leaves an access that has begun and not ended, and a folder with whole files only.
-        listener(Stage("restore", plan.bytes, "bytes"))
-        with open_tree(to) as tree, ThreadPoolExecutor(2, "write") as threads:
-            _Restore(reading, plan, tree, account, listener, threads).run()
+        with Beside(plan.plain) as beside:
+            much = {"items": plan.files, "bytes": plan.bytes}
+            access.begin({**about, **much}, much)
+            # A kill from here on leaves an access that has begun and not ended, and a folder with whole files only.
+            listener(Stage("restore", plan.bytes, "bytes"))
+            with open_tree(to) as tree, ThreadPoolExecutor(2, "write") as threads:
+                restored = _Restore(reading, plan, tree, account, listener, threads)
+                restored.run(Writers(tree, to, restored.told, beside))
         done = account.result(wanted.id)
         _state(access, about, done)
         return done
@@ -99,30 +104,6 @@ def _state(access: Access, about: Words, done: Restored) -> None:
     by_reason: dict[str, canonical.JSON] = dict(done.counts)
     words: Words = {**about, "items": done.files, "bytes": done.bytes, "counts_missing": by_reason, "missing": missing}
     access.end("ok" if done.exit is Exit.OK else "partial", words, counts)
-
-
-def _plan(lines: Iterator[ItemLine], choice: Choice, plan: Plan, account: Account) -> None:
-    """Sort the lines of the snapshot; when this ends without an error, every line of it was checked."""
-    for line in lines:
-        if choice.source not in (None, line.item.source):
-            continue
-        takes = choice.takes(line)
-        if line.item.members and (line.status == "recorded" or not choice.decoded):
-            continue  # a folder or link inside a container: what it holds has names of its own
-        if line.kind == "directory" and line.status not in ("absent", "excluded"):
-            plan.add_folder(line, chosen=takes)
-            if takes and line.status == "failed":
-                account.missing(line, "failed", why(line), Exit.INCOMPLETE)
-        elif not takes:
-            continue
-        elif line.status in CONTENT_STATUSES:
-            if choice.allows(line, account):
-                plan.add_file(line)
-        else:
-            status = Exit.INCOMPLETE if line.status == "failed" else Exit.OK
-            reason = kind_of(line).replace(" ", "-") if line.status == "recorded" else line.status
-            account.missing(line, reason, why(line), status)
-        choice.matched = choice.matched or takes
 
 
 def _matches_nothing(glob: str, wanted: SnapshotPredicate) -> UsageError:
@@ -147,11 +128,14 @@ class _Restore:
         self._listener = listener
         self._open: dict[int, Writing] = {}
 
-    def run(self) -> None:
+    def run(self, writers: Writers) -> None:
+        """Do what is planned; `writers` write the plain files and tell this of them."""
+        self._writers = writers
         for line in self._plan.chosen_folders():
             self._folder(line)
         for batch in self._plan.batches():
             self._batch(batch)
+        self._writers.settle()
         # A file whose last rows never came is not done and is read again below, by itself, and its problem is said.
         for number in list(self._open):
             self._open.pop(number).give_up(self._tree)
@@ -194,48 +178,65 @@ class _Restore:
 
     def _feed(self, one: Range, first: int, rows: Rows) -> None:
         """Write the rows of a range that are among `rows`, the first of which has the number `first`."""
-        try:
-            start, end = max(one.first, first), min(one.end, first + rows.count)
-            if one.plain is not None and self._plainly(one.plain, one.number, rows, start - first):
+        start, end = max(one.first, first), min(one.end, first + rows.count)
+        if one.plain:
+            number, files = one.number + start - one.first, one.plain[start - one.first : end - one.first]
+            plain = rows.plain(start - first, files)
+            if plain is not None:
+                self._writers.write(Group(number, plain, rows, start - first))
                 return
-            writing = self._open.get(one.number)
-            if writing is None:
-                line = self._plan.line(one.number)
-                if len(line.parts) == 1 and end - start == line.parts[0].count:
-                    self._at_once(line, rows, start - first, end - first)
-                    self._done(one.number)
-                    return
-                if self._plan.is_done(one.number):
-                    return  # it was refused at an earlier row
-                writing = self._open[one.number] = self._start(line)
-            part = writing.line.parts[writing.ranges]
-            self._take(writing, part, rows, start - first, end - first)
-            if end == one.end:
-                writing.ranges += 1
-                if writing.ranges == len(writing.line.parts):
-                    self._finish(writing)
-                    self._done(one.number)
+            for nth in range(len(files)):
+                self._singly(number + nth, rows, start - first + nth)
+            return
+        try:
+            self._part_of(one, rows, start - first, end - first, is_last=end == one.end)
         except EvidenceError as problem:
             self._refuse(one.number, problem)
 
-    def _plainly(self, plain: Plain, number: int, rows: Rows, row: int) -> bool:
-        """Write a plain file, checked before it is written; False for whatever is not as it should be.
+    def told(self, group: Group, remarks: list[str | None]) -> None:
+        """Take in what came of a group of plain files: what was not done goes the long way, which says what it is."""
+        if not any(remark != "" for remark in remarks):
+            self._account.files += len(remarks)
+            self._account.bytes += group.plain.size
+            self._listener(Advanced(group.plain.size))
+            self._plan.mark(group.number, len(remarks))
+            return
+        for nth, remark in enumerate(remarks):
+            if remark is None:
+                self._singly(group.number + nth, group.rows, group.row + nth)
+                continue
+            line = self._plan.line(group.number + nth)
+            self._listener(Advanced(line.size or 0))
+            self._restored(line, line.size or 0, [remark] if remark else [])
+            self._done(group.number + nth)
 
-        Then nothing was written, and the file goes the long way, which says what it is.
-        """
-        data = rows.whole(row, plain.item)
-        if data is None or len(data) != plain.size or hashlib.sha256(data).hexdigest() != plain.sha256:
-            return False
-        found = self._tree.whole(plain.place, data, plain.mode, (plain.atime_ns, plain.mtime_ns))
-        if found is None:
-            return False
-        self._account.files += 1
-        self._account.bytes += plain.size
-        if found != plain.mtime_ns:
-            self._account.note(self._plan.line(number), kept_time(plain.mtime_ns, found))
-        self._listener(Advanced(plain.size))
-        self._plan.mark(number)
-        return True
+    def _singly(self, number: int, rows: Rows, row: int) -> None:
+        """Write a file that is one row, step by step."""
+        try:
+            self._at_once(self._plan.line(number), rows, row, row + 1)
+            self._done(number)
+        except EvidenceError as problem:
+            self._refuse(number, problem)
+
+    def _part_of(self, one: Range, rows: Rows, start: int, end: int, *, is_last: bool) -> None:
+        """Write rows `start` to `end`, which belong to a file; the last ones of their range, or more of it follow."""
+        writing = self._open.get(one.number)
+        if writing is None:
+            line = self._plan.line(one.number)
+            if len(line.parts) == 1 and end - start == line.parts[0].count:
+                self._at_once(line, rows, start, end)
+                self._done(one.number)
+                return
+            if self._plan.is_done(one.number):
+                return  # it was refused at an earlier row
+            writing = self._open[one.number] = self._start(line)
+        part = writing.line.parts[writing.ranges]
+        self._take(writing, part, rows, start, end)
+        if is_last:
+            writing.ranges += 1
+            if writing.ranges == len(writing.line.parts):
+                self._finish(writing)
+                self._done(one.number)
 
     def _at_once(self, line: ItemLine, rows: Rows, start: int, end: int) -> None:
         """Write a file all of whose rows are here; its bytes are checked before the first is written."""
@@ -278,6 +279,7 @@ class _Restore:
 
     def _name(self, name: bytes, line: ItemLine, where: Parts) -> list[str]:
         """Let a finished file appear; an object whose key is no path here appears among the versions."""
+        self._writers.wait(where)
         try:
             self._tree.finish(name, where)
         except NameRefusedError as problem:
@@ -295,6 +297,8 @@ class _Restore:
         if line.status == "damaged":
             remarks = [f"decoding stopped, restored is what came before: {why(line)}", *remarks]
             self._account.incomplete()
+        if remarks:
+            self._writers.settle()
         for remark in remarks:
             self._account.note(line, remark)
 
@@ -305,6 +309,7 @@ class _Restore:
     def _refuse(self, number: int, problem: EvidenceError) -> None:
         writing = self._open.get(number)
         line = self._plan.line(number) if writing is None else writing.line
+        self._writers.settle()
         self._account.refused(line, problem)
         if writing is not None:
             writing.give_up(self._tree)

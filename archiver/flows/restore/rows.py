@@ -7,10 +7,12 @@ b'From: ...'
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 import pyarrow as pa
 
 from archiver.errors import EvidenceError
+from archiver.flows.restore.plain import Plain, PlainRows
 from archiver.model.item import Item
 from archiver.model.items import ItemLine
 
@@ -36,12 +38,16 @@ class Rows:
         self._texts: list[str | None] = item.dictionary.to_pylist()
         self._codes: list[int | None] = item.indices.to_pylist()
 
-    def whole(self, row: int, item: str) -> memoryview | None:
-        """Return the bytes of the row that is a whole file by itself; None unless it is the first row of this item."""
-        code = self._codes[row]
-        if self._has_withheld or code is None or self._texts[code] != item or self._offsets[row] != 0:
+    def plain(self, start: int, files: Sequence[Plain]) -> PlainRows | None:
+        """Return some rows, from `start` on, as those of plain files; None unless each can be a whole file."""
+        end = start + len(files)
+        texts = [None if code is None else self._texts[code] for code in self._codes[start:end]]
+        items = [text for text in texts if text is not None]
+        if self._has_withheld or self._offsets[start:end] != [0] * len(files) or len(items) != len(files):
             return None
-        return self._data[self._bounds[row] : self._bounds[row + 1]]
+        bounds = self._bounds[start : end + 1]
+        begin = bounds[0]
+        return PlainRows(files, items, [bound - begin for bound in bounds], self._data[begin : bounds[-1]])
 
     def piece(self, start: int, end: int, item: Item, offset: int) -> memoryview:
         """Return the bytes of rows `start` to `end`; raises `EvidenceError` unless they are what their part says.

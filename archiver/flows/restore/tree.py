@@ -22,14 +22,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from archiver.errors import EvidenceError, UsageError, WorldError
+from archiver.errors import ArchiverError, EvidenceError, UsageError, WorldError
 
-__all__ = ["NameRefusedError", "Parts", "Tree", "check_target", "open_tree"]
+__all__ = ["NameRefusedError", "Parts", "Tree", "check_target", "join_tree", "open_tree"]
 
 Parts = tuple[bytes, ...]
 """Components of a path below the target; none of them is empty, `.` or `..`."""
 
 _STAGING: Final = b".restoring"
+_BESIDE: Final = b"beside"  # in it; what lies there otherwise is called by numbers
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _NO_LINKS: Final = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
@@ -79,11 +80,23 @@ def open_tree(target: Path) -> Iterator[Tree]:
         os.close(root)
 
 
+def join_tree(target: Path, identity: tuple[int, int]) -> Tree | None:
+    """Open a target that another process has made, to write beside it; None where the same folder is not there.
+
+    It is never closed: the other process removes what was not finished.
+    """
+    try:
+        root = os.open(target, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        return Tree(root, target, beside=True) if _identity(root) == identity else None
+    except (OSError, ArchiverError):
+        return None
+
+
 class Tree:
     """An open target."""
 
-    def __init__(self, root: int, target: Path) -> None:
-        """Begin in an empty folder that is open as `root`."""
+    def __init__(self, root: int, target: Path, *, beside: bool = False) -> None:
+        """Begin in an empty folder that is open as `root`, or `beside` a process that began there."""
         self._root = root
         self._target = target
         self._here: tuple[Parts, int] | None = None
@@ -91,16 +104,26 @@ class Tree:
         self._has_links = True
         self._count = 0
         with self._named((_STAGING,)):
-            os.mkdir(_STAGING, 0o700, dir_fd=root)
+            if not beside:
+                os.mkdir(_STAGING, 0o700, dir_fd=root)
             self._staging = os.open(_STAGING, _FOLDER, dir_fd=root)
+            if beside:
+                self._staging = self._step(self._staging, _BESIDE, (_STAGING, _BESIDE), create=True)
 
     def close(self) -> None:
-        """Remove what was not finished."""
+        """Remove what was not finished, here and beside."""
         self._leave()
-        for name in os.listdir(self._staging):  # noqa: PTH208 - of an open folder
-            os.unlink(name, dir_fd=self._staging)
-        os.close(self._staging)
+        with contextlib.suppress(FileNotFoundError):
+            beside = os.open(_BESIDE, _FOLDER, dir_fd=self._staging)
+            _empty(beside)
+            os.rmdir(_BESIDE, dir_fd=self._staging)
+        _empty(self._staging)
         os.rmdir(_STAGING, dir_fd=self._root)
+
+    @property
+    def identity(self) -> tuple[int, int]:
+        """Which folder of this machine it is, for as long as it is open."""
+        return _identity(self._root)
 
     # Folders
 
@@ -272,6 +295,18 @@ class Tree:
             if problem.errno in _DISK:
                 raise _world(problem, self._target) from problem
             raise _refused(parts, problem.strerror or str(problem)) from problem
+
+
+def _identity(descriptor: int) -> tuple[int, int]:
+    found = os.fstat(descriptor)
+    return found.st_dev, found.st_ino
+
+
+def _empty(folder: int) -> None:
+    """Remove the files of an open folder, and close it."""
+    for name in os.listdir(folder):
+        os.unlink(name, dir_fd=folder)
+    os.close(folder)
 
 
 def _refused(parts: Parts, why: str) -> NameRefusedError:

@@ -1,0 +1,184 @@
+"""Who writes plain files: this process and, where there are many, one beside it that does nothing else.
+
+To make a small file is work of the system and takes longer than to read it from a batch. So groups of files go to the
+process beside this one for as long as it has not enough to do, and else this one writes them itself.
+
+The laws:
+
+1. What is written and checked is the same in both, by the same function.
+2. A file never overtakes one whose name some file system takes for its own: of two items with one name the same one
+   is restored every time.
+3. What came of the groups is told in their order, whoever wrote them; and before anything is said of a later file.
+4. The process beside opens the same folder, by its inode, or writes nothing. When it is killed, the restore ends as if
+   it had been killed itself: whole files only.
+
+>>> with Writers(tree, target, told, beside) as writers:
+...     writers.write(group)
+...     writers.settle()
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final, Self, TypeVar
+from unicodedata import normalize
+
+from archiver.errors import WorldError
+from archiver.flows.restore.plain import PlainRows, write_plain
+from archiver.flows.restore.tree import Parts, Tree, join_tree
+from archiver.late import dataclass
+from archiver.workers import cores, pool_of
+
+__all__ = ["Beside", "Group", "Writers"]
+
+_Answer = TypeVar("_Answer")
+_MANY: Final = 3000
+"""Files from which on a second process is worth its start, which takes as long as to write so many."""
+_FEW: Final = 8
+_UNDER_WAY: Final = 2
+_UNTOLD: Final = 8
+
+
+@dataclass(frozen=True)
+class Group:
+    """Plain files, the first of which the plan knows by its number; `row` is its row among `rows`, for the long way."""
+
+    number: int
+    plain: PlainRows
+    rows: Any
+    row: int
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """How its files are called, as a file system may see it."""
+        return frozenset([_alike(one.place) for one in self.plain.files])
+
+
+Told = Callable[[Group, list[str | None]], None]
+"""Takes in what came of each file of a group, as `write_plain` says it."""
+
+
+class Beside:
+    """A process that writes, started when there is enough for it to do."""
+
+    def __init__(self, files: int) -> None:
+        """Start it, where so many plain files and the cores of this machine are worth it."""
+        self._pool: ProcessPoolExecutor | None = None
+        self._joined: Future[bool] | None = None
+        if files >= _MANY and cores() > 1:
+            self._pool = pool_of(1, __name__)
+            self._pool.submit(int)  # it is started by the first work, and loads what it needs
+
+    def join(self, target: Path, tree: Tree) -> None:
+        """Let it open the target; until it has, it takes nothing."""
+        if self._pool is not None:
+            self._joined = self._pool.submit(_join, target.absolute(), tree.identity)
+
+    def begin(self, rows: PlainRows) -> Future[list[str | None]] | None:
+        """Let it write some files; None where it does not take them."""
+        if self._pool is None or self._joined is None or not self._joined.done() or not _answer(self._joined):
+            return None
+        try:
+            return self._pool.submit(_write, rows._replace(data=bytes(rows.data)))
+        except BrokenProcessPool as problem:
+            raise _killed() from problem
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Wait until it has ended."""
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+
+class Writers:
+    """Writes groups of plain files into an open tree."""
+
+    def __init__(self, tree: Tree, target: Path, told: Told, beside: Beside) -> None:
+        """Let the process beside this one open the target, too; `told` takes in what came of each group."""
+        self._tree = tree
+        self._told = told
+        self._beside = beside
+        self._untold: deque[tuple[Group, Future[list[str | None]]]] = deque()
+        self._is_telling = False
+        beside.join(target, tree)
+
+    def write(self, group: Group) -> None:
+        """Have a group written, now or soon."""
+        under_way = [one for one, done in self._untold if not done.done()]
+        done = None
+        if len(group.plain.files) >= _FEW and len(under_way) < _UNDER_WAY:
+            done = self._beside.begin(group.plain)
+        if done is None:
+            self._wait(group.names if under_way else frozenset())
+            done = Future()
+            done.set_result(write_plain(self._tree, group.plain))
+        self._untold.append((group, done))
+        while self._untold and (self._untold[0][1].done() or len(self._untold) > _UNTOLD):
+            self._tell()
+
+    def wait(self, where: Parts) -> None:
+        """Wait until no file is under way that is called like this: what is written next comes behind."""
+        if self._untold:
+            self._wait(frozenset([_alike(b"/".join(where))]))
+
+    def _wait(self, names: frozenset[str]) -> None:
+        for group, done in self._untold:
+            if not done.done() and group.names & names:
+                _answer(done)
+
+    def settle(self) -> None:
+        """Wait until all is written, and told; what is told now comes before what would have to be waited for."""
+        while self._untold and not self._is_telling:
+            self._tell()
+
+    def _tell(self) -> None:
+        group, done = self._untold.popleft()
+        remarks = _answer(done)
+        self._is_telling = True
+        self._told(group, remarks)
+        self._is_telling = False
+
+
+def _alike(place: bytes) -> str:
+    """Return what is the same for all names that a file system may take for one: in any case, composed or not."""
+    text = place.decode("utf-8", "surrogateescape")
+    if text.isascii():
+        return text.lower()
+    return normalize("NFKD", normalize("NFKD", text).casefold())
+
+
+def _answer(done: Future[_Answer]) -> _Answer:
+    try:
+        return done.result()
+    except BrokenProcessPool as problem:
+        raise _killed() from problem
+
+
+def _killed() -> WorldError:
+    return WorldError(
+        "workers-killed",
+        "a process that wrote files beside this one was killed; what is in the folder is whole, and not all",
+        hint="look whether memory runs out, and restore into another folder",
+    )
+
+
+# In the process beside
+
+_joined: Final[list[Tree]] = []
+
+
+def _join(target: Path, identity: tuple[int, int]) -> bool:
+    tree = join_tree(target, identity)
+    _joined[:] = [] if tree is None else [tree]
+    return tree is not None
+
+
+def _write(rows: PlainRows) -> list[str | None]:
+    return write_plain(_joined[0], rows)

@@ -1,0 +1,106 @@
+"""Plain files that another process writes: what comes back and what is said is as if this one had written them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+from pathlib import Path
+
+import pytest
+from e2e.test_restore_attacks import BATCH, FILE, Told, bring_back, names
+
+from archiver.errors import WorldError
+from archiver.flows.restore import writers
+from archiver.flows.restore.tree import join_tree, open_tree
+from archiver.flows.restore.writers import Beside
+from archiver.model.item import Item
+
+
+@pytest.fixture
+def beside(monkeypatch):
+    """Let the process beside this one write all that it may write."""
+
+    def join(self, *words):
+        real(self, *words)
+        assert self._joined is None or self._joined.result()
+
+    real = Beside.join
+    monkeypatch.setattr(Beside, "join", join)
+    monkeypatch.setattr(writers, "cores", lambda: 2)
+    for name, number in (("_MANY", 0), ("_FEW", 1), ("_UNDER_WAY", 100)):
+        monkeypatch.setattr(writers, name, number)
+
+
+def filled() -> Told:
+    """Return an archive with good files among others of every kind."""
+    told = Told()
+    for number in range(40):
+        told.put(Item("papers", f"{number % 3}/good-{number}"), b"%d" % number)
+    told.put(Item("papers", "0/other digest"), b"one", sha256="0" * 64)
+    told.put(Item("papers", "0/other size"), b"one", size=9)
+    told.put(Item("papers", "0/" + "x" * 300), b"too long")
+    told.put(Item("papers", "1/nul%00name"), b"no name")
+    told.put(Item("papers", "1/\u00fc%FF"), b"no text")
+    told.put(Item("papers", "1/good-4"), b"a second one of this name")
+    told.put(Item("papers", "1/good-4/below"), b"below a file")
+    told.put(Item("papers", "2/set"), b"rights", file={**FILE, "mode": 0o104755})
+    told.put(Item("papers", "2/far"), b"in the future", file={**FILE, "mtime_ns": str(2**63 - 1)})
+    told.put(Item("papers", "2/odd"), b"an attribute", file={**FILE, "xattrs": {"user.a": "YQ=="}})
+    told.put(Item("papers", "2/last"), b"")
+    told.rows[BATCH][7] = (told.rows[BATCH][7][0], 1, b"7")
+    told.rows[BATCH][12] = (told.rows[BATCH][12][0], 0, None)
+    told.rows[BATCH][20] = (told.rows[BATCH][21][0], 0, b"20")
+    return told
+
+
+def found(folder: Path) -> dict[str, tuple[object, ...]]:
+    facts = {name: (folder / name).stat() for name in names(folder)}
+    return {
+        name: (stat.S_IMODE(fact.st_mode), fact.st_mtime_ns, (folder / name).read_bytes())
+        for name, fact in facts.items()
+        if stat.S_ISREG(fact.st_mode)
+    }
+
+
+def test_what_another_process_writes_is_what_this_one_would_write(tmp_path, beside, monkeypatch):
+    told = filled()
+    done = bring_back(told, tmp_path / "beside")
+    monkeypatch.setattr(writers, "_MANY", 1000)
+    assert done == bring_back(told, tmp_path / "here")
+    assert found(tmp_path / "beside") == found(tmp_path / "here")
+    assert len(found(tmp_path / "here")) == done.files
+    assert names(tmp_path / "beside") == names(tmp_path / "here")
+    assert (tmp_path / "beside" / "papers" / "1" / "good-4").read_bytes() == b"4"
+    assert done.counts == {"item-parts": 2, "item-sha256": 2, "name-refused": 4, "withheld": 1}
+
+
+def test_a_process_that_is_killed_ends_the_restore_and_leaves_no_half_file(tmp_path, beside, monkeypatch):
+    def killed(self, rows):
+        for one in list(self._pool._processes):
+            os.kill(one, signal.SIGKILL)
+        return begin(self, rows)
+
+    begin = Beside.begin
+    monkeypatch.setattr(Beside, "begin", killed)
+    with pytest.raises(WorldError) as stopped:
+        bring_back(filled(), tmp_path / "restored")
+    assert stopped.value.code == "workers-killed"
+    assert ".restoring" not in names(tmp_path / "restored")
+
+
+def test_a_folder_that_is_another_one_meanwhile_is_not_written_to(tmp_path):
+    with open_tree(tmp_path / "restored") as tree:
+        (tmp_path / "restored").rename(tmp_path / "moved")
+        (tmp_path / "restored" / ".restoring").mkdir(parents=True)
+        assert join_tree(tmp_path / "restored", tree.identity) is None
+        assert names(tmp_path / "restored") == [".restoring"]
+        assert join_tree(tmp_path / "moved", tree.identity) is not None
+    assert names(tmp_path / "moved") == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("a/B", "A/b"), ("\u00fc", "u\u0308"), ("Stra\u00dfe", "STRASSE"), ("\u212b", "\u00e5")]
+)
+def test_names_that_a_file_system_may_take_for_one_are_alike(one, other):
+    assert writers._alike(one.encode()) == writers._alike(other.encode())
