@@ -277,7 +277,8 @@ def _brackets(data: bytes) -> int:
 
 def _answer(dialect: Dialect, root: Place, block: _Block, schema: pa.Schema) -> Answer | None:
     try:
-        return _columns(dialect, root, _parsed(block, root), block.constants(), schema)
+        usual = Usual(dialect, root, _parsed(block, root), block.text)
+        return _columns(dialect, usual, block.constants(), schema)
     except (UnusualError, pa.ArrowInvalid):
         return None
 
@@ -287,20 +288,17 @@ def _lines(
 ) -> Answer | None:
     try:
         records, odd = records_of(pattern, root, raw)
-        return _columns(dialect, root, records, [odd], schema)
+        return _columns(dialect, Usual(dialect, root, records), [odd], schema)
     except UnusualError:
         return None
 
 
-def _columns(
-    dialect: Dialect, root: Place, records: pa.StructArray, odd: Sequence[pa.BooleanArray], schema: pa.Schema
-) -> Answer | None:
-    usual = Usual(dialect, root, records)
+def _columns(dialect: Dialect, usual: Usual, odd: Sequence[pa.BooleanArray], schema: pa.Schema) -> Answer | None:
     columns = usual.columns()
     rows = _rows([*usual.odd, *odd])
-    if _are_many(dialect, rows, len(records)):
+    if _are_many(dialect, rows, len(usual)):
         return None
-    return _table(dialect, columns, len(records), schema), rows
+    return _table(dialect, columns, len(usual), schema), rows
 
 
 def _parsed(block: _Block, root: Place) -> pa.StructArray:

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from archiver.model.event_time import UNITS
 
-__all__ = ["UnusualError", "times_of"]
+__all__ = ["UnusualError", "times_of", "times_with_fractions"]
 
 _YEAR: Final = "(?:19[7-9][0-9]|20[0-9][0-9]|21[0-9][0-9])"
 _DAYS: Final = "(?:0[1-9]|[12][0-9])"  # a 29th of February that is none sends all rows to another reader
@@ -38,6 +38,7 @@ _ACCESS_LOG: Final = (
     rf"^{_DAY_MONTH}/{_YEAR}:{_CLOCK}"
     r" [+-](?:[01][0-9]|2[0-3])[0-5][0-9]\z"
 )
+_FRACTION: Final = r"^(?P<whole>[1-9][0-9]{0,17})(?:\.(?P<part>[0-9]{1,9}))?\z"
 _DIGITS: Final = r"^[1-9][0-9]{0,18}\z"
 
 Doubt = Callable[[pa.BooleanArray], None]
@@ -62,6 +63,25 @@ def times_of(unit: str, values: pa.Array, *, naive_utc: bool, doubt: Doubt) -> d
         return _columns(times, values, "rfc3339", "assumed_utc")
     times = _instants(_only(values, _RFC3339, doubt), pa.timestamp("ns", "UTC"))
     return _columns(times, values, "rfc3339", "offset")
+
+
+def times_with_fractions(unit: str, texts: pa.StringArray, *, doubt: Doubt) -> dict[str, pa.Array]:
+    """Return the four columns of times that are numbers, with fractions or without, given as they were written.
+
+    >>> times_with_fractions("s", pa.array(["1767870461.5"]), doubt=list)["event_time"].to_pylist()
+    [1767870461500000000]
+    """
+    if unit not in (*UNITS, "any"):
+        raise UnusualError
+    found = pc.extract_regex(texts, _FRACTION)
+    whole, part = _cast(pc.struct_field(found, [0]), pa.int64()), pc.struct_field(found, [1])
+    unit = _unit_of(whole) if unit == "any" else unit
+    places = UNITS[unit]
+    fits = pc.and_(pc.less(whole, (1 << 63) // 10**places), pc.less_equal(pc.binary_length(part), places))
+    fits = pc.fill_null(fits, fill_value=False)
+    doubt(pc.invert(fits))
+    digits = pc.binary_join_element_wise(pc.struct_field(found, [0]), pc.utf8_rpad(part, places, "0"), "")
+    return _columns(_cast(pc.if_else(fits, digits, "0"), pa.int64()), texts, unit, "epoch")
 
 
 def _columns(times: pa.Int64Array, texts: pa.StringArray, unit: str, basis: str) -> dict[str, pa.Array]:

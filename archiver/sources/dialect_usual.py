@@ -9,6 +9,7 @@ reference about them. `UnusualError`: this way of reading is none for this diale
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import field
 from decimal import Decimal
@@ -21,8 +22,8 @@ from archiver.late import dataclass
 from archiver.model.dialect import KINDS_OF, Candidate, Column, Condition, Dialect, Kind, LinePattern, ValueType
 from archiver.model.json_lookup import kind_of
 from archiver.model.json_path import Every, Keyed, Path, Step
-from archiver.model.strict_json import Value
-from archiver.sources.dialect_times import UnusualError, times_of
+from archiver.model.strict_json import Number, Value
+from archiver.sources.dialect_times import UnusualError, times_of, times_with_fractions
 
 __all__ = ["Place", "Usual", "places_of", "wants_whole"]
 
@@ -35,6 +36,7 @@ _NUMBERS: Final = {
     ValueType.FLOAT64: pa.float64(),
     ValueType.DECIMAL: _DECIMAL,
 }
+_EVERY_NUMBER_AS_TEXT: Final = json.JSONDecoder(parse_float=str, parse_int=str)
 _STRINGS: Final = pa.list_(pa.string())
 Mask: TypeAlias = "bool | pa.BooleanArray"
 """What holds of all records, of none, or of which."""
@@ -42,12 +44,17 @@ Mask: TypeAlias = "bool | pa.BooleanArray"
 
 @dataclass
 class Place:
-    """What was seen at a place, and the places inside it; `numbers` are the types that columns want of a number."""
+    """What was seen at a place, and the places inside it; `numbers` are the types that columns want of a number.
+
+    At a place that no column wants but the time, numbers may have fractions.
+    """
 
     members: dict[str, Place] = field(default_factory=dict)
     element: Place | None = None
     kinds: set[Kind] = field(default_factory=set)
     numbers: set[pa.DataType] = field(default_factory=set)
+    has_time: bool = False
+    has_fractions: bool = False
 
     @property
     def kind(self) -> Kind | None:
@@ -62,6 +69,8 @@ class Place:
         if kind is None:
             return
         self.kinds.add(kind)
+        if isinstance(value, Number) and self.has_time and not value.text.removeprefix("-").isdecimal():
+            self.has_fractions = True
         if isinstance(value, dict):
             for name, place in self.members.items():
                 place.see(value.get(name))
@@ -82,7 +91,7 @@ class Place:
             case Kind.NUMBER:
                 if len(self.numbers) > 1:
                     raise UnusualError
-                return next(iter(self.numbers), pa.float64())
+                return pa.float64() if self.has_fractions else next(iter(self.numbers), pa.float64())
             case Kind.ARRAY:
                 return pa.list_(pa.null() if self.element is None else self.element.type())
             case Kind.OBJECT:
@@ -123,25 +132,33 @@ def places_of(dialect: Dialect) -> Place:
             if column.type in _NUMBERS and candidate.constant is None:
                 root.at(candidate.path.steps).numbers.add(_NUMBERS[column.type])
     for time in dialect.event_time:
-        root.at(time.place.path.steps).numbers.add(pa.int64())
+        place = root.at(time.place.path.steps)
+        place.has_time = place.has_time or not place.numbers
+        place.numbers.add(pa.int64())
     return root
 
 
 def wants_whole(place: Place) -> bool:
-    """Say whether Arrow is to read a number at a place as a whole one, and refuses others."""
+    """Say whether a number at a place is best a whole one, as Arrow reads others more slowly or not at all."""
     return place.numbers == {pa.int64()}
 
 
 class Usual:
     """The columns of records, given their values; `odd` are masks of rows that the reference is to be asked about."""
 
-    def __init__(self, dialect: Dialect, root: Place, records: pa.StructArray) -> None:
-        """Take the records as Arrow read them by the type of `root`."""
+    def __init__(
+        self, dialect: Dialect, root: Place, records: pa.StructArray, lines: pa.LargeStringArray | None = None
+    ) -> None:
+        """Take the records as Arrow read them by the type of `root`, and the lines that they were read from."""
+        self._lines = lines
         self._dialect = dialect
         self._root = root
         self._records = records
         self._found: dict[tuple[Step, ...], tuple[pa.Array, Kind] | None] = {}
         self.odd: list[pa.BooleanArray] = []
+
+    def __len__(self) -> int:
+        return len(self._records)
 
     def columns(self) -> dict[str, pa.Array]:
         """Return the columns that have a value in some row."""
@@ -258,6 +275,9 @@ class Usual:
             if found is None:
                 continue
             values, kind = found
+            is_broken = kind is Kind.NUMBER and values.type != pa.int64()
+            if is_broken:
+                values = self._as_written(candidate.place.path)
             if holds is not True:
                 values = pc.if_else(holds, values, pa.scalar(None, values.type))
             if values.null_count:
@@ -265,8 +285,31 @@ class Usual:
             unit, naive_utc = candidate.unit, candidate.naive_utc
             if kind not in (Kind.NUMBER, Kind.STRING):
                 raise UnusualError
+            if is_broken:
+                return times_with_fractions(unit, values, doubt=self._doubt)
             return times_of(unit, values, naive_utc=naive_utc, doubt=self._doubt)
         return {"event_time_basis": self._constant("none")}
+
+    def _as_written(self, path: Path) -> pa.StringArray:
+        """Return the numbers at a path as they stand in the records, which Arrow has found to be numbers."""
+        if self._lines is None:
+            raise UnusualError
+        decode, steps = _EVERY_NUMBER_AS_TEXT.decode, path.steps
+        try:
+            return pa.array([_member(decode(line), steps) for line in self._lines.to_pylist()], pa.string())
+        except ValueError:
+            raise UnusualError from None
+
+
+def _member(value: object, steps: Sequence[Step]) -> object:
+    for step in steps:
+        if isinstance(value, dict) and isinstance(step, str):
+            value = value.get(step)
+        elif isinstance(value, list) and isinstance(step, int) and step < len(value):
+            value = value[step]
+        else:
+            return None
+    return value
 
 
 def _walk(values: pa.Array, place: Place, steps: Sequence[Step]) -> tuple[pa.Array, Kind] | None:

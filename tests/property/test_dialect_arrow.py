@@ -138,6 +138,31 @@ def test_times_in_whatever_way_a_log_writes_them(name, record):
         answered(ArrowReader(), dialect, [one.encode() + b"\n"])
 
 
+WRITTEN = ("1767870461.118", "1767870461", "1767870461.50", "1767870461.123456789", "9223372035.9")
+ODD = ("1767870461.1234567890", "9223372036.9", "0.5", "-1.5", "1.5e9", "null", "1e999", "9223372036854775807.5", "0")
+
+
+@pytest.mark.parametrize(
+    ("name", "record"),
+    [
+        ("litellm.payload", '{"id":"c","call_type":"completion","startTime":%s,"model":"m"}\n'),
+        ("openai.responses", '{"object":"response","model":"m","created_at":%s}\n'),
+        ("json.generic", '{"ts":%s,"status":200,"zz":"\\u00e9 1767870461.5"}\n'),
+    ],
+)
+def test_times_with_fractions_are_read_as_they_are_written(name, record):
+    dialect = ALL[name]
+    rows = [(record % text).encode() for text in WRITTEN] * 20
+    assert answered(ArrowReader(), dialect, rows) == len(rows)
+    found, _ = ArrowReader().read(dialect, pa.array(rows, pa.large_binary()), None, schema_for(dialect))
+    assert found["event_time_raw"].to_pylist()[:5] == list(WRITTEN)
+    answered(ArrowReader(), dialect, rows + [(record % text).encode() for text in ODD])
+    for text in ODD:
+        answered(ArrowReader(), dialect, rows + [(record % text).encode()] * 40)
+    millis = [(record % "1767870461118.25").encode(), (record % "1767870461118.1234567").encode()]
+    answered(ArrowReader(), dialect, millis[:1] * 50 + millis[1:])
+
+
 ONE = b'{"status":200,"error":"x"}\n'
 
 
