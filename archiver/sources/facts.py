@@ -75,9 +75,9 @@ def closer_facts(directory: int, name: bytes, facts: FileFacts) -> FileFacts:
     return facts._replace(btime_ns=birth_ns(directory, name, facts.ino), xattrs=xattrs)
 
 
-def facts_of(descriptor: int) -> FileFacts:
-    """Return the facts of an open file or directory."""
-    status = os.fstat(descriptor)
+def facts_of(descriptor: int, status: os.stat_result | None = None) -> FileFacts:
+    """Return the facts of an open file or directory, by its `status` of this moment if somebody has that."""
+    status = status or os.fstat(descriptor)
     birth = birth_ns(descriptor, b"", status.st_ino)
     return _facts(status, birth, None, _holes(descriptor, status), _xattrs(descriptor))
 

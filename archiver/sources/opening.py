@@ -81,15 +81,15 @@ def unavailable(location: Path, error: OSError) -> SourceUnavailable:
 class Opened:
     """A regular file, open for one reading, in a `with` statement. `first` holds its facts before the first byte."""
 
-    def __init__(self, descriptor: int, path: bytes) -> None:
-        """Look at the file before it is read, and take its descriptor over."""
+    def __init__(self, descriptor: int, status: os.stat_result, path: bytes) -> None:
+        """Look closer at the file before it is read, and take its descriptor over; `status` is what fstat tells now."""
         self._descriptor = descriptor
         self._path = path
         try:
-            self.first: FileFacts = self.stat_now()
-        except ReadProblem:
+            self.first: FileFacts = facts_of(descriptor, status)
+        except OSError as error:
             os.close(descriptor)
-            raise
+            raise ReadProblem(problem_of(error, path)) from error
 
     def __enter__(self) -> Self:
         return self
@@ -160,7 +160,7 @@ class Openings:
 
     def file(self, path: bytes) -> Opened:
         """Open the regular file at `path`, as `open_file` does."""
-        return Opened(self._open(path), path)
+        return Opened(*self._open(path), path)
 
     def closer_facts(self, path: bytes, facts: FileFacts) -> FileFacts:
         """Return the facts of a name with what a quick look left out, as far as it can still be learnt."""
@@ -170,7 +170,7 @@ class Openings:
             return facts
         return closer_facts(folder, name, facts)
 
-    def _open(self, path: bytes) -> int:
+    def _open(self, path: bytes) -> tuple[int, os.stat_result]:
         try:
             return _open_regular(*self._folder_of(path), path)
         except OSError as error:
@@ -193,11 +193,11 @@ def open_file(location: Path | Openings, path: bytes) -> Opened:
     if isinstance(location, Openings):
         return location.file(path)
     with anchored(location) as anchor:
-        return Opened(_open_item(anchor, path), path)
+        return Opened(*_open_item(anchor, path), path)
 
 
-def _open_item(anchor: Anchor, path: bytes) -> int:
-    """Return a descriptor of the item's file; `ReadProblem` for anything else."""
+def _open_item(anchor: Anchor, path: bytes) -> tuple[int, os.stat_result]:
+    """Return a descriptor of the item's file and its status; `ReadProblem` for anything else."""
     try:
         if anchor.real is not None and path == anchor.path:
             return _open_regular(anchor.descriptor, anchor.real, path)
@@ -231,20 +231,21 @@ def enter(descriptor: int, names: list[bytes]) -> int:
     return here
 
 
-def _open_regular(directory: int, name: bytes, path: bytes) -> int:
-    """Open `name` for reading if it is a regular file, before the open and after it (law 2)."""
+def _open_regular(directory: int, name: bytes, path: bytes) -> tuple[int, os.stat_result]:
+    """Open `name` for reading if it is a regular file, before the open and after it (law 2); return its status, too."""
     _demand_regular(os.stat(name, dir_fd=directory, follow_symlinks=False), path)
     try:
         descriptor = open_quietly(name, _READ | os.O_NONBLOCK, directory)
     except BlockingIOError:  # a lease (a file server's oplock) has to be broken first, which takes a blocking open
         descriptor = _open_leased(directory, name, path)
     try:
-        _demand_regular(os.fstat(descriptor), path)
+        status = os.fstat(descriptor)
+        _demand_regular(status, path)
         os.set_blocking(descriptor, True)
     except (OSError, ReadProblem):
         os.close(descriptor)
         raise
-    return descriptor
+    return descriptor, status
 
 
 def _open_leased(directory: int, name: bytes, path: bytes) -> int:
