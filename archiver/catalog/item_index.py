@@ -18,6 +18,8 @@ from archiver.model.items import ItemLine
 __all__ = ["ItemIndex"]
 
 _AT_ONCE: Final = 1000
+_MANY: Final = 8
+"""To put an item into its place costs as much as to sort so many."""
 _SAID: Final = ("status", "line", "tbl", "size", "sha256", "stamp", "marked", "snapshot")
 _INTO: Final = f"INSERT INTO latest ({', '.join(COLUMNS)}, snapshot)"
 _OR_REPLACE: Final = (
@@ -46,17 +48,35 @@ def _attached(cursor: sqlite3.Cursor, elsewhere: RowsElsewhere | None) -> Iterat
 
 
 @contextmanager
-def _sorted_by_content(cursor: sqlite3.Cursor) -> Iterator[None]:
-    """Make the index of contents behind the first items that a catalog takes in, within their transaction.
+def _sorted_by_content(cursor: sqlite3.Cursor, elsewhere: RowsElsewhere | None) -> Iterator[None]:
+    """Make the index of contents anew behind many items that are taken in, within their transaction.
 
     They come in no order of their contents, so that one by one each would change another page of it.
     """
-    is_empty = cursor.execute("SELECT 1 FROM latest LIMIT 1").fetchone() is None
-    if is_empty:
-        cursor.execute("DROP INDEX latest_by_content")
+    made_anew = _are_many(cursor, elsewhere) and _without_index(cursor)
     yield
-    if is_empty:
+    if made_anew:
         cursor.execute(BY_CONTENT)
+
+
+def _are_many(cursor: sqlite3.Cursor, elsewhere: RowsElsewhere | None) -> bool:
+    """Say whether so many are coming that it takes less time to sort all that there will be."""
+    known: int = cursor.execute("SELECT coalesce(max(id), 0) FROM latest").fetchone()[0]
+    if not known or elsewhere is None:
+        return not known
+    coming: int = cursor.execute(f"SELECT count(*) FROM ({elsewhere.query})", elsewhere.words).fetchone()[0]  # noqa: S608 - of constants
+    return coming * _MANY > known
+
+
+def _without_index(cursor: sqlite3.Cursor) -> bool:
+    """Take the index away; not while somebody has not read an answer of this catalog to its end."""
+    try:
+        cursor.execute("DROP INDEX latest_by_content")
+    except sqlite3.OperationalError as problem:
+        if problem.sqlite_errorcode != sqlite3.SQLITE_LOCKED:
+            raise
+        return False
+    return True
 
 
 class ItemIndex:
@@ -90,7 +110,7 @@ class ItemIndex:
             closing(self._db.cursor()) as cursor,
             _attached(cursor, elsewhere),
             self.block(),
-            _sorted_by_content(cursor),
+            _sorted_by_content(cursor, elsewhere),
         ):
             if elsewhere is not None:
                 cursor.execute(_COPY.format(elsewhere.query), [snapshot, *elsewhere.words])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -188,16 +188,29 @@ def test_the_lines_of_a_run_that_an_earlier_version_began_are_kept(tmp_path):
             assert list(journal.lines()) == [Line.of(PLAIN, mime="text/plain", custodian="jdoe", new_bytes=10)]
 
 
-def test_what_a_catalog_takes_in_is_found_by_content_also_after_an_error(journal):
+@pytest.mark.parametrize("taken_in", [0, 1])
+@pytest.mark.parametrize("meanwhile", ["nothing", "an error", "a reader"])
+def test_what_a_catalog_takes_in_is_found_by_content_whatever_happens_meanwhile(journal, taken_in, meanwhile):
     def broken():
         yield row_of(AGAIN[0])
         raise RuntimeError
 
-    journal.enter(None, [Line.of(PLAIN)])
+    journal.enter(None, [Line.of(PLAIN), Line.of(AGAIN[1])])
     with closing(Catalog(":memory:")) as catalog:
-        for coming in (broken, list, list):  # into no items, and once more, and into some
-            with suppress(RuntimeError):
-                catalog.absorb_rows(SNAPSHOT, coming(), journal.rows_for("vault"))
-            (plan,) = catalog._db.execute("EXPLAIN QUERY PLAN SELECT line FROM latest WHERE tbl = 'a' AND size = 1")
-            assert "latest_by_content" in plan[3]
-        assert catalog.with_content("documents", 10, "0" * 64) == [PLAIN]
+        catalog.absorb_rows(SNAPSHOT, [row_of(AGAIN[2])] * taken_in)
+        match meanwhile:
+            case "nothing":
+                catalog.absorb_rows(SNAPSHOT, (), journal.rows_for("vault"))
+            case "an error":
+                with pytest.raises(RuntimeError):
+                    catalog.absorb_rows(SNAPSHOT, broken(), journal.rows_for("vault"))
+            case "a reader":
+                catalog._db.execute("CREATE TABLE numbers AS SELECT 1 UNION SELECT 2")
+                reader = catalog._db.execute("SELECT * FROM numbers")
+                catalog.absorb_items(SNAPSHOT, [PLAIN, AGAIN[1]])
+                assert len(reader.fetchall()) == 2
+
+        (plan,) = catalog._db.execute("EXPLAIN QUERY PLAN SELECT line FROM latest WHERE tbl = 'a' AND size = 1")
+        assert "latest_by_content" in plan[3]
+        found = {line.item.path for line in catalog.with_content("documents", 10, "0" * 64)}
+        assert found == set(["f.txt"] * taken_in + ["a.txt", "e.txt"] * (meanwhile != "an error"))
