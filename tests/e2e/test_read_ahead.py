@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+from collections import Counter
 from contextlib import closing
 from hashlib import sha256
 from unittest.mock import patch
@@ -90,23 +91,48 @@ def fill_with_others(folder) -> None:
         file.truncate(900_000)
 
 
+LATER = """\
+  - id: later
+    kind: documents
+    location: {}
+    matters: [CASE-1]
+    include: ["**"]
+  - id: logs
+"""
+
+
+def fill_later(folder) -> None:
+    """Lay out documents that come later: some are archived by then, or are the same as the one before."""
+    folder.mkdir()
+    for number in range(60):
+        content = b"document %d\n" % number * 20 if number % 7 == 2 else b"later %d\n" % (number - (number % 5 == 4))
+        (folder / f"{number:04}.txt").write_bytes(content)
+
+
 @pytest.mark.parametrize("limits", [{}, {"records": 97}, {"batch": "40KiB"}], ids=["one batch", "records", "bytes"])
 def test_every_batch_is_the_same_byte_for_byte(organisations, tmp_path, verified, limits):
-    fill_with_others(tmp_path / "shared")
+    first, later = tmp_path / "first", tmp_path / "later"
+    fill_with_others(first)
+    fill_later(later)
     found, kept = [], []
     for readers in (0, 1):
         place = organisations(**limits)
-        place.write_policy(lambda text: text.replace("location: ./papers", f"location: {tmp_path / 'shared'}"))
-        with patch.object(read_ahead, "_BEGIN", 50), patch.object(Together, "_keep", autospec=True) as keep:
+        place.write_policy(
+            lambda text: text.replace("location: ./papers", f"location: {first}").replace(
+                "  - id: logs\n", LATER.format(later)
+            )
+        )
+        with patch.object(read_ahead, "_BEGIN", 0), patch.object(Together, "_keep", autospec=True) as keep:
             keep.side_effect = KEEP
-            result = place.take(processors=1 + readers)
-        kept.append(sum(len(call.args[1].texts) for call in keep.call_args_list))
-        found.append((stored(place), result.tallies, result.stored_bytes, result.batches))
+            results = [place.take(processors=1 + readers, only=(source,)) for source in ("papers", "later")]
+        kept.append(Counter(call.args[0]._source.id for call in keep.call_args_list for _ in call.args[1].texts))
+        found.append((stored(place), [(one.tallies, one.stored_bytes, one.batches) for one in results]))
     verified(place)
 
     assert found[0] == found[1]
-    assert kept[0] == 0
-    assert kept[1] > 200
+    assert not kept[0]
+    assert kept[1]["papers"] > 200
+    assert kept[1]["later"] == 45
 
 
 class KilledError(Exception):
