@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import field
-from typing import Final
+from typing import Final, NamedTuple
 
 import orjson
 
@@ -26,13 +26,26 @@ from archiver.sources.dialect_usual import Place, places_of, wants_whole
 __all__ = ["Shapes"]
 
 _MOST_SHAPES: Final = 64
-_MOST_LOOKS: Final = 4096
+_MOST_FORMS: Final = 4096
+_MOST_NAMES: Final = 64
 _LIST, _OBJECT, _WHOLE, _BROKEN = 1, 2, 3, 4
 _CODES: Final[Mapping[type, int]] = {list: _LIST, dict: _OBJECT, int: _WHOLE, float: _BROKEN, str: 5, bool: 6}
 _CODE_BITS: Final = 3
 
-Look = frozenset[int]
-"""What a quick look at a record tells: numbers of places, each with what stands there."""
+Codes = frozenset[int]
+"""What stands where: numbers of places, each with a code of what is there."""
+
+
+class _Form(NamedTuple):
+    """Names and types of an object's members, or types of a list's: its number, and what follows from them.
+
+    Most objects of a log have one of a few forms, so the members are looked at one by one only when a form is new.
+    """
+
+    number: int
+    codes: Codes
+    inner: tuple[tuple[str, _Node], ...] = ()
+    """The members to look into."""
 
 
 @dataclass
@@ -43,6 +56,12 @@ class _Node:
     wants_whole: bool
     members: dict[str, _Node] = field(default_factory=dict)
     element: _Node | None = None
+    forms: dict[object, _Form] = field(default_factory=dict)
+
+    def code(self, kind: type) -> int:
+        """Say what stands here."""
+        code = _CODES[kind]
+        return self.number << _CODE_BITS | (_WHOLE if code == _BROKEN and not self.wants_whole else code)
 
 
 @dataclass
@@ -53,9 +72,9 @@ class _Shape:
     time: int
     codes: dict[int, int]
 
-    def fits(self, look: Look, time: int) -> bool:
-        """Say whether a record of that look can be of this shape."""
-        return time == self.time and all(self.codes.get(one >> _CODE_BITS, one) == one for one in look)
+    def fits(self, codes: Codes, time: int) -> bool:
+        """Say whether a record of which that is known can be of this shape."""
+        return time == self.time and all(self.codes.get(one >> _CODE_BITS, one) == one for one in codes)
 
 
 class Shapes:
@@ -64,10 +83,12 @@ class Shapes:
     def __init__(self, dialect: Dialect) -> None:
         """Know none yet; raises UnusualError for a dialect whose records have no usual places."""
         self._dialect = dialect
-        self._numbers = 0
+        self._nodes: list[_Node] = []
+        self._forms: list[Codes] = []
         self._root = self._node(places_of(dialect))
         self._shapes: list[_Shape] = []
-        self._known: dict[Look, int] = {}
+        self._known: dict[frozenset[int], int] = {}
+        """Shapes of records, by the forms that are in them."""
         self._times: dict[int, int] = {}
         for order, time in enumerate(dialect.event_time):
             node: _Node | None = self._root
@@ -86,8 +107,8 @@ class Shapes:
         return [(self._shapes[shape].root, numbers) for shape, numbers in found.items()]
 
     def _node(self, place: Place) -> _Node:
-        self._numbers += 1
-        node = _Node(self._numbers, wants_whole(place))
+        node = _Node(len(self._nodes), wants_whole(place))
+        self._nodes.append(node)
         node.members = {name: self._node(member) for name, member in place.members.items()}
         node.element = None if place.element is None else self._node(place.element)
         return node
@@ -97,49 +118,82 @@ class Shapes:
             record = orjson.loads(row)
         except ValueError:
             return None
-        if type(record) is not dict:
+        if len(self._forms) >= _MOST_FORMS:
+            self._forget()
+        forms: set[int] = set()
+        if type(record) is not dict or not self._object(self._root, record, forms, 1):
             return None
-        codes: set[int] = set()
-        if not self._members(self._root, record, codes, 1):
-            return None
-        look = frozenset(codes)
-        shape = self._known.get(look)
-        return self._learn(look, row) if shape is None else shape
+        shape = self._known.get(frozenset(forms))
+        return self._learn(frozenset(forms), row) if shape is None else shape
 
-    def _members(self, node: _Node, record: dict[str, object], codes: set[int], depth: int) -> bool:
-        members = node.members
-        for name, value in record.items():
-            at = members.get(name)
-            if value is not None and at is not None and not self._value(at, value, codes, depth):
+    def _forget(self) -> None:
+        self._forms.clear()
+        self._known.clear()
+        for node in self._nodes:
+            node.forms.clear()
+
+    def _object(self, node: _Node, record: dict[str, object], forms: set[int], depth: int) -> bool:
+        """Look at an object; say no where something in it is nested too deep."""
+        key = (tuple(record), tuple(map(type, record.values()))) if len(record) <= _MOST_NAMES else None
+        form = (key and node.forms.get(key)) or self._form_of_object(node, key, record)
+        forms.add(form.number)
+        for name, at in form.inner:
+            value = record[name]
+            if not (
+                self._object(at, value, forms, depth + 1)
+                if isinstance(value, dict)
+                else isinstance(value, list) and self._list(at, value, forms, depth + 1)
+            ):
                 return False
         return True
 
-    def _value(self, node: _Node, value: object, codes: set[int], depth: int) -> bool:
-        """Look at a value and what is in it; say no for one that is nested too deep."""
-        code = _CODES[type(value)]
-        if code == _BROKEN and not node.wants_whole:
-            code = _WHOLE
-        codes.add(node.number << _CODE_BITS | code)
-        if isinstance(value, dict):
-            return self._members(node, value, codes, depth + 1)
-        if not isinstance(value, list):
-            return True
+    def _list(self, node: _Node, members: list[object], forms: set[int], depth: int) -> bool:
         if depth > MAX_NESTING:
             return False
         element = node.element = node.element or self._node(Place())
-        return all(self._value(element, member, codes, depth + 1) for member in value if member is not None)
+        kinds = frozenset(map(type, members))
+        form = element.forms.get(kinds) or self._form_of_list(element, kinds)
+        forms.add(form.number)
+        return (
+            not element.members
+            or dict not in kinds
+            or all(self._object(element, one, forms, depth + 1) for one in members if isinstance(one, dict))
+        ) and (
+            list not in kinds
+            or all(self._list(element, one, forms, depth + 1) for one in members if isinstance(one, list))
+        )
 
-    def _learn(self, look: Look, row: bytes) -> int | None:
-        """Find the shape that records of a look not met before have, a new one if need be."""
-        places = {one >> _CODE_BITS for one in look}
-        if len(places) < len(look):  # two kinds in one list
+    def _form_of_object(self, node: _Node, key: object, record: dict[str, object]) -> _Form:
+        known = [(name, node.members[name]) for name in record if name in node.members and record[name] is not None]
+        codes = frozenset(at.code(type(record[name])) for name, at in known)
+        inner = tuple(
+            (name, at)
+            for name, at in known
+            if isinstance(record[name], list) or (isinstance(record[name], dict) and at.members)
+        )
+        key = key or codes  # names of a very large object are not kept
+        return node.forms.get(key) or self._new(node, key, codes, inner)
+
+    def _form_of_list(self, element: _Node, kinds: frozenset[type]) -> _Form:
+        return self._new(element, kinds, frozenset(element.code(kind) for kind in kinds if kind in _CODES), ())
+
+    def _new(self, node: _Node, key: object, codes: Codes, inner: tuple[tuple[str, _Node], ...]) -> _Form:
+        form = node.forms[key] = _Form(len(self._forms), codes, inner)
+        self._forms.append(codes)
+        return form
+
+    def _learn(self, forms: frozenset[int], row: bytes) -> int | None:
+        """Find the shape that records of forms not met together before have, a new one if need be."""
+        codes = frozenset(code for form in forms for code in self._forms[form])
+        places = {one >> _CODE_BITS for one in codes}
+        if len(places) < len(codes):  # two kinds in one list
             return None
         try:
             record = parse(row.removesuffix(b"\n").removesuffix(b"\r"))
         except NotJson:
             return None
         time = min((self._times[place] for place in places & self._times.keys()), default=-1)
-        fitting = (number for number, shape in enumerate(self._shapes) if shape.fits(look, time))
+        fitting = (number for number, shape in enumerate(self._shapes) if shape.fits(codes, time))
         number = next(fitting, len(self._shapes))
         if number == len(self._shapes):
             if number >= _MOST_SHAPES:
@@ -147,8 +201,8 @@ class Shapes:
             self._shapes.append(_Shape(places_of(self._dialect), time, {}))
         shape = self._shapes[number]
         shape.root.see(record)
-        shape.codes.update((one >> _CODE_BITS, one) for one in look)
-        if len(self._known) >= _MOST_LOOKS:
+        shape.codes.update((one >> _CODE_BITS, one) for one in codes)
+        if len(self._known) >= _MOST_FORMS:
             self._known.clear()
-        self._known[look] = number
+        self._known[forms] = number
         return number

@@ -14,6 +14,7 @@ from archiver.model.dialect import LinePattern
 from archiver.model.dialect_file import load_dialects
 from archiver.model.dialect_reference import derive
 from archiver.sources.dialect_arrow import ArrowReader
+from archiver.sources.dialect_shapes import Shapes
 from archiver.sources.dialects import Engine, schema_for
 from tests.property.test_dialect_engine import ALL, CHAT, LIKE, SAMPLES, _made_up, random_line, random_text
 
@@ -241,6 +242,17 @@ def test_records_of_several_shapes_are_read_shape_by_shape():
     assert answered(reader, GENERIC, rows) >= 500
     assert answered(reader, GENERIC, [ONE] * 40) == 40
     assert answered(reader, GENERIC, rows[:300]) >= 200
+    many = b",".join(b'"n%d":%d' % (number, number) for number in range(80))
+    large = [b'{"status":%b,%b}\n' % (status, many) for status in (b"200", b'"x"', b"201") for _ in range(40)]
+    assert answered(ArrowReader(), GENERIC, large) == len(large)
+
+
+def test_what_is_kept_of_shapes_is_bounded():
+    rows = [b'{"status":%d,"n%d":{"ts":1},"error":{"e%d":[{}]}}\n' % (number, number, number) for number in range(9000)]
+    shapes = Shapes(GENERIC)
+    ((_, found),) = shapes.sort(rows)
+    assert found == list(range(9000))
+    assert len(shapes._forms) <= 4099  # what one record adds
 
 
 @settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
