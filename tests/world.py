@@ -68,6 +68,7 @@ class World:
     """An archive and its writer."""
 
     rows_in_group: int | None = None
+    facts_of_files: dict[str, Any] | None = None
 
     def __init__(self, *, tell: bool = True, **bends: Callable[..., Any]) -> None:
         self.bends = bends
@@ -79,7 +80,7 @@ class World:
         self.policy_sha256 = hashlib.sha256(POLICY).hexdigest()
         self.revision = 0
         self.ids = 0
-        if tell and not bends and type(self) is World and self.rows_in_group is None:
+        if tell and not bends and type(self) is World and self.rows_in_group is None and self.facts_of_files is None:
             self.__dict__.update(_honest().told_again().__dict__)
         elif tell:
             self.story()
@@ -164,7 +165,7 @@ class World:
 
     def kept(self, item: Item, table: str, data: bytes, *parts: Part) -> ItemLine:
         digest = hashlib.sha256(data).hexdigest()
-        words = {"basis": "read", "size": len(data), "sha256": digest, "parts": parts}
+        words = {"basis": "read", "size": len(data), "sha256": digest, "parts": parts, "file": self.facts_of_files}
         return ItemLine(item, "file", table, "captured", self.at, **words)
 
     def documents(self, snapshot: str, number: int, rows: list[tuple[Item, int, bytes]]) -> str:

@@ -16,6 +16,7 @@ from world import World
 from archiver.errors import WorldError
 from archiver.flows.store_words import StoreWords
 from archiver.judge import crew as crews
+from archiver.judge import row_claims
 from archiver.judge import verify as judging
 from archiver.judge.case import Options
 from archiver.judge.checks import side_by_side
@@ -26,6 +27,16 @@ from archiver.stores.folder import FolderStore
 from archiver.workers import Workers
 
 ATTACKS = [pytest.param(one.values, id=one.id) for one in (*test_records.attacks, *test_objects_and_locks.attacks)]
+
+
+FACTS = {
+    **dict.fromkeys(("gid", "mode", "nlink", "uid"), 0),
+    **dict.fromkeys(("atime_ns", "ctime_ns", "dev", "ino", "mtime_ns"), "1"),
+    **dict.fromkeys(("btime_ns", "group", "link_target", "owner")),
+    "holes": [],
+    "xattrs": {},
+}
+"""With these a line is a usual one."""
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +60,7 @@ def several(workers, monkeypatch, tmp_path, request):
         return units
 
     honest = side_by_side.units_of
+    monkeypatch.setattr(World, "facts_of_files", FACTS)
     monkeypatch.setattr(side_by_side, "units_of", units_of)
     if request.param == "divided":
         monkeypatch.setattr(World, "rows_in_group", 1)
@@ -66,6 +78,7 @@ def several(workers, monkeypatch, tmp_path, request):
 
         with monkeypatch.context() as patch:
             patch.setattr(judging, "crew_of", crew)
+            patch.setattr(row_claims, "_LONG", 1)  # here every run of claims is kept as a run
             report = world.verify(trusted, **words)
         return report, given
 
