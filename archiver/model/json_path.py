@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from enum import Enum
-from functools import cached_property
+from functools import cache, cached_property
 
 from archiver.errors import UsageError
 from archiver.late import dataclass
@@ -76,6 +76,7 @@ class Path:
         return tuple(self.steps[:i] for i, step in enumerate(self.steps) if isinstance(step, str))
 
 
+@cache
 def parse_path(text: str, *, itself: bool = False) -> Path:
     """Parse a path, with `itself` also `$` alone, the value that it starts from; raises UsageError `dialect-path`."""
     steps: list[Step] = []

@@ -206,7 +206,12 @@ def _spread(answer: Answer, places: pa.BooleanArray, others: list[int]) -> Answe
 def _learning(
     dialect: Dialect, known: _Known, raw: pa.LargeBinaryArray, block: _Block, schema: pa.Schema
 ) -> Answer | None:
-    """Read a block by what is known, and if that fails once more by what more of its records say."""
+    """Read a block by what is known, and if that fails once more by what more of its records say.
+
+    Where it is known already that they have several shapes, nothing is learned from them together.
+    """
+    if len(raw) > _MORE_SAMPLES and not known.root.is_usual:
+        return None
     if (answer := _answer(dialect, known.root, block, schema)) is not None:
         return answer
     more = _seen(copy.deepcopy(known.root), raw, _MORE_SAMPLES)
