@@ -5,6 +5,8 @@ from __future__ import annotations
 import heapq
 import itertools
 import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from hashlib import sha256
 from operator import attrgetter
@@ -116,6 +118,17 @@ def test_rows_come_out_as_they_were_packed(found):
     assert unpacked(packed(rows, digests_of_raw=False), bytes(rows.data)).raws == rows.raws
     with pytest.raises(ValueError, match="found neither"):
         unpacked(packed(rows, digests_of_raw=False), None)
+
+
+def test_who_waits_waits_until_what_is_hashed_beside_has_been():
+    gate, order = threading.Event(), []
+    with ThreadPoolExecutor(1) as beside, ThreadPoolExecutor(1) as other:
+        claims = Claims(sqlite3.connect(":memory:"), beside)
+        beside.submit(lambda: (gate.wait(), order.append("hashed")))
+        waiting = other.submit(lambda: (claims.wait(), order.append("waited")))
+        gate.set()
+        waiting.result()
+    assert order == ["hashed", "waited"]
 
 
 @given(st.integers(0, 70), st.sets(st.integers(0, 70), max_size=6))
