@@ -31,6 +31,7 @@ _MOST_NAMES: Final = 64
 _LIST, _OBJECT, _WHOLE, _BROKEN = 1, 2, 3, 4
 _CODES: Final[Mapping[type, int]] = {list: _LIST, dict: _OBJECT, int: _WHOLE, float: _BROKEN, str: 5, bool: 6}
 _CODE_BITS: Final = 3
+_CODE: Final = (1 << _CODE_BITS) - 1
 
 Codes = frozenset[int]
 """What stands where: numbers of places, each with a code of what is there."""
@@ -50,9 +51,10 @@ class _Form(NamedTuple):
 
 @dataclass
 class _Node:
-    """A place, its number, and whether a number there is to be a whole one."""
+    """A place, its number, and whether a number there is wanted, and a whole one."""
 
     number: int
+    wants_number: bool
     wants_whole: bool
     members: dict[str, _Node] = field(default_factory=dict)
     element: _Node | None = None
@@ -66,15 +68,18 @@ class _Node:
 
 @dataclass
 class _Shape:
-    """What is known of a shape: the usual places, what stands at each, and which place has the time."""
+    """What is known of a shape: the usual places, what stands at each, and what its records have in common.
+
+    That is which place has the time, and what stands where a number is wanted and is none: it may spoil the column.
+    """
 
     root: Place
-    time: int
+    common: tuple[int, Codes]
     codes: dict[int, int]
 
-    def fits(self, codes: Codes, time: int) -> bool:
+    def fits(self, codes: Codes, common: tuple[int, Codes]) -> bool:
         """Say whether a record of which that is known can be of this shape."""
-        return time == self.time and all(self.codes.get(one >> _CODE_BITS, one) == one for one in codes)
+        return common == self.common and all(self.codes.get(one >> _CODE_BITS, one) == one for one in codes)
 
 
 class Shapes:
@@ -107,7 +112,7 @@ class Shapes:
         return [(self._shapes[shape].root, numbers) for shape, numbers in found.items()]
 
     def _node(self, place: Place) -> _Node:
-        node = _Node(len(self._nodes), wants_whole(place))
+        node = _Node(len(self._nodes), bool(place.numbers), wants_whole(place))
         self._nodes.append(node)
         node.members = {name: self._node(member) for name, member in place.members.items()}
         node.element = None if place.element is None else self._node(place.element)
@@ -193,12 +198,13 @@ class Shapes:
         except NotJson:
             return None
         time = min((self._times[place] for place in places & self._times.keys()), default=-1)
-        fitting = (number for number, shape in enumerate(self._shapes) if shape.fits(codes, time))
+        common = time, frozenset(one for one in codes if self._is_strange(one))
+        fitting = (number for number, shape in enumerate(self._shapes) if shape.fits(codes, common))
         number = next(fitting, len(self._shapes))
         if number == len(self._shapes):
             if number >= _MOST_SHAPES:
                 return None
-            self._shapes.append(_Shape(places_of(self._dialect), time, {}))
+            self._shapes.append(_Shape(places_of(self._dialect), common, {}))
         shape = self._shapes[number]
         shape.root.see(record)
         shape.codes.update((one >> _CODE_BITS, one) for one in codes)
@@ -206,3 +212,6 @@ class Shapes:
             self._known.clear()
         self._known[forms] = number
         return number
+
+    def _is_strange(self, one: int) -> bool:
+        return self._nodes[one >> _CODE_BITS].wants_number and one & _CODE not in (_WHOLE, _BROKEN)

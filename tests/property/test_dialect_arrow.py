@@ -247,6 +247,13 @@ def test_records_of_several_shapes_are_read_shape_by_shape():
     assert answered(ArrowReader(), GENERIC, large) == len(large)
 
 
+def test_records_with_a_text_where_a_number_is_wanted_leave_the_others_alone():
+    usual = b'{"type":"GENERATION","start_time":"2026-01-08 11:07:41.118000","trace_id":"t"}\n'
+    spoilt = usual.replace(b"}", b',"model_parameters":{"temperature":"0.7"}}')
+    rows = [usual, usual, usual, spoilt] * 50
+    assert answered(ArrowReader(), ALL["langfuse.observation"], rows) >= 150
+
+
 def test_what_is_kept_of_shapes_is_bounded():
     rows = [b'{"status":%d,"n%d":{"ts":1},"error":{"e%d":[{}]}}\n' % (number, number, number) for number in range(9000)]
     shapes = Shapes(GENERIC)
