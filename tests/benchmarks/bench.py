@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from contest import OURS, contest, line
+from contest import OURS, contest, line, tidy
 from contestants import JOBS
 from corpora import NAMES, Corpus, given, make
 from picture import picture
@@ -69,6 +69,7 @@ def run(
         told = contest(corpus, below / "work", rounds=rounds, only=only, jobs=jobs or JOBS, tell=CONSOLE.log)
         CONSOLE.print(_table(told))
         results.append(told)
+    tidy(below / "work")
     _write(results, output)
 
 
@@ -84,6 +85,7 @@ def straight(name: str, *, base: float, rounds: int, jobs: tuple[str, ...], belo
     corpora = partial(_made_of, name, below)
     told = line(corpora, below / "work", base=base, rounds=rounds, jobs=jobs, tell=CONSOLE.log)
     CONSOLE.print(_line_table(told))
+    tidy(below / "work")
     _write([told], output)
 
 
@@ -119,7 +121,7 @@ def _cell(told: dict[str, Any], name: str, job: dict[str, Any] | None, what: str
     if job is None:
         return "-"
     cell = f"{job['wall_s']['median']:.2f} s, {job['cpu_s']['median']:.2f} cpu"
-    ratio = told["ratios"].get(name, {}).get(what)
+    ratio = told.get("ratios", {}).get(name, {}).get(what)
     return cell if ratio is None else f"{cell}\nx{ratio['wall']:.2f}, x{ratio['cpu']:.2f} cpu"
 
 
@@ -134,7 +136,7 @@ def _caption(told: dict[str, Any]) -> str:
 def _line_table(told: dict[str, Any]) -> Table:
     table = Table("job", *(f"{one['factor']}x" for one in told["points"]), "residual wall", "residual cpu")
     for job, found in told["lines"].items():
-        cells = [f"{one['jobs'][job]['wall_s']['median']:.2f} s" for one in told["points"]]
+        cells = [_cell(told, "", one["jobs"][job], job) for one in told["points"]]
         table.add_row(job, *cells, f"{found['wall_s']['residual']:.1%}", f"{found['cpu_s']['residual']:.1%}")
     return table
 
