@@ -91,7 +91,8 @@ class RowClaims:
         known = self._known(batch, low, after) if is_narrow else set()
         if known.issuperset(rows):
             return
-        if is_narrow and not known and len(rows) >= _LONG and all(map(lt, run.firsts, run.firsts[1:])):
+        is_free = is_narrow and not known and not self._runs.spans(batch, low, after)
+        if is_free and len(rows) >= _LONG and all(map(lt, run.firsts, run.firsts[1:])):
             self._runs.keep(batch, place, run, claim)
             return
         self._enter(
@@ -104,7 +105,7 @@ class RowClaims:
 
     def _known(self, batch: str, low: int, after: int) -> set[RunRow]:
         """Return what claims there are about some rows of a batch; of very many some."""
-        known = set[RunRow]().union(*(kept.rows() for _, kept in self._runs.over(batch, low, after)))
+        known = set[RunRow]().union(*(kept.rows(low, after) for _, kept in self._runs.over(batch, low, after)))
         known.update(
             self._db.execute(
                 "SELECT first, carries, sha256, size FROM row_claims"

@@ -67,8 +67,7 @@ class KeptRun(NamedTuple):
 
         That is so where bytes are withheld.
         """
-        start = bisect_left(self.firsts, rows.first)
-        end = bisect_left(self.firsts, rows.first + len(rows.lengths))
+        start, end = self._within(rows.first, rows.first + len(rows.lengths))
         if start == end:
             return 0
         places = [first - rows.first for first in self.firsts[start:end]]
@@ -81,9 +80,14 @@ class KeptRun(NamedTuple):
         )
         return end - start if fits else None
 
-    def rows(self) -> list[RunRow]:
-        """Return the row of each claim."""
-        return rows_of(self.firsts, self.carries, self.sha256s, self.sizes)
+    def rows(self, low: int = 0, after: int = _ENDLESS) -> list[RunRow]:
+        """Return the row of each claim, or of those about some rows of the batch."""
+        start, end = self._within(low, after)
+        digests = slice(start * _DIGEST, end * _DIGEST)
+        return rows_of(self.firsts[start:end], self.carries[digests], self.sha256s[digests], self.sizes[start:end])
+
+    def _within(self, low: int, after: int) -> tuple[int, int]:
+        return bisect_left(self.firsts, low), bisect_left(self.firsts, after)
 
     def claims(self) -> list[WholeClaim]:
         """Return the claims by themselves, their members as `RowClaim` has them."""
