@@ -105,6 +105,7 @@ class RowClaims:
 
     def _known(self, batch: str, low: int, after: int) -> set[RunRow]:
         """Return what claims there are about some rows of a batch; of very many some."""
+        self._take_out([span for span in self._runs.spans(batch, low, after) if self._runs.is_worn(span)])
         known = set[RunRow]().union(*(kept.rows(low, after) for _, kept in self._runs.over(batch, low, after)))
         known.update(
             self._db.execute(

@@ -14,6 +14,7 @@ from __future__ import annotations
 import sqlite3
 from array import array
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
@@ -25,6 +26,7 @@ __all__ = ["KeptRun", "RunClaims", "Span", "WholeClaim"]
 
 _ENDLESS: Final = 1 << 62
 _DIGEST: Final = 32
+_MOST_FETCHED: Final = 64
 _SCHEMA: Final = """
 CREATE TABLE run_claims(id INTEGER PRIMARY KEY, batch TEXT NOT NULL, low INTEGER NOT NULL, after INTEGER NOT NULL,
     number INTEGER NOT NULL, claim INTEGER NOT NULL, place TEXT NOT NULL, record INTEGER NOT NULL,
@@ -105,6 +107,7 @@ class RunClaims:
         make_tables(database, _SCHEMA)
         self._db = database
         self._last: tuple[int, KeptRun] | None = None
+        self._fetched = Counter[int]()
 
     def keep(self, batch: str, place: str, run: Run, claim: int) -> None:
         """Keep a run whose rows rise and lie where no other claim of one row is."""
@@ -134,11 +137,19 @@ class RunClaims:
         for span in self.spans(batch, low, after):
             yield span, self._kept(span.id)
 
+    def is_worn(self, span: Span) -> bool:
+        """Say whether a run was fetched so often that its claims are sooner found by themselves.
+
+        That is so of lists in no order: each of their lines is about another run than the one before.
+        """
+        return self._fetched[span.id] > _MOST_FETCHED
+
     def take_out(self, span: Span) -> list[WholeClaim]:
         """Keep a run no longer; return its claims."""
         claims = self._kept(span.id).claims()
         self._db.execute("DELETE FROM run_claims WHERE id = ?", (span.id,))
         self._last = None
+        del self._fetched[span.id]
         return claims
 
     def _kept(self, number: int) -> KeptRun:
@@ -148,6 +159,7 @@ class RunClaims:
             found = self._db.execute(f"SELECT {words} FROM run_claims WHERE id = ?", (number,)).fetchone()  # noqa: S608
             batch, claim, place, record, firsts, carries, sha256s, sizes, items = found
             numbers = array("Q", firsts), array("Q", sizes)
+            self._fetched[number] += 1
             self._last = number, KeptRun(batch, claim, place, record, numbers[0], carries, sha256s, numbers[1], items)
         return self._last[1]
 

@@ -9,7 +9,7 @@ from unittest.mock import patch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from archiver.judge import row_claims
+from archiver.judge import row_claims, run_claims
 from archiver.judge.batches import Rows
 from archiver.judge.claims import Claims
 from archiver.judge.usual_runs import Other, runs_of
@@ -73,7 +73,11 @@ def entered(claims):
 def test_runs_of_lines_are_the_lines(lists, block, long):
     one_by_one, in_runs = (Claims(sqlite3.connect(":memory:", isolation_level=None)) for _ in range(2))
     first = 0
-    with patch.object(row_claims, "_BLOCK", block), patch.object(row_claims, "_LONG", long):
+    with (
+        patch.object(row_claims, "_BLOCK", block),
+        patch.object(row_claims, "_LONG", long),
+        patch.object(run_claims, "_MOST_FETCHED", long),
+    ):
         for lines in lists:
             for number, each in enumerate(lines, first):
                 one_by_one.add(f"list record {number}", each)
