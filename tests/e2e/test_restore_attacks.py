@@ -341,6 +341,21 @@ def test_a_target_that_cannot_be_made_is_said(told, tmp_path):
         bring_back(told, tmp_path / "file" / "below")
 
 
+def test_a_folder_that_could_not_be_opened_is_not_taken_for_the_one_before_it(tmp_path, monkeypatch):
+    def refused(_descriptor):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    times = (0, 0)
+    with open_tree(tmp_path / "restored") as tree:
+        assert tree.whole(b"papers/a/one", memoryview(b"1"), 0o600, times) is not None
+        with monkeypatch.context() as many_open:
+            many_open.setattr(os, "dup", refused)
+            assert tree.whole(b"papers/b/two", memoryview(b"2"), 0o600, times) is None
+        assert tree.whole(b"papers/b/three", memoryview(b"3"), 0o600, times) is not None
+    files = [name for name in names(tmp_path / "restored") if (tmp_path / "restored" / name).is_file()]
+    assert files == ["papers/a/one", "papers/b/three"]
+
+
 def test_deep_folders_need_no_more_open_files(told, target):
     told.put(Item("papers", "/".join("d" * 1 for _ in range(1500)) + "/file"), b"deep")
     done = bring_back(told, target)

@@ -5,6 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import stat
+import time
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import active_children
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -12,7 +16,8 @@ from e2e.test_restore_attacks import BATCH, FILE, Told, bring_back, names
 
 from archiver.errors import WorldError
 from archiver.flows.restore import writers
-from archiver.flows.restore.tree import join_tree, open_tree
+from archiver.flows.restore.restore import _Restore
+from archiver.flows.restore.tree import Tree, join_tree, open_tree
 from archiver.flows.restore.writers import Beside
 from archiver.model.item import Item
 
@@ -87,6 +92,50 @@ def test_a_process_that_is_killed_ends_the_restore_and_leaves_no_half_file(tmp_p
         bring_back(filled(), tmp_path / "restored")
     assert stopped.value.code == "workers-killed"
     assert ".restoring" not in names(tmp_path / "restored")
+
+
+@pytest.mark.parametrize("is_stopped", [False, True])
+def test_the_process_beside_has_ended_before_anything_is_taken_away(tmp_path, monkeypatch, is_stopped):
+    def closed(self):
+        here.append(set(active_children()) - before)
+        close(self)
+
+    def stopped(*_words):
+        raise KeyboardInterrupt
+
+    here: list[set[BaseProcess]] = []
+    before, close = set(active_children()), Tree.close
+    monkeypatch.setattr(Tree, "close", closed)
+    monkeypatch.setattr(writers, "cores", lambda: 2)
+    monkeypatch.setattr(writers, "_MANY", 0)
+    told = Told()
+    told.put(Item("papers", "a"), b"a")
+    if is_stopped:
+        monkeypatch.setattr(_Restore, "told", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            bring_back(told, tmp_path / "restored")
+    else:
+        assert bring_back(told, tmp_path / "restored").files == 1
+    assert here == [set()]
+    assert ".restoring" not in names(tmp_path / "restored")
+
+
+def test_a_process_that_ends_before_it_joins_is_said_to_be_killed(tmp_path, monkeypatch):
+    def ended(self, target, tree):
+        for one in list(self._pool._processes):
+            os.kill(one, signal.SIGKILL)
+        with pytest.raises(BrokenProcessPool):
+            self._pool.submit(time.sleep, 60).result()
+        join(self, target, tree)
+
+    join = Beside.join
+    monkeypatch.setattr(Beside, "join", ended)
+    monkeypatch.setattr(writers, "cores", lambda: 2)
+    monkeypatch.setattr(writers, "_MANY", 0)
+    with pytest.raises(WorldError) as stopped:
+        bring_back(filled(), tmp_path / "restored")
+    assert stopped.value.code == "workers-killed"
+    assert names(tmp_path / "restored") == []
 
 
 def test_a_folder_that_is_another_one_meanwhile_is_not_written_to(tmp_path):

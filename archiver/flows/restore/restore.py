@@ -87,7 +87,8 @@ def restore(
             access.begin({**about, **much}, much)
             # A kill from here on leaves an access that has begun and not ended, and a folder with whole files only.
             listener(Stage("restore", plan.bytes, "bytes"))
-            with open_tree(to) as tree, ThreadPoolExecutor(2, "write") as threads:
+            # The process beside this one has ended before the tree takes away what was not finished.
+            with open_tree(to) as tree, beside, ThreadPoolExecutor(2, "write") as threads:
                 restored = _Restore(reading, plan, tree, account, listener, threads)
                 restored.run(Writers(tree, to, restored.told, beside))
         done = account.result(wanted.id)

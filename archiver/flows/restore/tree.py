@@ -131,7 +131,6 @@ class Tree:
         """Return a descriptor of a folder, made on the way where it is missing; it stays open until the next call."""
         if self._here is not None and self._here[0] == parts:
             return self._here[1]
-        self._here_joined = b"/".join(parts)
         start: tuple[Parts, int] = ((), os.dup(self._root))
         if self._here is not None and parts[: len(self._here[0])] == self._here[0]:
             os.close(start[1])
@@ -140,7 +139,7 @@ class Tree:
         path, descriptor = start
         for name in parts[len(path) :]:
             descriptor = self._step(descriptor, name, parts, create=create)
-        self._here = (parts, descriptor)
+        self._here, self._here_joined = (parts, descriptor), b"/".join(parts)
         return descriptor
 
     def _step(self, parent: int, name: bytes, parts: Parts, *, create: bool) -> int:

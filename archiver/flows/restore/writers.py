@@ -77,7 +77,10 @@ class Beside:
     def join(self, target: Path, tree: Tree) -> None:
         """Let it open the target; until it has, it takes nothing."""
         if self._pool is not None:
-            self._joined = self._pool.submit(_join, target.absolute(), tree.identity)
+            try:
+                self._joined = self._pool.submit(_join, target.absolute(), tree.identity)
+            except BrokenProcessPool as problem:
+                raise _killed() from problem
 
     def begin(self, rows: PlainRows) -> Future[list[str | None]] | None:
         """Let it write some files; None where it does not take them."""
@@ -92,7 +95,7 @@ class Beside:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Wait until it has ended."""
+        """Wait until it has ended; no more than that when it has."""
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
 
