@@ -164,6 +164,21 @@ def test_two_items_of_one_name_do_not_overwrite_each_other(told, target):
     assert (done.files, done.exit) == (1, Exit.INCOMPLETE)
 
 
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+def test_a_hard_link_of_a_file_that_lost_its_name_has_its_own_bytes(told, target, order):
+    file = {**FILE, "nlink": 2, "ino": "77"}
+    told.put(Item("papers", "a"), b"one")
+    told.rows[BATCH] += [(Item("papers", "a").text(), 0, b"t"), (Item("papers", "a").text(), 1, b"wo")]
+    if order == (2, 1):
+        told.rows[BATCH][1:] = told.rows[BATCH][:0:-1]
+    parts = tuple(Part(BATCH, row, 1) for row in order)
+    told.lines.append(line_of(Item("papers", "a"), b"two", file=file, parts=parts))
+    told.put(Item("papers", "b"), b"two", file=file)
+    done = bring_back(told, target)
+    assert done.counts == {"name-refused": 1}
+    assert [(target / "papers" / name).read_bytes() for name in "ab"] == [b"one", b"two"]
+
+
 def test_bytes_that_do_not_have_the_stated_digest_are_not_written(told, target):
     told.put(Item("papers", "a"), b"as it is", sha256="0" * 64)
     told.put(Item("papers", "b"), b"as it is", size=9)

@@ -78,6 +78,7 @@ class Plan:
         self._plain: list[Plain] = []  # those that follow each other, up to here
         self._lines: list[bytes] = []  # of these
         self._done = bytearray()  # a bit for each file
+        self._refused = bytearray()  # the same
 
     def close(self) -> None:
         """Forget the plan."""
@@ -154,7 +155,7 @@ class Plan:
         self._write()
         for one in _INDEXES.strip().splitlines():
             self._db.execute(one)
-        self._done = bytearray(self.files // _BITS + 1)
+        self._done, self._refused = (bytearray(self.files // _BITS + 1) for _ in range(2))
         return [row[0] for row in self._db.execute("SELECT DISTINCT batch FROM ranges ORDER BY batch")]
 
     def ranges(self, batch: str) -> Iterator[Range]:
@@ -183,19 +184,28 @@ class Plan:
         for one in range(number, number + count):
             self._done[one // _BITS] |= 1 << one % _BITS
 
+    def refuse(self, number: int) -> None:
+        """Note that it was said why a file is not restored."""
+        self.mark(number)
+        self._refused[number // _BITS] |= 1 << number % _BITS
+
     def is_done(self, number: int) -> bool:
         """Say whether a file was marked."""
-        return bool(self._done[number // _BITS] >> number % _BITS & 1)
+        return _has(self._done, number)
 
-    def links(self) -> Iterator[tuple[int, ItemLine, ItemLine]]:
-        """Yield files that were hard links, each after the line of the file that was written for it."""
+    def is_restored(self, number: int) -> bool:
+        """Say whether a file was written: then what has its name is this file, and no other item of that name."""
+        return _has(self._done, number) and not _has(self._refused, number)
+
+    def links(self) -> Iterator[tuple[int, int, ItemLine]]:
+        """Yield files that were hard links, each after the number of the file that is written for it."""
         number = 0
         while row := self._db.execute(
             "SELECT number, line, leader FROM files WHERE leader IS NOT NULL AND number > ? ORDER BY number LIMIT 1",
             [number],
         ).fetchone():
             number = int(row[0])
-            yield number, self.line(row[2]), ItemLine.own(row[1])
+            yield number, int(row[2]), ItemLine.own(row[1])
 
     def left(self) -> Iterator[tuple[int, ItemLine]]:
         """Yield the files that are not done, in order."""
@@ -215,3 +225,7 @@ class Plan:
         """Yield all known folders, inner ones first: what they hold must be finished before their times are set."""
         for (line,) in self._db.execute("SELECT line FROM folders ORDER BY depth DESC, source, path"):
             yield ItemLine.own(line)
+
+
+def _has(bits: bytearray, number: int) -> bool:
+    return bool(bits[number // _BITS] >> number % _BITS & 1)

@@ -314,7 +314,8 @@ class _Restore:
         self._account.refused(line, problem)
         if writing is not None:
             writing.give_up(self._tree)
-        self._done(number)
+        self._plan.refuse(number)
+        self._open.pop(number, None)
 
     # One by one
 
@@ -345,9 +346,11 @@ class _Restore:
             f"found {taken}",
         )
 
-    def _link(self, number: int, leader: ItemLine, line: ItemLine) -> None:
+    def _link(self, number: int, leader: int, line: ItemLine) -> None:
+        if not self._plan.is_restored(leader):
+            return  # what has its name is another file: this one is written by itself
         try:
-            if not self._tree.link(place(leader), place(line)):
+            if not self._tree.link(place(self._plan.line(leader)), place(line)):
                 return  # no hard links here: the file is written a second time
         except EvidenceError:
             return  # the other one is not there, or this name cannot be made: it is said when the file is read alone
