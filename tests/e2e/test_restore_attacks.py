@@ -179,6 +179,29 @@ def test_a_hard_link_of_a_file_that_lost_its_name_has_its_own_bytes(told, target
     assert [(target / "papers" / name).read_bytes() for name in "ab"] == [b"one", b"two"]
 
 
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"atime_ns": None},
+        {"mtime_ns": None},
+        {"mtime_ns": "9" * 38},
+        {"mode": 10**14 + 0o640},
+        {"nlink": 2, "dev": None},
+        {"nlink": 2, "ino": None},
+        {"holes": [[2**52, 2**52]]},
+        {"xattrs": {"a%00b": "YQ=="}},
+    ],
+)
+def test_facts_that_no_file_can_have_cost_no_bytes(told, target, facts):
+    file = {**FILE, **facts}
+    told.put(Item("papers", "a"), b"one", file=file)
+    told.put(Item("papers", "b"), b"one", file=file)
+    told.lines.append(line_of(Item("papers", "c"), b"", kind="directory", status="recorded", file=file))
+    done = bring_back(told, target)
+    assert (done.files, done.folders, done.exit) == (2, 1, Exit.OK)
+    assert [(target / "papers" / name).read_bytes() for name in "ab"] == [b"one", b"one"]
+
+
 def test_bytes_that_do_not_have_the_stated_digest_are_not_written(told, target):
     told.put(Item("papers", "a"), b"as it is", sha256="0" * 64)
     told.put(Item("papers", "b"), b"as it is", size=9)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import errno
 import os
-import stat
 from collections.abc import Iterator
 from typing import Final, cast
 
@@ -17,7 +16,7 @@ from archiver.model.instant import parse_instant
 from archiver.model.item import unescape_path
 from archiver.model.items import ItemLine, Json
 
-__all__ = ["give_all_back", "give_back", "give_time_back", "holes_of", "kept_time", "write_at"]
+__all__ = ["give_all_back", "give_back", "give_time_back", "holes_of", "kept_time", "rights_of", "write_at"]
 
 _RIGHTS: Final = 0o1777
 _NEVER_MIND: Final = {b"security.selinux"}  # every system labels its own files
@@ -68,6 +67,11 @@ def give_time_back(descriptor: int, thing: Json) -> list[str]:
     return []
 
 
+def rights_of(mode: int) -> int:
+    """Return the bits of a mode that are not of the kind of a file; of any number, as a line may have."""
+    return mode & 0o7777
+
+
 def _attributes(descriptor: int, file: Json) -> Iterator[str]:
     for name, value in cast("dict[str, str]", file["xattrs"]).items():
         raw = unescape_path(name)
@@ -80,16 +84,19 @@ def _attributes(descriptor: int, file: Json) -> Iterator[str]:
 
 
 def _mode(descriptor: int, file: Json) -> Iterator[str]:
-    mode = cast("int", file["mode"])
+    mode = rights_of(cast("int", file["mode"]))
     try:
-        os.fchmod(descriptor, stat.S_IMODE(mode) & _RIGHTS)
+        os.fchmod(descriptor, mode & _RIGHTS)
     except OSError as problem:
-        yield f"the mode {stat.S_IMODE(mode):04o} could not be set: {_why(problem)}"
-    if stat.S_IMODE(mode) & ~_RIGHTS:
-        yield f"the mode was {stat.S_IMODE(mode):04o}; setuid and setgid are left off"
+        yield f"the mode {mode:04o} could not be set: {_why(problem)}"
+    if mode & ~_RIGHTS:
+        yield f"the mode was {mode:04o}; setuid and setgid are left off"
 
 
 def _times(descriptor: int, file: Json) -> Iterator[str]:
+    if None in (file["atime_ns"], file["mtime_ns"]):
+        yield "the times could not be set: they are not known"
+        return
     accessed, modified = (int(str(file[name])) for name in ("atime_ns", "mtime_ns"))
     try:
         os.utime(descriptor, ns=(accessed, modified))

@@ -11,12 +11,11 @@ says why.
 from __future__ import annotations
 
 import hashlib
-import stat
 from collections.abc import Sequence
 from typing import Final, NamedTuple, cast
 
 from archiver.errors import ArchiverError
-from archiver.flows.restore.facts import kept_time
+from archiver.flows.restore.facts import kept_time, rights_of
 from archiver.flows.restore.places import is_source
 from archiver.flows.restore.tree import Tree
 from archiver.model.items import ItemLine
@@ -117,7 +116,7 @@ def _write(tree: Tree, plain: Plain, item: str, data: memoryview) -> str | None:
     if hashlib.sha256(data).hexdigest() != plain.sha256:
         return None
     try:
-        found = tree.whole(plain.place, data, stat.S_IMODE(plain.mode), (plain.atime_ns, plain.mtime_ns))
+        found = tree.whole(plain.place, data, rights_of(plain.mode), (plain.atime_ns, plain.mtime_ns))
     except ArchiverError:
         return None  # a folder on the way: taken step by step, it says what is wrong with it
     if found is None or found == plain.mtime_ns:
@@ -127,6 +126,6 @@ def _write(tree: Tree, plain: Plain, item: str, data: memoryview) -> str | None:
 
 def _plain(found: Plain) -> Plain | None:
     """Leave out what is no plain file after all."""
-    if stat.S_IMODE(found.mode) & ~_RIGHTS or not is_source(found.source) or b"\0" in found.path:
+    if rights_of(found.mode) & ~_RIGHTS or not is_source(found.source) or b"\0" in found.path:
         return None
     return found if found.atime_ns in _TIMES and found.mtime_ns in _TIMES else None

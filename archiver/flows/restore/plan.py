@@ -144,6 +144,8 @@ class Plan:
         if file is None or not isinstance(file["nlink"], int) or file["nlink"] < 2 or line.item.members:  # noqa: PLR2004 - itself and another
             return None
         name = [file["dev"], file["ino"], line.sha256]
+        if None in name:
+            return None
         row = self._db.execute("SELECT number FROM links WHERE dev = ? AND ino = ? AND sha256 = ?", name).fetchone()
         if row is None:
             self._db.execute("INSERT INTO links VALUES(?, ?, ?, ?)", [*name, number])
