@@ -80,6 +80,21 @@ def test_what_another_process_writes_is_what_this_one_would_write(tmp_path, besi
     assert done.counts == {"item-parts": 2, "item-sha256": 2, "name-refused": 4, "withheld": 1}
 
 
+@pytest.mark.parametrize("facts", [FILE, {**FILE, "xattrs": {"user.a": "YQ=="}}])
+@pytest.mark.parametrize(("one", "other"), [("a", "a/below"), ("a/below", "a")])
+@pytest.mark.usefixtures("beside")
+def test_what_lies_below_a_file_never_overtakes_it(tmp_path, monkeypatch, one, other, facts):
+    monkeypatch.setattr(writers, "_UNDER_WAY", 1)
+    told = Told()
+    told.put(Item("papers", "large"), bytes(32 << 20))  # while it is written, the next ones come
+    told.put(Item("papers", one), b"1")
+    told.put(Item("papers", "good"), b"2")
+    told.put(Item("papers", other), b"3", file=facts)
+    done = bring_back(told, tmp_path / "restored")
+    assert [missing.item for missing in done.not_restored] == [Item("papers", other).text()]
+    assert (tmp_path / "restored" / "papers" / one).read_bytes() == b"1"
+
+
 def test_a_process_that_is_killed_ends_the_restore_and_leaves_no_half_file(tmp_path, beside, monkeypatch):
     def killed(self, rows):
         for one in list(self._pool._processes):

@@ -6,8 +6,8 @@ process beside this one for as long as it has not enough to do, and else this on
 The laws:
 
 1. What is written and checked is the same in both, by the same function.
-2. A file never overtakes one whose name some file system takes for its own: of two items with one name the same one
-   is restored every time.
+2. A file never overtakes one whose name some file system takes for its own, or for that of a folder on its way, nor one
+   below it: of items that cannot all be there the same ones are restored every time.
 3. What came of the groups is told in their order, whoever wrote them; and before anything is said of a later file.
 4. The process beside opens the same folder, by its inode, or writes nothing. When it is killed, the restore ends as if
    it had been killed itself: whole files only.
@@ -57,6 +57,15 @@ class Group:
     def names(self) -> frozenset[str]:
         """How its files are called, as a file system may see it."""
         return frozenset([_alike(one.place) for one in self.plain.files])
+
+    @cached_property
+    def folders(self) -> frozenset[str]:
+        """How the folders on the way to its files are called."""
+        return _folders(self.names)
+
+    def is_in_the_way(self, names: frozenset[str], folders: frozenset[str]) -> bool:
+        """Say whether one of its files and one of others, with their folders, cannot both be there."""
+        return not (self.names.isdisjoint(names | folders) and self.folders.isdisjoint(names))
 
 
 Told = Callable[[Group, list[str | None]], None]
@@ -119,7 +128,8 @@ class Writers:
         if len(group.plain.files) >= _FEW and len(under_way) < _UNDER_WAY:
             done = self._beside.begin(group.plain)
         if done is None:
-            self._wait(group.names if under_way else frozenset())
+            if under_way:
+                self._wait(group.names, group.folders)
             done = Future()
             done.set_result(write_plain(self._tree, group.plain))
         self._untold.append((group, done))
@@ -127,13 +137,14 @@ class Writers:
             self._tell()
 
     def wait(self, where: Parts) -> None:
-        """Wait until no file is under way that is called like this: what is written next comes behind."""
+        """Wait until no file is under way that is in the way of this one: what is written next comes behind."""
         if self._untold:
-            self._wait(frozenset([_alike(b"/".join(where))]))
+            names = frozenset([_alike(b"/".join(where))])
+            self._wait(names, _folders(names))
 
-    def _wait(self, names: frozenset[str]) -> None:
+    def _wait(self, names: frozenset[str], folders: frozenset[str]) -> None:
         for group, done in self._untold:
-            if not done.done() and group.names & names:
+            if not done.done() and group.is_in_the_way(names, folders):
                 _answer(done)
 
     def settle(self) -> None:
@@ -155,6 +166,16 @@ def _alike(place: bytes) -> str:
     if text.isascii():
         return text.lower()
     return normalize("NFKD", normalize("NFKD", text).casefold())
+
+
+def _folders(names: frozenset[str]) -> frozenset[str]:
+    found = set[str]()
+    for name in names:
+        folder = name.rpartition("/")[0]
+        while folder and folder not in found:
+            found.add(folder)
+            folder = folder.rpartition("/")[0]
+    return frozenset(found)
 
 
 def _answer(done: Future[_Answer]) -> _Answer:
