@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import stat
 import time
+from concurrent.futures import process
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import active_children
+from multiprocessing import active_children, util
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -133,6 +135,30 @@ def test_the_process_beside_has_ended_before_anything_is_taken_away(tmp_path, mo
         assert bring_back(told, tmp_path / "restored").files == 1
     assert here == [set()]
     assert ".restoring" not in names(tmp_path / "restored")
+
+
+@pytest.mark.parametrize("name", ["_check_system_limits", "_SafeQueue"])
+def test_where_no_process_can_be_started_this_one_writes_all(tmp_path, monkeypatch, name):
+    def refused(*_words, **_options):
+        raise NotImplementedError if name == "_check_system_limits" else OSError(errno.ENOSYS, "no semaphores")
+
+    told = filled()
+    here = bring_back(told, tmp_path / "here")
+    monkeypatch.setattr(writers, "cores", lambda: 2)
+    monkeypatch.setattr(writers, "_MANY", 0)
+    monkeypatch.setattr(process, name, refused)
+    assert bring_back(told, tmp_path / "beside") == here
+
+
+@pytest.mark.usefixtures("beside")
+def test_a_process_that_cannot_be_forked_is_done_without(tmp_path, monkeypatch):
+    def refused(*_words):
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    told = filled()
+    here = bring_back(told, tmp_path / "here")
+    monkeypatch.setattr(util, "spawnv_passfds", refused)
+    assert bring_back(told, tmp_path / "beside") == here
 
 
 def test_a_process_that_ends_before_it_joins_is_said_to_be_killed(tmp_path, monkeypatch):

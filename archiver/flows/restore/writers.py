@@ -23,6 +23,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
@@ -80,8 +81,10 @@ class Beside:
         self._pool: ProcessPoolExecutor | None = None
         self._joined: Future[bool] | None = None
         if files >= _MANY and cores() > 1:
-            self._pool = pool_of(1, __name__)
-            self._pool.submit(int)  # it is started by the first work, and loads what it needs
+            with suppress(OSError, NotImplementedError):  # where no process can be started, this one writes all
+                pool = pool_of(1, __name__)
+                pool.submit(int)  # it is started by the first work, and loads what it needs
+                self._pool = pool
 
     def join(self, target: Path, tree: Tree) -> None:
         """Let it open the target; until it has, it takes nothing."""
