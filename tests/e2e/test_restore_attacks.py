@@ -179,6 +179,15 @@ def test_a_hard_link_of_a_file_that_lost_its_name_has_its_own_bytes(told, target
     assert [(target / "papers" / name).read_bytes() for name in "ab"] == [b"one", b"two"]
 
 
+def test_a_hard_link_of_another_size_than_the_file_is_refused(told, target):
+    file = {**FILE, "nlink": 2, "ino": "77"}
+    told.put(Item("papers", "a"), b"one", file=file)
+    told.put(Item("papers", "b"), b"one", file=file, size=9)
+    done = bring_back(told, target)
+    assert done.counts == {"item-sha256": 1}
+    assert names(target) == ["papers", "papers/a"]
+
+
 @pytest.mark.parametrize(
     "facts",
     [

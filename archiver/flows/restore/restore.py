@@ -349,8 +349,11 @@ class _Restore:
     def _link(self, number: int, leader: int, line: ItemLine) -> None:
         if not self._plan.is_restored(leader):
             return  # what has its name is another file: this one is written by itself
+        first = self._plan.line(leader)
+        if first.size != line.size:
+            return  # of one SHA-256 and two sizes one is wrong
         try:
-            if not self._tree.link(place(self._plan.line(leader)), place(line)):
+            if not self._tree.link(place(first), place(line)):
                 return  # no hard links here: the file is written a second time
         except EvidenceError:
             return  # the other one is not there, or this name cannot be made: it is said when the file is read alone
