@@ -178,6 +178,31 @@ def test_logs_in_an_archive_are_logs_and_the_rest_are_documents(organisation, ve
     verified(organisation)
 
 
+@pytest.mark.parametrize(
+    ("outer", "inner"),
+    [
+        (b"boundary*=undefined''x", b"name=a"),
+        (b"boundary*=utf-7''+2AA-", b"name=a"),
+        (b"boundary*=a%00b''x", b"name=a"),
+        (b"boundary*%b*=utf-8''x" % (b"9" * 5000), b"name=a"),
+        (b"boundary=x", b'name="=?utf-8?b?a?="'),
+        (b"boundary=x", b"name*=undefined''a"),
+    ],
+    ids=["no such code", "no text", "a zero in a code", "a number too long", "half a letter", "a name without a code"],
+)
+def test_a_mail_whose_headers_cannot_be_read_is_kept_and_ends_no_run(organisation, verified, outer, inner):
+    mail = (
+        b"From: a@example.org\nTo: b@example.org\nContent-Type: multipart/mixed; %b\n\n"
+        b"--x\nContent-Type: application/octet-stream; %b\n\nattached\n--x--\n"
+    )
+    (organisation.papers / "a.eml").write_bytes(mail % (outer, inner))
+    (organisation.papers / "b.txt").write_bytes(b"behind it\n")
+    assert organisation.take().exit == 0
+    named = {"a.eml!mail:1:?": ("captured", None)} if outer == b"boundary=x" else {}
+    assert statuses(organisation) == {"a.eml": ("captured", None), "b.txt": ("captured", None)} | named
+    verified(organisation)
+
+
 def test_office_files_stay_one_document(organisation, shared_data):
     for name in ("testWORD.docx", "testEXCEL.xlsx", "testODTStyles3.odt", "testEPUB.epub", "testPPT.pptx"):
         (organisation.papers / name).write_bytes((shared_data / "documents" / "office" / name).read_bytes())

@@ -119,9 +119,17 @@ def _part(lines: Lines, ordinal: int, default: str = "text/plain") -> _Part:
     headers = header_block(lines)
     headers.set_default_type(default)
     part = _Part(ordinal, lines.offset, headers)
-    if headers.get_content_maintype() == "multipart" and (boundary := headers.get_boundary()):
-        part.boundaries = [b"--" + boundary.encode("utf-8", "surrogateescape")]
+    if headers.get_content_maintype() == "multipart" and (boundary := _boundary_of(headers)):
+        part.boundaries = [b"--" + boundary]
     return part
+
+
+def _boundary_of(headers: Message) -> bytes:
+    """Return what stands between the parts; empty where nobody can tell."""
+    try:
+        return (headers.get_boundary() or "").encode("utf-8", "surrogateescape")
+    except (ValueError, LookupError):  # the header parser believes whatever code the parameter says it is in
+        return b""
 
 
 def _boundary(stack: list[_Part], line: bytes) -> tuple[int, bool] | None:
@@ -138,6 +146,7 @@ def _boundary(stack: list[_Part], line: bytes) -> tuple[int, bool] | None:
 
 def _name(headers: Message) -> bytes:
     """Return a part's file name, its encoded words decoded; empty where it has none."""
+    from email.errors import HeaderParseError  # noqa: PLC0415 - as above
     from email.header import decode_header  # noqa: PLC0415 - as above
 
     try:
@@ -145,7 +154,7 @@ def _name(headers: Message) -> bytes:
         if found is None:
             return b""
         return b"".join(_word(text, charset) for text, charset in decode_header(found))
-    except (ValueError, LookupError, UnicodeError, binascii.Error):  # the header parser gives up on some of these
+    except (ValueError, LookupError, HeaderParseError):  # the header parser gives up on some of these
         return b"?"
 
 
