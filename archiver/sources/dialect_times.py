@@ -77,7 +77,7 @@ def times_with_fractions(unit: str, texts: pa.StringArray, *, doubt: Doubt) -> d
     whole, part = _cast(pc.struct_field(found, [0]), pa.int64()), pc.struct_field(found, [1])
     unit = _unit_of(whole) if unit == "any" else unit
     places = UNITS[unit]
-    fits = pc.and_(pc.less(whole, (1 << 63) // 10**places), pc.less_equal(pc.binary_length(part), places))
+    fits = pc.and_(pc.less(whole, _limit(places)), pc.less_equal(pc.binary_length(part), places))
     fits = pc.fill_null(fits, fill_value=False)
     doubt(pc.invert(fits))
     digits = pc.binary_join_element_wise(pc.struct_field(found, [0]), pc.utf8_rpad(part, places, "0"), "")
@@ -98,10 +98,16 @@ def _from_numbers(unit: str, values: pa.Array, texts: pa.StringArray, doubt: Dou
     if values.type != pa.int64() or unit not in (*UNITS, "any"):
         raise UnusualError
     unit = _unit_of(values) if unit == "any" else unit
-    factor = 10 ** UNITS[unit]
-    fits = pc.and_(pc.greater(values, 0), pc.less(values, min((1 << 63) // factor, (1 << 63) - 1)))
+    places = UNITS[unit]
+    fits = pc.and_(pc.greater(values, 0), pc.less(values, _limit(places)))
     doubt(pc.invert(fits))
-    return _columns(pc.multiply(pc.if_else(fits, values, 0), factor), texts, unit, "epoch")
+    return _columns(pc.multiply(pc.if_else(fits, values, 0), 10**places), texts, unit, "epoch")
+
+
+def _limit(places: int) -> int:
+    """Return below what a number of a unit is nanoseconds of 64 bits; it is one of 64 bits itself."""
+    factor: int = 10**places
+    return min((1 << 63) // factor, (1 << 63) - 1)
 
 
 def _unit_of(values: pa.Int64Array) -> str:

@@ -203,6 +203,14 @@ def test_rows_that_are_no_usual_records_get_no_answer(rows):
         assert answer is None or set(range(before, before + len(rows))) <= set(answer[1])
 
 
+@pytest.mark.parametrize("written", [b"1.767870461118e18", b"1767870461118000001.5", b"17678704611180000.0"])
+def test_broken_numbers_of_nanoseconds_are_left_to_the_reference(written):
+    whole = b'{"name":"x","startTimeUnixNano":1767870461118000001}\n'
+    rows = [whole.replace(b"1767870461118000001", written)] * 40
+    assert answered(ArrowReader(), ALL["otel.genai"], rows) == 0
+    answered(ArrowReader(), ALL["otel.genai"], [*rows, *[whole] * 200])
+
+
 def test_rows_among_them_that_are_no_objects_cost_the_others_nothing():
     good = [b'{"status":%d,"error":"x"}\n' % number for number in range(200, 280)]
     bad = [b"", b"\n", b"Traceback\n", b"{\n", b' {"status":1}\n', b"\xff\n", b"{\xff\n"]
