@@ -136,5 +136,6 @@ class Recall:
         self._last = rows[-1][:2] if len(rows) == self._ahead else _END
         self._answered = set()
         self._waiting.update((row[1], row[2:]) for row in rows)
-        self._outer.update(name for (name,) in self._db.execute(_OUTER, [self._source, path, self._last[0]]))
+        after = max(path, self._last[0], rows[-1][0] if rows else "")  # the last two may be behind the end
+        self._outer.update(name for (name,) in self._db.execute(_OUTER, [self._source, path, after]))
         self._unasked = len(rows)

@@ -104,3 +104,16 @@ def test_texts_that_are_present_are_those_of_the_lines_but_some(catalog):
     assert list(chain.from_iterable(catalog.texts_present("papers", but=lambda _row: False))) == lines
     some = catalog.texts_present("papers", but=set(rows.values()).__contains__)
     assert list(chain.from_iterable(some)) == [text for text in lines if text not in rows]
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["asked alone", "read ahead"])
+def test_what_is_inside_an_item_of_the_last_name_of_all_is_known(before):
+    last = Item("papers", "\U0010ffff.zip")
+    known = [Item("papers", "a"), last, Item("papers", last.path, ("zip:0:x",))]
+    with closing(Catalog(":memory:")) as catalog:
+        catalog.absorb_items("20261125T120000Z-0a1b2c", map(said, known))
+        recall = catalog.recall("papers")
+        for item in (Item("papers", "0"), known[0], Item("papers", "b"))[: 3 * before]:
+            recall.of(item)
+
+        assert told(recall.of(last)) == (said(last), True)
