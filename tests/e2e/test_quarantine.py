@@ -30,6 +30,7 @@ from archiver.flows.hold.approve import admit, approve
 from archiver.flows.hold.extend import Instrument
 from archiver.flows.hold.release import make_request, release
 from archiver.flows.session import whoami
+from archiver.flows.snapshot import snapshot
 from archiver.model.statement_holds import encode_request
 from archiver.proof import keys
 from archiver.signing.file import create_p256
@@ -303,6 +304,15 @@ def test_a_hold_that_grows_raises_the_locks_of_sealed_objects(place):
     safe = FolderStore(place.root / "safe", location="safe", clock=place.clock)
     for version in safe.list("sealed/"):
         assert safe.stat(version.key, version.version).lock.retain_until.year == 2028
+
+
+def test_nothing_is_said_of_items_before_what_is_sealed_is_held(place, monkeypatch):
+    place.take()
+    accounts = set(place.archive.glob("data/items/**/*.parquet"))
+    monkeypatch.setattr(snapshot, "raise_sealed_locks", lambda _session: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        place.take()
+    assert set(place.archive.glob("data/items/**/*.parquet")) == accounts
 
 
 @pytest.mark.parametrize(

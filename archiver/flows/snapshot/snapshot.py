@@ -215,10 +215,10 @@ class _Run:
                 self._source(source)
         session = self._session
         tallies = tally(session.journal, self._wanted, session.policy.accept, session.clock(), self._run_words.snapshot)
-        self._raised = raise_locks(self._session, self._named_elsewhere())
+        # What is sealed was delivered as it came (`Uploads.take`), so that all of it is known here.
+        self._raised = raise_locks(self._session, self._named_elsewhere()) + raise_sealed_locks(session)
         self._items()
         self._uploads.settle()
-        self._raised += raise_sealed_locks(session)
         finished = self._finish(tallies)
         recover.take_in_own(self._session, finished.id)
         archived = received.kept(self._session.journal.lines(), self._wanted)
