@@ -10,6 +10,7 @@ from contextlib import closing
 from hashlib import sha256
 from unittest.mock import patch
 
+import pyarrow.parquet as pq
 import pytest
 
 from archiver.catalog.catalog import Catalog
@@ -135,6 +136,25 @@ def test_every_batch_is_the_same_byte_for_byte(organisations, tmp_path, verified
     assert kept[1]["later"] == 45
 
 
+def test_a_document_has_the_time_that_its_bytes_have_whoever_reads_it(organisations):
+    for readers in (0, 1):
+        place = organisations()
+        fill_with_others(place.papers)
+        late = place.papers / "0" / "0000.txt"
+
+        def change(_survey, late=late):
+            late.write_bytes(b"written after it was seen\n")
+            os.utime(late, ns=(1_700_000_000_000_000_000, 1_700_000_000_000_000_000))
+
+        with patch.object(read_ahead, "_BEGIN", 0):
+            place.take(processors=1 + readers, confirm=change)
+
+        [batch] = place.archive.glob("data/documents/**/*.parquet")
+        rows = pq.ParquetFile(batch).read(["path", "modified"]).to_pylist()
+        [modified] = [row["modified"] for row in rows if row["path"] == "0/0000.txt"]
+        assert modified.timestamp() == 1_700_000_000
+
+
 class KilledError(Exception):
     """A run ends here."""
 
@@ -206,6 +226,16 @@ def test_what_vanished_meanwhile_is_found_as_it_was_seen(seen):
     assert sight.found.seen_closer().facts.size == len(b"document 6\n")
     sight, document = read["0/long.bin"]
     assert (document, sight.found.seen_closer().facts.btime_ns is not None) == (None, True)
+
+
+def test_a_source_leaves_all_room_to_the_next(seen):
+    coming, place = seen
+    coming = list(coming)
+    with Readers(1) as readers:
+        for _ in range(3):
+            for _sight, _document in ahead(readers, iter(coming), place):
+                pass
+            assert len(readers.processes[0]._free) == read_ahead._SLOTS
 
 
 def test_few_documents_start_no_process(organisation):

@@ -107,8 +107,8 @@ class AtOnce:
         return None if twin is None or twin.item == sight.item else shared_line(sight, twin)
 
     def _add(self, sight: Sight, document: Document, digest: str) -> tuple[str, int] | None:
-        found = sight.found.facts
-        size, modified = len(document.data), found.mtime_ns if found else None
+        seen = document.facts if isinstance(document.facts, FileFacts) else sight.found.facts
+        size, modified = len(document.data), seen.mtime_ns if seen else None
         facts = RowFacts(size, digest, document.media, modified, sight.custodian, sight.observed_at)
         item_hash = None if document.words is None else document.words.item
         return self._stream.add_whole(sight.item, facts, document.data, document.digest, item_hash)

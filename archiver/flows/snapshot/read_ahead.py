@@ -183,6 +183,8 @@ class _Ahead:
         self._close(is_read_here=seen <= _BEGIN)
         while waiting:
             yield self._take()
+        if self._current is not None and self._current.asked is not None:
+            self._current.asked.end()
 
     def _add(self, sight: Sight) -> None:
         """Let a sight wait for its document."""
