@@ -10,6 +10,7 @@ from unittest import mock
 import pytest
 
 from archiver.catalog.catalog import Catalog
+from archiver.errors import WorldError
 from archiver.flows.snapshot import contents
 from archiver.flows.snapshot.contents import Contents
 from archiver.model.item import Item
@@ -72,3 +73,8 @@ def test_rows_that_may_not_be_shared_are_not_found(stored):
     stored.add(Line.of(line("a", status="changed_during_read")))
 
     assert stored.find("documents", 10, DIGEST, PAPERS) is None
+
+
+def test_a_folder_that_takes_no_file_is_said(tmp_path):
+    with closing(Catalog(":memory:")) as catalog, pytest.raises(WorldError, match="contents"):
+        Contents(catalog, [PAPERS], tmp_path / "gone")

@@ -59,11 +59,15 @@ class Contents:
         self._db.execute("BEGIN")  # one transaction for all: the file is dropped with the connection
         self._kinds: dict[tuple[str | None, str], int] = {}
         self._fresh: dict[_Key, bytes] = {}
-        self._lines = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 - closed with the database
+        self._file = folder / "contents"
+        """What messages call the file of lines."""
+        try:
+            self._lines = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 - closed with the database
+        except OSError as problem:
+            self._db.close()
+            raise disk_error(problem, self._file) from problem
         self._written = 0
         """Bytes of lines in the file."""
-        self._file = folder / "contents"
-        """What messages call it."""
         self._begun, self._sizes = _blank(1 << 4 * _DIGITS), _blank(_SIZES)
 
     def __enter__(self) -> Self:
