@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+import subprocess
 from collections import Counter
 from contextlib import closing
 from hashlib import sha256
@@ -18,6 +19,7 @@ from archiver.flows.snapshot import read_ahead
 from archiver.flows.snapshot.read_ahead import Readers
 from archiver.flows.snapshot.sight import sights
 from archiver.flows.snapshot.together import Together
+from archiver.sources import apart
 from archiver.sources.location import held_open, location
 from archiver.writer.journal import Journal
 
@@ -28,7 +30,7 @@ MAIL = (
     b"--x\n\nsee below\n--x\nContent-Disposition: attachment; filename=a.txt\n\nattached\n--x--\n"
 )
 
-ENTER, KEEP = Journal.enter, Together._keep
+ENTER, KEEP, POPEN = Journal.enter, Together._keep, subprocess.Popen
 
 
 def fill(place) -> None:
@@ -226,6 +228,23 @@ def test_what_vanished_meanwhile_is_found_as_it_was_seen(seen):
     assert sight.found.seen_closer().facts.size == len(b"document 6\n")
     sight, document = read["0/long.bin"]
     assert (document, sight.found.seen_closer().facts.btime_ns is not None) == (None, True)
+
+
+@pytest.mark.parametrize("started", [0, 1])
+def test_where_no_more_processes_can_be_started_all_is_read_nevertheless(seen, started):
+    coming, place = seen
+    starts = itertools.count()
+
+    def start(*args, **options):
+        if next(starts) >= started:
+            raise BlockingIOError
+        return POPEN(*args, **options)
+
+    with patch.object(apart.subprocess, "Popen", start), Readers(2) as readers:
+        read = [document is not None for _, document in ahead(readers, coming, place)]
+        assert len(readers.processes) == started
+
+    assert (len(read), any(read)) == (COUNT + 4 + 7, bool(started))
 
 
 def test_a_source_leaves_all_room_to_the_next(seen):

@@ -18,6 +18,7 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import field
 from typing import Final, NamedTuple, Self
 
@@ -134,11 +135,15 @@ class Readers:
             process.close()
 
     def next(self) -> Apart | None:
-        """Return the process whose turn it is, None if it has no room, or if they have been killed too often."""
+        """Return the process whose turn it is, None if it has no room, or if they have been killed too often.
+
+        Where the system starts no more, those that run are enough.
+        """
         if not self.processes and self._tries:
             self._tries -= 1
             slots = max(2, _SLOTS // self._most)
-            self.processes.extend(Apart(slots) for _ in range(self._most))
+            with suppress(OSError):
+                self.processes.extend(Apart(slots) for _ in range(self._most))
         return self.processes[0] if self.processes and self.processes[0].has_room else None
 
     def pass_on(self) -> None:
