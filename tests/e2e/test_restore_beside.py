@@ -34,7 +34,7 @@ def beside(monkeypatch):
 
     real = Beside.join
     monkeypatch.setattr(Beside, "join", join)
-    monkeypatch.setattr(writers, "cores", lambda: 2)
+    monkeypatch.setattr("archiver.workers.cores", lambda: 2)
     for name, number in (("_MANY", 0), ("_FEW", 1), ("_UNDER_WAY", 100)):
         monkeypatch.setattr(writers, name, number)
 
@@ -123,7 +123,7 @@ def test_the_process_beside_has_ended_before_anything_is_taken_away(tmp_path, mo
     here: list[set[BaseProcess]] = []
     before, close = set(active_children()), Tree.close
     monkeypatch.setattr(Tree, "close", closed)
-    monkeypatch.setattr(writers, "cores", lambda: 2)
+    monkeypatch.setattr("archiver.workers.cores", lambda: 2)
     monkeypatch.setattr(writers, "_MANY", 0)
     told = Told()
     told.put(Item("papers", "a"), b"a")
@@ -144,7 +144,7 @@ def test_where_no_process_can_be_started_this_one_writes_all(tmp_path, monkeypat
 
     told = filled()
     here = bring_back(told, tmp_path / "here")
-    monkeypatch.setattr(writers, "cores", lambda: 2)
+    monkeypatch.setattr("archiver.workers.cores", lambda: 2)
     monkeypatch.setattr(writers, "_MANY", 0)
     monkeypatch.setattr(process, name, refused)
     assert bring_back(told, tmp_path / "beside") == here
@@ -171,7 +171,7 @@ def test_a_process_that_ends_before_it_joins_is_said_to_be_killed(tmp_path, monk
 
     join = Beside.join
     monkeypatch.setattr(Beside, "join", ended)
-    monkeypatch.setattr(writers, "cores", lambda: 2)
+    monkeypatch.setattr("archiver.workers.cores", lambda: 2)
     monkeypatch.setattr(writers, "_MANY", 0)
     with pytest.raises(WorldError) as stopped:
         bring_back(filled(), tmp_path / "restored")

@@ -21,8 +21,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -33,7 +32,6 @@ from archiver.errors import WorldError
 from archiver.flows.restore.plain import PlainRows, write_plain
 from archiver.flows.restore.tree import Parts, Tree, join_tree
 from archiver.late import dataclass
-from archiver.workers import cores, pool_of
 
 __all__ = ["Beside", "Group", "Writers"]
 
@@ -78,9 +76,13 @@ class Beside:
 
     def __init__(self, files: int) -> None:
         """Start it, where so many plain files and the cores of this machine are worth it."""
-        self._pool: ProcessPoolExecutor | None = None
+        self._pool: Executor | None = None
         self._joined: Future[bool] | None = None
-        if files >= _MANY and cores() > 1:
+        if files < _MANY:
+            return
+        from archiver.workers import cores, pool_of  # noqa: PLC0415 - what starts processes is loaded when wanted
+
+        if cores() > 1:
             with suppress(OSError, NotImplementedError):  # where no process can be started, this one writes all
                 pool = pool_of(1, __name__)
                 pool.submit(int)  # it is started by the first work, and loads what it needs
@@ -91,7 +93,7 @@ class Beside:
         if self._pool is not None:
             try:
                 self._joined = self._pool.submit(_join, target.absolute(), tree.identity)
-            except BrokenProcessPool as problem:
+            except BrokenExecutor as problem:
                 raise _killed() from problem
 
     def begin(self, rows: PlainRows) -> Future[list[str | None]] | None:
@@ -100,7 +102,7 @@ class Beside:
             return None
         try:
             return self._pool.submit(_write, rows._replace(data=bytes(rows.data)))
-        except BrokenProcessPool as problem:
+        except BrokenExecutor as problem:
             raise _killed() from problem
 
     def __enter__(self) -> Self:
@@ -184,7 +186,7 @@ def _folders(names: frozenset[str]) -> frozenset[str]:
 def _answer(done: Future[_Answer]) -> _Answer:
     try:
         return done.result()
-    except BrokenProcessPool as problem:
+    except BrokenExecutor as problem:
         raise _killed() from problem
 
 
