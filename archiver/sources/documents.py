@@ -120,6 +120,4 @@ def judged(path: bytes, data: bytes, facts: Facts, wanted: frozenset[str]) -> Do
 
 def looked_at(path: bytes, data: bytes, facts: Facts, wanted: frozenset[str]) -> tuple[str | None, str | None]:
     """Return the type of a document that was read, and which of the wanted containers it is."""
-    kind = kinds.recognise(data[: kinds.HEAD], wanted)
-    is_container = kind is not None and kinds.is_container(kind, Whole(Held(data, facts)), wanted)
-    return mime.guess(path, data), kind if is_container else None
+    return mime.guess(path, data), container_of(Held(data, facts), data[: kinds.HEAD], wanted)
