@@ -84,21 +84,19 @@ class Contents:
         matters = self._matters.get(line.source)
         if line.status != "captured" or line.sha256 is None or line.size is None or matters is None:
             return
-        self._fresh.setdefault(self._key(line.tbl, line.sha256, matters), line.line)
-        self._begun[_place(line.sha256)] = 1
-        self._sizes[line.size % _SIZES] = 1
-        if len(self._fresh) >= _AT_ONCE:
-            self._write()
+        self._add(self._kind(line.tbl, matters), [line.size], [line.sha256], [line.line])
 
     def add_plain(
         self, table: str, source: Source, sizes: Iterable[int], digests: Iterable[str], lines: Iterable[bytes]
     ) -> None:
         """Take in lines of new contents of a source, as `add` does one by one."""
+        self._add(self._kind(table, self._matters[source.id]), sizes, digests, lines)
+
+    def _add(self, kind: int, sizes: Iterable[int], digests: Iterable[str], lines: Iterable[bytes]) -> None:
         begun, marks, fresh = self._begun, self._sizes, self._fresh
-        kind = self._kind(table, self._matters[source.id])
         for size, digest, line in zip(sizes, digests, lines, strict=True):
             fresh.setdefault((int(digest[:_LONG_DIGITS], 16), kind), line)
-            begun[int(digest[:_DIGITS], 16)] = 1
+            begun[_place(digest)] = 1
             marks[size % _SIZES] = 1
         if len(fresh) >= _AT_ONCE:
             self._write()
