@@ -18,9 +18,11 @@ from typing import Final, NamedTuple
 from archiver.model.stamp import settled_before_ns, spell_stamp
 from archiver.sources.base import FileFacts
 
-__all__ = ["AT", "BORN", "DIGEST", "PART", "READ", "PlainWords", "device_words", "owner_words", "plain_words"]
+__all__ = ["AT", "BORN", "DIGEST", "PART", "READ", "STAT", "PlainWords", "device_words", "owner_words", "plain_words"]
 
 READ: Final = b'{"basis":"read","detail":null,"errno":null,"file":{"atime_ns":"'
+STAT: Final = b'{"basis":"stat","detail":null,"errno":null,"file":{"atime_ns":"'
+"""How the line of a file begins that was read, and of one that was only looked at: both are equally long."""
 BORN: Final = b'","btime_ns":'
 AT: Final = b',"kind":"file","observed_at":"'
 PART: Final = b'","parts":[{"batch":"'

@@ -16,12 +16,13 @@ from typing import Final
 import pyarrow as pa
 
 from archiver.model import tables
+from archiver.sources.plain_words import READ, STAT
 from archiver.writer import arrow_functions as arrow
 from archiver.writer.line_columns import columns_of_lines
 
 __all__ = ["columns_of_own_lines"]
 
-_HEADS: Final = [b'{"basis":"%s","detail":null,"errno":null,"file":{"atime_ns":"' % how for how in (b"read", b"stat")]
+_HEADS: Final = [READ, STAT]
 _TIMES: Final = {"accessed": b'","btime_ns":"', "born": b'","ctime_ns":"', "changed": b'","dev":"'}
 """What is behind each of the times that are at one place in all lines that are cut."""
 _DIGITS, _KEPT = 19, 16

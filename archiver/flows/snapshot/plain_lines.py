@@ -19,13 +19,12 @@ from typing import Final, NamedTuple
 
 from archiver.flows.snapshot.sight import Sight
 from archiver.sources.base import FileFacts
-from archiver.sources.plain_words import AT, BORN, DIGEST, PART, READ, device_words, owner_words
+from archiver.sources.plain_words import AT, BORN, DIGEST, PART, READ, STAT, device_words, owner_words
 from archiver.writer.journal import Line
 
 __all__ = ["Again", "Documents", "captured", "line_again", "line_said_again", "said_again"]
 
-_STAT: Final = b'{"basis":"stat","detail":null,"errno":null,"file":{"atime_ns":"'
-_BEGINNINGS: Final = (READ, _STAT)
+_BEGINNINGS: Final = (READ, STAT)
 _BEFORE: Final = len(READ)
 _BATCH: Final = b'"batch":"'
 _SIZE: Final = b',"size":'
@@ -115,7 +114,7 @@ def line_said_again(
         return None
     accessed, size, at = str(now[0]).encode(), str(now[1]).encode(), now[2]
     after = digest + _DIGITS
-    line = b"".join((_STAT, accessed, raw[begun:end], at, raw[part : after + 1], _SIZE, size, ending))
+    line = b"".join((STAT, accessed, raw[begun:end], at, raw[part : after + 1], _SIZE, size, ending))
     name = part + len(PART)
     return Again(line, table, raw[digest:after], raw[name : raw.index(b'"', name)])
 
