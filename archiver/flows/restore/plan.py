@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
 
+from archiver.flows.number_set import NumberSet
 from archiver.flows.restore.plain import Plain, plain_of
 from archiver.late import dataclass
 from archiver.model.items import ItemLine
@@ -26,8 +27,6 @@ __all__ = ["Plan", "Range"]
 _BLOCK: Final = 1000
 _TOGETHER: Final = 64
 _CACHE_KIB: Final = 16 << 10
-_BITS: Final = 8
-_ALL_DONE: Final = 0xFF
 _SCHEMA: Final = """
 CREATE TABLE files(number INTEGER PRIMARY KEY, line BLOB NOT NULL, leader INTEGER);
 CREATE TABLE ranges(batch TEXT NOT NULL, first INTEGER NOT NULL, count INTEGER NOT NULL, number INTEGER NOT NULL,
@@ -77,8 +76,8 @@ class Plan:
         self._ranges: list[tuple[object, ...]] = []
         self._plain: list[Plain] = []  # those that follow each other, up to here
         self._lines: list[bytes] = []  # of these
-        self._done = bytearray()  # a bit for each file
-        self._refused = bytearray()  # the same
+        self._done = NumberSet()
+        self._refused = NumberSet()
 
     def close(self) -> None:
         """Forget the plan."""
@@ -157,7 +156,6 @@ class Plan:
         self._write()
         for one in _INDEXES.strip().splitlines():
             self._db.execute(one)
-        self._done, self._refused = (bytearray(self.files // _BITS + 1) for _ in range(2))
         return [row[0] for row in self._db.execute("SELECT DISTINCT batch FROM ranges ORDER BY batch")]
 
     def ranges(self, batch: str) -> Iterator[Range]:
@@ -183,21 +181,20 @@ class Plan:
 
     def mark(self, number: int, count: int = 1) -> None:
         """Note that files from this one on are restored, or that it was said why not."""
-        for one in range(number, number + count):
-            self._done[one // _BITS] |= 1 << one % _BITS
+        self._done.update(range(number, number + count))
 
     def refuse(self, number: int) -> None:
         """Note that it was said why a file is not restored."""
         self.mark(number)
-        self._refused[number // _BITS] |= 1 << number % _BITS
+        self._refused.update([number])
 
     def is_done(self, number: int) -> bool:
         """Say whether a file was marked."""
-        return _has(self._done, number)
+        return number in self._done
 
     def is_restored(self, number: int) -> bool:
         """Say whether a file was written: then what has its name is this file, and no other item of that name."""
-        return _has(self._done, number) and not _has(self._refused, number)
+        return number in self._done and number not in self._refused
 
     def links(self) -> Iterator[tuple[int, int, ItemLine]]:
         """Yield files that were hard links, each after the number of the file that is written for it."""
@@ -211,12 +208,8 @@ class Plan:
 
     def left(self) -> Iterator[tuple[int, ItemLine]]:
         """Yield the files that are not done, in order."""
-        for place in range(len(self._done)):
-            if self._done[place] == _ALL_DONE:
-                continue
-            for number in range(place * _BITS, min(place * _BITS + _BITS, self.files + 1)):
-                if number and not self.is_done(number):
-                    yield number, self.line(number)
+        for number in self._done.missing(1, self.files + 1):
+            yield number, self.line(number)
 
     def chosen_folders(self) -> Iterator[ItemLine]:
         """Yield the folders that were asked for, outer ones first."""
@@ -227,7 +220,3 @@ class Plan:
         """Yield all known folders, inner ones first: what they hold must be finished before their times are set."""
         for (line,) in self._db.execute("SELECT line FROM folders ORDER BY depth DESC, source, path"):
             yield ItemLine.own(line)
-
-
-def _has(bits: bytearray, number: int) -> bool:
-    return bool(bits[number // _BITS] >> number % _BITS & 1)

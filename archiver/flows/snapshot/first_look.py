@@ -22,10 +22,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from archiver.catalog.recall import Recall
-from archiver.events import Listener
+from archiver.flows.number_set import NumberSet
 from archiver.flows.session import Session
 from archiver.flows.snapshot.glance import Glance, says_more
-from archiver.flows.snapshot.packing import Packing, RowSet
+from archiver.flows.snapshot.packing import Packing
 from archiver.flows.snapshot.plain_lines import said_again
 from archiver.flows.snapshot.sight import Sight
 from archiver.model import instant
@@ -53,7 +53,7 @@ class FirstLook:
         self._catalog = session.catalog
         self._archive = self._state_of_archive()
         self._packing = Packing(session.lead.id, self._enter)
-        self._settled = RowSet()
+        self._settled = NumberSet()
         self._left: dict[str, deque[Sight]] = {}
         self._kept = 0
         self._at: datetime | None = None
@@ -69,11 +69,11 @@ class FirstLook:
         self._left[source.id] = deque()
         return self._see
 
-    def glance(self, source: Source, recall: Recall, listener: Listener) -> Glance | None:
+    def glance(self, source: Source, recall: Recall, tell: Callable[[], None]) -> Glance | None:
         """Return what takes the plain files of a source, None where each is to be looked at; after `begin`."""
         if not self._trusted or source.path is None:
             return None
-        return Glance(source, recall, self._session.clock, listener, packing=self._packing, keep=self._keep)
+        return Glance(source, recall, self._session.clock, tell, packing=self._packing, keep=self._keep)
 
     def _see(self, sight: Sight) -> None:
         again = None if _says_more(sight) else said_again(sight)
@@ -105,7 +105,7 @@ class FirstLook:
         """Forget everything if it is not true any more, as the run begins."""
         if self._trusted and (self.is_of_another_catalog or self._state_of_archive() != self._archive):
             self._left = {}
-            self._settled = RowSet()
+            self._settled = NumberSet()
             self._session.journal.said_again.forget()
 
     def left(self, source: Source) -> deque[Sight] | None:
@@ -127,7 +127,7 @@ class FirstLook:
         return self._session.catalog is not self._catalog
 
     def _enter(self, pack: Pack, rows: list[int]) -> None:
-        self._settled.add(rows)
+        self._settled.update(rows)
         self._session.journal.said_again.enter(pack)
 
     def _state_of_archive(self) -> tuple[str | None, tuple[str, ...]]:

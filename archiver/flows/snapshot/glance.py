@@ -7,7 +7,7 @@ The law: what is taken here is what `sights` would find to be read or unchanged,
 the sight would have been, in the same order, with the same line. What is not as nearly all are is left to them, and
 whatever is in doubt with it.
 
->>> glance = Glance(source, recall, clock, silent, packing=packing, keep=left.append)
+>>> glance = Glance(source, recall, clock, telling.one, packing=packing, keep=left.append)
 >>> list(sights(source, GlancedFolder(source.path, glance.takes), recall.of, clock, quick=True))
 []
 >>> glance.items, glance.bytes
@@ -20,10 +20,8 @@ import os
 from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
-from typing import Final
 
 from archiver.catalog.recall import NOTHING, Recall, Row
-from archiver.events import Advanced, Listener
 from archiver.flows.snapshot.packing import Packing
 from archiver.flows.snapshot.plain_lines import line_said_again
 from archiver.flows.snapshot.repositories import Repositories
@@ -40,8 +38,6 @@ from archiver.sources.plain_words import device_words, owner_words
 
 __all__ = ["Glance", "says_more"]
 
-_TOLD: Final = 64  # items at once; to tell of each would cost as much as to look at it
-
 
 class Glance:
     """Takes the plain files of a folder that are new or as they were."""
@@ -51,21 +47,23 @@ class Glance:
         source: Source,
         recall: Recall,
         clock: Callable[[], datetime],
-        listener: Listener,
+        tell: Callable[[], None],
         *,
         packing: Packing | None,
         keep: Callable[[Sight], None] | None,
     ) -> None:
-        """Begin before the first file; without `packing` and `keep` what is taken is only counted."""
+        """Begin before the first file; `tell` is called for each that is taken.
+
+        Without `packing` and `keep` they are only counted.
+        """
         self._source = source.id
         self._rules = rules_of(source)
         self._recall = recall
         self._packing = packing
         self._keep = keep
         self._seconds = Seconds(clock)
-        self._listener = listener
+        self._tell = tell
         self._selects = record_rule(source) is not None
-        self._taken = 0
         self.items = {"read": 0, "unchanged": 0}
         self.bytes = {"read": 0, "unchanged": 0}
 
@@ -83,15 +81,8 @@ class Glance:
             return False
         self.items[decision] += 1
         self.bytes[decision] += status.st_size
-        self._taken += 1
-        if self._taken % _TOLD == 0:
-            self._listener(Advanced(_TOLD))
+        self._tell()
         return True
-
-    @property
-    def untold(self) -> int:
-        """How many of the items nobody was told of yet."""
-        return self._taken % _TOLD
 
     def _is_new(self, path: bytes, name: str, now: os.stat_result) -> bool:
         """Keep the sight of a file of which nothing is known, if the rules take it."""

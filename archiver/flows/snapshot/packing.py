@@ -8,33 +8,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final
 
 from archiver.flows.snapshot.plain_lines import Again
 from archiver.writer.said_again import Pack, Run
 
-__all__ = ["Packing", "RowSet"]
+__all__ = ["Packing"]
 
 _PACK: Final = 8192
-
-
-class RowSet:
-    """Rows of the catalog, one bit each."""
-
-    def __init__(self) -> None:
-        """Begin with none."""
-        self._bits = bytearray()
-
-    def add(self, rows: Iterable[int]) -> None:
-        """Add rows."""
-        for row in rows:
-            if row >> 3 >= len(self._bits):
-                self._bits.extend(bytes((row >> 3) + 1))  # twice as much, so that this is rare
-            self._bits[row >> 3] |= 1 << (row & 7)
-
-    def __contains__(self, row: int) -> bool:
-        return row >> 3 < len(self._bits) and bool(self._bits[row >> 3] & 1 << (row & 7))
 
 
 class Packing:

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from archiver.catalog.catalog import Catalog
 from archiver.errors import UsageError
-from archiver.events import Advanced, Listener, Stage
+from archiver.events import Listener, Stage
 from archiver.flows.snapshot.glance import Glance
 from archiver.flows.snapshot.marking import marks_in_sight
 from archiver.flows.snapshot.sight import Sight, sights
+from archiver.flows.snapshot.telling import Telling
 from archiver.late import dataclass
 from archiver.model.mark import Marking
 from archiver.model.policy import Policy, Source
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["SourceSurvey", "Survey", "check_limits", "survey"]
 
 _EXAMPLES = 5
-_TOLD = 64  # items at once; to tell of each would cost as much as to look at it
 
 
 @dataclass
@@ -93,14 +93,14 @@ def survey(
     found = []
     for source in sources:
         listener(Stage(f"look at {source.id}", None, "items"))
-        one, untold = SourceSurvey(source.id), 0
+        one, telling = SourceSurvey(source.id), Telling(listener)
         see = None if look is None else look.begin(source)
         recall, place = catalog.recall(source.id), location(source)
         glance = None
         if look is not None:
-            glance = look.glance(source, recall, listener)
+            glance = look.glance(source, recall, telling.one)
         elif not marking.has_rules:
-            glance = Glance(source, recall, clock, listener, packing=None, keep=None)
+            glance = Glance(source, recall, clock, telling.one, packing=None, keep=None)
         if glance is not None and source.path is not None:
             place = GlancedFolder(source.path, glance.takes)
         try:
@@ -108,14 +108,10 @@ def survey(
                 one.count(sight, marking)
                 if see is not None:
                     see(sight)
-                untold += 1
-                if untold == _TOLD:
-                    listener(Advanced(untold))
-                    untold = 0
+                telling.one()
             if glance is not None:
                 one.count_taken(glance)
-                untold += glance.untold
-            listener(Advanced(untold))
+            telling.rest()
         except SourceUnavailable as problem:
             one.unavailable = problem.message
             if look is not None:
