@@ -213,7 +213,6 @@ class _Run:
             for source in self._wanted:
                 self._uploads.settle()  # of the source before; those of the last one travel while all are accounted for
                 self._source(source)
-        session = self._session
         tallies = tally(session.journal, self._wanted, session.policy.accept, session.clock(), self._run_words.snapshot)
         # What is sealed was delivered as it came (`Uploads.take`), so that all of it is known here.
         self._raised = raise_locks(self._session, self._named_elsewhere()) + raise_sealed_locks(session)
