@@ -2,10 +2,11 @@
 
     python -m archiver.sources.apart DESCRIPTOR < requests > answers
 
-The memory is divided into slots. A request names a slot, a folder and documents below it; once they are there, back to
-back, with what is known of them behind them, the answer is the number of its bytes. Answers come in the order of the
-requests, and no answer is longer than its number, so neither side waits for the other to read: the asking one looks
-when it wants to know. A process that was killed has no more answers (`EndedError`); one whose requests end, ends.
+The memory is divided into slots. In one stands what is asked for, a folder and documents below it, and then the answer:
+the documents, back to back, and behind them, where the question was, what is known of them. The pipes carry numbers:
+that of a slot and of the bytes there, and no more than fit into a pipe, so neither side waits for the other to read:
+the asking one looks when it wants to know. Answers come in the order of the requests. A process that was killed has no
+more answers (`EndedError`); one whose requests end, ends.
 
 What is known comes field by field (`Told`), so that whoever takes all documents of a request makes nothing of each.
 
@@ -44,6 +45,8 @@ _ROOM: Final = UNIT_BYTES + AT_ONCE
 _SLOT: Final = _ROOM + (256 << 10)
 """Behind the documents stands what is known of them: names of owners, attributes, holes are mostly few."""
 _COUNT: Final = struct.Struct("=I")
+_ASKED: Final = struct.Struct("=II")
+"""A slot, and how many bytes of it ask."""
 
 Asked = tuple[bytes, str, str]
 """A document to be read: its path below the folder, the text of its item, and when it was seen."""
@@ -162,8 +165,9 @@ class Apart:
         """Ask for documents below a folder; `wanted` are the containers that are to be recognised."""
         assert self._process.stdin is not None
         request = Request(self, self._free[0])
+        size = _put(self.memory, request.slot, marshal.dumps((os.fsencode(folder), wanted, documents)))
         try:
-            marshal.dump((request.slot, os.fsencode(folder), wanted, documents), self._process.stdin)
+            self._process.stdin.write(_ASKED.pack(request.slot, size))
             self._process.stdin.flush()
         except (BrokenPipeError, ValueError) as problem:  # it was killed, and is closed after that
             raise EndedError from problem
@@ -180,8 +184,7 @@ class Apart:
                 raise EndedError
             (size,) = _COUNT.unpack(said)
             if self._asked.popleft() is wanted:
-                start = wanted.slot * _SLOT + _ROOM
-                return Told._make(marshal.loads(self.memory[start : start + size])) if size else None  # noqa: S302 - of this program
+                return Told._make(marshal.loads(_words(self.memory, wanted.slot, size))) if size else None  # noqa: S302 - of this program
 
     def give_back(self, request: Request) -> None:
         """Use the slot of a request again."""
@@ -192,6 +195,18 @@ class Apart:
         self._process.kill()
         with suppress(BrokenPipeError, ValueError):  # a request that was on its way
             self._process.communicate()
+
+
+def _put(memory: mmap.mmap, slot: int, words: bytes) -> int:
+    """Write words behind the documents of a slot and return how many bytes they are, 0 where there is no room."""
+    start = slot * _SLOT + _ROOM
+    size = len(words) if len(words) <= _SLOT - _ROOM else 0
+    memory[start : start + size] = words[:size]
+    return size
+
+
+def _words(memory: mmap.mmap, slot: int, size: int) -> bytes:
+    return memory[slot * _SLOT + _ROOM : slot * _SLOT + _ROOM + size]
 
 
 def _begin(told: Told, number: int) -> int:
@@ -219,25 +234,18 @@ def main(descriptor: int) -> None:
     os.close(descriptor)
     with ExitStack() as held:
         last, openings = None, None
-        while (request := _request()) is not None:
-            slot, folder, wanted, documents = request
-            if folder != last or openings is None:
-                held.close()
-                last, openings = folder, _openings(held, folder)
-            words = b"" if openings is None else _read(openings, wanted, documents, memory, slot * _SLOT)
-            start = slot * _SLOT + _ROOM
-            size = len(words) if len(words) <= _SLOT - _ROOM else 0  # then all of them are looked at another time
-            memory[start : start + size] = words[:size]
+        while len(said := sys.stdin.buffer.read(_ASKED.size)) == _ASKED.size:
+            slot, asked = _ASKED.unpack(said)
+            size = 0  # then another look is taken at all of them
+            if asked:
+                folder, wanted, documents = marshal.loads(_words(memory, slot, asked))  # noqa: S302 - of the one who started this
+                if folder != last or openings is None:
+                    held.close()
+                    last, openings = folder, _openings(held, folder)
+                if openings is not None:
+                    size = _put(memory, slot, _read(openings, wanted, documents, memory, slot * _SLOT))
             sys.stdout.buffer.write(_COUNT.pack(size))
             sys.stdout.buffer.flush()
-
-
-def _request() -> tuple[int, bytes, frozenset[str], list[Asked]] | None:
-    try:
-        slot, folder, wanted, documents = marshal.load(sys.stdin.buffer)  # noqa: S302 - of the one who started this
-    except EOFError:
-        return None
-    return slot, folder, wanted, documents
 
 
 def _openings(held: ExitStack, folder: bytes) -> files.Openings | None:

@@ -35,7 +35,7 @@ _BEGIN: Final = 512
 """Documents that must be in sight before a process is started; they are read here, which takes as long as to start."""
 _TRIES: Final = 3
 _UNIT: Final = 128
-_SLOTS: Final = 16
+_SLOTS: Final = 32
 """Units that are read or wait to be taken, of all processes together; each process has at least two."""
 _SIGHTS: Final = 4096
 

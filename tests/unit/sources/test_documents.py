@@ -121,6 +121,20 @@ def test_what_there_is_no_room_for_is_left_to_another_look(apart, tmp_path):
     too_much_is_known.end()
 
 
+def test_to_ask_for_much_does_not_wait_for_the_process_to_read(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"a")
+    long = Item("papers", "x" * 4000).text()
+    with closing(Apart(4)) as process:
+        os.kill(process.pid, signal.SIGSTOP)
+        requests = [
+            process.ask(tmp_path, EVERYTHING, [(b"a.txt", long, "2026-11-26T02:00:00Z")] * 50) for _ in range(4)
+        ]
+        os.kill(process.pid, signal.SIGCONT)
+        found = [request.document(49) for request in requests]
+
+    assert [document and document.data for document in found] == [b"a"] * 4
+
+
 def test_a_process_that_was_killed_has_no_more_answers(tmp_path):
     (tmp_path / "a.txt").write_bytes(b"a")
     with closing(Apart(3)) as process:
