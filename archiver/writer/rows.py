@@ -13,23 +13,20 @@ from __future__ import annotations
 import errno
 import itertools
 import os
-import struct
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from archiver.errors import WorldError
 from archiver.late import dataclass
 from archiver.model.item import Item
-from archiver.model.leaf import LOG_ROW, Salts, item_digest, leaves_of_digests
-from archiver.proof import merkle
+from archiver.model.leaf import LOG_ROW, item_digest
+from archiver.writer.leaves import Beside, Leaves
 
 __all__ = ["Facts", "Mark", "OpenBatch", "Wholes", "disk_error"]
 
-_LEAF: Final = 32
 _GATHERED: Final = 1 << 20
 _WRITE: Final = 64 << 20
 
@@ -92,8 +89,10 @@ class _Member(NamedTuple):
 class OpenBatch:
     """Rows of one source and table, in order, until the batch is full."""
 
-    def __init__(self, scratch: Path, *, salt: bytes, max_bytes: int, max_rows: int) -> None:
-        """Begin an empty batch whose raw bytes go to the file `scratch`."""
+    def __init__(
+        self, scratch: Path, *, salt: bytes, max_bytes: int, max_rows: int, beside: Beside | None = None
+    ) -> None:
+        """Begin an empty batch whose raw bytes go to the file `scratch`; `beside` this process rows may be hashed."""
         self.salt = salt
         self.members: list[_Member] = []
         self.offsets = array("Q")
@@ -102,8 +101,7 @@ class OpenBatch:
         self.lengths = array("Q")
         self.raw_bytes = 0
         self.row_facts: list[Facts] = []
-        self._salts = Salts(salt)
-        self._leaves = bytearray()
+        self._leaves = Leaves(salt, beside)
         self._max_bytes = max_bytes
         self._max_rows = max_rows
         self.scratch = scratch
@@ -142,7 +140,8 @@ class OpenBatch:
         """Forget every row since `mark`."""
         self.flush()
         del self.offsets[mark.rows :], self.lengths[mark.rows :], self.members[mark.items :]
-        del self._leaves[mark.rows * _LEAF :], self.row_facts[mark.rows :], self.places[mark.rows :]
+        self._leaves.take_back(mark.rows)
+        del self.row_facts[mark.rows :], self.places[mark.rows :]
         self.pieces = {number for number in self.pieces if number < mark.rows}
         del self.hidden[bisect_left(self.hidden, mark.rows) :]
         self._passing = {row: raw for row, raw in self._passing.items() if row < mark.rows}
@@ -219,15 +218,13 @@ class OpenBatch:
         if LOG_ROW in lengths:
             pieces = [number + place for place, length in enumerate(lengths) if length == LOG_ROW]
             self.pieces.update(pieces, (piece + 1 for piece in pieces))
-        raws = [sha256(raw).digest() for raw in rows]
-        salts = self._salts.rows(number, taken)
-        self._leaves += b"".join(leaves_of_digests(itertools.repeat(self._digest), offsets, lengths, salts, raws))
+        data = rows[0] if taken == 1 else b"".join(rows)
+        self._leaves.add(self._digest, offsets, lengths, rows, data)
         self.offsets.extend(offsets)
         self.lengths.extend(lengths)
         self.hidden.extend(number + place for place, is_hidden in enumerate(hidden[:taken]) if is_hidden)
         self.row_facts.extend(facts[:taken])
         self.places.extend(places[:taken] or self.offsets[len(self.places) :])
-        data = rows[0] if taken == 1 else b"".join(rows)
         if passing:
             self._passing.update(enumerate(rows, number))
         else:
@@ -280,14 +277,13 @@ class OpenBatch:
         first, zeros = self.rows - count, bytes(8 * count)
         self.offsets.frombytes(zeros)
         self.places.frombytes(zeros)
-        salts = self._salts.rows(first, count)
-        self._leaves += b"".join(leaves_of_digests(items, self.offsets[first:], self.lengths[first:], salts, digests))
+        self._leaves.add_digests(items, self.offsets[first:], self.lengths[first:], digests)
         self._write(b"".join(held))
 
     def root(self) -> bytes:
         """Return the Merkle root over the rows' leaves."""
         self.flush()
-        return merkle.root_of([leaf for (leaf,) in struct.iter_unpack(f"{_LEAF}s", self._leaves)])
+        return self._leaves.root()
 
     def close(self) -> None:
         """Give the scratch file up; it is no evidence."""

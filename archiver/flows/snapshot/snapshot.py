@@ -57,6 +57,7 @@ from archiver.writer.engine import Engine, engine_of
 from archiver.writer.groups import Indexer
 from archiver.writer.index_columns import documents_index, items_index, model_logs_index
 from archiver.writer.journal import Line, Run
+from archiver.writer.leaves import Beside
 from archiver.writer.rows import Facts
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def snapshot(
 
     `rehash` reads every file, also those whose size and times have not changed. Of `processors` all but
     one are for processes that read small documents, and with more than one of `jobs` so many derive the index columns
-    of logs; `jobs` counts for documents, too, where it is given.
+    of logs, whose records one process hashes where there are two; `jobs` counts for all, where it is given.
     """
     _check_names(policy, only)
     marking = marking_of(policy)
@@ -136,6 +137,7 @@ def snapshot(
             Stamper(session, authorities) as stamper,
             engine_of(jobs or 1) as engine,
             Readers((jobs or processors) - 1) as readers,
+            Beside((jobs or processors) - 1) as beside,
             Uploads(session, stamper.poll) as uploads,
         ):
             stamper.start()
@@ -149,6 +151,7 @@ def snapshot(
                 uploads=uploads,
                 engine=engine,
                 readers=readers,
+                beside=beside,
                 marking=marking,
                 recipients=recipients,
                 rehash=rehash,
@@ -173,6 +176,7 @@ class _Run:
         recipients: dict[str, Recipient],
         engine: Engine,
         readers: Readers,
+        beside: Beside,
         rehash: bool,
     ) -> None:
         self._session = session
@@ -189,6 +193,7 @@ class _Run:
         self._open_outside: list[str] = []
         self._engine = engine
         self._readers = readers
+        self._beside = beside
         self._dialects = LogReader()
         self._unavailable: dict[str, str] = {}
         self._quiet: list[Line] = []
@@ -452,6 +457,7 @@ class _Run:
             random=session.random,
             index=index,
             engine=self._engine,
+            beside=self._beside,
             deliver=self._uploads.take if source else self._uploads.take_last,
             recipients=recipients_of(session.policy, matters, self._recipients, session.random) if source else None,
             withholds=self._marker.withholds if source else lambda _item: False,

@@ -25,6 +25,7 @@ from archiver.model.leaf import DOCUMENT_ROW, LOG_ROW, item_digest
 from archiver.writer.engine import Engine
 from archiver.writer.groups import Indexer
 from archiver.writer.journal import Journal, JournaledBatch, Line, Progress
+from archiver.writer.leaves import Beside
 from archiver.writer.parquet import BatchFile, Built
 from archiver.writer.rows import Facts, Mark, OpenBatch, Wholes
 
@@ -84,6 +85,7 @@ class Stream:
         random: Callable[[int], bytes],
         index: Indexer,
         engine: Engine,
+        beside: Beside | None = None,
         deliver: Callable[[JournaledBatch], None],
         recipients: Recipients | None = None,
         withholds: Callable[[Item], bool] = lambda _item: False,
@@ -91,6 +93,7 @@ class Stream:
     ) -> None:
         """Begin with no batch; one is opened by the first item. What is withheld is sealed for `recipients`.
 
+        Rows of logs are hashed `beside` this process where that is given and there are many.
         `withholds` says of an item whether it is, whoever begins it, `records` of its rows.
         """
         self._records = records
@@ -101,6 +104,7 @@ class Stream:
         self._random = random
         self._index = index
         self._engine = engine
+        self._beside = beside
         self._deliver = deliver
         self._compress = ThreadPoolExecutor(1, "compress")
         self._recipients = recipients
@@ -321,6 +325,7 @@ class Stream:
                 salt=self._random(32),
                 max_bytes=self._limits.raw_bytes,
                 max_rows=self._limits.records,
+                beside=self._beside,
             )
             number = self._journal.count(self._words.table)
             self._identity = layout.batch_id(self._words.snapshot, self._words.table, number)

@@ -1,0 +1,137 @@
+r"""The leaves of a batch's rows, and the Merkle root over them.
+
+Rows come in their order and may be taken back from the end. Many rows of one item, as logs have them, are hashed by a
+process beside this one once there is enough to hash; who hashes them makes no difference to the root. Memory is 32
+bytes a row.
+
+>>> leaves = Leaves(salt)
+>>> leaves.add(item_digest(text), [0, 4], [4, 3], [b"one\n", b"two"], b"one\ntwo")
+>>> len(leaves), leaves.root()
+(2, b'...')
+"""
+
+from __future__ import annotations
+
+import itertools
+import struct
+from collections import deque
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from typing import Final, Self
+
+from archiver.model.leaf import Salts, leaves_of_digests
+from archiver.proof import merkle
+from archiver.writer.leaves_apart import LeavesApart, Trees, Words, Work, fits
+
+__all__ = ["Beside", "Leaves"]
+
+_LEAF: Final = 32
+_BEGIN: Final = 8 << 20
+"""Bytes of rows before a process is started: they are hashed here in less time than that takes."""
+
+
+class Beside:
+    """The process that hashes beside this one, if one may be started; it serves one batch after the other."""
+
+    def __init__(self, processes: int, *, begin: int = _BEGIN) -> None:
+        """Start nothing yet: with `processes` none ever, otherwise one behind so many bytes of rows."""
+        self._may_start = processes > 0
+        self._begin = begin
+        self._bytes = 0
+        self.process: LeavesApart | None = None
+
+    def for_rows(self, rows: int, size: int) -> LeavesApart | None:
+        """Return the process that shall hash so many rows of so many bytes; None where they are hashed here."""
+        self._bytes += size
+        if self._may_start and self.process is None and self._bytes > self._begin:
+            self._start()
+        if self.process is None or self.process.has_ended or not fits(rows, size):
+            return None
+        return self.process
+
+    def _start(self) -> None:
+        self._may_start = False
+        try:
+            self.process = LeavesApart()
+        except OSError:  # no more processes, files or memory: it takes longer, and that is all
+            self.process = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process is not None:
+            self.process.close()
+            self.process = None
+
+
+class Leaves:
+    """The leaves of one batch."""
+
+    def __init__(self, salt: bytes, beside: Beside | None = None) -> None:
+        """Begin with none; without `beside` all are hashed here."""
+        self._salt = salt
+        self._salts = Salts(salt)
+        self._beside = beside or Beside(0)
+        self._bytes = bytearray()
+        self._waiting: deque[tuple[LeavesApart, Work]] = deque()
+        self._trees: list[tuple[int, int, Trees]] = []
+        """First row, number of rows, and the subtrees over them, of rows that another process has hashed."""
+
+    def __len__(self) -> int:
+        return len(self._bytes) // _LEAF
+
+    def add(
+        self, item: bytes, offsets: Sequence[int], lengths: Sequence[int], rows: Sequence[bytes], data: bytes
+    ) -> None:
+        """Add rows beside each other of one item, given the digest of its text; `data` are all their bytes."""
+        first = len(self)
+        apart = self._beside.for_rows(len(rows), len(data)) if len(rows) > 1 else None
+        if apart is None:
+            self.add_digests(itertools.repeat(item), offsets, lengths, [sha256(raw).digest() for raw in rows])
+            return
+        self._waiting.append((apart, apart.begin(Words(first, offsets[0], item, self._salt), lengths, data)))
+        self._bytes += bytes(_LEAF * len(rows))  # where they will be
+        while self._waiting and self._waiting[0][1].leaves is not None:
+            self._settle_one()
+
+    def add_digests(
+        self, items: Iterable[bytes], offsets: Sequence[int], lengths: Sequence[int], digests: Sequence[bytes]
+    ) -> None:
+        """Add rows given the SHA-256 of each, and of the texts of their items."""
+        salts = self._salts.rows(len(self), len(digests))
+        self._bytes += b"".join(leaves_of_digests(items, offsets, lengths, salts, digests))
+
+    def take_back(self, rows: int) -> None:
+        """Forget all but the first `rows` rows."""
+        self._settle()
+        del self._bytes[rows * _LEAF :]
+        self._trees = [one for one in self._trees if one[0] + one[1] <= rows]
+
+    def root(self) -> bytes:
+        """Return the root over the leaves of all rows."""
+        self._settle()
+        if not self._trees:
+            return merkle.root_of(self._between(0, len(self)))
+        tree = merkle.Frontier()
+        for first, rows, trees in [*self._trees, (len(self), 0, [])]:
+            for height, root in itertools.chain(merkle.subtrees(tree.size, self._between(tree.size, first)), trees):
+                tree.graft(height, root)
+            if tree.size != first + rows:
+                raise RuntimeError(f"leaves: expected a tree of {first + rows}, found {tree.size}")
+        return tree.root()
+
+    def _settle(self) -> None:
+        """Wait for what is hashed elsewhere."""
+        while self._waiting:
+            self._settle_one()
+
+    def _settle_one(self) -> None:
+        apart, work = self._waiting.popleft()
+        first = work.words.first
+        self._bytes[first * _LEAF : (first + work.rows) * _LEAF] = apart.finish(work)
+        self._trees.append((first, work.rows, work.trees))
+
+    def _between(self, first: int, after: int) -> list[bytes]:
+        some = self._bytes[first * _LEAF : after * _LEAF]
+        return [leaf for (leaf,) in struct.iter_unpack(f"{_LEAF}s", some)]
