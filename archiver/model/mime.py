@@ -13,10 +13,11 @@ refines what the bytes leave open (text, zip, OLE). `head` should hold the first
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from mimetypes import MimeTypes
 from typing import Final
 
-__all__ = ["HEAD", "guess", "is_mail"]
+__all__ = ["HEAD", "MARKS", "guess", "guess_unmarked", "is_mail"]
 
 HEAD: Final = 4096
 """How many first bytes a guess looks at; more are not read."""
@@ -117,8 +118,19 @@ _MAIL_HEADERS: Final = (
 _SVG: Final = re.compile(rb"(?:<\?xml[^>]*\?>\s*)?(?:<!doctype svg[^>]*>\s*)?<svg\b", re.IGNORECASE)
 _HTML: Final = re.compile(rb"(?:<\?xml[^>]*\?>\s*)?<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 _JSON: Final = re.compile(rb"\{\s*[\"}]|\[\s*[\[{\"]")
-_CONTROL: Final = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+_CONTROLS: Final = bytes((*range(9), *range(0x0E, 0x1B), *range(0x1C, 0x20)))
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+
+MARKS: Final = b"|".join(
+    [
+        *(b"(?s:.{%d})%b" % (at, re.escape(magic)) for at, magic, _ in _SIGNATURES if at),
+        *(re.escape(magic) for at, magic, _ in _SIGNATURES if not at),
+        rb"PK\x03\x04|PK\x05\x06|\xd0\xcf\x11\xe0|RIFF|(?s:.{4})ftyp",
+        rb"From |[ \t]|" + _HEADER.pattern,
+        rb"(?:\xef\xbb\xbf)?\s*[<{\[]",
+    ]
+)
+"""A pattern of all first bytes that tell `guess` something; of others it sees the name, and whether they are text."""
 
 
 def guess(name: bytes | str, head: bytes) -> str | None:
@@ -128,6 +140,15 @@ def guess(name: bytes | str, head: bytes) -> str | None:
     if not head:
         return _by_name(text)
     return _by_signature(text, head) or _by_content(text, head) or _by_honest_name(text, head)
+
+
+def guess_unmarked(name: bytes, head: bytes) -> str | None:
+    """Return what `guess` says of first bytes, if there are any, that `MARKS` does not match."""
+    dot = name.rfind(b".")
+    suffix = name[dot:]
+    if dot < 1 or name[dot - 1] in b"./" or b"/" in suffix:  # no suffix, or a name that begins with dots
+        return _by_honest_name(name.decode("utf-8", "surrogateescape"), head)
+    return _honest(suffix) or _if_text(head)
 
 
 def is_mail(head: bytes) -> bool:
@@ -185,7 +206,7 @@ def _by_content(name: str, head: bytes) -> str | None:
         if _HTML.match(text):
             return "text/html"
         return "application/xml" if text.startswith(b"<?xml") else None
-    if _JSON.match(text) and not _CONTROL.search(head):
+    if _JSON.match(text) and not _has_controls(head):
         return "application/x-ndjson" if _by_name(name) == "application/x-ndjson" else "application/json"
     return None
 
@@ -205,6 +226,18 @@ def _has_mail_headers(head: bytes) -> bool:
 
 def _by_honest_name(name: str, head: bytes) -> str | None:
     by_name = _by_name(name)
-    if by_name is not None and by_name not in _PROVEN:
-        return by_name
-    return None if _CONTROL.search(head) else "text/plain"
+    return by_name if by_name is not None and by_name not in _PROVEN else _if_text(head)
+
+
+@lru_cache(maxsize=4096)  # many files have few suffixes
+def _honest(suffix: bytes) -> str | None:
+    by_name = _by_name("a" + suffix.decode("utf-8", "surrogateescape"))
+    return None if by_name in _PROVEN else by_name
+
+
+def _if_text(head: bytes) -> str | None:
+    return None if _has_controls(head) else "text/plain"
+
+
+def _has_controls(head: bytes) -> bool:
+    return b"\0" in head or len(head.translate(None, _CONTROLS)) < len(head)  # a tenth of the time that a search takes

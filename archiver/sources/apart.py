@@ -33,9 +33,10 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from archiver.sources import files
-from archiver.sources.base import FileFacts, ReadProblem, SourceUnavailable
+from archiver.sources.base import FactValues, FileFacts, ReadProblem, SourceUnavailable
 from archiver.sources.documents import AT_ONCE, Document, looked_at, read_whole
 from archiver.sources.plain_words import PlainWords, plain_words
+from archiver.sources.small_files import SmallFiles
 
 __all__ = ["UNIT_BYTES", "Apart", "Asked", "EndedError", "Request", "Told", "main"]
 
@@ -71,11 +72,12 @@ class Told(NamedTuple):
     others: bytes
 
 
-_One = tuple[int, bool, bytes, str | None, int, bytes, bytes, str | None, bytes]
-"""What is told of one document, but for the others."""
+_One = tuple[bool, bytes, str | None, int, bytes, bytes, str | None, bytes]
+"""What is told of one document, but for where it ends and for the others."""
 _UNSPELLED: Final = (b"", b"", None, b"")
-_UNREAD: Final = (False, b"", None, 0, *_UNSPELLED)
-_Others = list[tuple[tuple[object, ...], str | None] | None]
+_UNREAD: Final[_One] = (False, b"", None, 0, *_UNSPELLED)
+_Others = list[tuple[FactValues, str | None] | None]
+_MODIFIED: Final = FileFacts._fields.index("mtime_ns")
 
 
 class EndedError(Exception):
@@ -264,32 +266,32 @@ def _read(
     All are read before the first is looked at: one thing done many times costs a third less than many things in turn.
     Return what is told of them, packed.
     """
-    found: list[tuple[bytes, FileFacts] | None] = []
-    begin, ends = 0, list[int]()
+    read = SmallFiles(openings, shorter_than=AT_ONCE).read
+    found: list[tuple[bytes, FactValues] | None] = []
+    end, ends = 0, list[int]()
     for path, _, _ in documents:
-        one = _whole(openings, path)
-        if one is not None and begin + len(one[0]) <= _ROOM:
-            data = one[0]
-            memory[start + begin : start + begin + len(data)] = data
-            begin += len(data)
+        one = read(path) or _whole(openings, path)
+        if one is not None and end + len(one[0]) <= _ROOM:
+            end += len(one[0])
             found.append(one)
         else:
             found.append(None)
-        ends.append(begin)
+        ends.append(end)
+    memory[start : start + end] = b"".join([one[0] for one in found if one is not None])
     told: list[_One] = []
     others: _Others = []
-    for asked, one, end in zip(documents, found, ends, strict=True):
+    for asked, one in zip(documents, found, strict=True):
         if one is None:
-            told.append((end, *_UNREAD))
+            told.append(_UNREAD)
             others.append(None)
         else:
             container, words = _told(asked, *one, wanted)
-            told.append((end, *words))
-            others.append((tuple(one[1]), container))
-    return marshal.dumps((*zip(*told, strict=True), marshal.dumps(others)))
+            told.append(words)
+            others.append((one[1], container))
+    return marshal.dumps((tuple(ends), *zip(*told, strict=True), marshal.dumps(others)))
 
 
-def _whole(openings: files.Openings, path: bytes) -> tuple[bytes, FileFacts] | None:
+def _whole(openings: files.Openings, path: bytes) -> tuple[bytes, FactValues] | None:
     try:
         with openings.file(path) as opened:
             found = read_whole(opened)
@@ -297,17 +299,15 @@ def _whole(openings: files.Openings, path: bytes) -> tuple[bytes, FileFacts] | N
         return None
     if found is None or not isinstance(found[1], FileFacts):
         return None
-    return found[0], found[1]
+    return found[0], found[1][:]  # a plain tuple, which can be packed
 
 
-def _told(
-    asked: Asked, data: bytes, facts: FileFacts, wanted: frozenset[str]
-) -> tuple[str | None, tuple[bool, bytes, str | None, int, bytes, bytes, str | None, bytes]]:
+def _told(asked: Asked, data: bytes, facts: FactValues, wanted: frozenset[str]) -> tuple[str | None, _One]:
     path, item, observed_at = asked
     digest = sha256(data).digest()
     media, container = looked_at(path, data, facts, wanted)
     words = None if container is not None else plain_words(item, facts, observed_at, digest.hex())
-    return container, (words is not None, digest, media, facts.mtime_ns, *(words or _UNSPELLED))
+    return container, (words is not None, digest, media, facts[_MODIFIED], *(words or _UNSPELLED))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,17 @@ from archiver.late import dataclass
 from archiver.model.item import escape_path
 from archiver.proof import canonical
 
-__all__ = ["Facts", "FileFacts", "Found", "Json", "ObjectFacts", "Problem", "ReadProblem", "SourceUnavailable"]
+__all__ = [
+    "FactValues",
+    "Facts",
+    "FileFacts",
+    "Found",
+    "Json",
+    "ObjectFacts",
+    "Problem",
+    "ReadProblem",
+    "SourceUnavailable",
+]
 
 Json = str | int | None | list[list[int]] | dict[str, str]
 
@@ -39,6 +49,27 @@ class Problem:
     reason: str
     detail: str
     errno: int | None = None
+
+
+FactValues = tuple[
+    int,
+    int,
+    int,
+    int,
+    int,
+    int,
+    str | None,
+    str | None,
+    int,
+    int,
+    int,
+    int | None,
+    int,
+    bytes | None,
+    tuple[tuple[int, int], ...],
+    tuple[tuple[bytes, bytes], ...],
+]
+"""The values of `FileFacts`: what many files have is told of without making one of each."""
 
 
 class FileFacts(NamedTuple):

@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Final, NamedTuple
 
 from archiver.model import mime
-from archiver.sources.base import Facts
+from archiver.sources.base import Facts, FactValues, FileFacts
 from archiver.sources.location import Reading, facts_if_still
 from archiver.sources.plain_words import PlainWords
 from archiver.sources.rows import BLOCK
@@ -118,6 +118,11 @@ def judged(path: bytes, data: bytes, facts: Facts, wanted: frozenset[str]) -> Do
     return Document(data, sha256(data).digest(), facts, media, container)
 
 
-def looked_at(path: bytes, data: bytes, facts: Facts, wanted: frozenset[str]) -> tuple[str | None, str | None]:
+def looked_at(
+    path: bytes, data: bytes, facts: Facts | FactValues, wanted: frozenset[str]
+) -> tuple[str | None, str | None]:
     """Return the type of a document that was read, and which of the wanted containers it is."""
-    return mime.guess(path, data), container_of(Held(data, facts), data[: kinds.HEAD], wanted)
+    if data and not kinds.marks().match(data, 0, mime.HEAD):  # nearly all documents: one look is for both
+        return mime.guess_unmarked(path, data[: mime.HEAD]), None
+    seen = facts if isinstance(facts, Facts) else FileFacts._make(facts)
+    return mime.guess(path, data), container_of(Held(data, seen), data[: kinds.HEAD], wanted)

@@ -25,16 +25,24 @@ from archiver.sources.base import FileFacts, Problem
 from archiver.sources.statx import birth_ns
 
 __all__ = [
+    "BLOCK_BYTES",
     "MAX_HOLES",
     "account_names",
     "closer_facts",
     "facts_at",
     "facts_of",
     "facts_of_file",
+    "group_name",
+    "holes_of",
     "kind_of",
+    "owner_name",
     "problem_of",
     "unchanged_since",
+    "xattrs_of",
 ]
+
+BLOCK_BYTES = 512
+"""What `st_blocks` counts, whatever the blocks of the file system are."""
 
 MAX_HOLES = 10_000
 """So many holes of one file are listed; a line of `items` must stay readable. The bytes are kept either way."""
@@ -71,7 +79,7 @@ def facts_of_file(status: os.stat_result) -> FileFacts:
 
 def closer_facts(directory: int, name: bytes, facts: FileFacts) -> FileFacts:
     """Add to the facts of `name` in an open directory what `lstat` does not tell: attributes and the time of birth."""
-    xattrs = _xattrs(b"/proc/self/fd/%d/%b" % (directory, name))
+    xattrs = xattrs_of(b"/proc/self/fd/%d/%b" % (directory, name))
     return facts._replace(btime_ns=birth_ns(directory, name, facts.ino), xattrs=xattrs)
 
 
@@ -79,12 +87,14 @@ def facts_of(descriptor: int, status: os.stat_result | None = None) -> FileFacts
     """Return the facts of an open file or directory, by its `status` of this moment if somebody has that."""
     status = status or os.fstat(descriptor)
     birth = birth_ns(descriptor, b"", status.st_ino)
-    return _facts(status, birth, None, _holes(descriptor, status), _xattrs(descriptor))
+    is_sparse = stat.S_ISREG(status.st_mode) and status.st_blocks * BLOCK_BYTES < status.st_size
+    holes = holes_of(descriptor, status.st_size) if is_sparse else ()
+    return _facts(status, birth, None, holes, xattrs_of(descriptor))
 
 
 def account_names(uid: int, gid: int) -> tuple[str | None, str | None]:
     """Return the names of owner and group, None for one that has none."""
-    return _owner(uid), _group(gid)
+    return owner_name(uid), group_name(gid)
 
 
 def unchanged_since(before: FileFacts, after: FileFacts) -> bool:
@@ -110,8 +120,8 @@ def _facts(
         status.st_mode,
         status.st_uid,
         status.st_gid,
-        _owner(status.st_uid),
-        _group(status.st_gid),
+        owner_name(status.st_uid),
+        group_name(status.st_gid),
         status.st_atime_ns,
         status.st_mtime_ns,
         status.st_ctime_ns,
@@ -124,7 +134,8 @@ def _facts(
 
 
 @lru_cache(maxsize=4096)  # a directory service may answer in milliseconds; a share has few owners
-def _owner(uid: int) -> str | None:
+def owner_name(uid: int) -> str | None:
+    """Return the name of an account, None for one that has none."""
     try:
         return _text(pwd.getpwuid(uid).pw_name)
     except KeyError:
@@ -132,7 +143,8 @@ def _owner(uid: int) -> str | None:
 
 
 @lru_cache(maxsize=4096)
-def _group(gid: int) -> str | None:
+def group_name(gid: int) -> str | None:
+    """Return the name of a group, None for one that has none."""
     try:
         return _text(grp.getgrgid(gid).gr_name)
     except KeyError:
@@ -144,17 +156,19 @@ def _text(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "replace")
 
 
-def _xattrs(subject: int | bytes) -> tuple[tuple[bytes, bytes], ...]:
+def xattrs_of(subject: int | bytes) -> tuple[tuple[bytes, bytes], ...]:
     """Return the extended attributes that may be listed and read, in byte order of their names."""
     if not hasattr(os, "listxattr"):  # not on macOS
         return ()
     follow = isinstance(subject, int)  # a descriptor is no link
     try:
-        names = sorted(os.fsencode(name) for name in os.listxattr(subject, follow_symlinks=follow))
+        names = os.listxattr(subject, follow_symlinks=follow)
     except OSError:  # a file system without them, no /proc, or gone: the next look at the name says so
         return ()
+    if not names:
+        return ()
     found = []
-    for name in names:
+    for name in sorted(map(os.fsencode, names)):
         try:
             found.append((name, os.getxattr(subject, name, follow_symlinks=follow)))
         except OSError:  # taken away since, or listed to us but not readable
@@ -162,13 +176,14 @@ def _xattrs(subject: int | bytes) -> tuple[tuple[bytes, bytes], ...]:
     return tuple(found)
 
 
-def _holes(descriptor: int, status: os.stat_result) -> tuple[tuple[int, int], ...]:
-    """Return offset and length of the first holes of a file that occupies less than its size."""
-    if not stat.S_ISREG(status.st_mode) or status.st_blocks * 512 >= status.st_size:
-        return ()
+def holes_of(descriptor: int, size: int) -> tuple[tuple[int, int], ...]:
+    """Return offset and length of the first holes of a regular file, which is asked where one occupies less than that.
+
+    How much it occupies is told in blocks of `BLOCK_BYTES`.
+    """
     position = os.lseek(descriptor, 0, os.SEEK_CUR)
     try:
-        return _seek_holes(descriptor, status.st_size)
+        return _seek_holes(descriptor, size)
     except OSError:  # the file system cannot tell
         return ()
     finally:

@@ -29,13 +29,15 @@ from archiver.sources.base import FileFacts, Problem, ReadProblem, SourceUnavail
 from archiver.sources.facts import closer_facts, facts_of, problem_of
 from archiver.sources.rows import BLOCK
 
-__all__ = ["Anchor", "Opened", "Openings", "anchored", "enter", "open_file", "open_quietly"]
+__all__ = ["READ_AT_ONCE", "Anchor", "Opened", "Openings", "anchored", "enter", "open_file", "open_quietly"]
 
 O_NOATIME: int = getattr(os, "O_NOATIME", 0)  # Linux
 O_PATH: int = getattr(os, "O_PATH", os.O_RDONLY)  # Linux: needs no right to read, only to pass
 _PASS = O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _ELSEWHERE = frozenset({b"", b".", b".."})
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
+READ_AT_ONCE = _READ | os.O_NONBLOCK
+"""Neither opening nor reading waits (law 2)."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,8 @@ class Openings:
     def __init__(self, anchor: Anchor) -> None:
         """Begin at the location; the anchor stays the caller's."""
         self._anchor = anchor
-        self._parents: list[bytes] = []
+        self._parents = b""
+        """The path of the folder that is open, with the stroke behind it."""
         self._folder: int | None = None
 
     def close(self) -> None:
@@ -165,26 +168,28 @@ class Openings:
     def closer_facts(self, path: bytes, facts: FileFacts) -> FileFacts:
         """Return the facts of a name with what a quick look left out, as far as it can still be learnt."""
         try:
-            folder, name = self._folder_of(path)
+            folder, name = self.folder_of(path)
         except (OSError, ReadProblem):  # it is not where it was; what was seen is what is known
             return facts
         return closer_facts(folder, name, facts)
 
     def _open(self, path: bytes) -> tuple[int, os.stat_result]:
         try:
-            return _open_regular(*self._folder_of(path), path)
+            return _open_regular(*self.folder_of(path), path)
         except OSError as error:
             raise ReadProblem(problem_of(error, path)) from error
 
-    def _folder_of(self, path: bytes) -> tuple[int, bytes]:
-        """Return the open folder that a name is in, and the name there."""
+    def folder_of(self, path: bytes) -> tuple[int, bytes]:
+        """Return the open folder that a name is in, and the name there; raises `OSError` and `ReadProblem`."""
         anchor = self._anchor
         if anchor.real is not None and path == anchor.path:
             return anchor.descriptor, anchor.real
-        *parents, name = _components(path)
-        if self._folder is None or parents != self._parents:
+        cut = path.rfind(b"/") + 1
+        name = path[cut:]
+        if self._folder is None or path[:cut] != self._parents or name in _ELSEWHERE or b"\0" in name:
+            *parents, name = _components(path)
             self.close()
-            self._folder, self._parents = enter(anchor.descriptor, parents), parents
+            self._folder, self._parents = enter(anchor.descriptor, parents), path[:cut]
         return self._folder, name
 
 
@@ -235,7 +240,7 @@ def _open_regular(directory: int, name: bytes, path: bytes) -> tuple[int, os.sta
     """Open `name` for reading if it is a regular file, before the open and after it (law 2); return its status, too."""
     _demand_regular(os.stat(name, dir_fd=directory, follow_symlinks=False), path)
     try:
-        descriptor = open_quietly(name, _READ | os.O_NONBLOCK, directory)
+        descriptor = open_quietly(name, READ_AT_ONCE, directory)
     except BlockingIOError:  # a lease (a file server's oplock) has to be broken first, which takes a blocking open
         descriptor = _open_leased(directory, name, path)
     try:

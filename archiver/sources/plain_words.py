@@ -16,7 +16,7 @@ from json.encoder import encode_basestring
 from typing import Final, NamedTuple
 
 from archiver.model.stamp import settled_before_ns, spell_stamp
-from archiver.sources.base import FileFacts
+from archiver.sources.base import FactValues
 
 __all__ = ["AT", "BORN", "DIGEST", "PART", "READ", "STAT", "PlainWords", "device_words", "owner_words", "plain_words"]
 
@@ -27,8 +27,16 @@ BORN: Final = b'","btime_ns":'
 AT: Final = b',"kind":"file","observed_at":"'
 PART: Final = b'","parts":[{"batch":"'
 DIGEST: Final = b'],"reason":null,"sha256":"'
-_HEAD: Final = b'%s%d%s%s,"ctime_ns":"%d",%s"%d","link_target":null,"mode":%d,"mtime_ns":"%d","nlink":%d,%s%s%s%s%s'
-_TAIL: Final = b'}%s%s","size":%d,"status":"captured","table":"documents"}\n'
+_HEAD: Final = (
+    READ
+    + b"%d"
+    + BORN
+    + b'%s,"ctime_ns":"%d",%s"%d","link_target":null,"mode":%d,"mtime_ns":"%d","nlink":%d,%s%s'
+    + AT
+    + b"%s"
+    + PART
+)
+_TAIL: Final = b"}" + DIGEST + b'%s","size":%d,"status":"captured","table":"documents"}\n'
 _DEVICE: Final = b'"dev":"%d","gid":%d,"group":%s,"holes":[],"ino":'
 _OWNER: Final = b'"owner":%s,"uid":%d,"xattrs":{}},"item":'
 
@@ -45,31 +53,28 @@ class PlainWords(NamedTuple):
     item: bytes
 
 
-def plain_words(item: str, facts: FileFacts, observed_at: str, digest: str) -> PlainWords | None:
+def plain_words(item: str, facts: FactValues, observed_at: str, digest: str) -> PlainWords | None:
     """Return the words of a document by its item's text, what was seen of it when, and its SHA-256 in hex."""
-    if facts.holes or facts.xattrs or facts.link_target is not None:
+    dev, ino, nlink, mode, uid, gid, owner, group, atime, mtime, ctime, btime, size, target, holes, xattrs = facts
+    if holes or xattrs or target is not None:
         return None
-    text, size, mtime, ctime = item.encode(), facts.size, facts.mtime_ns, facts.ctime_ns
+    text = item.encode()
     head = _HEAD % (
-        READ,
-        facts.atime_ns,
-        BORN,
-        b"null" if facts.btime_ns is None else b'"%d"' % facts.btime_ns,
+        atime,
+        b"null" if btime is None else b'"%d"' % btime,
         ctime,
-        device_words(facts.dev, facts.gid, facts.group),
-        facts.ino,
-        facts.mode,
+        device_words(dev, gid, group),
+        ino,
+        mode,
         mtime,
-        facts.nlink,
-        owner_words(facts.owner, facts.uid),
+        nlink,
+        owner_words(owner, uid),
         text,
-        AT,
         observed_at.encode(),
-        PART,
     )
     before = settled_before_ns(observed_at)
-    stamp = spell_stamp(size, mtime, ctime, facts.ino) if mtime <= before and ctime <= before else None
-    return PlainWords(head, _TAIL % (DIGEST, digest.encode(), size), stamp, sha256(text).digest())
+    stamp = spell_stamp(size, mtime, ctime, ino) if mtime <= before and ctime <= before else None
+    return PlainWords(head, _TAIL % (digest.encode(), size), stamp, sha256(text).digest())
 
 
 @lru_cache(maxsize=4096)  # a share has few devices and owners

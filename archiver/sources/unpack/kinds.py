@@ -18,7 +18,9 @@ Word of a policy, and the containers it stands for:
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from itertools import chain
 from typing import Final
 
@@ -34,6 +36,7 @@ __all__ = [
     "STREAMED",
     "beginning",
     "is_container",
+    "marks",
     "open_container",
     "recognise",
     "spell",
@@ -85,6 +88,13 @@ DESCRIBED: Final[dict[str, Callable[[int], Iterator[Member]]]] = {
     "cab": outside.members,
 }
 """Containers whose readers want a file of their own, by its descriptor."""
+
+
+@cache
+def marks() -> re.Pattern[bytes]:
+    """Return a pattern of all first bytes that tell `mime.guess` something, or begin a container."""
+    containers = rb"PK00PK|BZh|MSCF|\x1f\x8b|[\x50-\x5f]\x2a\x4d\x18"
+    return re.compile(b"|".join([mime.MARKS, containers, b"(?s:.{148})[%b]{8}" % tars.OCTAL]))  # a tar has a checksum
 
 
 def recognise(head: bytes, wanted: frozenset[str], *, message: bool = False) -> str | None:

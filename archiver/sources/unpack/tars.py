@@ -23,7 +23,7 @@ from archiver.sources.base import Problem
 from archiver.sources.compressed import FEED, Input, StoppedError
 from archiver.sources.unpack.base import Member
 
-__all__ = ["BLOCK", "members", "sniffed"]
+__all__ = ["BLOCK", "OCTAL", "members", "sniffed"]
 
 BLOCK: Final = 512
 _ZEROS: Final = bytes(BLOCK)
@@ -31,7 +31,7 @@ _MOST_WORDS: Final = 1 << 20
 _KINDS: Final = {b"1": "inner", b"2": "symlink", b"3": "device", b"4": "device", b"5": "directory", b"6": "fifo"}
 _WITHOUT_BYTES: Final = {b"1", b"2", b"3", b"4", b"5", b"6"}
 _TIME: Final = re.compile(rb"(-?)([0-9]{1,20})(?:\.([0-9]{1,40}))?")
-_OCTAL: Final = b"01234567 \0"  # what a number is written with; anything else shows at once that this is no header
+OCTAL: Final = b"01234567 \0"  # what a number is written with; anything else shows at once that this is no header
 _SPARSE: Final = 0x1E2  # of an old GNU header: whether a block with more of the map follows; 0x1F8 in such a block
 _SPARSE_AGAIN: Final = 0x1F8
 
@@ -189,7 +189,7 @@ def _pax(content: bytes) -> dict[bytes, bytes]:
 
 
 def _checked(header: bytes) -> bool:
-    if len(header) < BLOCK or header[148:156].strip(_OCTAL):
+    if len(header) < BLOCK or header[148:156].strip(OCTAL):
         return False
     try:
         stated = int(header[148:156].strip(b" \0") or b"x", 8)

@@ -71,7 +71,7 @@ def test_the_birth_time_is_the_kernel_s(tmp_path):
 
 def test_where_there_is_no_statx_the_birth_time_is_unknown(tmp_path, monkeypatch):
     (tmp_path / "a").touch()
-    monkeypatch.setattr(statx, "_function", lambda: None)
+    monkeypatch.setattr(statx, "statx_function", lambda: None)
 
     assert only(tmp_path).btime_ns is None
 
