@@ -3,9 +3,11 @@
 A command imports some two hundred dataclasses and makes values of half of them. To finish one is to write and compile
 its `__init__`, `__repr__`, `__eq__`, `__hash__`, `__setattr__` and `__delattr__`: most of a millisecond each, a tenth
 of a second for those that nobody uses. So what the decorator would make stands in for itself first: asked for, it has
-the standard library's own decorator make it, and goes on as the real one. A first value has the `__init__` made and
-nothing else; the other methods, and the fields, which `fields`, `asdict`, `replace`, a `match` and a subclass that is a
-dataclass itself ask for, are made together.
+the standard library's own decorator make it, and goes on as the real one. The fields, which `fields`, `asdict`,
+`replace` and a `match` ask for, are made without a compiler. So are the first values of a class, which most classes of
+a command have no more of: their fields are set one by one, they are compared and hashed by them. Whatever is not usual
+(a field that is no argument, an argument too many, a base with fields) is left to the real method; for many values the
+real `__init__` is made.
 
 What is wrong with a class (a mutable default, a field without default behind one with) is told when it is first used
 instead of when it is imported; a test finishes every class of the program.
@@ -15,9 +17,10 @@ instead of when it is imported; a test finishes every class of the program.
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import MISSING, Field, FrozenInstanceError
+from dataclasses import MISSING, Field, FrozenInstanceError, fields
 from dataclasses import dataclass as finished  # noqa: TID251 - here it is put off
 from typing import TYPE_CHECKING, Any, Final
 
@@ -40,16 +43,37 @@ else:
 # One class at a time, with its bases. What another thread meets meanwhile stands in, and waits here.
 _lock: Final = threading.RLock()
 
+# For fewer values than this it takes longer to compile what sets their fields than to set these one by one.
+_FEW: Final = 200
+
+# What a finished class has, or has not, besides its methods; the first two need no compiler.
+_FIELDS: Final = ("__dataclass_fields__", "__match_args__")
+_LATE: Final = (*_FIELDS, "__dataclass_params__", "__signature__")
+
 
 def _stand_in(cls: type, parameters: dict[str, bool]) -> None:
     """Give a class what will finish it when it is asked for; what the class has of its own stays."""
     own = {name: value for name, value in vars(cls).items() if name not in ("__dict__", "__weakref__")}
+    inherits = any(_FIELDS[0] in vars(base) for base in cls.__mro__[1:])
     waiting: dict[str, Any] = {}
+    values = itertools.count()
 
     def made(**only: bool) -> Any:
         # A twin, because a class without the methods, if only for a moment, is seen by other threads.
-        twin = type(cls)(cls.__name__, cls.__bases__, own | {"__qualname__": cls.__qualname__})
-        return vars(finished(**parameters, **only)(twin))
+        words = {"__doc__": cls.__name__} if only else {}  # for a class without words its signature would be spelled
+        twin = type(cls)(cls.__name__, cls.__bases__, own | words | {"__qualname__": cls.__qualname__})
+        return vars(finished(**(parameters | only))(twin))
+
+    def show() -> Any:
+        with _lock:
+            names = [name for name in _FIELDS if name in waiting]
+            if inherits:
+                finish()
+            elif names:
+                _take_over(cls, made(init=False, repr=False, eq=False, frozen=False), names)
+                for name in names:
+                    del waiting[name]
+        return cls
 
     def begin() -> Any:
         with _lock:
@@ -65,21 +89,38 @@ def _stand_in(cls: type, parameters: dict[str, bool]) -> None:
                 waiting.clear()
         return cls
 
+    def is_first() -> bool:
+        return not inherits and next(values) < _FEW
+
     def __init__(self: object, *arguments: object, **named: object) -> None:  # noqa: N807
-        begin().__init__(self, *arguments, **named)
+        given = _given(show(), arguments, named) if is_first() else None
+        if given is None:
+            begin().__init__(self, *arguments, **named)
+            return
+        put = object.__setattr__ if parameters else setattr
+        for name, value in given.items():
+            put(self, name, value)
+        if hasattr(self, "__post_init__"):
+            self.__post_init__()
 
     def __repr__(self: object) -> str:  # noqa: N807
         return str(finish().__repr__(self))
 
     def __eq__(self: object, other: object) -> Any:  # noqa: N807
-        return finish().__eq__(self, other)
+        if not is_first():
+            return finish().__eq__(self, other)
+        compared = [field.name for field in fields(show()) if field.compare]
+        return _of(self, compared) == _of(other, compared) if other.__class__ is self.__class__ else NotImplemented
 
     def __hash__(self: object) -> int:  # noqa: N807
-        return int(finish().__hash__(self))
+        if not (is_first() and parameters):
+            return int(finish().__hash__(self))
+        hashed = [field.name for field in fields(show()) if (field.compare if field.hash is None else field.hash)]
+        return hash(_of(self, hashed))
 
     methods = [method for method in (__init__, __repr__, __eq__, __hash__) if method.__name__ not in own]
     waiting |= {method.__name__: method for method in methods}
-    waiting |= {name: _Late(finish, name) for name in _LATE if name not in own}
+    waiting |= {name: _Late(show if name in _FIELDS else finish, name) for name in _LATE if name not in own}
     for name, value in waiting.items():
         setattr(cls, name, value)
     for name, field in [(name, value) for name, value in own.items() if isinstance(value, Field)]:
@@ -89,6 +130,30 @@ def _stand_in(cls: type, parameters: dict[str, bool]) -> None:
         cls.__delattr__ = _delete_nothing  # type: ignore[assignment]
 
 
+def _given(cls: Any, arguments: tuple[object, ...], named: dict[str, object]) -> dict[str, object] | None:
+    """Return the value of each field, as the real `__init__` would set it; None where that has to say more."""
+    known = fields(cls)
+    given = dict(zip((field.name for field in known), arguments, strict=False)) | named
+    if len(given) != len(arguments) + len(named) or len(known) != len(cls.__dataclass_fields__):
+        return None  # too many, one of them twice, or what a class has that is no field
+    for field in known:
+        if not field.init or field.kw_only:
+            return None
+        if field.name in given:
+            continue
+        if field.default is not MISSING:
+            given[field.name] = field.default
+        elif field.default_factory is not MISSING:
+            given[field.name] = field.default_factory()
+        else:
+            return None
+    return {field.name: given[field.name] for field in known} if len(given) == len(known) else None
+
+
+def _of(value: object, names: list[str]) -> tuple[object, ...]:
+    return tuple(getattr(value, name) for name in names)
+
+
 def _take_over(cls: type, made: Any, names: Iterable[str]) -> None:
     """Replace what stands in by what was made, one thing after the other; what was not made is taken away."""
     for name in names:
@@ -96,10 +161,6 @@ def _take_over(cls: type, made: Any, names: Iterable[str]) -> None:
             setattr(cls, name, made[name])
         else:
             delattr(cls, name)
-
-
-# What a finished class has, or has not, besides its methods.
-_LATE: Final = ("__dataclass_fields__", "__dataclass_params__", "__match_args__", "__signature__")
 
 
 class _Late:
