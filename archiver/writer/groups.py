@@ -89,11 +89,15 @@ class RowGroup:
     @property
     def facts(self) -> list[Facts]:
         """One value per row."""
+        if len(self.runs) == len(self):
+            return [run.facts for run in self.runs]
         return list(itertools.chain.from_iterable([run.facts] * run.rows for run in self.runs))
 
     @property
     def paths(self) -> list[str]:
         """The path of each row's item."""
+        if len(self.runs) == len(self):
+            return [self.item_paths[run.item] for run in self.runs]
         return list(itertools.chain.from_iterable([self.item_paths[run.item]] * run.rows for run in self.runs))
 
     @property
@@ -107,9 +111,10 @@ class RowGroup:
     @property
     def items(self) -> pa.DictionaryArray:
         """The evidence column `item`."""
-        ordinals = array("i")
-        for run in self.runs:
-            ordinals.extend(array("i", [run.item]) * run.rows)
+        if len(self.runs) == len(self):
+            ordinals = array("i", [run.item for run in self.runs])
+        else:
+            ordinals = array("i", itertools.chain.from_iterable([run.item] * run.rows for run in self.runs))
         return pa.DictionaryArray.from_arrays(pa.array(ordinals, pa.int32()), pa.array(self.texts, pa.string()))
 
 
@@ -178,27 +183,8 @@ class Cutter:
 
 def group_of(batch: OpenBatch, first: int, count: int, start: int) -> RowGroup:
     """Describe some rows of a batch, as far as they are known now."""
-    runs: list[Run] = []
-    texts: list[str] = []
-    paths: list[str] = []
     after = first + count
-    hidden = {row - first for row in batch.hidden_between(first, after)}
-    for member in range(batch.member_of(first), len(batch.members)):
-        one = batch.members[member]
-        begin, end = max(first, one.first), min(batch.after(member), after)
-        if begin >= after:
-            break
-        if end <= begin:
-            continue
-        others, last = batch.facts_of(member)
-        if others is not last and end == batch.after(member):
-            runs += [Run(len(texts), others, end - begin - 1)] * (end - begin > 1) + [Run(len(texts), last, 1)]
-        else:
-            runs.append(Run(len(texts), others, end - begin))
-        if one.withheld:
-            hidden.update(range(begin - first, end - first))
-        texts.append(one.text)
-        paths.append(one.path)
+    runs, texts, paths, withheld = _runs_of_wholes(batch, first, after) or _runs_of(batch, first, after)
     if batch.row_facts:
         runs = list(_with_facts(runs, batch.row_facts[first:after]))
     return RowGroup(
@@ -212,8 +198,48 @@ def group_of(batch: OpenBatch, first: int, count: int, start: int) -> RowGroup:
         item_paths=paths,
         runs=runs,
         continued=frozenset(row - first for row in batch.pieces if first <= row < after),
-        hidden=frozenset(hidden),
+        hidden=frozenset({row - first for row in batch.hidden_between(first, after)} | withheld),
     )
+
+
+_Runs = tuple[list[Run], list[str], list[str], set[int]]
+"""Runs of rows, texts and paths of their items, and the rows of those that are withheld as a whole."""
+
+
+def _runs_of_wholes(batch: OpenBatch, first: int, after: int) -> _Runs | None:
+    """Return what `_runs_of` does, where each row is all of an item of which there is nothing more to be said."""
+    member, count = batch.member_of(first), after - first
+    members = batch.members[member : member + count]
+    if len(members) < count:
+        return None
+    texts, paths, firsts, facts, lasts, withheld = zip(*members, strict=True)
+    if firsts != tuple(range(first, after)) or batch.after(member + count - 1) != after or any(lasts) or any(withheld):
+        return None
+    return list(map(Run, range(count), facts, itertools.repeat(1))), list(texts), list(paths), set()
+
+
+def _runs_of(batch: OpenBatch, first: int, after: int) -> _Runs:
+    runs: list[Run] = []
+    texts: list[str] = []
+    paths: list[str] = []
+    withheld = set[int]()
+    for member in range(batch.member_of(first), len(batch.members)):
+        one = batch.members[member]
+        begin, end = max(first, one.first), min(batch.after(member), after)
+        if begin >= after:
+            break
+        if end <= begin:
+            continue
+        others, last = batch.facts_of(member)
+        if others is not last and end == batch.after(member):
+            runs += [Run(len(texts), others, end - begin - 1)] * (end - begin > 1) + [Run(len(texts), last, 1)]
+        else:
+            runs.append(Run(len(texts), others, end - begin))
+        if one.withheld:
+            withheld.update(range(begin - first, end - first))
+        texts.append(one.text)
+        paths.append(one.path)
+    return runs, texts, paths, withheld
 
 
 def _with_facts(runs: list[Run], facts: list[Facts]) -> Iterator[Run]:

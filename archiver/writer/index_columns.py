@@ -37,13 +37,13 @@ class _Documents:
     matters: tuple[str, ...]
 
     def __call__(self, group: RowGroup) -> list[pa.Array]:
-        facts = group.facts
-        derived = columns_of_documents(group.paths, [(one.size, one.sha256) for one in facts], self.matters)
-        known: dict[str, list[object]] = {
-            "mime": [one.mime for one in facts],
-            "modified": [microseconds(one.modified_ns) for one in facts],
-            "custodian": [one.custodian for one in facts],
-            "collected_at": [instant_microseconds(one.collected_at) for one in facts],
+        sizes, digests, media, modified, custodians, collected, _ = zip(*group.facts, strict=True)
+        derived = columns_of_documents(group.paths, list(zip(sizes, digests, strict=True)), self.matters)
+        known: dict[str, Sequence[object]] = {
+            "mime": media,
+            "modified": list(map(microseconds, modified)),
+            "custodian": custodians,
+            "collected_at": list(map(instant_microseconds, collected)),
         }
         return _in_order("documents", {**derived, **_arrays("documents", known)})
 
@@ -62,9 +62,9 @@ def columns_of_documents(
         "name": [path.rpartition("/")[2] for path in paths],
         "size": [size for size, _ in wholes],
         "sha256": [sha256 for _, sha256 in wholes],
-        "matters": [list(matters)] * len(paths),
     }
-    return _arrays("documents", values)
+    own = pa.scalar(list(matters), tables.schema_of("documents").field("matters").type)
+    return {**_arrays("documents", values), "matters": pa.repeat(own, len(paths))}
 
 
 @dataclass(frozen=True)

@@ -120,7 +120,7 @@ class BatchFile:
             sync_folder(self._path.parent)
         except OSError as problem:
             raise disk_error(problem, self._path) from problem
-        observed = [facts.collected_at for facts in batch.row_facts or (member.facts for member in batch.members)]
+        observed = {facts.collected_at for facts in batch.row_facts or (member.facts for member in batch.members)}
         return Built(
             path=self._path,
             sha256=digest,

@@ -28,7 +28,8 @@ from archiver.writer.leaves import Beside, Leaves
 __all__ = ["Facts", "Mark", "OpenBatch", "Wholes", "disk_error"]
 
 _GATHERED: Final = 1 << 20
-_WRITE: Final = 64 << 20
+_PIECES: Final = 1024
+"""So many pieces every system writes at one go."""
 
 
 class Facts(NamedTuple):
@@ -112,8 +113,9 @@ class OpenBatch:
         self._file = scratch.open("wb", buffering=0)  # others read it while it grows
         self._held: list[bytes] = []
         self._held_bytes = 0
-        self._held_digests: list[tuple[bytes, bytes]] = []
-        """Of the items of what is held, and of the bytes themselves."""
+        self._held_items: list[bytes] = []
+        self._held_digests: list[bytes] = []
+        """Of what is held, SHA-256 of the texts of its items, and of the bytes themselves."""
         self._digest = b""
         self._passing: dict[int, bytes] = {}
         self._ended = False
@@ -228,7 +230,7 @@ class OpenBatch:
         if passing:
             self._passing.update(enumerate(rows, number))
         else:
-            self._write(data)
+            self._write([data])
         self.raw_bytes += after - offset
         return taken, data
 
@@ -260,7 +262,8 @@ class OpenBatch:
         self.lengths.extend(items.lengths)
         self.raw_bytes += len(items.data)
         self._held.append(items.data)
-        self._held_digests.extend(zip(items.item_hashes, items.digests, strict=True))
+        self._held_items += items.item_hashes
+        self._held_digests += items.digests
         self._held_bytes += len(items.data)
         if self._held_bytes < _GATHERED:
             return False
@@ -272,13 +275,14 @@ class OpenBatch:
         if not self._held:
             return
         held, self._held, self._held_bytes = self._held, [], 0
-        (items, digests), self._held_digests = zip(*self._held_digests, strict=True), []
+        items, self._held_items = self._held_items, []
+        digests, self._held_digests = self._held_digests, []
         count = len(items)
         first, zeros = self.rows - count, bytes(8 * count)
         self.offsets.frombytes(zeros)
         self.places.frombytes(zeros)
         self._leaves.add_digests(items, self.offsets[first:], self.lengths[first:], digests)
-        self._write(b"".join(held))
+        self._write(held)
 
     def root(self) -> bytes:
         """Return the Merkle root over the rows' leaves."""
@@ -290,15 +294,24 @@ class OpenBatch:
         self._file.close()
         self.scratch.unlink(missing_ok=True)
 
-    def _write(self, data: bytes) -> None:
-        view = memoryview(data)
+    def _write(self, pieces: Sequence[bytes]) -> None:
+        """Write pieces one behind the other from where they are: to join them costs as much."""
         try:
-            for start in range(0, len(data), _WRITE):  # one call writes less than 2 GiB, on a full disk less than asked
-                piece = view[start : start + _WRITE]
-                while piece:
-                    piece = piece[os.write(self._file.fileno(), piece) :]
+            for some in range(0, len(pieces), _PIECES):
+                left = pieces[some : some + _PIECES]
+                while left:  # one call writes less than 2 GiB, on a full disk less than asked
+                    left = _behind(left, os.writev(self._file.fileno(), left))
         except OSError as problem:
             raise disk_error(problem, self.scratch) from problem
+
+
+def _behind(pieces: Sequence[bytes], written: int) -> Sequence[bytes]:
+    """Return what is left of pieces of which so many bytes were written."""
+    for number, piece in enumerate(pieces):
+        if written < len(piece):
+            return [piece[written:], *pieces[number + 1 :]]
+        written -= len(piece)
+    return ()
 
 
 def disk_error(problem: OSError, path: Path) -> WorldError:

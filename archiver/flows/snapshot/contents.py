@@ -1,8 +1,10 @@
 """Where the bytes of a content are already, so that the same bytes are stored once (FORMAT.md, `of` of a part).
 
 Asked of a size first, since a file is hashed before it is stored only where something of that size is archived. What
-earlier snapshots kept is found in the catalog, what this run keeps in a temporary file of its own. Rows are shared
-among sources that serve the same matters, so that a lock is never shorter than an item that relies on it.
+earlier snapshots kept is found in the catalog, what this run keeps in two temporary files of its own: its lines, and
+an entry for each of them that leads to the entry before it whose digest hashes alike. So adding costs one look at
+memory, however many there are, and what is in memory does not grow. Rows are shared among sources that serve the same
+matters, so that a lock is never shorter than an item that relies on it.
 
 >>> contents.find("documents", 48123, digest, source)
 ItemLine(item=Item(source='mail', path='a.eml', ...), ...)
@@ -10,14 +12,14 @@ ItemLine(item=Item(source='mail', path='a.eml', ...), ...)
 
 from __future__ import annotations
 
-import itertools
 import mmap
 import os
-import sqlite3
+import struct
 import tempfile
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Final, Self
+from typing import IO, Final, NamedTuple, Self
 
 from archiver.catalog.catalog import Catalog
 from archiver.errors import WorldError
@@ -28,56 +30,57 @@ from archiver.writer.rows import disk_error
 
 __all__ = ["Contents"]
 
-_SCHEMA: Final = """
-PRAGMA cache_size = -8000;
-PRAGMA journal_mode = OFF;
-PRAGMA secure_delete = OFF;
-CREATE TABLE contents (digest INTEGER NOT NULL, kind INTEGER NOT NULL, place INTEGER NOT NULL, size INTEGER NOT NULL,
-    PRIMARY KEY (digest, kind)) WITHOUT ROWID;
-"""
-"""Narrow rows for what comes in no order, so that their pages stay in memory; lines are in a file, as they come."""
-_AT_ONCE: Final = 16_384
-"""Lines that are gathered before they are written, by their digests: most of them wait for their batch anyway."""
-_DIGITS: Final = 6
-"""Of each digest that is added so many are remembered, in 16 MiB: most that are new need not be looked for."""
-_LONG_DIGITS: Final = 15
+_AT_ONCE: Final = 4 << 20
+"""Bytes of lines that are gathered before they are written: most of them wait for their batch anyway."""
+_HEADS: Final = 1 << 22
+"""So many chains of entries, by four bytes each: one entry in each when four million contents are new."""
+_ENTRY: Final = struct.Struct("=32sIIQI")
 _SIZES: Final = 1 << 21
 """Of each size a mark is remembered in so many places; that of another size at the same one costs a hash."""
 
-_Key = tuple[int, int]
+
+class _Entry(NamedTuple):
+    """A content, the number of the entry before it in its chain, 0 for none, and where its line is in the file."""
+
+    digest: bytes
+    kind: int
+    before: int
+    place: int
+    size: int
 
 
 class Contents:
     """What is archived, by its bytes."""
 
     def __init__(self, catalog: Catalog, sources: Iterable[Source], folder: Path) -> None:
-        """Begin with what the catalog knows; what is added goes to files without a name, that of lines in `folder`."""
+        """Begin with what the catalog knows; what is added goes to files without a name in `folder`."""
         self._catalog = catalog if catalog.has_content() else None
         self._matters = {source.id: _spell(source) for source in sources}
-        self._db = sqlite3.connect("", isolation_level=None)
-        self._db.executescript(_SCHEMA)
-        self._db.execute("BEGIN")  # one transaction for all: the file is dropped with the connection
         self._kinds: dict[tuple[str | None, str], int] = {}
-        self._fresh: dict[_Key, bytes] = {}
         self._file = folder / "contents"
-        """What messages call the file of lines."""
-        try:
-            self._lines = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 - closed with the database
-        except OSError as problem:
-            self._db.close()
-            raise disk_error(problem, self._file) from problem
-        self._written = 0
-        """Bytes of lines in the file."""
-        self._begun, self._sizes = _blank(1 << 4 * _DIGITS), _blank(_SIZES)
+        """What messages call the files."""
+        with ExitStack() as opened:
+            try:
+                self._entries, self._lines = (opened.enter_context(_temporary(folder)) for _ in range(2))
+            except OSError as problem:
+                raise disk_error(problem, self._file) from problem
+            self._opened = opened.pop_all()
+        self._count = self._size = 0
+        """Entries and bytes of lines that are in the files."""
+        self._new_entries: list[bytes] = []
+        self._new_lines: list[bytes] = []
+        self._new_size = 0
+        self._heads = memoryview(_blank(4 * _HEADS)).cast("I")
+        """The last entry of each chain. Python's own hash chooses the chain, so nobody can make one long."""
+        self._sizes = _blank(_SIZES)
 
     def __enter__(self) -> Self:
         """Use it in a `with` statement."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Give the temporary file back."""
-        self._db.close()
-        self._lines.close()
+        """Give the temporary files back."""
+        self._opened.close()
 
     def add(self, line: Line) -> None:
         """Take in what this run has stored, in rows that are on record no later than any line that shares them."""
@@ -93,12 +96,22 @@ class Contents:
         self._add(self._kind(table, self._matters[source.id]), sizes, digests, lines)
 
     def _add(self, kind: int, sizes: Iterable[int], digests: Iterable[str], lines: Iterable[bytes]) -> None:
-        begun, marks, fresh = self._begun, self._sizes, self._fresh
-        for size, digest, line in zip(sizes, digests, lines, strict=True):
-            fresh.setdefault((int(digest[:_LONG_DIGITS], 16), kind), line)
-            begun[_place(digest)] = 1
+        """Take in lines; of the same bytes the first one stays."""
+        heads, marks, entries, kept = self._heads, self._sizes, self._new_entries, self._new_lines
+        pack, number, place = _ENTRY.pack, self._count + len(entries), self._size + self._new_size
+        for size, sha256, line in zip(sizes, digests, lines, strict=True):
+            chain, digest = hash(sha256) % _HEADS, bytes.fromhex(sha256)
+            before = heads[chain]
+            if before and self._entry(before, digest, kind) is not None:
+                continue
+            number += 1
+            heads[chain] = number
+            entries.append(pack(digest, kind, before, place, len(line)))
+            kept.append(line)
+            place += len(line)
             marks[size % _SIZES] = 1
-        if len(fresh) >= _AT_ONCE:
+        self._new_size = place - self._size
+        if self._new_size >= _AT_ONCE:
             self._write()
 
     def are_new(self, table: str, sizes: Sequence[int], digests: Sequence[str]) -> list[bool]:
@@ -106,12 +119,13 @@ class Contents:
 
         Where that is not sure, `find` knows it.
         """
-        begun, catalog = self._begun, self._catalog
+        heads, catalog = self._heads, self._catalog
         seen, new = set[str](), list[bool]()
-        for size, digest in zip(sizes, digests, strict=True):
-            is_known = begun[_place(digest)] or digest in seen
-            new.append(not is_known and (catalog is None or not catalog.with_content(table, size, digest)))
-            seen.add(digest)
+        for size, sha256 in zip(sizes, digests, strict=True):
+            last = heads[hash(sha256) % _HEADS]
+            is_known = sha256 in seen or (last and self._entry(last, bytes.fromhex(sha256)) is not None)
+            new.append(not is_known and (catalog is None or not catalog.with_content(table, size, sha256)))
+            seen.add(sha256)
         return new
 
     def has_size(self, table: str, size: int) -> bool:
@@ -121,7 +135,7 @@ class Contents:
     def find(self, table: str, size: int, sha256: str, source: Source) -> ItemLine | None:
         """Return an item with these bytes whose rows another item of this source may share."""
         matters = self._matters.get(source.id) or _spell(source)
-        own = self._own(table, size, sha256, matters) if self._begun[_place(sha256)] else None
+        own = self._own(table, size, sha256, matters)
         if own is not None:
             return own
         known = self._catalog.with_content(table, size, sha256) if self._catalog is not None else []
@@ -129,38 +143,49 @@ class Contents:
 
     def _own(self, table: str, size: int, sha256: str, matters: str) -> ItemLine | None:
         """Return a line of this run."""
-        key = self._key(table, sha256, matters)
-        raw = self._fresh.get(key)
-        if raw is None:
-            row = self._db.execute("SELECT place, size FROM contents WHERE digest = ? AND kind = ?", key).fetchone()
-            raw = None if row is None else self._line_at(*row)
-        line = None if raw is None else ItemLine.own(raw)
-        return line if line is not None and (line.size, line.sha256) == (size, sha256) else None
-
-    def _key(self, table: str | None, sha256: str, matters: str) -> _Key:
-        return int(sha256[:_LONG_DIGITS], 16), self._kind(table, matters)
+        last = self._heads[hash(sha256) % _HEADS]
+        entry = self._entry(last, bytes.fromhex(sha256), self._kind(table, matters)) if last else None
+        if entry is None:
+            return None
+        if entry.place >= self._size:
+            self._write()
+        line = ItemLine.own(self._read(self._lines, entry.place, entry.size))
+        return line if (line.size, line.sha256) == (size, sha256) else None
 
     def _kind(self, table: str | None, matters: str) -> int:
         return self._kinds.setdefault((table, matters), len(self._kinds))
 
+    def _entry(self, last: int, digest: bytes, kind: int | None = None) -> _Entry | None:
+        """Return the entry of a content, of any kind if none is named, in the chain that has this last entry."""
+        number = last
+        while number:
+            waiting = number - self._count - 1
+            if waiting >= 0:
+                packed = self._new_entries[waiting]
+            else:
+                packed = self._read(self._entries, (number - 1) * _ENTRY.size, _ENTRY.size)
+            entry = _Entry._make(_ENTRY.unpack(packed))
+            if entry.digest == digest and kind in (None, entry.kind):
+                return entry
+            number = entry.before
+        return None
+
     def _write(self) -> None:
-        """Move what was gathered to the files; of the same bytes the first line stays."""
-        sizes = list(map(len, self._fresh.values()))
-        places = itertools.accumulate(sizes, initial=self._written)  # one more than there are lines
-        keys = [(*key, place, size) for key, place, size in zip(self._fresh, places, sizes, strict=False)]
-        self._db.executemany("INSERT OR IGNORE INTO contents VALUES (?, ?, ?, ?)", sorted(keys))
-        left = memoryview(b"".join(self._fresh.values()))
-        self._written += len(left)
+        """Move what was gathered to the files."""
         try:
-            while left:
-                left = left[self._lines.write(left) :]
+            for file, words in (self._lines, self._new_lines), (self._entries, self._new_entries):
+                left = memoryview(b"".join(words))
+                while left:
+                    left = left[file.write(left) :]
         except OSError as problem:
             raise disk_error(problem, self._file) from problem
-        self._fresh = {}
+        self._count += len(self._new_entries)
+        self._size += self._new_size
+        self._new_entries, self._new_lines, self._new_size = [], [], 0
 
-    def _line_at(self, place: int, size: int) -> bytes:
+    def _read(self, file: IO[bytes], place: int, size: int) -> bytes:
         try:
-            found = os.pread(self._lines.fileno(), size, place)
+            found = os.pread(file.fileno(), size, place)
         except OSError as problem:
             raise disk_error(problem, self._file) from problem
         if len(found) != size:
@@ -168,13 +193,13 @@ class Contents:
         return found
 
 
+def _temporary(folder: Path) -> IO[bytes]:
+    return tempfile.TemporaryFile(dir=folder, buffering=0)
+
+
 def _blank(size: int) -> mmap.mmap:
     """Return so many zeros. The system makes the pages that are written to; a bytearray would write to all of them."""
     return mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE)
-
-
-def _place(sha256: str) -> int:
-    return int(sha256[:_DIGITS], 16)
 
 
 def _spell(source: Source) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pyarrow.parquet as pq
 import pytest
@@ -12,12 +13,12 @@ from archiver.model import tables
 from archiver.model.item import Item
 from archiver.model.leaf import Salts, item_digest, leaf, leaves_of_digests
 from archiver.proof import merkle
-from archiver.writer import groups
+from archiver.writer import groups, rows
 from archiver.writer.engine import Threads
 from archiver.writer.groups import GROUP_BYTES
 from archiver.writer.index_columns import documents_index
 from archiver.writer.parquet import BatchFile
-from archiver.writer.rows import Facts, OpenBatch
+from archiver.writer.rows import Facts, OpenBatch, Wholes
 
 SALT = bytes(range(32))
 FACTS = Facts(size=5, sha256="0" * 64, mime="text/plain", collected_at="2026-11-23T12:00:00Z")
@@ -121,6 +122,89 @@ def test_rows_that_pass_give_the_same_bytes_as_rows_that_are_kept(tmp_path, monk
         assert opened.scratch.stat().st_size == sum(map(len, before)) + (0 if passing else sum(map(len, long)))
         opened.close()
     assert len(digests) == 1
+
+
+def wholes(count, start=0):
+    numbers = range(start, start + count)
+    raws = [b"%d" % number * (number % 5) for number in numbers]
+    items = [Item("s", f"{number}.txt") for number in numbers]
+    return Wholes(
+        texts=[item.text() for item in items],
+        paths=[item.path for item in items],
+        facts=[FACTS._replace(size=len(raw), modified_ns=10**30 * (len(raw) == 3) - 1) for raw in raws],
+        lengths=list(map(len, raws)),
+        digests=[hashlib.sha256(raw).digest() for raw in raws],
+        item_hashes=[item_digest(item.text()) for item in items],
+        data=b"".join(raws),
+    )
+
+
+def one_of_many_rows(batch, **words):
+    batch.begin(Item("s", "long"), FACTS, withheld=words.pop("withheld", False))
+    batch.add([b"a", b"b"], 0, **words)
+    batch.finish(FACTS._replace(sha256="1" * 64), began_elsewhere=not words)
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        lambda batch: None,
+        one_of_many_rows,
+        lambda batch: one_of_many_rows(batch, withheld=True),
+        lambda batch: one_of_many_rows(batch, hidden=[True, False]),
+        lambda batch: batch.begin(Item("s", "without rows"), FACTS),
+    ],
+    ids=["wholes", "long", "withheld", "hidden", "none"],
+)
+def test_rows_that_are_items_are_described_as_rows_of_items_are(batch, others):
+    batch.add_wholes(wholes(40))
+    others(batch)
+    batch.add_wholes(wholes(40, 40))
+    for first, after in (0, 40), (10, 30), (0, batch.rows), (39, 43), (50, batch.rows), (batch.rows - 1, batch.rows):
+        asked = batch, first, after
+        assert groups._runs_of_wholes(*asked) in (None, groups._runs_of(*asked))
+        group = groups.group_of(batch, first, after - first, 0)
+        each = [run for run in group.runs for _ in range(run.rows)]
+        assert group.paths == [group.item_paths[run.item] for run in each]
+        assert group.facts == [run.facts for run in each]
+        assert group.items.to_pylist() == [group.texts[run.item] for run in each]
+    assert groups._runs_of_wholes(batch, 5, 35) is not None
+
+
+def test_columns_of_documents_are_those_of_each_by_itself(batch):
+    batch.add_wholes(wholes(40))
+    columns = documents_index(("CASE-1", "CASE-2"))(groups.group_of(batch, 0, 40, 0))
+    assert [column.type for column in columns] == [
+        tables.schema_of("documents").field(name).type for name in tables.index_names("documents")
+    ]
+    found = [dict(zip(tables.index_names("documents"), row, strict=True)) for row in zip(*columns, strict=True)]
+    then = datetime(1969, 12, 31, 23, 59, 59, 999999, UTC)
+    for number, row in enumerate(found):
+        size = len(str(number)) * (number % 5)
+        assert {name: value.as_py() for name, value in row.items()} == {
+            "path": f"{number}.txt",
+            "name": f"{number}.txt",
+            "size": size,
+            "sha256": "0" * 64,
+            "mime": "text/plain",
+            "modified": None if size == 3 else then,
+            "custodian": None,
+            "matters": ["CASE-1", "CASE-2"],
+            "collected_at": datetime(2026, 11, 23, 12, tzinfo=UTC),
+        }
+
+
+@pytest.mark.parametrize("written", range(8))
+def test_what_was_not_written_of_pieces_is_written_next(written):
+    assert b"".join(rows._behind([b"", b"abc", b"", b"de", b"fg"], written)) == b"abcdefg"[written:]
+
+
+def test_more_pieces_than_are_written_at_one_go_are_all_written(batch):
+    some = [wholes(1, number) for number in range(2500)]
+    for one in some:
+        batch.add_wholes(one)
+    batch.flush()
+    assert batch.scratch.read_bytes() == b"".join(one.data for one in some)
 
 
 def test_what_is_rolled_back_leaves_nothing(batch):
