@@ -7,8 +7,10 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
+from pathlib import Path
 from typing import Final
 
+from archiver.catalog import laid_by
 from archiver.catalog.recall import Recall
 from archiver.catalog.schema import BY_CONTENT, IS_TROUBLE
 from archiver.model.item import Item
@@ -83,6 +85,7 @@ class ItemIndex:
     """The part of the catalog that is about items."""
 
     _db: sqlite3.Connection
+    path: Path
 
     @contextmanager
     def block(self) -> Iterator[None]:
@@ -121,6 +124,23 @@ class ItemIndex:
                     some = [row for row in some if row[3] != "unchanged"]
                 cursor.executemany(_ENTER, some)
             cursor.execute("UPDATE snapshots SET items_known = 1 WHERE id = ?", [snapshot])
+
+    def may_lay_by(self) -> bool:
+        """Say whether the items of a snapshot may be laid by: where no item is known yet."""
+        return self._db.execute("SELECT 1 FROM latest LIMIT 1").fetchone() is None
+
+    def lay_by(self, snapshot: str, elsewhere: RowsElsewhere, *, stop: Callable[[], bool]) -> None:
+        """Lay the rows of a run by, which changes no answer (`laid_by`); may be called by another thread."""
+        laid_by.lay_by(self.path, snapshot, elsewhere, stop=stop)
+
+    def take_laid_by(self, snapshot: str) -> bool:
+        """Take in what was laid by for a finished snapshot; say whether that could be."""
+        return laid_by.take(self.path, snapshot)
+
+    def forget_laid_by(self) -> None:
+        """Take away what was laid by for a snapshot that did not come to its end here."""
+        if self._db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", [laid_by.TABLE]).fetchone() is not None:
+            laid_by.forget(self.path)
 
     def snapshots_without_items(self) -> list[str]:
         """Return finished snapshots whose lines have not been taken in, in log order."""

@@ -9,7 +9,23 @@ USUAL: Final = ("captured", "unchanged", "recorded", "excluded")
 IS_TROUBLE: Final = f"status NOT IN {USUAL}"
 """A question that has these very words finds that index."""
 
-BY_CONTENT: Final = "CREATE INDEX IF NOT EXISTS latest_by_content ON latest (size, tbl, sha256) WHERE tbl IS NOT NULL"
+LATEST: Final = """(
+    id INTEGER PRIMARY KEY, item TEXT NOT NULL, source TEXT NOT NULL, path TEXT NOT NULL, status TEXT NOT NULL,
+    line BLOB NOT NULL, tbl TEXT, size INTEGER, sha256 TEXT, stamp TEXT, marked INTEGER, snapshot TEXT NOT NULL,
+    UNIQUE (source, path, item))"""
+_INDEXES: Final = {
+    "latest_by_content": "(size, tbl, sha256) WHERE tbl IS NOT NULL",
+    "latest_by_trouble": f"(snapshot, status) WHERE {IS_TROUBLE}",
+    "latest_marked": "(id) WHERE marked = 1",
+}
+
+
+def indexes_on(table: str) -> dict[str, str]:
+    """Return what makes each of the indexes of `latest`, by its name, on a table of these columns."""
+    return {name: f"CREATE INDEX IF NOT EXISTS {name} ON {table} {what}" for name, what in _INDEXES.items()}
+
+
+BY_CONTENT: Final = indexes_on("latest")["latest_by_content"]
 
 SCHEMA: Final = f"""
 PRAGMA page_size = 16384;
@@ -34,12 +50,6 @@ CREATE TABLE IF NOT EXISTS snapshots (
     items_known INTEGER NOT NULL DEFAULT 0);
 CREATE INDEX IF NOT EXISTS snapshots_in_order ON snapshots (position, status, id);
 CREATE INDEX IF NOT EXISTS snapshots_without_items ON snapshots (position) WHERE items_known = 0;
-CREATE TABLE IF NOT EXISTS latest (
-    id INTEGER PRIMARY KEY, item TEXT NOT NULL, source TEXT NOT NULL, path TEXT NOT NULL, status TEXT NOT NULL,
-    line BLOB NOT NULL, tbl TEXT, size INTEGER, sha256 TEXT, stamp TEXT, marked INTEGER, snapshot TEXT NOT NULL,
-    UNIQUE (source, path, item));
-{BY_CONTENT};
-CREATE INDEX IF NOT EXISTS latest_by_trouble ON latest (snapshot, status)
-    WHERE {IS_TROUBLE};
-CREATE INDEX IF NOT EXISTS latest_marked ON latest (id) WHERE marked = 1;
+CREATE TABLE IF NOT EXISTS latest {LATEST};
+{";".join(indexes_on("latest").values())};
 """

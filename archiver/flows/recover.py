@@ -51,6 +51,7 @@ def catch_up(session: Session) -> policy_change.Change:
 def recover(session: Session) -> int:
     """Do steps 2 to 6; return how many statements were made or entered."""
     done = 0
+    session.everywhere(lambda vault: vault.catalog.forget_laid_by())
     run = session.journal.run()
     if run is not None and session.catalog.has_statement("snapshot", run.snapshot):
         take_in_own(session, run.snapshot)
@@ -80,7 +81,7 @@ def take_in_own(session: Session, snapshot: str) -> None:
     """Take the lines of the journal's snapshot into the catalogs."""
 
     def take_in(vault: Vault) -> None:
-        if snapshot in vault.catalog.snapshots_without_items():
+        if snapshot in vault.catalog.snapshots_without_items() and not vault.catalog.take_laid_by(snapshot):
             journal = session.journal
             vault.catalog.absorb_rows(snapshot, journal.packed_rows_for(vault.id), journal.rows_for(vault.id))
 

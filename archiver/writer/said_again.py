@@ -93,6 +93,10 @@ class SaidAgain:
                 _unpacked(lines),
             )
 
+    def is_empty(self) -> bool:
+        """Say whether there is none."""
+        return self._db.execute("SELECT 1 FROM packs LIMIT 1").fetchone() is None
+
     def sums(self) -> list[tuple[str, int, int]]:
         """Return of each source how many items were said again, and of how many bytes."""
         return list(self._db.execute("SELECT source, sum(items), sum(bytes) FROM packs GROUP BY source"))

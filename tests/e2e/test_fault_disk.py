@@ -10,12 +10,16 @@ import json
 import shutil
 import subprocess
 from collections import Counter
+from contextlib import closing
 
 import pytest
 from fault_calls import HARMS, CallFault
 from fault_column import said_once
 from faulty_run import run_command
 from real_organisation import bad, collected, live_now, rows, store_of, until, verified
+
+from archiver.catalog.catalog import Catalog
+from archiver.flows.state import StateFolder
 
 CALLS = {
     "readme linked": "link archive/README.txt",
@@ -64,6 +68,12 @@ def run(place, fault=None):
     )
 
 
+def known(place):
+    """Return the paths of the items that the catalog knows."""
+    with closing(Catalog(StateFolder(place.policy.state).catalog, read_only=True)) as catalog:
+        return {line.item.path for source in ("papers", "logs") for line in catalog.present(source) if line.table}
+
+
 def whole(place):
     ended = run(place)
     assert (ended.status, json.loads(ended.out)["error"]) == (0, None)
@@ -85,6 +95,22 @@ def test_the_table(begun, organisations, harm, where):
     if where is None:
         whole(place)
         return
+    harmed(place, harm, where)
+
+
+@pytest.mark.parametrize("harm", ["disk full", "killed", "killed but kept"])
+def test_the_lines_that_a_first_run_lays_by_for_the_catalog(organisations, harm):
+    place = laid_out(organisations(until=until(days=1)))
+    harmed(place, harm, "catalog lay_by")
+    assert known(place) == set()
+    harmed(place, harm, "catalog take_laid_by")
+    assert known(place) == ({"a.txt", "b.log"} if HARMS[harm].kept else set())
+    whole(place)
+    assert known(place) == {"a.txt", "b.log"}
+
+
+def harmed(place, harm, where):
+    """Run with a harm at a call, and say what is to be said of it."""
     fault = CallFault(str(place.root), where, HARMS[harm])
     ended = run(place, fault)
     assert fault.reached, "the call was made"

@@ -35,7 +35,7 @@ HARMS: Final = {
 }
 _BOOKS: Final = {
     "journal": ("begin", "enter", "keep", "batch_logged", "envelope_logged", "clear"),
-    "catalog": ("absorb", "absorb_rows"),
+    "catalog": ("absorb", "lay_by", "take_laid_by", "absorb_rows"),
 }
 
 

@@ -24,6 +24,7 @@ from archiver.flows.backlog import LeftBehind, left_behind
 from archiver.flows.sealing import open_recipients, raise_sealed_locks, recipients_of, warn_of_first_seal
 from archiver.flows.session import Session, open_session
 from archiver.flows.snapshot import received
+from archiver.flows.snapshot.beforehand import Beforehand
 from archiver.flows.snapshot.capture import Capture
 from archiver.flows.snapshot.contents import Contents
 from archiver.flows.snapshot.ends_earlier import dates, ends_earlier
@@ -56,7 +57,7 @@ from archiver.sources.reading_logs import LogReader
 from archiver.writer.engine import Engine, engine_of
 from archiver.writer.groups import Indexer
 from archiver.writer.index_columns import documents_index, items_index, model_logs_index
-from archiver.writer.journal import Line, Run
+from archiver.writer.journal import JournaledBatch, Line, Run
 from archiver.writer.leaves import Beside
 from archiver.writer.rows import Facts
 
@@ -218,11 +219,15 @@ class _Run:
             for source in self._wanted:
                 self._uploads.settle()  # of the source before; those of the last one travel while all are accounted for
                 self._source(source)
-        tallies = tally(session.journal, self._wanted, session.policy.accept, session.clock(), self._run_words.snapshot)
         # What is sealed was delivered as it came (`Uploads.take`), so that all of it is known here.
         self._raised = raise_locks(self._session, self._named_elsewhere()) + raise_sealed_locks(session)
-        self._items()
-        self._uploads.settle()
+        snapshot, accept = self._run_words.snapshot, session.policy.accept
+        with Beforehand(session, snapshot) as beforehand:
+            beforehand.begin()
+            tallies = tally(session.journal, self._wanted, accept, session.clock(), snapshot)
+            self._items(beforehand)
+            beforehand.wait()
+            self._uploads.settle()
         finished = self._finish(tallies)
         recover.take_in_own(self._session, finished.id)
         archived = received.kept(self._session.journal.lines(), self._wanted)
@@ -249,9 +254,10 @@ class _Run:
     def _source(self, source: Source) -> None:
         self._session.listener(Stage(f"capture {source.id}", None, "bytes"))
         self._marker = Marker(self._marking, self._record_marks(source))
+        take = self._uploads.take
         with (
-            self._stream("documents", source, documents_index(source.matters)) as documents,
-            self._stream("model_logs", source, model_logs_index(self._dialects.project)) as logs,
+            self._stream("documents", source, documents_index(source.matters), take) as documents,
+            self._stream("model_logs", source, model_logs_index(self._dialects.project), take) as logs,
         ):
             self._capture(source, {"documents": documents, "model_logs": logs})
         self._flush()
@@ -347,11 +353,16 @@ class _Run:
 
     # Account
 
-    def _items(self) -> None:
+    def _items(self, beforehand: Beforehand) -> None:
         """Write the lines of all items as batches of the table `items`."""
         session = self._session
         session.listener(Stage("account for every item", None, "items"))
-        with self._stream("items", None, items_index) as stream:
+
+        def deliver(batch: JournaledBatch) -> None:
+            beforehand.wait()
+            self._uploads.take_last(batch)
+
+        with self._stream("items", None, items_index, deliver) as stream:
             stream.begin(items_item(self._run_words.snapshot), Facts(collected_at=self._run_words.started))
             for lines, facts in rows_of_items(session.journal, _LINES_AT_ONCE):
                 stream.feed(lines, facts)
@@ -437,7 +448,9 @@ class _Run:
             ),
         )
 
-    def _stream(self, table: str, source: Source | None, index: Indexer) -> Stream:
+    def _stream(
+        self, table: str, source: Source | None, index: Indexer, deliver: Callable[[JournaledBatch], None]
+    ) -> Stream:
         session = self._session
         matters = source.matters if source else tuple(sorted({name for one in self._wanted for name in one.matters}))
         words = Words(
@@ -458,7 +471,7 @@ class _Run:
             index=index,
             engine=self._engine,
             beside=self._beside,
-            deliver=self._uploads.take if source else self._uploads.take_last,
+            deliver=deliver,
             recipients=recipients_of(session.policy, matters, self._recipients, session.random) if source else None,
             withholds=self._marker.withholds if source else lambda _item: False,
             records=self._marker.records if table == "model_logs" else None,

@@ -1,0 +1,101 @@
+"""The items of a first snapshot, laid by for their catalog before anybody may see them there.
+
+A catalog that knows no item yet gets them in a table of their own, with its indexes, while the run that found them is
+still at work. When its statement is in the log that table takes the place of the empty one: one small transaction,
+however many items there are. Until then the catalog says what it said before, and whatever becomes of the run, what
+was laid by is nobody's: the next run takes it away, and takes the items in as it does from any other.
+
+All of this is done on a connection of its own: in another thread, and beside questions of the catalog that nobody has
+read to their end. Nobody else may write to the catalog meanwhile.
+
+>>> laid_by.lay_by(path, snapshot, journal.rows_for("vault"), stop=stopped.is_set)
+>>> laid_by.take(path, snapshot)
+True
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Final
+
+from archiver.catalog.schema import LATEST, indexes_on
+from archiver.model.item_row import COLUMNS, RowsElsewhere
+
+__all__ = ["TABLE", "forget", "lay_by", "take"]
+
+TABLE: Final = "latest_laid_by"
+_LOOK_AGAIN: Final = 10_000_000
+"""Steps of SQLite's machine, a fraction of a second, after which it is asked whether it is to stop."""
+
+
+def lay_by(path: Path, snapshot: str, rows: RowsElsewhere, *, stop: Callable[[], bool]) -> None:
+    """Lay the rows of a snapshot by, which must be of one item each; all or nothing, and nothing when it is to `stop`.
+
+    What was laid by before is gone.
+    """
+    with closing(_connected(path)) as database:
+        database.set_progress_handler(stop, _LOOK_AGAIN)
+        database.execute("ATTACH ? AS books", [str(rows.file)])
+        with _transaction(database, "BEGIN"):  # not IMMEDIATE, which would lock the books, too
+            _make_room(database)
+            for name in indexes_on(TABLE):
+                database.execute(f"DROP INDEX IF EXISTS {name}")
+            database.execute(f"CREATE TABLE {TABLE} {LATEST}")
+            database.execute(
+                f"INSERT INTO {TABLE} ({', '.join(COLUMNS)}, snapshot) SELECT found.*, ? FROM ({rows.query}) AS found",  # noqa: S608 - constants
+                [snapshot, *rows.words],
+            )
+            for made in indexes_on(TABLE).values():
+                database.execute(made)
+
+
+def take(path: Path, snapshot: str) -> bool:
+    """Let the catalog know what was laid by for a snapshot that it has the statement of, if that is all it knows."""
+    with closing(_connected(path)) as database, _transaction(database):
+        if not _is_there(database) or not _is_for(database, snapshot):
+            return False
+        database.execute("DROP TABLE latest")
+        database.execute(f"ALTER TABLE {TABLE} RENAME TO latest")
+        database.execute("UPDATE snapshots SET items_known = 1 WHERE id = ?", [snapshot])
+    return True
+
+
+def forget(path: Path) -> None:
+    """Take away what a run has laid by that did not come to its end."""
+    with closing(_connected(path)) as database, _transaction(database):
+        _make_room(database)
+        for made in indexes_on("latest").values():
+            database.execute(made)
+
+
+def _connected(path: Path) -> sqlite3.Connection:
+    database = sqlite3.connect(path, isolation_level=None)
+    database.execute("PRAGMA synchronous = FULL")
+    return database
+
+
+@contextmanager
+def _transaction(database: sqlite3.Connection, begin: str = "BEGIN IMMEDIATE") -> Iterator[None]:
+    """Make one transaction; closing the connection takes back what was not committed."""
+    database.execute(begin)
+    yield
+    database.execute("COMMIT")
+
+
+def _make_room(database: sqlite3.Connection) -> None:
+    database.execute(f"DROP TABLE IF EXISTS {TABLE}")
+
+
+def _is_there(database: sqlite3.Connection) -> bool:
+    found = database.execute("SELECT 1 FROM sqlite_master WHERE name = ?", [TABLE]).fetchone()
+    return found is not None
+
+
+def _is_for(database: sqlite3.Connection, snapshot: str) -> bool:
+    """Say whether rows of a snapshot are laid by, and nothing else is known."""
+    laid_by = database.execute(f"SELECT snapshot FROM {TABLE} LIMIT 1").fetchone()  # noqa: S608 - a constant
+    known = database.execute("SELECT 1 FROM latest LIMIT 1").fetchone()
+    return laid_by == (snapshot,) and known is None

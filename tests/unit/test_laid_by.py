@@ -1,0 +1,148 @@
+"""What is laid by for a catalog is known to nobody until it is taken in, and then as if it had been copied."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+
+from archiver.catalog import laid_by
+from archiver.catalog.catalog import Catalog
+from archiver.model.item import Item
+from archiver.model.items import ItemLine, Part
+from archiver.model.mark import Mark
+from archiver.writer.journal import Journal, Line
+
+SNAPSHOT, OTHER = "20261125T120000Z-0a1b2c", "20261126T120000Z-0a1b2c"
+PLAIN = ItemLine(
+    Item("papers", "a.txt"),
+    "file",
+    "documents",
+    "captured",
+    "2026-11-25T12:00:00Z",
+    basis="read",
+    size=10,
+    sha256="0" * 64,
+    parts=(Part(f"{SNAPSHOT}-documents-00000000", 0, 1),),
+)
+LINES = [
+    PLAIN,
+    replace(PLAIN, item=Item("papers", "b.txt"), marks=(Mark("privileged", "path:**", "counsel", "mark"),)),
+    replace(PLAIN, item=Item("logs", "c"), status="failed", parts=(), size=None, sha256=None, reason="unreadable"),
+    replace(PLAIN, item=Item("logs", "d"), kind="directory", status="recorded", parts=(), table=None),
+]
+
+
+@pytest.fixture
+def journal(tmp_path):
+    with closing(Journal(tmp_path / "journal.sqlite")) as journal:
+        journal.enter(None, map(Line.of, LINES))
+        yield journal
+
+
+@pytest.fixture
+def opened(tmp_path):
+    """Return catalogs by name, each with the statements of two snapshots."""
+    catalogs = []
+
+    def named(name):
+        catalogs.append(Catalog(tmp_path / name))
+        for position, snapshot in enumerate((SNAPSHOT, OTHER)):
+            catalogs[-1]._db.execute(
+                "INSERT OR IGNORE INTO snapshots (id, position, status, finished) VALUES (?, ?, 'complete', '')",
+                [snapshot, position],
+            )
+        return catalogs[-1]
+
+    yield named
+    for catalog in catalogs:
+        catalog.close()
+
+
+def told(catalog):
+    """Return the answers of a catalog, all it keeps of items, and by which indexes."""
+    return {
+        "waiting": catalog.snapshots_without_items(),
+        "marks": catalog.counts_by_mark(),
+        "trouble": list(catalog.trouble_of(SNAPSHOT, "failed")),
+        "content": catalog.with_content("documents", 10, "0" * 64),
+        "items": list(catalog._db.execute("SELECT * FROM latest ORDER BY id")),
+        "indexes": set(catalog._db.execute("SELECT name, tbl_name FROM sqlite_master WHERE name LIKE 'latest_%'")),
+        "plan": list(catalog._db.execute("EXPLAIN QUERY PLAN SELECT line FROM latest WHERE tbl = 'a' AND size = 1")),
+    }
+
+
+def go_on():
+    return False
+
+
+def test_what_was_laid_by_is_known_when_it_is_taken_in_as_if_it_had_been_copied(journal, opened):
+    copied, catalog = opened("copied"), opened("laid by")
+    copied.absorb_rows(SNAPSHOT, (), journal.rows_for("vault"))
+    before = {**told(catalog), "indexes": None, "plan": None}
+    assert catalog.may_lay_by()
+    catalog.lay_by(SNAPSHOT, journal.rows_for("vault"), stop=go_on)
+    assert {**told(catalog), "indexes": None, "plan": None} == before
+
+    assert catalog.take_laid_by(SNAPSHOT)
+    assert told(catalog) == told(copied)
+    assert len(told(catalog)["items"]) == len(LINES)
+    assert not catalog.may_lay_by()
+    assert told(opened("laid by")) == told(copied)
+
+
+@pytest.mark.parametrize("again", ["absorb", "lay by"])
+def test_what_a_killed_run_laid_by_is_nobodys(journal, opened, again):
+    copied = opened("copied")
+    copied.absorb_rows(SNAPSHOT, (), journal.rows_for("vault"))
+    opened("killed").lay_by(OTHER, journal.rows_for("vault"), stop=go_on)
+    catalog = opened("killed")
+    assert not catalog.take_laid_by(SNAPSHOT)
+
+    catalog.forget_laid_by()
+    assert not catalog.take_laid_by(OTHER)
+    if again == "absorb":
+        catalog.absorb_rows(SNAPSHOT, (), journal.rows_for("vault"))
+    else:
+        catalog.lay_by(SNAPSHOT, journal.rows_for("vault"), stop=go_on)
+        assert catalog.take_laid_by(SNAPSHOT)
+    assert told(catalog) == told(copied)
+
+
+def test_what_was_laid_by_replaces_nothing_that_is_known(journal, opened):
+    catalog = opened("catalog")
+    catalog.lay_by(SNAPSHOT, journal.rows_for("vault"), stop=go_on)
+    catalog.absorb_items(OTHER, [replace(PLAIN, item=Item("mail", "z"))])
+
+    assert not catalog.take_laid_by(SNAPSHOT)
+    assert [line.item.path for line in catalog.present("mail")] == ["z"]
+
+
+def test_the_books_and_the_questions_of_a_run_go_on_meanwhile(journal, opened, monkeypatch):
+    monkeypatch.setattr(laid_by, "_LOOK_AGAIN", 1)
+    catalog, kept = opened("catalog"), []
+
+    def write():
+        kept.append(journal.keep(f"statements/{len(kept)}", b"{}"))
+        assert not list(catalog.present("papers"))
+        return False
+
+    reader = catalog._db.execute("SELECT id FROM snapshots ORDER BY id")
+    assert next(reader)
+    catalog.lay_by(SNAPSHOT, journal.rows_for("vault"), stop=write)
+    assert len(kept) > len(LINES)
+    assert catalog.take_laid_by(SNAPSHOT)
+    assert len(list(reader)) == 1
+    assert len(list(catalog.present("papers"))) == 2
+
+
+def test_a_run_that_stops_leaves_nothing(journal, opened, monkeypatch):
+    monkeypatch.setattr(laid_by, "_LOOK_AGAIN", 1)
+    catalog = opened("catalog")
+    before = told(catalog)
+    with pytest.raises(sqlite3.OperationalError, match="interrupted"):
+        catalog.lay_by(SNAPSHOT, journal.rows_for("vault"), stop=lambda: True)
+    assert told(catalog) == before
+    assert not catalog.take_laid_by(SNAPSHOT)
