@@ -12,18 +12,20 @@ from __future__ import annotations
 import struct
 from array import array
 from binascii import unhexlify
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import sha256
-from itertools import chain
-from typing import Final, NamedTuple
+from itertools import chain, groupby, islice
+from typing import Final, NamedTuple, cast
 
 from archiver.judge.batches import Rows
-from archiver.model.usual_line import Told, UsualRow, usual_row
+from archiver.model.usual_line import LONGEST, Told, usual_row, usual_rows
 
 __all__ = ["Other", "Run", "RunRow", "rows_of", "runs_of", "texts_of"]
 
 _DIGEST: Final = 32
 _BETWEEN: Final = b"\n"  # no usual item has one in its text
+_LF: Final = 0x0A
+_Members = tuple[Sequence[bytes], Sequence[bytes | int], Sequence[bytes], Sequence[bytes | int]]
 
 
 class Other(NamedTuple):
@@ -60,35 +62,59 @@ class Run(NamedTuple):
 
 def runs_of(rows: Rows) -> list[Run | Other]:
     """Return the lines of some rows."""
+    data = rows.data.tobytes()
+    many = usual_rows(data) if _are_lines(rows, data) else []
+    if sum(some.number for some in many) != len(rows.lengths):  # some have a line feed amidst
+        return _one_by_one(rows, data, 0, len(rows.lengths))
     found: list[Run | Other] = []
-    data, bounds = rows.data.tobytes(), rows.bounds
-    open_run: list[UsualRow] = []
-    told: Told | None = None
-    for place in range(len(rows.lengths)):
-        raw = data[bounds[place] : bounds[place + 1]]
-        usual = usual_row(raw)
-        if open_run and (usual is None or usual.told != told):
-            found.append(_run(rows.first + place - len(open_run), open_run))
-            open_run = []
-        if usual is None:
-            found.append(Other(rows.first + place, raw, place in rows.withheld))
+    place = 0
+    for some in many:
+        if some.told is None:
+            found += _one_by_one(rows, data, place, place + some.number)
         else:
-            told = usual.told
-            open_run.append(usual)
-    if open_run:
-        found.append(_run(rows.first + len(rows.lengths) - len(open_run), open_run))
+            found.append(_run(rows.first + place, some.told, (some.items, some.firsts, some.sha256s, some.sizes)))
+        place += some.number
     return found
 
 
-def _run(record: int, lines: list[UsualRow]) -> Run:
+def _are_lines(rows: Rows, data: bytes) -> bool:
+    """Say whether each row has bytes, not too many for a usual line, and ends with a line feed."""
+    lengths = rows.lengths
+    if rows.withheld or not lengths or min(lengths) == 0 or max(lengths) > LONGEST:
+        return False
+    return {data[after - 1] for after in islice(rows.bounds, 1, None)} == {_LF}
+
+
+def _one_by_one(rows: Rows, data: bytes, begin: int, end: int) -> list[Run | Other]:
+    found: list[Run | Other] = []
+    for told, same in groupby(
+        ((place, raw, usual_row(raw)) for place, raw in _raws(rows, data, begin, end)),
+        key=lambda one: None if one[2] is None else one[2].told,
+    ):
+        lines = list(same)
+        if told is None:
+            found += [Other(rows.first + place, raw, place in rows.withheld) for place, raw, _ in lines]
+        else:
+            _, *members = zip(*(usual for _, _, usual in lines if usual is not None), strict=True)
+            found.append(_run(rows.first + lines[0][0], told, cast("_Members", members)))
+    return found
+
+
+def _raws(rows: Rows, data: bytes, begin: int, end: int) -> Iterator[tuple[int, bytes]]:
+    bounds = rows.bounds
+    return ((place, data[bounds[place] : bounds[place + 1]]) for place in range(begin, end))
+
+
+def _run(record: int, told: Told, members: _Members) -> Run:
+    items, firsts, sha256s, sizes = members
     return Run(
         record,
-        lines[0].told,
-        array("Q", [line.first for line in lines]),
-        b"".join([sha256(line.item).digest() for line in lines]),
-        unhexlify(b"".join([line.sha256 for line in lines])),
-        array("Q", [line.size for line in lines]),
-        _BETWEEN.join([line.item for line in lines]),
+        told,
+        array("Q", map(int, firsts)),
+        b"".join([sha256(item).digest() for item in items]),
+        unhexlify(b"".join(sha256s)),
+        array("Q", map(int, sizes)),
+        _BETWEEN.join(items),
     )
 
 

@@ -23,8 +23,8 @@ ITEMS_PATH = "items"
 _TO_ESCAPE = re.compile("[%\x00-\x1f\x7f\udc80-\udcff]")
 _MEMBER = re.compile(r"gzip|zstd|select:[0-9a-f]{16}|[a-z][a-z0-9]{0,15}:(?:0|[1-9][0-9]{0,15}):.*", re.DOTALL)
 _LIMIT = 1 << 20  # characters of an item text: 16 times the longest path a kernel hands out
-_COMPONENT = r'(?!\.{1,2}[/"])[ !#$&-.0-\[\]-~]+'
-USUAL_ITEM = rf'\{{"path":"({_COMPONENT}(?:/{_COMPONENT})*)","source":"([ !#-\[\]-~]*)"\}}'
+_COMPONENT = r'(?!\.{1,2}[/"])[ !#$&-.0-\[\]-~]++'
+USUAL_ITEM = rf'\{{"path":"({_COMPONENT}(?:/{_COMPONENT})*+)","source":"([ !#-\[\]-~]*+)"\}}'
 """Texts of items in no other, of printable ASCII that has one spelling. What does not match may be good, too."""
 _USUAL = re.compile(USUAL_ITEM)
 

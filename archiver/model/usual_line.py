@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from functools import cache, lru_cache
+from itertools import groupby
 from typing import Final, NamedTuple
 
 import orjson
@@ -20,38 +21,51 @@ from archiver.errors import EvidenceError
 from archiver.model import instant, layout
 from archiver.model.item import USUAL_ITEM
 
-__all__ = ["Told", "UsualFile", "UsualRow", "is_usual", "usual_file", "usual_row"]
+__all__ = ["LONGEST", "Told", "UsualFile", "UsualRow", "UsualRows", "is_usual", "usual_file", "usual_row", "usual_rows"]
 
-_LONGEST: Final = 16_384
-_NUMBER: Final = r"(?:0|[1-9][0-9]{0,14})"
-_DECIMAL: Final = r'"-?(?:0|[1-9][0-9]{0,37})"'
-_NAME: Final = r'(?:null|"[ !#-\[\]-~]*")'
+LONGEST: Final = 16_384
+"""Bytes of a line from which on it is no usual one."""
+
+_NUMBER: Final = r"(?:0|[1-9][0-9]{0,14}+)"
+_DECIMAL: Final = r'"-?+(?:0|[1-9][0-9]{0,37}+)"'
+_NAME: Final = r'(?:null|"[ !#-\[\]-~]*+")'
+_WORD: Final = r'[^"\\\n]++'
 _FILE: Final = (
     rf'\{{"atime_ns":{_DECIMAL},"btime_ns":(?:null|{_DECIMAL}),"ctime_ns":{_DECIMAL},"dev":{_DECIMAL},'
     rf'"gid":{_NUMBER},"group":{_NAME},"holes":\[\],"ino":{_DECIMAL},"link_target":null,"mode":{_NUMBER},'
     rf'"mtime_ns":{_DECIMAL},"nlink":{_NUMBER},"owner":{_NAME},"uid":{_NUMBER},"xattrs":\{{\}}\}}'
 )
 _PART: Final = (
-    rf'\{{"batch":"(?P<batch>[^"\\]+)","count":(?P<count>[1-9][0-9]{{0,14}}),"first":(?P<first>{_NUMBER})'
+    rf'\{{"batch":"(?P<batch>{_WORD})","count":(?P<count>[1-9][0-9]{{0,14}}+),"first":(?P<first>{_NUMBER})'
     rf'(?P<of>,"of":{USUAL_ITEM})?\}}'
 )
+_OWN_ROW: Final = rf'\{{"batch":"({_WORD})","count":1,"first":({_NUMBER})\}}'
 _PATH: Final = 3  # the group behind `file` and `item`, whose own groups have no names
-_LINE: Final = (
-    rf'\{{"basis":"(?:read|stat)","detail":null,"errno":null,"file":(?P<file>{_FILE}),"item":(?P<item>{USUAL_ITEM}),"kind":"file",'
-    rf'"observed_at":"(?P<at>[^"\\]+)","parts":\[{_PART}\],"reason":null,"sha256":"(?P<sha256>[0-9a-f]{{64}})",'
-    rf'"size":(?P<size>{_NUMBER}),"status":"(?P<status>captured|unchanged)",'
-    r'"table":"(?P<table>documents|model_logs)"\}\n'
-)
+
+
+def _line(file: str, part: str) -> str:
+    return (
+        rf'\{{"basis":"(?:read|stat)","detail":null,"errno":null,"file":{file},"item":(?P<item>{USUAL_ITEM}),'
+        rf'"kind":"file","observed_at":"(?P<at>{_WORD})","parts":\[{part}\],"reason":null,'
+        r'"sha256":"(?P<sha256>[0-9a-f]{64})",'
+        rf'"size":(?P<size>{_NUMBER}),"status":"(?P<status>captured|unchanged)",'
+        r'"table":"(?P<table>documents|model_logs)"\}\n'
+    )
 
 
 @cache
 def _pattern() -> re.Pattern[bytes]:
-    return re.compile(_LINE.encode())  # two milliseconds that a command without lines does not need
+    return re.compile(_line(f"(?P<file>{_FILE})", _PART).encode())  # milliseconds that many commands do not need
+
+
+@cache
+def _pattern_of_many() -> re.Pattern[bytes]:
+    return re.compile(_line(_FILE, _OWN_ROW).encode() + rb"|[^\n]*+\n")  # any line, so that none is passed over
 
 
 def is_usual(raw: bytes) -> bool:
     """Say whether a line is a usual one, and by that a good one."""
-    found = _pattern().fullmatch(raw) if len(raw) <= _LONGEST else None
+    found = _pattern().fullmatch(raw) if len(raw) <= LONGEST else None
     return found is not None and _are_good(found["at"], found["batch"])
 
 
@@ -85,15 +99,47 @@ class UsualFile(NamedTuple):
     mtime_ns: int
 
 
+class UsualRows(NamedTuple):
+    """What so many lines that follow each other say, as `UsualRow` has it; without `told` each is to be looked at."""
+
+    number: int
+    told: Told | None
+    items: tuple[bytes, ...]
+    firsts: tuple[bytes, ...]
+    sha256s: tuple[bytes, ...]
+    sizes: tuple[bytes, ...]
+
+
 def usual_row(raw: bytes) -> UsualRow | None:
     """Return what a usual line says of a file that is one row of its own; None for any other line."""
-    found = _pattern().fullmatch(raw) if len(raw) <= _LONGEST else None
+    found = _pattern().fullmatch(raw) if len(raw) <= LONGEST else None
     return None if found is None else _row(found)
+
+
+def usual_rows(lines: bytes) -> list[UsualRows]:
+    """Return what many lines say, none of them longer than `LONGEST`: as `usual_row` says it, in half the time.
+
+    A line ends with its first line feed.
+    """
+    found = _pattern_of_many().findall(lines)
+    if not found:
+        return []
+    items, _, sources, ats, batches, firsts, sha256s, sizes, statuses, tables = zip(*found, strict=True)
+    many = []
+    begin = 0
+    for said, same in groupby(zip(sources, statuses, batches, tables, strict=True)):
+        end = begin + len(list(same))
+        told = {_told(at, *said) for at in set(ats[begin:end])}  # one, where all instants are spelled as such
+        few = slice(begin, end)
+        one = told.pop() if len(told) == 1 else None
+        many.append(UsualRows(end - begin, one, items[few], firsts[few], sha256s[few], sizes[few]))
+        begin = end
+    return many
 
 
 def usual_file(raw: bytes) -> UsualFile | None:
     """Return what a usual line says of such a file and of what its file system said; None for any other line."""
-    found = _pattern().fullmatch(raw) if len(raw) <= _LONGEST else None
+    found = _pattern().fullmatch(raw) if len(raw) <= LONGEST else None
     row = None if found is None else _row(found)
     if found is None or row is None:
         return None

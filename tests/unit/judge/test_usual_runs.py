@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
+from dataclasses import replace
 from unittest.mock import patch
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from archiver.judge import row_claims, run_claims
@@ -16,6 +17,7 @@ from archiver.judge.usual_runs import Other, runs_of
 from archiver.model.item import Item
 from archiver.model.items import ItemLine, Part
 from archiver.model.leaf import item_digest
+from archiver.model.usual_line import LONGEST, usual_row
 
 SNAPSHOT = "20261123T120000Z-0a1b2c"
 BATCHES = [f"{SNAPSHOT}-documents-{number:08d}" for number in range(2)]
@@ -52,8 +54,7 @@ line = st.builds(
 )
 
 
-def rows_of(lines, first):
-    raws = [one.encode() for one in lines]
+def rows_of(raws, first):
     bounds = list(itertools.accumulate(map(len, raws), initial=0))
     texts, lengths = ["items"] * len(raws), [len(raw) for raw in raws]
     return Rows(
@@ -81,7 +82,7 @@ def test_runs_of_lines_are_the_lines(lists, block, long):
         for lines in lists:
             for number, each in enumerate(lines, first):
                 one_by_one.add(f"list record {number}", each)
-            for one in runs_of(rows_of(lines, first)):
+            for one in runs_of(rows_of([each.encode() for each in lines], first)):
                 if isinstance(one, Other):
                     in_runs.add(f"list record {one.record}", ItemLine.parse(one.raw))
                 else:
@@ -94,10 +95,71 @@ def test_runs_of_lines_are_the_lines(lists, block, long):
 @given(st.lists(line, min_size=1, max_size=9))
 def test_no_line_is_left_out(lines):
     found = []
-    for one in runs_of(rows_of(lines, 7)):
+    for one in runs_of(rows_of([each.encode() for each in lines], 7)):
         if isinstance(one, Other):
             found.append((one.record, ItemLine.parse(one.raw).item.text()))
             assert not one.is_withheld
         else:
             found += enumerate(one.texts(), one.record)
     assert found == list(enumerate((each.item.text() for each in lines), 7))
+
+
+GOOD = ItemLine(
+    Item("papers", "a/b.txt"),
+    "file",
+    "documents",
+    "captured",
+    "2026-11-23T12:00:00Z",
+    basis="read",
+    size=7,
+    sha256="5" * 64,
+    parts=(Part(BATCHES[0], 0, 1),),
+    file=FACTS,
+).encode()
+ROWS = [
+    GOOD,
+    GOOD,
+    GOOD.replace(b'"first":0', b'"first":12'),
+    GOOD.replace(b"captured", b"unchanged"),
+    GOOD.replace(b'"papers"', b'""'),
+    GOOD.replace(b'"count":1', b'"count":2'),
+    GOOD.replace(b'"first":0', b'"first":0,"of":{"path":"a","source":"papers"}'),
+    GOOD.replace(b"11-23T", b"13-23T"),
+    GOOD.replace(b"00000000", b"0000"),
+    GOOD.replace(b"b.txt", b"\n.txt"),
+    GOOD.replace(b"12:00:00Z", b"12:00:00Z\n"),
+    GOOD.replace(b"b.txt", b"b" * LONGEST),
+    GOOD.replace(b"b.txt", b".."),
+    GOOD[:-1],
+    GOOD[:200],
+    GOOD[200:],
+    GOOD * 2,
+    b" " + GOOD,
+    b"",
+    b"\n",
+    b"\xff\n",
+]
+
+
+@given(st.lists(st.sampled_from(ROWS), max_size=9), st.sets(st.integers(0, 8)), st.integers(0, 3))
+@example(ROWS, set(), 0)
+@example([GOOD * 2, b""], set(), 0)
+@example([GOOD[:-1], b"\n" + GOOD], set(), 0)
+def test_many_lines_say_what_each_says(raws, hidden, withheld):
+    rows = rows_of(raws, 7)
+    rows = replace(rows, withheld=dict.fromkeys(hidden & set(range(len(raws))), b"0" * 32) if withheld == 0 else {})
+    expected = [
+        (record, raw, place in rows.withheld) if usual is None else (record, *usual)
+        for place, raw in enumerate(raws)
+        for record, usual in [(place + 7, usual_row(raw))]
+    ]
+    found = []
+    for one in runs_of(rows):
+        if isinstance(one, Other):
+            found.append(tuple(one))
+            continue
+        for number, (text, row) in enumerate(zip(one.texts(), one.rows(), strict=True)):
+            first, carries, digest, size = row
+            assert carries == item_digest(text)
+            found.append((one.record + number, one.told, text.encode(), first, digest.hex().encode(), size))
+    assert found == expected
