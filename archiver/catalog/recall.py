@@ -10,6 +10,7 @@ meanwhile.
 
 from __future__ import annotations
 
+import operator
 import sqlite3
 from typing import Final, TypeAlias
 
@@ -18,13 +19,14 @@ from archiver.model.items import ItemLine
 
 __all__ = ["NOTHING", "Known", "Recall", "Row"]
 
-Row: TypeAlias = tuple[bytes, str, str | None, int]
-"""Line, status, stamp and row, as `Known` has them."""
+Row: TypeAlias = tuple[str, str, bytes, str, str | None, int]
+"""Path and item text; line, status, stamp and row, as `Known` has them."""
 
 _FAR: Final = 512
 """Rows that are read ahead at most; up to four times as many wait."""
 _GROWTH: Final = 4
 
+_TEXT_OF: Final = operator.itemgetter(1)
 _AHEAD: Final = (
     "SELECT path, item, line, status, stamp, id FROM latest WHERE source = ?1 AND (path, item) >= (?2, ?3) "
     "AND item >= '{\"path\"' ORDER BY path, item LIMIT ?4"
@@ -98,7 +100,7 @@ class Recall:
         found = self.row(item.path, item.text())
         if found is None:
             return Known(has_inside=True) if item.path in self._outer else NOTHING
-        return Known(*found, has_inside=item.path in self._outer)
+        return Known(*found[2:], has_inside=item.path in self._outer)
 
     def row(self, path: str, text: str) -> Row | None:
         """Return what is known of the item of this text, None when it is new."""
@@ -135,7 +137,7 @@ class Recall:
         self._first = path, text
         self._last = rows[-1][:2] if len(rows) == self._ahead else _END
         self._answered = set()
-        self._waiting.update((row[1], row[2:]) for row in rows)
+        self._waiting.update(zip(map(_TEXT_OF, rows), rows, strict=True))
         after = max(path, self._last[0], rows[-1][0] if rows else "")  # the last two may be behind the end
         self._outer.update(name for (name,) in self._db.execute(_OUTER, [self._source, path, after]))
         self._unasked = len(rows)

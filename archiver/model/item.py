@@ -17,7 +17,17 @@ from archiver.errors import EvidenceError
 from archiver.late import dataclass
 from archiver.proof import canonical
 
-__all__ = ["ITEMS_PATH", "USUAL_ITEM", "Item", "escape_path", "items_item", "source_of", "text_of", "unescape_path"]
+__all__ = [
+    "ITEMS_PATH",
+    "USUAL_ITEM",
+    "Item",
+    "Names",
+    "escape_path",
+    "items_item",
+    "source_of",
+    "text_of",
+    "unescape_path",
+]
 
 ITEMS_PATH = "items"
 _TO_ESCAPE = re.compile("[%\x00-\x1f\x7f\udc80-\udcff]")
@@ -80,6 +90,14 @@ class Item:
             value["version"] = self.version
         return value
 
+    @staticmethod
+    def plain(source: str, path: str, text: str) -> Item:
+        """Return an item in no other and without a version, whose text is known: in half the time."""
+        item = Item.__new__(Item)
+        words = item.__dict__  # `members` and `version` are those of the class
+        words["source"], words["path"], words["_text"] = source, path, text
+        return item
+
     def inside(self, member: str) -> Item:
         """Return the item found inside this one."""
         return Item(self.source, self.path, (*self.members, member), self.version)
@@ -120,6 +138,28 @@ class Item:
 def text_of(source: str, path: str) -> str:
     """Return the text of an item in no other and without a version, from a path as `escape_path` spells it."""
     return f'{{"path":{encode_basestring(path)},"source":{encode_basestring(source)}}}'
+
+
+class Names:
+    r"""How what lies in one folder of a source is spelled, by its name there: the folder is spelled once.
+
+    >>> Names("mail", b"a\xff")(b"b.eml")
+    ('a%FF/b.eml', '{"path":"a%FF/b.eml","source":"mail"}')
+    """
+
+    def __init__(self, source: str, folder: bytes) -> None:
+        """Take the folder's path, empty for the location itself."""
+        self._above = escape_path(folder) + "/" if folder else ""
+        self._behind = text_of(source, "").removeprefix('{"path":"')
+        self._before = text_of(source, self._above).removesuffix(self._behind)
+
+    def __call__(self, name: bytes) -> tuple[str, str]:
+        """Return path and text of an item in no other and without a version."""
+        text = name.decode("utf-8", "surrogateescape")
+        if text.isprintable() and "%" not in text and '"' not in text and "\\" not in text:
+            return self._above + text, f"{self._before}{text}{self._behind}"
+        text = escape_path(name)
+        return self._above + text, f"{self._before}{encode_basestring(text)[1:-1]}{self._behind}"
 
 
 def source_of(text: str) -> str:

@@ -84,6 +84,13 @@ class Rules:
             return Decision(taken=False, rule=MODIFIED_RULE, reason=f"not modified {source.modified}")
         return TAKEN
 
+    @property
+    def take_all(self) -> bool:
+        """Say whether every item is taken, whatever its path and its time."""
+        source = self.source
+        narrow = self.exclude or source.only_custodians or source.modified is not None
+        return "**" in source.include and not narrow
+
     def custodian_of(self, path: bytes) -> str | None:
         """Return whose material the item is, None when no custodian is named for it."""
         for matches, name in self.custodians:

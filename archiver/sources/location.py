@@ -138,8 +138,8 @@ class FolderLocation:
 class GlancedFolder(FolderLocation):
     """A folder of which somebody takes the files whose `lstat` is enough, so that a walk does not find them."""
 
-    def __init__(self, path: Path, takes: files.Takes) -> None:
-        """Take the folder's path and who takes its files."""
+    def __init__(self, path: Path, takes: files.TakesIn) -> None:
+        """Take the folder's path and what returns, for each folder in it, who takes its files."""
         super().__init__(path)
         self._takes = takes
 

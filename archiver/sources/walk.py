@@ -11,8 +11,8 @@ The laws:
    the directories between the location and here, nothing else.
 5. What fails is found too, with its `error`. Only a location that cannot be listed at all raises `SourceUnavailable`.
 
-6. Who has enough of a regular file by its `lstat` is asked before anything else is made of it: what it takes is not
-   found here.
+6. Who has enough of a regular file by its `lstat` is asked before anything else is made of it: first for each folder,
+   by its path, then for each such file in it, by its name there. What it takes is not found here.
 
     for found in walk(Path("evidence")):
         print(found.path, found.kind, found.error)
@@ -23,6 +23,7 @@ from __future__ import annotations
 import functools
 import os
 import stat
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeAlias
@@ -32,15 +33,19 @@ from archiver.sources.base import FileFacts, Found, Problem
 from archiver.sources.facts import closer_facts, facts_at, facts_of, kind_of, problem_of
 from archiver.sources.opening import O_PATH, anchored, enter, open_quietly, unavailable
 
-__all__ = ["Takes", "walk"]
+__all__ = ["Takes", "TakesIn", "walk"]
 
+_CODEC = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
+"""What `os.fsencode` goes by."""
 _LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 Takes: TypeAlias = Callable[[bytes, os.stat_result], bool]
-"""Asked about the path of a regular file and its `lstat`; says whether it has taken the file (law 6)."""
+"""Asked about the name of a regular file in its folder and its `lstat`; says whether it has taken the file (law 6)."""
+TakesIn: TypeAlias = Callable[[bytes], Takes]
+"""Returns what is asked about the files of a folder, by the folder's path; again when the walk comes back to it."""
 
 
-def walk(location: Path, *, quick: bool = False, takes: Takes | None = None) -> Iterator[Found]:
+def walk(location: Path, *, quick: bool = False, takes: TakesIn | None = None) -> Iterator[Found]:
     """Yield everything below `location` but what `takes` takes, or the one item that it is itself.
 
     A `quick` walk asks for nothing but the `lstat` of each name: no attributes, no time of birth. They can be asked for
@@ -79,7 +84,7 @@ class _Level:
 class _Walk:
     """Where the walk stands: one open directory, and the way back."""
 
-    def __init__(self, anchor: int, root: _Listed, takes: Takes | None, *, quick: bool) -> None:
+    def __init__(self, anchor: int, root: _Listed, takes: TakesIn | None, *, quick: bool) -> None:
         """Begin in the location; its anchor stays the caller's, the listed descriptor is ours from here."""
         self._anchor = anchor
         self._takes = takes
@@ -102,16 +107,19 @@ class _Walk:
         finally:
             self._hold(None)
 
-    def _pass(self, names: list[bytes], takes: Takes) -> os.stat_result | None:
+    def _pass(self, names: list[bytes], takes_in: TakesIn) -> os.stat_result | None:
         """Go past the names that are taken, up to one that is not; return its `lstat`, None if it has none."""
-        here, above = self._here, self._path + b"/" if self._path else b""
-        while names and here is not None:
+        here = self._here
+        if here is None or not names:
+            return None
+        takes, look, is_regular = takes_in(self._path), os.stat, stat.S_ISREG
+        while names:
             name = names[-1]
             try:
-                status = os.stat(name, dir_fd=here, follow_symlinks=False)
+                status = look(name, dir_fd=here, follow_symlinks=False)
             except OSError:  # met again, and told, where the name is visited
                 return None
-            if not stat.S_ISREG(status.st_mode) or not takes(above + name, status):
+            if not is_regular(status.st_mode) or not takes(name, status):
                 return status
             names.pop()
         return None
@@ -187,7 +195,8 @@ def _list(directory: int, name: bytes) -> _Listed:
     """Open a directory and read all its names."""
     descriptor = open_quietly(name, _LIST, directory)
     try:
-        names = sorted(map(os.fsencode, os.listdir(descriptor)), reverse=True)  # noqa: PTH208 - a Path has no descriptor
+        names = [name.encode(*_CODEC) for name in os.listdir(descriptor)]  # noqa: PTH208 - a Path has no descriptor
+        names.sort(reverse=True)
         return _Listed(descriptor, facts_of(descriptor), names)
     except OSError:
         os.close(descriptor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from archiver.catalog.recall import Known
 from archiver.flows.snapshot import plain_lines
 from archiver.flows.snapshot.sight import Sight
-from archiver.model.item import Item, escape_path, text_of
+from archiver.model.item import Item, Names, escape_path, text_of
 from archiver.model.items import ItemLine, Part
 from archiver.model.leaf import item_digest
 from archiver.proof import canonical
@@ -76,6 +77,19 @@ def test_the_text_of_an_item(item):
     assert text_of(item.source, item.path).encode() == canonical.encode(item.to_json())
 
 
+@given(names.filter(bool), paths)
+def test_what_lies_in_one_folder_is_spelled_as_if_alone(source, path):
+    *folder, name = path
+    item = Item(source, escape_path(b"/".join(path)))
+
+    spelled = Names(source, b"/".join(folder))(name)
+
+    assert spelled == (item.path, item.text())
+    quick = Item.plain(source, *spelled)
+    assert (quick, hash(quick), quick.text(), quick.to_json()) == (item, hash(item), item.text(), item.to_json())
+    assert pickle.loads(pickle.dumps(quick)) == item
+
+
 @given(items, facts)
 def test_a_document_of_one_row(item, found):
     expected = Line.of(line_of(item, found), mime="text/plain", custodian="jdoe", new_bytes=10)
@@ -97,7 +111,10 @@ def test_a_file_that_is_unchanged(item, found, atime_ns, status, table):
         then, status="unchanged", basis="stat", observed_at=NOW, file={**then.file, "atime_ns": str(atime_ns)}
     )
 
-    assert plain_lines.said_again(seen(then, now)) == (expected.encode(), table, b"ab" * 32, BATCH.encode())
+    again, known = plain_lines.said_again(seen(then, now)), then.encode()
+    assert again[:2] == (expected.encode(), table)
+    assert known.startswith(b"ab" * 32, again.sha256_at)
+    assert plain_lines.batch_at(known, again.batch_at) == BATCH.encode()
     assert plain_lines.line_again(seen(then, now), "vault") == Line.of(expected)._replace(**KEPT)
 
 

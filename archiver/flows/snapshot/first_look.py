@@ -69,7 +69,7 @@ class FirstLook:
         self._left[source.id] = deque()
         return self._see
 
-    def glance(self, source: Source, recall: Recall, tell: Callable[[], None]) -> Glance | None:
+    def glance(self, source: Source, recall: Recall, tell: Callable[[int], None]) -> Glance | None:
         """Return what takes the plain files of a source, None where each is to be looked at; after `begin`."""
         if not self._trusted or source.path is None:
             return None
@@ -78,7 +78,9 @@ class FirstLook:
     def _see(self, sight: Sight) -> None:
         again = None if _says_more(sight) else said_again(sight)
         if again is not None and sight.last.row is not None:
-            self._packing.add(sight.last.row, again, sight.found.size or 0, sight.custodian, sight.observed_at)
+            where = sight.last.raw or b"", again.batch_at
+            size = sight.found.size or 0
+            self._packing.add(sight.last.row, again.line, where, size, sight.custodian, sight.observed_at)
             return
         self._keep(sight._replace(found=sight.found._replace(closer=None)))  # the walk goes on
 

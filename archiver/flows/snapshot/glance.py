@@ -8,7 +8,7 @@ the sight would have been, in the same order, with the same line. What is not as
 whatever is in doubt with it.
 
 >>> glance = Glance(source, recall, clock, telling.one, packing=packing, keep=left.append)
->>> list(sights(source, GlancedFolder(source.path, glance.takes), recall.of, clock, quick=True))
+>>> list(sights(source, GlancedFolder(source.path, glance.files), recall.of, clock, quick=True))
 []
 >>> glance.items, glance.bytes
 ({'read': 1, 'unchanged': 2}, {'read': 310, 'unchanged': 48123})
@@ -19,14 +19,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from datetime import datetime
-from functools import lru_cache
+from typing import Final
 
 from archiver.catalog.recall import NOTHING, Recall, Row
 from archiver.flows.snapshot.packing import Packing
-from archiver.flows.snapshot.plain_lines import line_said_again
+from archiver.flows.snapshot.plain_lines import line_said_again, whose
 from archiver.flows.snapshot.repositories import Repositories
 from archiver.flows.snapshot.sight import Seconds, Sight
-from archiver.model.item import Item, escape_path, text_of
+from archiver.model.item import Item, Names
 from archiver.model.items import CONTENT_STATUSES
 from archiver.model.policy import Source
 from archiver.model.record_rule import record_rule
@@ -38,6 +38,9 @@ from archiver.sources.plain_words import device_words, owner_words
 
 __all__ = ["Glance", "says_more"]
 
+_AT_ONCE: Final = 64
+"""Files of one folder that share an asking of the clock: a line says when its file was looked at, or just before."""
+
 
 class Glance:
     """Takes the plain files of a folder that are new or as they were."""
@@ -47,78 +50,108 @@ class Glance:
         source: Source,
         recall: Recall,
         clock: Callable[[], datetime],
-        tell: Callable[[], None],
+        tell: Callable[[int], None],
         *,
         packing: Packing | None,
         keep: Callable[[Sight], None] | None,
     ) -> None:
-        """Begin before the first file; `tell` is called for each that is taken.
+        """Begin before the first file; `tell` is told how many more are taken, by the dozen.
 
         Without `packing` and `keep` they are only counted.
         """
         self._source = source.id
         self._rules = rules_of(source)
+        self._takes_all, self._has_custodians = self._rules.take_all, bool(self._rules.custodians)
         self._recall = recall
         self._packing = packing
         self._keep = keep
         self._seconds = Seconds(clock)
         self._tell = tell
+        self._untold = 0
         self._selects = record_rule(source) is not None
+        self._account: tuple[int, int, int] | None = None
+        self._device = self._owner = b""
+        self._above, self._spell = b"", Names(source.id, b"")
+        self._at, self._at_bytes = "", b""
         self.items = {"read": 0, "unchanged": 0}
         self.bytes = {"read": 0, "unchanged": 0}
 
-    def takes(self, path: bytes, status: os.stat_result) -> bool:
-        """Take a regular file, if it is new, or as it was and nothing else is to be said of it."""
-        name = escape_path(path)
-        text = "" if self._recall.is_empty else text_of(self._source, name)
-        row = self._recall.row(name, text)
-        decision = "read" if row is None else "unchanged"
-        if self._recall.has_inside(name) or not (
-            self._is_new(path, name, status) if row is None else self._is_as_it_was(path, text, row, status)
-        ):
-            if row is not None:
+    def files(self, folder: bytes) -> Callable[[bytes, os.stat_result], bool]:
+        """Return what takes the files of a folder, until the next folder is asked for."""
+        self._above = folder + b"/" if folder else b""
+        self._spell = Names(self._source, folder)
+        self._pause()
+        return self.takes
+
+    def takes(self, name: bytes, status: os.stat_result) -> bool:
+        """Take a regular file of the folder, if it is new, or as it was and nothing else is to be said of it."""
+        path, text = self._spell(name)
+        row = self._recall.row(path, text)
+        if row is None:
+            decision = "read"
+            if self._recall.has_inside(path) or not self._is_new(name, path, text, status):
+                return False
+        else:
+            decision = "unchanged"
+            if self._recall.has_inside(path) or not self._is_as_it_was(name, text, row, status):
                 self._recall.give_back(text, row)
-            return False
+                return False
         self.items[decision] += 1
         self.bytes[decision] += status.st_size
-        self._tell()
+        self._untold += 1
+        if self._untold == _AT_ONCE:
+            self._pause()
         return True
 
-    def _is_new(self, path: bytes, name: str, now: os.stat_result) -> bool:
+    def end(self) -> None:
+        """Tell of the last files."""
+        self._pause()
+
+    def _pause(self) -> None:
+        """Tell of the files since the last pause, and learn what time it is."""
+        self._tell(self._untold)
+        self._untold = 0
+        self._at = self._seconds()
+        self._at_bytes = self._at.encode()
+
+    def _is_new(self, name: bytes, path: str, text: str, now: os.stat_result) -> bool:
         """Keep the sight of a file of which nothing is known, if the rules take it."""
-        if not self._rules.decide(path, now.st_mtime_ns).taken:
+        raw = self._above + name
+        if not (self._takes_all or self._rules.decide(raw, now.st_mtime_ns).taken):
             return False
         if self._keep is not None:
-            found = Found(path, "file", facts_of_file(now), now.st_size)
-            custodian = self._rules.custodian_of(path)
-            item = Item(self._source, name)
-            self._keep(Sight(item, found, "read", None, None, custodian, NOTHING, self._seconds()))
+            found = Found(raw, "file", facts_of_file(now), now.st_size)
+            item = Item.plain(self._source, path, text)
+            self._keep(Sight(item, found, "read", None, None, self._custodian_of(name), NOTHING, self._at))
         return True
 
-    def _is_as_it_was(self, path: bytes, text: str, row: Row, now: os.stat_result) -> bool:
+    def _is_as_it_was(self, name: bytes, text: str, row: Row, now: os.stat_result) -> bool:
         """Settle a file that has its stamp and is taken by the rules, if its line can be said again."""
-        raw, status, stamp, number = row
+        _, _, raw, status, stamp, number = row
         size = now.st_size
         if stamp != spell_stamp(size, now.st_mtime_ns, now.st_ctime_ns, now.st_ino) or status not in CONTENT_STATUSES:
             return False
-        if self._selects or says_more(path) or not self._rules.decide(path).taken:
+        if self._selects or says_more(name) or not (self._takes_all or self._rules.decide(self._above + name).taken):
             return False
         if self._packing is None:
             return True
-        at = self._seconds()
-        accounts = _accounts(now.st_dev, now.st_uid, now.st_gid)
-        again = line_said_again(raw, text.encode(), accounts, (now.st_atime_ns, size, at.encode()))
+        if self._account != (now.st_dev, now.st_uid, now.st_gid):
+            self._learn_account(now.st_dev, now.st_uid, now.st_gid)
+        again = line_said_again(raw, self._device, whose(self._owner, text), now.st_atime_ns, self._at_bytes)
         if again is None:
             return False
-        self._packing.add(number, again, size, self._rules.custodian_of(path), at)
+        line, _, _, batch_at = again
+        self._packing.add(number, line, (raw, batch_at), size, self._custodian_of(name), self._at)
         return True
 
+    def _custodian_of(self, name: bytes) -> str | None:
+        return self._rules.custodian_of(self._above + name) if self._has_custodians else None
 
-@lru_cache(maxsize=4096)  # a share has few devices and owners
-def _accounts(device: int, uid: int, gid: int) -> tuple[bytes, bytes]:
-    """Return what lines say of device and owners."""
-    owner, group = account_names(uid, gid)
-    return device_words(device, gid, group), owner_words(owner, uid)
+    def _learn_account(self, device: int, uid: int, gid: int) -> None:
+        """Learn what lines say of device and owners; a share has few."""
+        owner, group = account_names(uid, gid)
+        self._account = device, uid, gid
+        self._device, self._owner = device_words(device, gid, group), owner_words(owner, uid)
 
 
 def says_more(path: bytes) -> bool:

@@ -22,20 +22,23 @@ from archiver.sources.base import FileFacts
 from archiver.sources.plain_words import AT, BORN, DIGEST, PART, READ, STAT, device_words, owner_words
 from archiver.writer.journal import Line
 
-__all__ = ["Again", "Documents", "captured", "line_again", "line_said_again", "said_again"]
+__all__ = ["Again", "Documents", "batch_at", "captured", "line_again", "line_said_again", "said_again", "whose"]
 
 _BEGINNINGS: Final = (READ, STAT)
 _BEFORE: Final = len(READ)
 _BATCH: Final = b'"batch":"'
 _SIZE: Final = b',"size":'
+_STATUS: Final = b',"status":"'
 _SEALED: Final = b'"sealed":'
 _INSTANT: Final = len("2026-11-26T02:00:00Z")
 _DIGITS: Final = 64
-_CAPTURED, _UNCHANGED = (b',"status":"%s","table":"' % status for status in (b"captured", b"unchanged"))
-_DOCUMENTS, _LOGS = b'documents"}\n', b'model_logs"}\n'
-_DOCUMENT: Final = ("documents", (_CAPTURED + _DOCUMENTS, _UNCHANGED + _DOCUMENTS), _UNCHANGED + _DOCUMENTS)
-_LOG: Final = ("model_logs", (_CAPTURED + _LOGS, _UNCHANGED + _LOGS), _UNCHANGED + _LOGS)
-"""A table, how lines of it end, and how one ends that is said again."""
+_ENDING: Final = ',"status":"{}","table":"{}"}}\n'
+_ENDINGS: Final = {
+    _ENDING.format(status, table).encode(): (table, _ENDING.format("unchanged", table).encode())
+    for status in ("captured", "unchanged")
+    for table in ("documents", "model_logs")
+}
+"""How the line of a file ends: its table, and how it ends when it is said again."""
 
 
 class Documents(NamedTuple):
@@ -71,60 +74,69 @@ def captured(source: str, documents: Documents, batch: str, first: int) -> list[
 
 
 class Again(NamedTuple):
-    """What is said again of a file: its line, and what of that is beside it in books."""
+    """What is said again of a file: line and table, and where SHA-256 and batch stand in the line that was known."""
 
     line: bytes
     table: str
-    sha256: bytes
-    batch: bytes
+    sha256_at: int
+    batch_at: int
 
 
 def said_again(sight: Sight) -> Again | None:
-    """Return the line of a file that is unchanged, from the one that the catalog knows."""
+    """Return what is said again of a file that is unchanged, from its line that the catalog knows."""
     raw, facts = sight.last.raw, sight.found.facts
     if raw is None or sight.last.stamp is None or not isinstance(facts, FileFacts):
         return None
-    accounts = device_words(facts.dev, facts.gid, facts.group), owner_words(facts.owner, facts.uid)
-    now = facts.atime_ns, facts.size, sight.observed_at.encode()
-    return line_said_again(raw, sight.item.text().encode(), accounts, now)
+    device = device_words(facts.dev, facts.gid, facts.group)
+    named = whose(owner_words(facts.owner, facts.uid), sight.item.text())
+    again = line_said_again(raw, device, named, facts.atime_ns, sight.observed_at.encode())
+    return None if again is None else Again(*again)
+
+
+def whose(owner: bytes, item: str) -> bytes:
+    """Return the middle of a line, which is of an owner (`owner_words`) and of an item by its text."""
+    return b"%b%b%b" % (owner, item.encode(), AT)
 
 
 def line_said_again(
-    raw: bytes, item: bytes, accounts: tuple[bytes, bytes], now: tuple[int, int, bytes]
-) -> Again | None:
-    """Return what the line of a stamped file says again at a time when the file has that stamp.
+    raw: bytes, device: bytes, named: bytes, atime_ns: int, at: bytes
+) -> tuple[bytes, str, int, int] | None:
+    """Return what the line of a stamped file says `Again` at a time when the file has that stamp.
 
-    `accounts` are `device_words` and `owner_words`, `now` its last access, its size, and when it is looked at. What its
-    system says of it now must be what it said then, but for the time of the last access. Size, times and inode are the
-    same, and so is whatever sets ctime when it changes.
+    `device` are its `device_words`, `named` says `whose` it is, `at` when it is looked at. What its system says of it
+    now must be what it said then, but for the time of the last access. Size, times and inode are the same, and so is
+    whatever sets ctime when it changes.
     """
-    device, owner = accounts
     begun = raw.find(BORN, _BEFORE)
     there = raw.find(device, begun)
-    named = b"%b%b%b" % (owner, item, AT)
     end = raw.find(named, there) + len(named)
     if begun < 0 or there < 0 or end < len(named) or not raw.startswith(_BEGINNINGS):
         return None
-    table, own, ending = _DOCUMENT if raw.endswith(_DOCUMENT[1]) else _LOG
     part = end + _INSTANT
-    digest = raw.rfind(DIGEST, part) + len(DIGEST)
-    if not raw.endswith(own) or digest < len(DIGEST) or not raw.startswith(PART, part):
+    digest = raw.find(DIGEST, part) + len(DIGEST)
+    status = raw.rfind(_STATUS)
+    ending = _ENDINGS.get(raw[status:])
+    if ending is None or digest < len(DIGEST) or not raw.startswith(_SIZE, digest + _DIGITS + 1):
         return None
-    if raw.count(_BATCH, part) != 1 or raw.find(_SEALED, part) >= 0:
+    if not raw.startswith(PART, part) or raw.count(_BATCH, part) != 1 or raw.find(_SEALED, part) >= 0:
         return None
-    accessed, size, at = str(now[0]).encode(), str(now[1]).encode(), now[2]
-    after = digest + _DIGITS
-    line = b"".join((STAT, accessed, raw[begun:end], at, raw[part : after + 1], _SIZE, size, ending))
-    name = part + len(PART)
-    return Again(line, table, raw[digest:after], raw[name : raw.index(b'"', name)])
+    table, end_of_line = ending
+    line = b"".join((STAT, b"%d" % atime_ns, raw[begun:end], at, raw[part:status], end_of_line))
+    return line, table, digest, part + len(PART)
 
 
 def line_again(sight: Sight, known_by: str) -> Line | None:
     """Return what is `said_again` as a line of the books; `known_by` is the destination whose catalog knows it."""
-    found = said_again(sight)
-    if found is None:
+    found, raw = said_again(sight), sight.last.raw
+    if found is None or raw is None:
         return None
-    item, batch, index = sight.item, found.batch.decode(), (None, sight.custodian, 0, known_by)
-    content = (found.table, sight.found.size, found.sha256.decode(), sight.last.stamp, None)
+    item, batch, index = sight.item, batch_at(raw, found.batch_at).decode(), (None, sight.custodian, 0, known_by)
+    sha256 = raw[found.sha256_at : found.sha256_at + _DIGITS].decode()
+    content = (found.table, sight.found.size, sha256, sight.last.stamp, None)
     row = (item.text(), item.source, item.path, "unchanged", found.line, *content)
     return Line(*row, sight.observed_at, batch, 0, *index)
+
+
+def batch_at(line: bytes, begin: int) -> bytes:
+    """Return the name of a batch that begins at a place of a line."""
+    return line[begin : line.index(b'"', begin)]

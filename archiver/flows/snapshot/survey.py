@@ -98,11 +98,11 @@ def survey(
         recall, place = catalog.recall(source.id), location(source)
         glance = None
         if look is not None:
-            glance = look.glance(source, recall, telling.one)
+            glance = look.glance(source, recall, telling.many)
         elif not marking.has_rules:
-            glance = Glance(source, recall, clock, telling.one, packing=None, keep=None)
+            glance = Glance(source, recall, clock, telling.many, packing=None, keep=None)
         if glance is not None and source.path is not None:
-            place = GlancedFolder(source.path, glance.takes)
+            place = GlancedFolder(source.path, glance.files)
         try:
             for sight in sights(source, place, recall.of, clock, quick=True):
                 one.count(sight, marking)
@@ -110,6 +110,7 @@ def survey(
                     see(sight)
                 telling.one()
             if glance is not None:
+                glance.end()
                 one.count_taken(glance)
             telling.rest()
         except SourceUnavailable as problem:

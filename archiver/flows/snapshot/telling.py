@@ -30,6 +30,12 @@ class Telling:
         if self._untold == _AT_ONCE:
             self.rest()
 
+    def many(self, items: int) -> None:
+        """Count some items at once."""
+        self._untold += items
+        if self._untold >= _AT_ONCE:
+            self.rest()
+
     def rest(self) -> None:
         """Tell of those that were counted since the last time."""
         self._listener(Advanced(self._untold))
