@@ -17,7 +17,7 @@ from functools import lru_cache
 from mimetypes import MimeTypes
 from typing import Final
 
-__all__ = ["HEAD", "MARKS", "guess", "guess_unmarked", "is_mail"]
+__all__ = ["HEAD", "MARKS", "guess", "guess_and_mail", "guess_unmarked", "is_mail"]
 
 HEAD: Final = 4096
 """How many first bytes a guess looks at; more are not read."""
@@ -135,11 +135,23 @@ MARKS: Final = b"|".join(
 
 def guess(name: bytes | str, head: bytes) -> str | None:
     """Return the MIME type that first bytes and name suggest, or None; an empty file is known by its name alone."""
+    return guess_and_mail(name, head)[0]
+
+
+def guess_and_mail(name: bytes | str, head: bytes) -> tuple[str | None, bool]:
+    """Return what `guess` and `is_mail` say, by one look."""
     head = head[:HEAD]
     text = name.decode("utf-8", "surrogateescape") if isinstance(name, bytes) else name
     if not head:
-        return _by_name(text)
-    return _by_signature(text, head) or _by_content(text, head) or _by_honest_name(text, head)
+        return _by_name(text), False
+    signed = _by_signature(text, head)
+    if signed is not None:
+        return signed, False
+    if _MBOX.match(head):  # one mail may keep the line of the mailbox that it came from
+        return "message/rfc822" if _by_name(text) == "message/rfc822" else "application/mbox", False
+    if _has_mail_headers(head):
+        return "message/rfc822", True
+    return _by_content(text, head) or _by_honest_name(text, head), False
 
 
 def guess_unmarked(name: bytes, head: bytes) -> str | None:
@@ -195,10 +207,6 @@ def _zip(name: str, head: bytes) -> str:
 
 def _by_content(name: str, head: bytes) -> str | None:
     """Tell kinds of text apart by how they begin."""
-    if _MBOX.match(head):  # one mail may keep the line of the mailbox that it came from
-        return "message/rfc822" if _by_name(name) == "message/rfc822" else "application/mbox"
-    if _has_mail_headers(head):
-        return "message/rfc822"
     text = head.removeprefix(_BYTE_ORDER_MARK).lstrip()
     if text.startswith(b"<"):
         if _SVG.match(text):

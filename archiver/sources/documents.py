@@ -84,9 +84,9 @@ class Whole:
         return found
 
 
-def container_of(opened: Reading, head: bytes, wanted: frozenset[str]) -> str | None:
+def container_of(opened: Reading, head: bytes, wanted: frozenset[str], *, is_mail: bool | None = None) -> str | None:
     """Return which of the wanted containers a document is, None for what is taken as it is."""
-    kind = kinds.recognise(head, wanted)
+    kind = kinds.recognise(head, wanted, is_mail=is_mail)
     return kind if kind is not None and kinds.is_container(kind, Whole(opened), wanted) else None
 
 
@@ -125,4 +125,5 @@ def looked_at(
     if data and not kinds.marks().match(data, 0, mime.HEAD):  # nearly all documents: one look is for both
         return mime.guess_unmarked(path, data[: mime.HEAD]), None
     seen = facts if isinstance(facts, Facts) else FileFacts._make(facts)
-    return mime.guess(path, data), container_of(Held(data, seen), data[: kinds.HEAD], wanted)
+    media, is_mail = mime.guess_and_mail(path, data)
+    return media, container_of(Held(data, seen), data[: kinds.HEAD], wanted, is_mail=is_mail)

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archiver.sources.compressed import StoppedError
-from archiver.sources.unpack import kinds, outlook, zips
+from archiver.sources.unpack import kinds, mails, outlook, zips
 from archiver.sources.unpack.base import Budget, Piece, UnpackLimits
 
 ALL = frozenset({"zip", "tar", "compressed", "mail", "web"})
@@ -185,3 +185,19 @@ BEGINNINGS = [
 @pytest.mark.parametrize(("begin", "kind"), BEGINNINGS, ids=range(len(BEGINNINGS)))  # some have the time in them
 def test_first_bytes_say_which_container_it_is(begin, kind):
     assert kinds.recognise(begin, ALL | {"outlook", "7z"}) == kind
+
+
+HEADERS = (
+    *(b"From: a\n", b"Subject: content-wise\r\n", b" folded\n", b"\r", b"\n", b"\r\n", b"\r\r\n", b"x" * 9000),
+    *(b"Content-Type: text/plain\n", b"CONTENT-TYPE: image/png\r\n", b"Content-Transfer-Encoding: base64\n"),
+    *(b"Content-Disposition: attachment; filename=a\n", b"Content-Type: multipart/mixed; boundary=x\n"),
+    *(b"--x\n", b"--x--"),
+)
+
+
+@given(st.lists(st.sampled_from(HEADERS), max_size=8).map(b"".join))
+def test_a_mail_whose_headers_say_nothing_of_content_has_no_members(mail):
+    def said(members):
+        return [(one.ordinal, one.name, one.kind, one.problem) for one in members]
+
+    assert said(mails.members(Piece(mail))) == said(mails._members(Piece(mail)))

@@ -97,11 +97,14 @@ def marks() -> re.Pattern[bytes]:
     return re.compile(b"|".join([mime.MARKS, containers, b"(?s:.{148})[%b]{8}" % tars.OCTAL]))  # a tar has a checksum
 
 
-def recognise(head: bytes, wanted: frozenset[str], *, message: bool = False) -> str | None:
-    """Return which container begins so, if the policy wants such taken apart; a `message` is a mail anyway."""
+def recognise(head: bytes, wanted: frozenset[str], *, message: bool = False, is_mail: bool | None = None) -> str | None:
+    """Return which container begins so, if the policy wants such taken apart; a `message` is a mail anyway.
+
+    `is_mail` is what `mime` says of it, if somebody has asked already.
+    """
     if not wanted:
         return None
-    kind = "mail" if message else _sniffed(head)
+    kind = "mail" if message else _sniffed(head, is_mail=is_mail)
     return kind if kind is not None and _WORDS[kind] in wanted else None
 
 
@@ -143,7 +146,7 @@ def beginning(kind: str, head: bytes, rest: Iterable[bytes] = ()) -> bytes:
     return found[:HEAD]
 
 
-def _sniffed(head: bytes) -> str | None:
+def _sniffed(head: bytes, *, is_mail: bool | None) -> str | None:
     if head[:1] in _MAGIC_BEGINS:
         if zips.sniffed(head):
             return "zip"
@@ -155,10 +158,10 @@ def _sniffed(head: bytes) -> str | None:
                 return kind
     elif tars.sniffed(head):
         return "tar"
-    return _mail(head)
+    return _mail(head, is_mail=is_mail)
 
 
-def _mail(head: bytes) -> str | None:
+def _mail(head: bytes, *, is_mail: bool | None) -> str | None:
     if mailboxes.sniffed(head):
         return "mbox"
-    return "mail" if mime.is_mail(head) else None
+    return "mail" if (mime.is_mail(head) if is_mail is None else is_mail) else None

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 __all__ = ["header_block", "members"]
 
 _MOST_HEADERS: Final = 256 * 1024
+_SOON: Final = 8192
+_END_OF_HEADERS: Final = re.compile(rb"(?:\A|\n)\r*\n")
 _DEEPEST: Final = 100
 _READABLE: Final = ("text/plain", "text/html")
 _AS_IS: Final = ("", "7bit", "8bit", "binary")
@@ -55,6 +57,21 @@ class _Part:
 
 def members(file: Bytes) -> Iterator[Member]:
     """Yield the members."""
+    if not _is_text(file):
+        yield from _members(file)
+
+
+def _is_text(file: Bytes) -> bool:
+    """Say whether nothing in the headers of a message begins with `content-`: then it is one readable text (law 2).
+
+    To see that takes a tenth of the time of reading headers. False where they do not end soon, too.
+    """
+    head = file.read_at(0, _SOON)
+    end = _END_OF_HEADERS.search(head)
+    return end is not None and b"content-" not in head[: end.start()].lower()
+
+
+def _members(file: Bytes) -> Iterator[Member]:
     for part in _parts(file):
         kind = part.headers.get_content_type()
         encoding = str(part.headers.get("content-transfer-encoding", "")).strip().lower()
