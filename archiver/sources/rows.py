@@ -19,9 +19,10 @@ from __future__ import annotations
 
 import io
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from archiver.model.csv_table import is_csv, joined
+from archiver.model.rows import Rows
 
 __all__ = ["BLOCK", "DOCUMENT_ROW", "LOG_ROW", "csv_rows", "document_rows", "is_continued", "log_rows", "rows_of"]
 
@@ -53,29 +54,31 @@ def document_rows(blocks: Iterable[bytes], *, limit: int = DOCUMENT_ROW) -> Iter
     yield [bytes(pending)]
 
 
-def log_rows(blocks: Iterable[bytes], *, limit: int = LOG_ROW) -> Iterator[list[bytes]]:
+def log_rows(blocks: Iterable[bytes], *, limit: int = LOG_ROW) -> Iterator[Rows]:
     """Cut a log into its records, in groups of about one block; records of `limit` bytes and more are cut (law 3).
 
-    `limit` is at least 2. `BytesIO.readlines` splits on 0x0A alone, at about 10 GB/s for lines of 1 KiB: seven times as
-    fast as `bytes.split` with the terminators put back.
+    `limit` is at least 2. `BytesIO` splits on 0x0A alone, and a line whose length alone is asked for is gone before the
+    next one is made: two to four times as fast as keeping them.
     """
     pending = bytearray()  # the beginning of a record whose end has not been seen
     due = True  # the item still owes a row: nothing came yet, or a cut record waits for its continuation
     for block in _capped(blocks, min(BLOCK, limit - 1)):  # so that a line inside one block needs no cut
-        rows = io.BytesIO(block).readlines()
-        tail = b"" if rows[-1].endswith(b"\n") else rows.pop()
-        if rows and due:
-            rows[:1] = _finished(pending, rows[0], limit)
-        if rows:
-            due = bool(tail)
+        lengths = list(map(len, io.BytesIO(block)))
+        tail = 0 if block.endswith(b"\n") else lengths.pop()
+        if lengths:
+            if due:
+                cuts, rest = divmod(len(pending) + lengths[0], limit)
+                lengths[:1] = [limit] * cuts + [rest]
+            due = False
+            yield Rows(_joined(pending, block, len(block) - tail), lengths)
+            pending.clear()
         if tail:
             due = True
-            pending += tail
-            rows += _cut(pending, limit)
-        if rows:
-            yield rows
+            pending += memoryview(block)[len(block) - tail :]
+            if rows := _cut(pending, limit):
+                yield Rows.of(rows)
     if due:
-        yield [bytes(pending)]
+        yield Rows.of([bytes(pending)])
 
 
 def csv_rows(blocks: Iterable[bytes]) -> Iterator[list[bytes]]:
@@ -92,21 +95,19 @@ def csv_rows(blocks: Iterable[bytes]) -> Iterator[list[bytes]]:
         yield group
 
 
-def rows_of(table: str, dialect: str | None, blocks: Iterable[bytes]) -> Iterator[list[bytes]]:
+def rows_of(table: str, dialect: str | None, blocks: Iterable[bytes]) -> Iterator[Sequence[bytes]]:
     """Cut an item of a table; `dialect` is how a log's rows are going to be read."""
     if table == "documents":
         return document_rows(blocks)
     return csv_rows(blocks) if is_csv(dialect) else log_rows(blocks)
 
 
-def _finished(pending: bytearray, end: bytes, limit: int) -> list[bytes]:
-    """Return the rows of the record that began in earlier blocks and ends with `end`; nothing stays pending."""
-    if not pending and len(end) < limit:
-        return [end]
-    pending += end
-    rows = [*_cut(pending, limit), bytes(pending)]
-    pending.clear()
-    return rows
+def _joined(pending: bytearray, block: bytes, size: int) -> bytes:
+    """Return the bytes before a block and the first `size` of it, which is not copied where it is all."""
+    if not pending and size == len(block):
+        return block
+    with memoryview(block) as view:
+        return b"".join((pending, view[:size]))
 
 
 def _cut(pending: bytearray, limit: int) -> list[bytes]:

@@ -5,7 +5,7 @@ process beside this one once there is enough to hash; who hashes them makes no d
 bytes a row.
 
 >>> leaves = Leaves(salt)
->>> leaves.add(item_digest(text), [0, 4], [4, 3], [b"one\n", b"two"], b"one\ntwo")
+>>> leaves.add(item_digest(text), 0, Rows.of([b"one\n", b"two"]))
 >>> len(leaves), leaves.root()
 (2, b'...')
 """
@@ -20,6 +20,7 @@ from hashlib import sha256
 from typing import Final, Self
 
 from archiver.model.leaf import Salts, leaves_of_digests
+from archiver.model.rows import Rows
 from archiver.proof import merkle
 from archiver.writer.leaves_apart import LeavesApart, Trees, Words, Work, fits
 
@@ -81,16 +82,16 @@ class Leaves:
     def __len__(self) -> int:
         return len(self._bytes) // _LEAF
 
-    def add(
-        self, item: bytes, offsets: Sequence[int], lengths: Sequence[int], rows: Sequence[bytes], data: bytes
-    ) -> None:
-        """Add rows beside each other of one item, given the digest of its text; `data` are all their bytes."""
+    def add(self, item: bytes, offset: int, rows: Rows) -> None:
+        """Add rows beside each other of one item, the first at `offset`, given the digest of its text."""
         first = len(self)
-        apart = self._beside.for_rows(len(rows), len(data)) if len(rows) > 1 else None
+        apart = self._beside.for_rows(len(rows), len(rows.data)) if len(rows) > 1 else None
         if apart is None:
-            self.add_digests(itertools.repeat(item), offsets, lengths, [sha256(raw).digest() for raw in rows])
+            offsets = itertools.accumulate(rows.lengths[:-1], initial=offset)
+            digests = [sha256(raw).digest() for raw in rows]
+            self.add_digests(itertools.repeat(item), list(offsets), rows.lengths, digests)
             return
-        self._waiting.append((apart, apart.begin(Words(first, offsets[0], item, self._salt), lengths, data)))
+        self._waiting.append((apart, apart.begin(Words(first, offset, item, self._salt), rows)))
         self._bytes += bytes(_LEAF * len(rows))  # where they will be
         while self._waiting and self._waiting[0][1].leaves is not None:
             self._settle_one()

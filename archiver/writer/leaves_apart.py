@@ -11,7 +11,7 @@ many subtrees there are: so little that neither side waits for the other to read
 requests. What a process that was killed has not answered is hashed by the one who asked, by the same function.
 
 >>> with closing(LeavesApart()) as apart:
-...     leaves = apart.finish(apart.begin(words, lengths, data))
+...     leaves = apart.finish(apart.begin(words, rows))
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ import sys
 import tempfile
 from array import array
 from collections import deque
-from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import sha256
 from itertools import accumulate, pairwise, repeat
 from typing import Final, NamedTuple
 
 from archiver.model.leaf import Salts, leaves_of_digests
+from archiver.model.rows import Rows
 from archiver.proof.merkle import subtrees
 
 __all__ = ["LeavesApart", "Trees", "Words", "Work", "fits", "main"]
@@ -116,15 +116,15 @@ class LeavesApart:
         """The number of the process."""
         return self._process.pid
 
-    def begin(self, words: Words, lengths: Sequence[int], data: bytes) -> Work:
-        """Ask for the leaves of rows that fit, given their bytes; waits where no slot is free."""
+    def begin(self, words: Words, rows: Rows) -> Work:
+        """Ask for the leaves of rows that fit; waits where no slot is free."""
         assert self._process.stdin is not None
         if not self._free:
             self._take()
-        work = Work(self._free.popleft(), len(lengths), len(data), words)
+        work = Work(self._free.popleft(), len(rows), len(rows.data), words)
         start = work.slot * _SLOT
-        self._memory[start : start + len(data)] = data
-        packed = array("I", lengths).tobytes()
+        self._memory[start : start + work.size] = rows.data
+        packed = array("I", rows.lengths).tobytes()
         self._memory[start + _LENGTHS : start + _LENGTHS + len(packed)] = packed
         self._asked.append(work)
         try:

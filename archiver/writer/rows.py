@@ -23,6 +23,7 @@ from archiver.errors import WorldError
 from archiver.late import dataclass
 from archiver.model.item import Item
 from archiver.model.leaf import LOG_ROW, item_digest
+from archiver.model.rows import Rows
 from archiver.writer.leaves import Beside, Leaves
 
 __all__ = ["Facts", "Mark", "OpenBatch", "Wholes", "disk_error"]
@@ -195,33 +196,31 @@ class OpenBatch:
 
     def add(
         self,
-        rows: Sequence[bytes],
+        given: Sequence[bytes],
         offset: int,
         facts: Sequence[Facts] = (),
         places: Sequence[int] = (),
         hidden: Sequence[bool] = (),
         *,
         passing: bool = False,
-    ) -> tuple[int, bytes]:
-        """Add rows of the current item, the first at `offset`, until the batch is full.
-
-        Return how many were taken, and their bytes: those are put together here for the scratch file, and wanted again.
+    ) -> Rows:
+        """Add rows of the current item, the first at `offset`, until the batch is full; return those that were taken.
 
         `places` says where each row of a selection stood in the stream that it was selected from, `hidden` whether its
         bytes are withheld. Rows that are `passing` are held in memory, until their group asks for them.
         """
         self.flush()
-        lengths = list(map(len, rows))
-        taken, number = self.fitting(lengths), self.rows
+        rows, number = Rows.of(given), self.rows
+        taken = self.fitting(rows.lengths)
         if taken < len(rows):
-            rows, lengths = rows[:taken], lengths[:taken]
+            rows = rows[:taken]
+        lengths = rows.lengths
         offsets = list(itertools.accumulate(lengths, initial=offset))
         after = offsets.pop()
         if LOG_ROW in lengths:
             pieces = [number + place for place, length in enumerate(lengths) if length == LOG_ROW]
             self.pieces.update(pieces, (piece + 1 for piece in pieces))
-        data = rows[0] if taken == 1 else b"".join(rows)
-        self._leaves.add(self._digest, offsets, lengths, rows, data)
+        self._leaves.add(self._digest, offset, rows)
         self.offsets.extend(offsets)
         self.lengths.extend(lengths)
         self.hidden.extend(number + place for place, is_hidden in enumerate(hidden[:taken]) if is_hidden)
@@ -230,12 +229,14 @@ class OpenBatch:
         if passing:
             self._passing.update(enumerate(rows, number))
         else:
-            self._write([data])
+            self._write([rows.data])
         self.raw_bytes += after - offset
-        return taken, data
+        return rows
 
     def pass_on(self, first: int, count: int) -> list[bytes]:
         """Give the held ones of some rows away, which are the last of them; nobody can ask for them again."""
+        if not self._passing:
+            return []
         return [self._passing.pop(row) for row in range(first, first + count) if row in self._passing]
 
     def fitting(self, lengths: Sequence[int]) -> int:

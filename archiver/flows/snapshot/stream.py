@@ -8,6 +8,7 @@ not sent twice, as long as the bytes before them are still the same.
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import asdict
@@ -22,6 +23,7 @@ from archiver.model import layout, tables
 from archiver.model.item import Item
 from archiver.model.items import Part
 from archiver.model.leaf import DOCUMENT_ROW, LOG_ROW, item_digest
+from archiver.model.rows import Rows
 from archiver.writer.engine import Engine
 from archiver.writer.groups import Indexer
 from archiver.writer.journal import Journal, JournaledBatch, Line, Progress
@@ -37,6 +39,9 @@ __all__ = ["Captured", "Limits", "PrefixChangedError", "Stream", "Words"]
 
 
 _BIG: Final = 1 << 18
+_BLOCK: Final = 2 << 20
+_HASHING: Final = 4
+"""Rows that may wait to be hashed, as many as come together, if they are small as a block; of larger ones the last."""
 
 
 class PrefixChangedError(ArchiverError):
@@ -143,12 +148,12 @@ class Stream:
         self._item = _OpenItem(item, facts, begun, progress, self._hash, withheld=withheld)
         self._item.expected = expected or 0
 
-    def feed(self, rows: Sequence[bytes], facts: Sequence[Facts] = (), places: Sequence[int] = ()) -> None:
+    def feed(self, given: Sequence[bytes], facts: Sequence[Facts] = (), places: Sequence[int] = ()) -> None:
         """Add rows of the open item; `places` are where they stood in the stream that it is selected from.
 
         Raises `PrefixChangedError` for an item that was expected to go on behind its first batch and does not.
         """
-        open_item = self._current()
+        open_item, rows = self._current(), Rows.of(given)
         hidden = [] if self._records is None else self._records.take(rows)
         if any(hidden) and self._recipients is None:
             raise RuntimeError(
@@ -162,13 +167,15 @@ class Stream:
                     self.seal()
                 if open_item.mark is None:
                     self._open_in_batch()
-                if open_item.goes_on and not open_item.has_left and len(rows[-1]) < DOCUMENT_ROW:
+                if open_item.goes_on and not open_item.has_left and rows.lengths[-1] < DOCUMENT_ROW:
                     raise PrefixChangedError("prefix-changed", f"{open_item.item.text()}: shorter than it was")
                 passing = open_item.goes_on
-                taken, data = self._open().add(rows, open_item.size, facts, places, hidden, passing=passing)
-                if taken:
-                    open_item.took(taken, data, len(rows[taken - 1]))
+                added = self._open().add(rows, open_item.size, facts, places, hidden, passing=passing)
+                taken = len(added)
+                open_item.took(added)
                 self._offer_open(open_item)
+            if taken == len(rows):
+                return
             rows, facts, places, hidden = rows[taken:], facts[taken:], places[taken:], hidden[taken:]
 
     def add_whole(
@@ -374,10 +381,10 @@ class Stream:
         fills = open_item.expected - open_item.size >= rows * DOCUMENT_ROW
         return self._words.table == "documents" and fills and not batch.withholds
 
-    def _skip(self, open_item: _OpenItem, rows: Sequence[bytes]) -> int:
+    def _skip(self, open_item: _OpenItem, rows: Rows) -> int:
         """Pass over rows that are sealed already; at their end the bytes so far must be the same as then."""
         taken = min(open_item.skip, len(rows))
-        open_item.took(taken, b"".join(rows[:taken]), len(rows[taken - 1]))
+        open_item.took(rows[:taken])
         open_item.skip -= taken
         if open_item.skip == 0 and open_item.digest.hexdigest() != open_item.prefix_sha256:
             raise PrefixChangedError("prefix-changed", f"{open_item.item.text()}: changed since it was sealed in part")
@@ -412,7 +419,7 @@ class _OpenItem:
         self.item = item
         self.withheld = withheld
         self._thread = thread
-        self._hashing: Future[None] | None = None
+        self._hashing: deque[Future[None]] = deque()
         self.facts = facts
         self.mark: Mark | None = None
         self.expected = 0
@@ -435,21 +442,26 @@ class _OpenItem:
     @property
     def digest(self) -> hashlib._Hash:
         """The state of the SHA-256 behind all rows that were taken."""
-        if self._hashing is not None:
-            self._hashing.result()
-            self._hashing = None
+        self._hashed(but=0)
         return self._digest
 
-    def took(self, rows: int, data: bytes, last_length: int) -> None:
-        """Count rows that were taken, given all their bytes and the length of the last one."""
-        digest = self.digest
-        if len(data) < _BIG:
-            digest.update(data)
-        else:  # beside the leaf of the next row: SHA-256 of large data needs no interpreter
-            self._hashing = self._thread.submit(digest.update, data)
-        self.size += len(data)
-        self.rows += rows
-        self.last_length = last_length
+    def took(self, rows: Rows) -> None:
+        """Count rows that were taken."""
+        if not rows:
+            return
+        if len(rows.data) < _BIG and not self._hashing:
+            self._digest.update(rows.data)
+        else:  # beside the leaves of the next rows: SHA-256 of large data needs no interpreter
+            self._hashing.append(self._thread.submit(self._digest.update, rows.data))
+            self._hashed(but=_HASHING if len(rows.data) <= _BLOCK else 1)
+        self.size += len(rows.data)
+        self.rows += len(rows)
+        self.last_length = rows.lengths[-1]
+
+    def _hashed(self, *, but: int) -> None:
+        """Wait until all that was taken is in the SHA-256, but for so much of the last."""
+        while len(self._hashing) > but:
+            self._hashing.popleft().result()
 
     def progress(self) -> Progress:
         """Return how far the item has come in sealed batches of this run; what was there before is found again."""

@@ -11,6 +11,7 @@ from itertools import accumulate, pairwise
 import pytest
 
 from archiver.model.leaf import Salts, item_digest, leaf
+from archiver.model.rows import Rows
 from archiver.proof import merkle
 from archiver.writer import leaves_apart
 from archiver.writer.leaves import Beside, Leaves
@@ -24,8 +25,7 @@ PUBLISHED = [leaf(ITEM, OFFSETS[row], SALTS.row(row), raw) for row, raw in enume
 
 
 def add(leaves, first, after):
-    rows = ROWS[first:after]
-    leaves.add(ITEM, OFFSETS[first:after], list(map(len, rows)), rows, b"".join(rows))
+    leaves.add(ITEM, OFFSETS[first], Rows.of(ROWS[first:after]))
 
 
 @pytest.fixture(scope="module")
@@ -113,10 +113,9 @@ def test_a_process_is_started_only_where_it_is_worth_it(begin):
 
 @pytest.mark.parametrize(("rows", "size"), [(1 << 16, 1 << 16), (2, 3 << 20)], ids=["too many rows", "too long ones"])
 def test_rows_that_have_no_room_in_shared_memory_are_hashed_here(beside, rows, size):
-    raws = [b"r" * (size // rows)] * rows
-    offsets = list(accumulate(map(len, raws), initial=0))[:-1]
+    raws = Rows.of([b"r" * (size // rows)] * rows)
     here, there = Leaves(SALT), Leaves(SALT, beside)
     for leaves in (here, there):
-        leaves.add(ITEM, offsets, list(map(len, raws)), raws, b"".join(raws))
+        leaves.add(ITEM, 0, raws)
     assert not leaves_apart.fits(rows, size)
     assert there.root() == here.root()
