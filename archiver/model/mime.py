@@ -115,6 +115,7 @@ _MAIL_HEADERS: Final = (
     *(b"received:", b"return-path:", b"message-id:", b"delivered-to:", b"mime-version:"),
     *(b"from:", b"to:", b"date:", b"subject:"),
 )
+_BLANK: Final = re.compile(rb"\n\r?\n")
 _SVG: Final = re.compile(rb"(?:<\?xml[^>]*\?>\s*)?(?:<!doctype svg[^>]*>\s*)?<svg\b", re.IGNORECASE)
 _HTML: Final = re.compile(rb"(?:<\?xml[^>]*\?>\s*)?<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 _JSON: Final = re.compile(rb"\{\s*[\"}]|\[\s*[\[{\"]")
@@ -223,13 +224,14 @@ def _has_mail_headers(head: bytes) -> bool:
     """Say whether header lines begin here, at least two that mail has, up to a blank line or the end of the head."""
     if not head.startswith((b" ", b"\t")) and not _HEADER.match(head):
         return False  # the rule, and seen by the first line alone
-    block, blank, _ = head.replace(b"\r\n", b"\n").partition(b"\n\n")
-    if not blank and len(head) < HEAD:
+    blank = _BLANK.search(head)
+    if blank is None and len(head) < HEAD:
         return False
-    lines = block.split(b"\n") if blank else block.split(b"\n")[:-1]  # the last line is cut
+    block = head if blank is None else head[: blank.start() + 1]
+    lines = block.replace(b"\r\n", b"\n").split(b"\n")[:-1]  # behind the last end of a line is nothing, or it is cut
     headers = [line for line in lines if not line.startswith((b" ", b"\t"))]
-    known = sum(line.lower().startswith(_MAIL_HEADERS) for line in headers)
-    return known > 1 and all(_HEADER.match(line) for line in headers)
+    known = sum([line.lower().startswith(_MAIL_HEADERS) for line in headers])
+    return known > 1 and all(map(_HEADER.match, headers))
 
 
 def _by_honest_name(name: str, head: bytes) -> str | None:
