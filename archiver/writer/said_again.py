@@ -80,9 +80,10 @@ class SaidAgain:
             ],
         )
 
-    def packs(self) -> Iterator[Pack]:
-        """Yield the packs in the order of their entry."""
-        found = self._db.execute("SELECT source, known_by, bytes, batches, runs, lines FROM packs ORDER BY place")
+    def packs(self, *, but_known_by: str | None = None) -> Iterator[Pack]:
+        """Yield the packs in the order of their entry, but those whose items a destination knows."""
+        query = "SELECT source, known_by, bytes, batches, runs, lines FROM packs WHERE known_by IS NOT ? ORDER BY place"
+        found = self._db.execute(query, [but_known_by])
         for source, known_by, size, batches, runs, lines in found:
             yield Pack(
                 source,
@@ -107,11 +108,10 @@ class SaidAgain:
 
     def lines(self, *, but_known_by: str | None = None) -> Iterator[tuple[ItemLine, str | None, str]]:
         """Yield the lines one by one, each with its custodian and who knows it, but those that a destination knows."""
-        for pack in self.packs():
-            if pack.known_by != but_known_by:
-                custodians = itertools.chain.from_iterable([run.custodian] * run.items for run in pack.runs)
-                for raw, custodian in zip(pack.lines, custodians, strict=True):
-                    yield ItemLine.own(raw), custodian, pack.known_by
+        for pack in self.packs(but_known_by=but_known_by):
+            custodians = itertools.chain.from_iterable([run.custodian] * run.items for run in pack.runs)
+            for raw, custodian in zip(pack.lines, custodians, strict=True):
+                yield ItemLine.own(raw), custodian, pack.known_by
 
     def forget(self) -> None:
         """Take all packs away."""
