@@ -263,6 +263,11 @@ class Journal:
         rows = self._db.execute("SELECT DISTINCT batch FROM item_lines WHERE batch IS NOT NULL")
         return {batch for (batch,) in rows} | self.said_again.batches()
 
+    @property
+    def may_progress(self) -> bool:
+        """Say whether any item may be unfinished."""
+        return self._may_progress
+
     def progress(self, item: str) -> Progress | None:
         """Return how far an unfinished item had come."""
         if not self._may_progress:  # the rule: asked of every item

@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
+from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
@@ -120,14 +121,15 @@ class BatchFile:
             sync_folder(self._path.parent)
         except OSError as problem:
             raise disk_error(problem, self._path) from problem
-        observed = {facts.collected_at for facts in batch.row_facts or (member.facts for member in batch.members)}
+        facts = batch.row_facts or map(attrgetter("facts"), batch.members)
+        observed = set(map(attrgetter("collected_at"), facts))
         return Built(
             path=self._path,
             sha256=digest,
             size=size,
             merkle_root=root,
             records=batch.rows,
-            items=len({member.text for member in batch.members}),
+            items=len(set(map(attrgetter("text"), batch.members))),
             raw_bytes=batch.raw_bytes,
             collected_from=min(observed),
             collected_to=max(observed),

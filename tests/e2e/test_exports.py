@@ -10,6 +10,7 @@ import json
 import pytest
 
 from archiver.flows.snapshot.exported import Exported
+from archiver.flows.snapshot.repositories import Repositories
 from archiver.sources.unpack import exports
 from archiver.sources.unpack.base import Piece
 from tests.e2e.test_containers import lines, restored, zipped
@@ -192,3 +193,13 @@ NAMES = ["a/Export.XML", "channels.json", "a/Load.CSV", "md5sums.txt", "x/CheckS
 @pytest.mark.parametrize("name", [*NAMES, "x/file-checksums.dat", "a.csv/b", "memo.txt", "metadata.json", "x/y.md5"])
 def test_a_name_that_is_no_sign_of_an_export_is_known_at_once(name):
     assert Exported.may_be_said_by(name.encode()) is exports.is_sign(name)
+
+
+@pytest.mark.parametrize("name", [*NAMES, "a/HEAD", "HEAD", "x\n/y.MD5"])
+@pytest.mark.parametrize("place", range(3))
+def test_one_name_that_may_say_more_is_seen_among_others(name, place):
+    others = [b"memo.txt", b"a.csv/b"]
+    assert not any(one.may_be_said_by_some(others) for one in (Exported, Repositories))
+    names = [*others[:place], name.encode(), *others[place:]]
+    for one in Exported, Repositories:
+        assert one.may_be_said_by_some(names) or not any(map(one.may_be_said_by, names))

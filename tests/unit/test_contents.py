@@ -44,7 +44,8 @@ def line(path: str, *, digest: str = DIGEST, size: int = 10, source: Source = PA
 @pytest.fixture(params=[(1, 1), (1, 1 << 20), (1 << 20, 1)], ids=["written-one-chain", "written", "gathered-one-chain"])
 def stored(request, tmp_path):
     with (
-        mock.patch.object(contents, "_AT_ONCE", request.param[0]),
+        mock.patch.object(contents, "_LINES_AT_ONCE", request.param[0]),
+        mock.patch.object(contents, "_ENTRIES_AT_ONCE", request.param[0]),
         mock.patch.object(contents, "_HEADS", request.param[1]),
         closing(Catalog(":memory:")) as catalog,
         Contents(catalog, [PAPERS, MAIL, OTHER], tmp_path) as stored,
@@ -81,7 +82,8 @@ def test_rows_that_may_not_be_shared_are_not_found(stored):
 def test_many_are_found_as_a_table_of_all_would_find_them(tmp_path):
     random, model = Random(5), dict[tuple[str, str], ItemLine]()
     with (
-        mock.patch.object(contents, "_AT_ONCE", 20_000),
+        mock.patch.object(contents, "_LINES_AT_ONCE", 20_000),
+        mock.patch.object(contents, "_ENTRIES_AT_ONCE", 1000),
         mock.patch.object(contents, "_HEADS", 64),
         closing(Catalog(":memory:")) as catalog,
         Contents(catalog, [PAPERS, MAIL, OTHER], tmp_path) as stored,

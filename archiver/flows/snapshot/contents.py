@@ -30,8 +30,9 @@ from archiver.writer.rows import disk_error
 
 __all__ = ["Contents"]
 
-_AT_ONCE: Final = 4 << 20
-"""Bytes of lines that are gathered before they are written: most of them wait for their batch anyway."""
+_LINES_AT_ONCE: Final = 4 << 20
+_ENTRIES_AT_ONCE: Final = 16 << 20
+"""So many bytes are gathered before they are written; most lines wait for their batch anyway."""
 _HEADS: Final = 1 << 22
 """So many chains of entries, by four bytes each: one entry in each when four million contents are new."""
 _ENTRY: Final = struct.Struct("=32sIIQI")
@@ -67,7 +68,7 @@ class Contents:
             self._opened = opened.pop_all()
         self._count = self._size = 0
         """Entries and bytes of lines that are in the files."""
-        self._new_entries: list[bytes] = []
+        self._new_entries = bytearray()
         self._new_lines: list[bytes] = []
         self._new_size = 0
         self._heads = memoryview(_blank(4 * _HEADS)).cast("I")
@@ -98,7 +99,8 @@ class Contents:
     def _add(self, kind: int, sizes: Iterable[int], digests: Iterable[str], lines: Iterable[bytes]) -> None:
         """Take in lines; of the same bytes the first one stays."""
         heads, marks, entries, kept = self._heads, self._sizes, self._new_entries, self._new_lines
-        pack, number, place = _ENTRY.pack, self._count + len(entries), self._size + self._new_size
+        pack, number = _ENTRY.pack, self._count + len(entries) // _ENTRY.size
+        place = self._size + self._new_size
         for size, sha256, line in zip(sizes, digests, lines, strict=True):
             chain, digest = hash(sha256) % _HEADS, bytes.fromhex(sha256)
             before = heads[chain]
@@ -106,13 +108,16 @@ class Contents:
                 continue
             number += 1
             heads[chain] = number
-            entries.append(pack(digest, kind, before, place, len(line)))
+            entries += pack(digest, kind, before, place, len(line))
             kept.append(line)
             place += len(line)
             marks[size % _SIZES] = 1
         self._new_size = place - self._size
-        if self._new_size >= _AT_ONCE:
-            self._write()
+        if self._new_size >= _LINES_AT_ONCE:
+            self._write_lines()
+        if len(entries) >= _ENTRIES_AT_ONCE:
+            self._write(self._entries, entries)
+            self._count, self._new_entries = number, bytearray()
 
     def are_new(self, table: str, sizes: Sequence[int], digests: Sequence[str]) -> list[bool]:
         """Say of each of some contents that nothing can have its bytes: neither what is archived, nor one before it.
@@ -148,7 +153,7 @@ class Contents:
         if entry is None:
             return None
         if entry.place >= self._size:
-            self._write()
+            self._write_lines()
         line = ItemLine.own(self._read(self._lines, entry.place, entry.size))
         return line if (line.size, line.sha256) == (size, sha256) else None
 
@@ -159,29 +164,29 @@ class Contents:
         """Return the entry of a content, of any kind if none is named, in the chain that has this last entry."""
         number = last
         while number:
-            waiting = number - self._count - 1
-            if waiting >= 0:
-                packed = self._new_entries[waiting]
+            if number > self._count:
+                words = _ENTRY.unpack_from(self._new_entries, (number - self._count - 1) * _ENTRY.size)
             else:
-                packed = self._read(self._entries, (number - 1) * _ENTRY.size, _ENTRY.size)
-            entry = _Entry._make(_ENTRY.unpack(packed))
+                words = _ENTRY.unpack(self._read(self._entries, (number - 1) * _ENTRY.size, _ENTRY.size))
+            entry = _Entry._make(words)
             if entry.digest == digest and kind in (None, entry.kind):
                 return entry
             number = entry.before
         return None
 
-    def _write(self) -> None:
-        """Move what was gathered to the files."""
+    def _write_lines(self) -> None:
+        """Move the lines that were gathered to their file."""
+        self._write(self._lines, b"".join(self._new_lines))
+        self._size += self._new_size
+        self._new_lines, self._new_size = [], 0
+
+    def _write(self, file: IO[bytes], words: bytes | bytearray) -> None:
+        left = memoryview(words)
         try:
-            for file, words in (self._lines, self._new_lines), (self._entries, self._new_entries):
-                left = memoryview(b"".join(words))
-                while left:
-                    left = left[file.write(left) :]
+            while left:
+                left = left[file.write(left) :]
         except OSError as problem:
             raise disk_error(problem, self._file) from problem
-        self._count += len(self._new_entries)
-        self._size += self._new_size
-        self._new_entries, self._new_lines, self._new_size = [], [], 0
 
     def _read(self, file: IO[bytes], place: int, size: int) -> bytes:
         try:

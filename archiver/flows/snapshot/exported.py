@@ -28,6 +28,7 @@ __all__ = ["Exported"]
 _MOST_FILES: Final = 100_000
 _ENDS: Final = (b".csv", b".xml", b".json", b".dat", b".md5", b"md5sums", b"md5sums.txt")
 """How manifests end, but for lists of checksums."""
+_LINE_ENDS: Final = tuple(end + b"\n" for end in _ENDS)
 Blocks = Callable[[], Iterable[bytes]]
 
 
@@ -47,6 +48,12 @@ class Exported:
         ):
             return False
         return exports.is_sign(os.fsdecode(path))
+
+    @staticmethod
+    def may_be_said_by_some(paths: Iterable[bytes]) -> bool:
+        """Say whether any of some files may have the name of one: False where `may_be_said_by` says so of each."""
+        lowered = b"\n".join((*paths, b"")).lower()
+        return b"checksum" in lowered or any(end in lowered for end in _LINE_ENDS)
 
     def lines(self, sight: Sight) -> Iterator[ItemLine]:
         """Account for what an export says whose first manifest this file is; nothing for any other file."""

@@ -10,7 +10,7 @@ name objects by their hashes, so the same refs reach the same history.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -44,6 +44,11 @@ class Repositories:
     def may_be_said_by(path: bytes) -> bool:
         """Say whether a file has the name of a HEAD; hardly any has."""
         return path.endswith(b"HEAD")
+
+    @staticmethod
+    def may_be_said_by_some(paths: Iterable[bytes]) -> bool:
+        """Say whether any of some files may have the name of one: False where `may_be_said_by` says so of each."""
+        return b"HEAD\n" in b"\n".join((*paths, b""))
 
     def lines(self, sight: Sight) -> Iterator[ItemLine]:
         """Account for what is inside the repository that a file is the HEAD of; nothing for any other file."""

@@ -473,7 +473,7 @@ class _Run:
             beside=self._beside,
             deliver=deliver,
             recipients=recipients_of(session.policy, matters, self._recipients, session.random) if source else None,
-            withholds=self._marker.withholds if source else lambda _item: False,
+            withholds=self._marker.withholds if source and self._marker.has_rules else None,
             records=self._marker.records if table == "model_logs" else None,
         )
 

@@ -93,13 +93,13 @@ class Stream:
         beside: Beside | None = None,
         deliver: Callable[[JournaledBatch], None],
         recipients: Recipients | None = None,
-        withholds: Callable[[Item], bool] = lambda _item: False,
+        withholds: Callable[[Item], bool] | None = None,
         records: RecordMarks | None = None,
     ) -> None:
         """Begin with no batch; one is opened by the first item. What is withheld is sealed for `recipients`.
 
         Rows of logs are hashed `beside` this process where that is given and there are many.
-        `withholds` says of an item whether it is, whoever begins it, `records` of its rows.
+        `withholds` says of an item whether it is, whoever begins it (without it none is), `records` of its rows.
         """
         self._records = records
         self._words = words
@@ -137,7 +137,7 @@ class Stream:
         With `begun` the rows that follow are those behind it. The bytes of `withheld` rows go into a sealed object.
         An item of more `expected` bytes than the open batch has room for is built as it comes in (`feed`).
         """
-        withheld = withheld or self._withholds(item)
+        withheld = withheld or (self._withholds is not None and self._withholds(item))
         if withheld and self._recipients is None:
             raise RuntimeError(f"stream: {item.text()} is to be withheld, and there is nobody to seal it for")
         if self._batch is not None and self._batch.full:
@@ -195,9 +195,9 @@ class Stream:
 
     def takes_whole(self, items: Sequence[Item]) -> bool:
         """Say whether all of some items may be added whole: none is withheld, or sealed in part by a killed run."""
-        if any(map(self._withholds, items)):
+        if self._withholds is not None and any(map(self._withholds, items)):
             return False
-        return not any(self._journal.progress(item.text()) for item in items)
+        return not self._journal.may_progress or not any(self._journal.progress(item.text()) for item in items)
 
     def add_wholes(self, items: Wholes) -> tuple[str, int, int]:
         """Add items that are one row each and that it `takes_whole`, as many of the first of them as there is room for.

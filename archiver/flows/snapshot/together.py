@@ -88,15 +88,19 @@ class Together:
 
 def _are_plain(turn: Turn, told: Told) -> list[bool]:
     plain = told.plain[turn.first : turn.first + len(turn.sights)]
+    more = _say_more([sight.found.path for sight in turn.sights])
     return [
-        is_plain and sight.last.raw is None and not sight.stands_still and not _says_more(sight.found.path)
-        for is_plain, sight in zip(plain, turn.sights, strict=True)
+        is_plain and sight.last.raw is None and not sight.stands_still and not says_more
+        for is_plain, sight, says_more in zip(plain, turn.sights, more, strict=True)
     ]
 
 
-def _says_more(path: bytes) -> bool:
-    """Say whether a file of this name may say something of others."""
-    return Repositories.may_be_said_by(path) or Exported.may_be_said_by(path)
+def _say_more(paths: Sequence[bytes]) -> list[bool]:
+    """Say of files of these names whether they may say something of others."""
+    beside = Repositories, Exported
+    if not any(one.may_be_said_by_some(paths) for one in beside):
+        return [False] * len(paths)
+    return [any(one.may_be_said_by(path) for one in beside) for path in paths]
 
 
 def _documents(turn: Turn, told: Told, start: int, stop: int) -> Documents:
