@@ -17,6 +17,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
+from operator import sub
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NamedTuple
 
 import pyarrow as pa
@@ -281,7 +282,7 @@ def _rows(batch: pa.RecordBatch, first: int) -> Rows:
         wrong = next(place for place, number in enumerate(numbers) if number != first + place)
         raise BatchError("record-order", f"record {first + wrong}", f"record {numbers[wrong]}")
     data, bounds = _raw(batch.column("raw"))
-    lengths = [after - before for before, after in itertools.pairwise(bounds)]
+    lengths = list(map(sub, itertools.islice(bounds, 1, None), bounds))
     withheld = _withheld(batch, first, lengths)
     texts, digests = _items(batch.column("item"))
     return Rows(first, texts, digests, _uint64(batch.column("offset")), lengths, data, bounds, withheld)
@@ -339,6 +340,10 @@ def _spelled(dictionary: pa.StringArray, codes: list[int]) -> list[bytes]:
     _, offsets, values = dictionary.buffers()
     bounds = memoryview(offsets).cast("i")[dictionary.offset :]
     data = memoryview(b"" if values is None else values)
+    if codes and codes[-1] - codes[0] + 1 == len(codes):  # they rise, and none twice
+        run = bounds[codes[0] : codes[-1] + 2].tolist()
+        start, spelled = run[0], bytes(data[run[0] : run[-1]])
+        return [spelled[first - start : after - start] for first, after in itertools.pairwise(run)]
     return [bytes(data[bounds[code] : bounds[code + 1]]) for code in codes]
 
 

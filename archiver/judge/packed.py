@@ -79,6 +79,8 @@ def unpacked(words: Packed, data: bytes | memoryview | None) -> Rows:
 
 
 def _each(values: list[_Value], runs: list[int]) -> list[_Value]:
+    if len(values) == len(runs) == 1:
+        return values * runs[0]  # of a log
     return [value for value, run in zip(values, runs, strict=True) for _ in range(run)]
 
 

@@ -86,14 +86,15 @@ class RowClaims:
         long run where nothing was is kept as it is.
         """
         self.flush()
-        batch, low, after, rows = run.told.batch, min(run.firsts), max(run.firsts) + 1, run.rows()
-        is_narrow = after - low <= 2 * len(rows) + _BLOCK
+        batch, low, after = run.told.batch, min(run.firsts), max(run.firsts) + 1
+        is_narrow = after - low <= 2 * len(run.firsts) + _BLOCK
         known = self._known(batch, low, after) if is_narrow else set()
-        if known.issuperset(rows):
-            return
         is_free = is_narrow and not known and not self._runs.spans(batch, low, after)
-        if is_free and len(rows) >= _LONG and all(map(lt, run.firsts, run.firsts[1:])):
+        if is_free and len(run.firsts) >= _LONG and all(map(lt, run.firsts, run.firsts[1:])):
             self._runs.keep(batch, place, run, claim)
+            return
+        rows = run.rows()
+        if known.issuperset(rows):
             return
         self._enter(
             [

@@ -15,11 +15,12 @@ True
 from __future__ import annotations
 
 import itertools
+from operator import ne
 from typing import TYPE_CHECKING, NamedTuple
 
 from archiver.errors import EvidenceError
 from archiver.judge.batches import BatchError, BatchWords, Rows
-from archiver.model.item import items_item, source_of
+from archiver.model.item import are_usual_of, items_item, source_of
 from archiver.model.leaf import Salts, leaves_of_digests
 from archiver.proof import merkle
 
@@ -64,17 +65,17 @@ class SliceJudge:
         return Slice(rows.first, count, size, subtrees, new_items, start, start + size)
 
     def _items(self, rows: Rows) -> list[bytes]:
-        new_items: list[bytes] = []
         last = self._last
         if rows.digests.count(last) == len(rows.digests):
-            return new_items  # the usual slice of a log
-        for place, digest in enumerate(rows.digests):
-            if digest != last:
-                self._check_item(rows.texts[place], rows.first + place)
-                new_items.append(digest)
-                last = digest
-        self._last = last
-        return new_items
+            return []  # the usual slice of a log
+        before = itertools.chain((last,), rows.digests)
+        places = list(itertools.compress(itertools.count(), map(ne, rows.digests, before)))
+        texts = [rows.texts[place] for place in places]
+        if self._predicate.table == "items" or not are_usual_of(self._predicate.source, texts):
+            for place, text in zip(places, texts, strict=True):
+                self._check_item(text, rows.first + place)
+        self._last = rows.digests[-1]
+        return [rows.digests[place] for place in places]
 
     def _check_item(self, text: str, row: int) -> None:
         predicate = self._predicate

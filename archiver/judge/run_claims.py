@@ -15,8 +15,8 @@ import sqlite3
 from array import array
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator
-from typing import Final, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple, TypeVar
 
 from archiver.judge.batches import Rows
 from archiver.judge.scratch import make_tables
@@ -26,6 +26,7 @@ __all__ = ["KeptRun", "RunClaims", "Span", "WholeClaim"]
 
 _ENDLESS: Final = 1 << 62
 _DIGEST: Final = 32
+_Value = TypeVar("_Value")
 _MOST_FETCHED: Final = 64
 _SCHEMA: Final = """
 CREATE TABLE run_claims(id INTEGER PRIMARY KEY, batch TEXT NOT NULL, low INTEGER NOT NULL, after INTEGER NOT NULL,
@@ -72,13 +73,16 @@ class KeptRun(NamedTuple):
         start, end = self._within(rows.first, rows.first + len(rows.lengths))
         if start == end:
             return 0
-        places = [first - rows.first for first in self.firsts[start:end]]
+        firsts = self.firsts[start:end]
+        places: slice | list[int] = slice(firsts[0] - rows.first, firsts[-1] - rows.first + 1)
+        if firsts[-1] - firsts[0] != len(firsts) - 1:  # they rise
+            places = [first - rows.first for first in firsts]
         fits = (
             not rows.withheld
-            and [rows.lengths[place] for place in places] == self.sizes[start:end].tolist()
-            and not any(rows.offsets[place] for place in places)
-            and _joined(rows.digests, places) == self.carries[start * _DIGEST : end * _DIGEST]
-            and _joined(rows.raws, places) == self.sha256s[start * _DIGEST : end * _DIGEST]
+            and _at(rows.lengths, places) == self.sizes[start:end].tolist()
+            and not any(_at(rows.offsets, places))
+            and b"".join(_at(rows.digests, places)) == self.carries[start * _DIGEST : end * _DIGEST]
+            and b"".join(_at(rows.raws, places)) == self.sha256s[start * _DIGEST : end * _DIGEST]
         )
         return end - start if fits else None
 
@@ -164,5 +168,5 @@ class RunClaims:
         return self._last[1]
 
 
-def _joined(digests: list[bytes], places: list[int]) -> bytes:
-    return b"".join([digests[place] for place in places])
+def _at(values: Sequence[_Value], places: slice | list[int]) -> Sequence[_Value]:
+    return values[places] if isinstance(places, slice) else [values[place] for place in places]

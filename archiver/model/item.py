@@ -10,6 +10,8 @@ UTF-8 are written `%XX` in upper case, and nothing else is, so every byte string
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from functools import lru_cache
 from json.encoder import encode_basestring
 from typing import cast
 
@@ -34,7 +36,9 @@ _TO_ESCAPE = re.compile("[%\x00-\x1f\x7f\udc80-\udcff]")
 _MEMBER = re.compile(r"gzip|zstd|select:[0-9a-f]{16}|[a-z][a-z0-9]{0,15}:(?:0|[1-9][0-9]{0,15}):.*", re.DOTALL)
 _LIMIT = 1 << 20  # characters of an item text: 16 times the longest path a kernel hands out
 _COMPONENT = r'(?!\.{1,2}[/"])[ !#$&-.0-\[\]-~]++'
-USUAL_ITEM = rf'\{{"path":"({_COMPONENT}(?:/{_COMPONENT})*+)","source":"([ !#-\[\]-~]*+)"\}}'
+_PATH = rf"{_COMPONENT}(?:/{_COMPONENT})*+"
+_WORD = r"[ !#-\[\]-~]"
+USUAL_ITEM = rf'\{{"path":"({_PATH})","source":"({_WORD}*+)"\}}'
 """Texts of items in no other, of printable ASCII that has one spelling. What does not match may be good, too."""
 _USUAL = re.compile(USUAL_ITEM)
 
@@ -166,6 +170,22 @@ def source_of(text: str) -> str:
     """Return the source of an item text, which is read as strictly as `Item.parse` does."""
     usual = _USUAL.fullmatch(text)
     return Item.parse(text).source if usual is None else usual[2]
+
+
+def are_usual_of(source: str, texts: Sequence[str]) -> bool:
+    """Say whether all of some item texts are usual ones of a source; where they are not, each may be good all the same.
+
+    So `source_of` says of each that it is of this source, in three times the time.
+    """
+    pattern, joined = _usual_of(source), "\n".join([*texts, ""])
+    return pattern is not None and joined.count("\n") == len(texts) and pattern.fullmatch(joined) is not None
+
+
+@lru_cache(maxsize=64)
+def _usual_of(source: str) -> re.Pattern[str] | None:
+    if not source or not re.fullmatch(f"{_WORD}+", source):
+        return None
+    return re.compile(rf'(?:\{{"path":"{_PATH}","source":"{re.escape(source)}"\}}\n)*+')
 
 
 def items_item(snapshot: str) -> Item:

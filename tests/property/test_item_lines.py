@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from archiver.errors import EvidenceError
 from archiver.flows.restore.plain import plain_of, plain_of_usual
-from archiver.model.item import Item, escape_path
+from archiver.model.item import Item, are_usual_of, escape_path, source_of
 from archiver.model.items import ItemLine, Part
 from archiver.model.usual_line import is_usual, usual_file, usual_row
 from archiver.sources.base import FileFacts
@@ -161,6 +161,34 @@ def test_an_item_is_read_at_one_look_only_where_its_text_is_its_own(path):
             continue
         assert Item(found.source, found.path).text() == text
         assert Item.from_json(json.loads(text)) == found
+
+
+TEXTS = [
+    Item("papers", "a").text(),
+    Item("papers", "a/b.txt").text(),
+    Item("papers", "b\u00e4").text(),
+    Item("papers", "a", ("gzip",)).text(),
+    Item("paper", "a").text(),
+    Item("pa.ers", "a").text(),
+    Item("", "a").text(),
+    Item("papers", "a").text() + "\n" + Item("papers", "b").text(),
+    Item("papers", "a").text() + "\n",
+    '{"path":"a/..","source":"papers"}',
+    '{"path":"a\n","source":"papers"}',
+    "",
+]
+
+
+@given(
+    st.lists(st.sampled_from(TEXTS[:2]) | st.sampled_from(TEXTS), max_size=4),
+    st.sampled_from(["papers", "pa.ers", "", "ä"]),
+)
+@example([TEXTS[7], ""], "papers")
+@example([TEXTS[8]], "papers")
+def test_items_that_are_of_a_source_at_one_look_are_so_one_by_one(texts, source):
+    if are_usual_of(source, texts):
+        assert set(map(source_of, texts)) <= {source}
+    assert are_usual_of("papers", texts) or set(texts) - set(TEXTS[:2])
 
 
 def test_what_is_escaped_in_a_path_is_percent_controls_and_what_is_no_utf_8():
