@@ -6,7 +6,7 @@ import pickle
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from archiver.catalog.recall import Known
@@ -104,6 +104,9 @@ def test_a_document_of_one_row(item, found):
 
 
 @given(items, facts, times, st.sampled_from(["captured", "unchanged"]), st.sampled_from(["documents", "model_logs"]))
+@example(
+    Item('"', '"owner":,"batch":"'), FACTS._replace(group='"owner":', owner='"owner":"'), 1, "captured", "documents"
+)
 def test_a_file_that_is_unchanged(item, found, atime_ns, status, table):
     then = line_of(item, found, status=status, table=table, basis="read" if status == "captured" else "stat")
     now = found._replace(atime_ns=atime_ns, btime_ns=None)
