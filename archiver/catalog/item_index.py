@@ -14,7 +14,7 @@ from archiver.catalog import laid_by
 from archiver.catalog.recall import Recall
 from archiver.catalog.schema import BY_CONTENT, IS_TROUBLE
 from archiver.model.item import Item
-from archiver.model.item_row import COLUMNS, ItemRow, RowsElsewhere, row_of
+from archiver.model.item_row import COLUMNS, ItemRow, RowsElsewhere, RowsInOrder, row_of
 from archiver.model.items import ItemLine
 
 __all__ = ["ItemIndex"]
@@ -129,9 +129,9 @@ class ItemIndex:
         """Say whether the items of a snapshot may be laid by: where no item is known yet."""
         return self._db.execute("SELECT 1 FROM latest LIMIT 1").fetchone() is None
 
-    def lay_by(self, snapshot: str, elsewhere: RowsElsewhere, *, stop: Callable[[], bool]) -> None:
+    def lay_by(self, snapshot: str, rows: RowsInOrder, *, stop: Callable[[], bool]) -> None:
         """Lay the rows of a run by, which changes no answer (`laid_by`); may be called by another thread."""
-        laid_by.lay_by(self.path, snapshot, elsewhere, stop=stop)
+        laid_by.lay_by(self.path, snapshot, rows, stop=stop)
 
     def take_laid_by(self, snapshot: str) -> bool:
         """Take in what was laid by for a finished snapshot; say whether that could be."""

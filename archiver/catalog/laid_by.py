@@ -8,7 +8,7 @@ was laid by is nobody's: the next run takes it away, and takes the items in as i
 All of this is done on a connection of its own: in another thread, and beside questions of the catalog that nobody has
 read to their end. Nobody else may write to the catalog meanwhile.
 
->>> laid_by.lay_by(path, snapshot, journal.rows_for("vault"), stop=stopped.is_set)
+>>> laid_by.lay_by(path, snapshot, journal.all_rows_for("vault"), stop=stopped.is_set)
 >>> laid_by.take(path, snapshot)
 True
 """
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from archiver.catalog.schema import LATEST, indexes_on
-from archiver.model.item_row import COLUMNS, RowsElsewhere
+from archiver.model.item_row import COLUMNS, AlikeRows, RowsElsewhere, RowsInOrder
 
 __all__ = ["TABLE", "forget", "lay_by", "take"]
 
@@ -31,7 +31,7 @@ _LOOK_AGAIN: Final = 10_000_000
 """Steps of SQLite's machine, a fraction of a second, after which it is asked whether it is to stop."""
 
 
-def lay_by(path: Path, snapshot: str, rows: RowsElsewhere, *, stop: Callable[[], bool]) -> None:
+def lay_by(path: Path, snapshot: str, rows: RowsInOrder, *, stop: Callable[[], bool]) -> None:
     """Lay the rows of a snapshot by, which must be of one item each; all or nothing, and nothing when it is to `stop`.
 
     What was laid by before is gone.
@@ -44,10 +44,11 @@ def lay_by(path: Path, snapshot: str, rows: RowsElsewhere, *, stop: Callable[[],
             for name in indexes_on(TABLE):
                 database.execute(f"DROP INDEX IF EXISTS {name}")
             database.execute(f"CREATE TABLE {TABLE} {LATEST}")
-            database.execute(
-                f"INSERT INTO {TABLE} ({', '.join(COLUMNS)}, snapshot) SELECT found.*, ? FROM ({rows.query}) AS found",  # noqa: S608 - constants
-                [snapshot, *rows.words],
-            )
+            with closing(rows.stretches()) as stretches:
+                for some in stretches:
+                    _enter(database, snapshot, some)
+                    if stop():  # a short statement does not ask
+                        raise sqlite3.OperationalError("interrupted")
             for made in indexes_on(TABLE).values():
                 database.execute(made)
 
@@ -69,6 +70,18 @@ def forget(path: Path) -> None:
         _make_room(database)
         for made in indexes_on("latest").values():
             database.execute(made)
+
+
+def _enter(database: sqlite3.Connection, snapshot: str, some: RowsElsewhere | AlikeRows) -> None:
+    if isinstance(some, RowsElsewhere):
+        into = f"INSERT INTO {TABLE} (snapshot, {', '.join(COLUMNS)})"
+        database.execute(f"{into} SELECT ?, found.* FROM ({some.query}) AS found", [snapshot, *some.words])  # noqa: S608 - constants
+        return
+    common = {"snapshot": snapshot, **some.common}
+    words = [database.execute("SELECT quote(?)", [text]).fetchone()[0] for text in common.values()]
+    into = f"INSERT INTO {TABLE} ({', '.join([*common, *some.names])})"
+    values = ", ".join([*words, *"?" * len(some.names)])  # to give SQLite a value takes as long as to keep it
+    database.executemany(f"{into} VALUES ({values})", some.rows)
 
 
 def _connected(path: Path) -> sqlite3.Connection:

@@ -8,13 +8,14 @@ The journal of a run and the catalog keep the same row, so that one is copied fr
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from archiver.model.items import ItemLine
 from archiver.model.stamp import stamp_of
 
-__all__ = ["COLUMNS", "ItemRow", "RowsElsewhere", "row_of"]
+__all__ = ["COLUMNS", "AlikeRows", "ItemRow", "RowsElsewhere", "RowsInOrder", "row_of"]
 
 _KEPT: Final = frozenset({"captured", "unchanged", "damaged"})
 
@@ -43,7 +44,25 @@ class RowsElsewhere(NamedTuple):
 
     file: Path
     query: str
-    words: tuple[str, ...]
+    words: tuple[str | int, ...]
+
+
+class AlikeRows(NamedTuple):
+    """Rows that have some columns of `ItemRow` in `common`, by name; of each its `rows` give the columns `names`.
+
+    What is in neither is None.
+    """
+
+    common: dict[str, str]
+    names: tuple[str, ...]
+    rows: Iterable[tuple[object, ...]]
+
+
+class RowsInOrder(NamedTuple):
+    """Rows of which some are in another SQLite file and may be copied; `stretches` gives those beside each other."""
+
+    file: Path
+    stretches: Callable[[], Generator[RowsElsewhere | AlikeRows, None, None]]
 
 
 COLUMNS: Final = ItemRow._fields

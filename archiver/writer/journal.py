@@ -7,20 +7,22 @@ its spool file is put again until the log has it. Lines keep the order in which 
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import operator
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from archiver.late import dataclass
-from archiver.model.item_row import COLUMNS, ItemRow, RowsElsewhere, row_of
+from archiver.model.item_row import COLUMNS, AlikeRows, ItemRow, RowsElsewhere, RowsInOrder, row_of
 from archiver.model.items import ItemLine
-from archiver.writer import said_again
+from archiver.writer import line_packs, said_again
+from archiver.writer.line_packs import LinePack, LinePacks, in_packs
 from archiver.writer.said_again import SaidAgain
 
 __all__ = ["Count", "Journal", "JournaledBatch", "Line", "Progress", "Run"]
@@ -46,6 +48,7 @@ CREATE TABLE IF NOT EXISTS item_lines (
 CREATE TABLE IF NOT EXISTS progress (item TEXT PRIMARY KEY, words TEXT NOT NULL);
 """
     + said_again.SCHEMA
+    + line_packs.SCHEMA
 )
 
 
@@ -151,6 +154,10 @@ class Journal:
             self._may_progress = self._db.execute("SELECT 1 FROM progress LIMIT 1").fetchone() is not None
             opened.pop_all()  # what fails before this leaves no file open
         self.said_again = SaidAgain(self._db)
+        self._packs = LinePacks(self._db)
+        self._packed_to = self._packs.after()
+        self.may_pack = False
+        """Whether lines may be entered in packs: where nobody asks for a single one."""
 
     def close(self) -> None:
         """Close the file."""
@@ -169,17 +176,21 @@ class Journal:
         """Forget the snapshot, after its statement is in the log; what waits for a destination stays."""
         with closing(self._db.cursor()) as cursor:
             cursor.execute("BEGIN IMMEDIATE")
-            for table in ("run", "batches", "item_lines", "packs", "progress"):
+            for table in ("run", "batches", "item_lines", "packs", "line_packs", "progress"):
                 cursor.execute(f"DELETE FROM {table}")  # noqa: S608 - the names above
             cursor.execute("DELETE FROM envelopes WHERE logged = 1")
             cursor.execute("DELETE FROM envelopes_of WHERE key NOT IN (SELECT key FROM envelopes)")
             cursor.execute("COMMIT")
+        self._packed_to, self.may_pack = 0, False
 
     def take_packs_apart(self) -> None:
         """Make rows of all lines that are in packs, so that they are found."""
         with closing(self._db.cursor()) as cursor:
             cursor.execute("BEGIN IMMEDIATE")
+            for pack in self._packs.all():
+                cursor.executemany(_ENTER_AT, ((at, *line) for at, line in enumerate(pack.lines(), pack.place)))
             cursor.executemany(_ENTER, self._packed())
+            self._packs.forget()
             self.said_again.forget()
             cursor.execute("COMMIT")
 
@@ -192,11 +203,13 @@ class Journal:
                     "INSERT INTO batches (id, place, words) SELECT ?, count(*), ? FROM batches",
                     [batch.id, json.dumps(asdict(batch))],
                 )
-            for is_common, some in itertools.groupby(lines, _is_common):
-                if is_common:
-                    cursor.executemany(_ENTER_COMMON, map(_COMMON_OF, some))
+            for is_pack, some in in_packs(lines) if self.may_pack else [(False, list(lines))]:
+                if is_pack:
+                    place = self._next_place()
+                    self._packs.enter(place, some)
+                    self._packed_to = place + len(some)
                 else:
-                    cursor.executemany(_ENTER, some)
+                    self._enter_rows(cursor, some)
             # The one item that may be in both has just been entered; progress never holds more than a handful.
             cursor.execute(
                 "DELETE FROM progress WHERE EXISTS (SELECT 1 FROM item_lines AS one WHERE one.item = progress.item)"
@@ -206,6 +219,22 @@ class Journal:
                 words = json.dumps(asdict(progress))
                 cursor.execute("INSERT OR REPLACE INTO progress VALUES (?, ?)", [progress.item, words])
             cursor.execute("COMMIT")
+
+    def _enter_rows(self, cursor: sqlite3.Cursor, lines: Iterable[Line]) -> None:
+        coming = iter(lines)
+        if self._packed_to:  # the places of the others follow from that of the first
+            place = self._next_place()
+            cursor.executemany(_ENTER_AT, [(place, *one) for one in itertools.islice(coming, 1)])
+        for is_common, some in itertools.groupby(coming, _is_common):
+            if is_common:
+                cursor.executemany(_ENTER_COMMON, map(_COMMON_OF, some))
+            else:
+                cursor.executemany(_ENTER, some)
+
+    def _next_place(self) -> int:
+        """Return the place behind all lines."""
+        last: int = self._db.execute("SELECT coalesce(max(place), 0) FROM item_lines").fetchone()[0]
+        return max(last + 1, self._packed_to)
 
     def has_line(self, item: str) -> bool:
         """Say whether an item is accounted for already."""
@@ -225,13 +254,28 @@ class Journal:
         return Line(*row) if row else None
 
     def lines(self) -> Iterator[Line]:
-        """Yield all lines in the order of their entry, those in packs behind the others."""
-        yield from map(Line._make, self._db.execute(f"SELECT {_LINE} FROM item_lines ORDER BY place"))  # noqa: S608 - a constant
+        """Yield all lines in the order of their entry, those that are said again in packs behind the others."""
+        for first, after, pack in _stretches(self._packs):
+            query = f"SELECT {_LINE} FROM item_lines WHERE place >= ? AND place < ? ORDER BY place"  # noqa: S608 - a constant
+            yield from map(Line._make, self._db.execute(query, [first, after]))
+            yield from map(Line._make, () if pack is None else pack.lines())
         yield from self._packed()
 
-    def indexed(self) -> Iterator[tuple[bytes, str | None, str | None, str]]:
-        """Yield all lines in no pack, in the order of their entry: raw, type, custodian, when it was looked at."""
-        return self._db.execute("SELECT line, mime, custodian, observed_at FROM item_lines ORDER BY place")
+    def indexed(self, most: int) -> Iterator[tuple[Sequence[bytes], *tuple[Sequence[Any], ...]]]:
+        """Yield all lines but those that are said again, in the order of their entry, at most so many at once.
+
+        Raw, type, custodian, and when each was looked at.
+        """
+        query = (
+            "SELECT line, mime, custodian, observed_at FROM item_lines WHERE place >= ? AND place < ? ORDER BY place"
+        )
+        for first, after, pack in _stretches(self._packs):
+            found = self._db.execute(query, [first, after])
+            while some := found.fetchmany(most):
+                lines, *indexed = zip(*some, strict=True)
+                yield (lines, *indexed)
+            if pack is not None:
+                yield pack.raws, pack.media, pack.custodians, pack.observed
 
     def lines_to_read(self) -> Iterator[Line]:
         """Yield the lines that are not plain, in the order of their entry."""
@@ -245,7 +289,13 @@ class Journal:
 
     def packed_rows_for(self, destination: str) -> Iterator[ItemRow]:
         """Yield what it keeps of the lines in packs."""
-        return (row_of(line) for line, _, _ in self.said_again.lines(but_known_by=destination))
+        for pack in self._packs.all():
+            yield from map(ItemRow._make, pack.rows())
+        yield from (row_of(line) for line, _, _ in self.said_again.lines(but_known_by=destination))
+
+    def all_rows_for(self, destination: str) -> RowsInOrder:
+        """Return both in the order of their entry, where nothing is said again; another thread may ask for them."""
+        return RowsInOrder(self._path, functools.partial(_rows_in_order, self._path, self.rows_for(destination)))
 
     def plain_counts(self, snapshot: str) -> list[Count]:
         """Return the counts of the plain lines; records are own to the snapshot whose batches hold them."""
@@ -256,12 +306,12 @@ class Journal:
             [len(snapshot), snapshot],
         )
         again = (Count(source, "unchanged", items, size, 0, 0) for source, items, size in self.said_again.sums())
-        return [*(Count(*row) for row in found), *again]
+        return [*(Count(*row) for row in found), *map(Count._make, self._packs.counts(snapshot)), *again]
 
     def plain_batches(self) -> set[str]:
         """Return the batches that plain lines name."""
         rows = self._db.execute("SELECT DISTINCT batch FROM item_lines WHERE batch IS NOT NULL")
-        return {batch for (batch,) in rows} | self.said_again.batches()
+        return {batch for (batch,) in rows} | self._packs.batches() | self.said_again.batches()
 
     @property
     def may_progress(self) -> bool:
@@ -353,8 +403,11 @@ class Journal:
             cursor.execute("COMMIT")
 
 
+_BEHIND_ALL: Final = (1 << 63) - 1
 _LINE: Final = ", ".join(Line._fields)
 _ENTER: Final = f"INSERT INTO item_lines ({_LINE}) VALUES ({', '.join('?' * len(Line._fields))})"  # noqa: S608 - a constant
+
+_ENTER_AT: Final = f"INSERT INTO item_lines (place, {_LINE}) VALUES ({', '.join('?' * (1 + len(Line._fields)))})"  # noqa: S608 - a constant
 
 _RARE: Final = ("marked", "custodian", "known_by")
 _COMMON: Final = tuple(name for name in Line._fields if name not in _RARE)
@@ -379,3 +432,21 @@ def _is_plain(line: ItemLine) -> bool:
         and not line.parts[0].sealed
         and not line.item.members
     )
+
+
+def _stretches(packs: LinePacks) -> Iterator[tuple[int, int, LinePack | None]]:
+    """Yield the rows beside each other by their places, and behind them the pack that follows."""
+    begun = 0
+    for pack in packs.all():
+        yield begun, pack.place, pack
+        begun = pack.place + len(pack.raws)
+    yield begun, _BEHIND_ALL, None
+
+
+def _rows_in_order(path: Path, rows: RowsElsewhere) -> Generator[RowsElsewhere | AlikeRows, None, None]:
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        for first, after, pack in _stretches(LinePacks(database)):
+            query = f"{rows.query} AND place >= ? AND place < ? ORDER BY place"
+            yield rows._replace(query=query, words=(*rows.words, first, after))
+            if pack is not None:
+                yield pack.alike()

@@ -19,6 +19,7 @@ from typing import Final, NamedTuple
 
 from archiver.late import dataclass
 from archiver.model.items import ItemLine
+from archiver.writer.packed import packed, unpacked
 
 __all__ = ["SCHEMA", "Pack", "Run", "SaidAgain"]
 
@@ -27,12 +28,6 @@ CREATE TABLE IF NOT EXISTS packs (
     place INTEGER PRIMARY KEY AUTOINCREMENT, source TEXT NOT NULL, known_by TEXT NOT NULL, items INTEGER NOT NULL,
     bytes INTEGER NOT NULL, batches TEXT NOT NULL, runs TEXT NOT NULL, lines BLOB NOT NULL);
 """
-
-
-_CODEC: Final = "lz4_raw"
-"""Lines of one folder are much alike: a sixth of them is written, and read again, in less time than all."""
-_SIZE: Final = 8
-"""Bytes before what is compressed, which tell how much it was: fewer than 2^63, so the first is not that of a line."""
 
 
 class Run(NamedTuple):
@@ -76,7 +71,7 @@ class SaidAgain:
                 pack.size,
                 json.dumps(sorted(pack.batches)),
                 json.dumps(pack.runs),
-                _packed(pack.lines),
+                packed(pack.lines),
             ],
         )
 
@@ -91,7 +86,7 @@ class SaidAgain:
                 size,
                 frozenset(json.loads(batches)),
                 tuple(Run(*run) for run in json.loads(runs)),
-                _unpacked(lines),
+                unpacked(lines),
             )
 
     def is_empty(self) -> bool:
@@ -117,21 +112,3 @@ class SaidAgain:
         """Take all packs away."""
         with closing(self._db.cursor()) as cursor:
             cursor.execute("DELETE FROM packs")
-
-
-def _packed(lines: list[bytes]) -> bytes:
-    """Return lines as they are kept."""
-    import pyarrow as pa  # noqa: PLC0415 - a run without unchanged files does without
-
-    data = b"".join(lines)
-    return len(data).to_bytes(_SIZE, "big") + bytes(pa.Codec(_CODEC).compress(data, asbytes=True))
-
-
-def _unpacked(kept: bytes) -> list[bytes]:
-    import pyarrow as pa  # noqa: PLC0415 - see above
-
-    if kept[:1] == b"{":  # as an earlier version kept them
-        return kept.splitlines(keepends=True)
-    size = int.from_bytes(kept[:_SIZE], "big")
-    data = bytes(pa.Codec(_CODEC).decompress(kept[_SIZE:], size, asbytes=True))
-    return data.splitlines(keepends=True)  # a newline within a line is escaped

@@ -14,6 +14,7 @@ from archiver.model.item import Item
 from archiver.model.item_row import row_of
 from archiver.model.items import ItemLine, Part
 from archiver.model.mark import Mark
+from archiver.writer import line_packs
 from archiver.writer.journal import Count, Journal, Line
 from archiver.writer.rows import Facts
 from archiver.writer.said_again import Pack, Run
@@ -119,6 +120,74 @@ def test_lines_in_a_pack_say_what_they_say_in_rows(tmp_path):
         assert told(packs) == expected
         assert packs.line(ROWS[0].item) == ROWS[0]
         assert not list(packs.said_again.packs())
+
+
+def new(name, **more):
+    """Return the line of a new document."""
+    line = replace(PLAIN, item=Item("papers", f"{name}\r\n\u2028.txt"), sha256=f"{int(name):064x}", size=int(name))
+    said = {"mime": "text/plain" if int(name) % 2 else None, "custodian": "jdoe" if int(name) % 3 else None}
+    return Line.of(replace(line, **more), new_bytes=int(name), **said)
+
+
+ENTERED = [
+    [new("1"), new("2")],
+    [Line.of(TAGGED), new("3"), new("4"), new("5"), Line.of(replace(PLAIN, item=Item("papers", "shared")))],
+    [new("6")],
+    [new("7", parts=(Part(EARLIER, 0, 1),)), new("8", parts=(Part(EARLIER, 1, 1),)), new("9"), new("10"), new("11")],
+    [new("12", observed_at="2026-11-25T12:00:01Z"), new("13", table="model_logs"), new("14", status="unchanged")],
+]
+
+
+def laid_by(journal, place):
+    with closing(Catalog(place)) as catalog:
+        catalog.lay_by(SNAPSHOT, journal.all_rows_for("vault"), stop=lambda: False)
+        assert catalog.take_laid_by(SNAPSHOT)
+        return list(catalog._db.execute("SELECT * FROM latest ORDER BY id"))
+
+
+def test_new_lines_in_packs_say_what_they_say_in_rows(tmp_path, monkeypatch):
+    monkeypatch.setattr(line_packs, "FEWEST", 2)
+    monkeypatch.setattr(line_packs, "MOST", 3)
+    with closing(Journal(tmp_path / "rows")) as rows:
+        for lines in ENTERED:
+            rows.enter(None, lines)
+        expected, known = told(rows), laid_by(rows, tmp_path / "from rows")
+    with closing(Journal(tmp_path / "packs")) as packs:
+        packs.may_pack = True
+        for lines in ENTERED[:3]:
+            packs.enter(None, lines)
+    with closing(Journal(tmp_path / "packs")) as packs:
+        packs.may_pack = True
+        for lines in ENTERED[3:]:
+            packs.enter(None, lines)
+        assert [pack.sizes for pack in packs._packs.all()] == [[1, 2], [3, 4, 5], [7, 8], [9, 10, 11]]
+        assert told(packs) == expected
+        assert laid_by(packs, tmp_path / "from packs") == known
+
+        packs.take_packs_apart()
+        assert told(packs) == expected
+        assert all(packs.line(line.item) == line for lines in ENTERED for line in lines)
+        packs.enter(None, [new("15")])
+        assert [line.size for line in packs.lines()][-1] == 15
+
+
+def test_a_journal_whose_packs_are_forgotten_begins_anew(journal, monkeypatch):
+    monkeypatch.setattr(line_packs, "FEWEST", 2)
+    for _ in range(2):
+        journal.may_pack = True
+        journal.enter(None, ENTERED[0])
+        assert (list(journal.lines()), journal.has_line(ENTERED[0][0].item)) == (ENTERED[0], False)
+        journal.clear()
+        assert not list(journal.lines())
+
+
+def test_a_pack_that_lost_lines_is_not_read(journal, monkeypatch):
+    monkeypatch.setattr(line_packs, "FEWEST", 2)
+    journal.may_pack = True
+    journal.enter(None, ENTERED[0])
+    journal._db.execute("UPDATE line_packs SET items = 3")
+    with pytest.raises(RuntimeError, match="expected 3 lines"):
+        list(journal.lines())
 
 
 def test_a_pack_of_an_earlier_version_is_read(journal):

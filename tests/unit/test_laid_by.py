@@ -83,7 +83,7 @@ def test_what_was_laid_by_is_known_when_it_is_taken_in_as_if_it_had_been_copied(
     copied.absorb_rows(SNAPSHOT, (), journal.rows_for("vault"))
     before = {**told(catalog), "indexes": None, "plan": None}
     assert catalog.may_lay_by()
-    catalog.lay_by(SNAPSHOT, journal.rows_for("vault"), stop=go_on)
+    catalog.lay_by(SNAPSHOT, journal.all_rows_for("vault"), stop=go_on)
     assert {**told(catalog), "indexes": None, "plan": None} == before
 
     assert catalog.take_laid_by(SNAPSHOT)
@@ -97,7 +97,7 @@ def test_what_was_laid_by_is_known_when_it_is_taken_in_as_if_it_had_been_copied(
 def test_what_a_killed_run_laid_by_is_nobodys(journal, opened, again):
     copied = opened("copied")
     copied.absorb_rows(SNAPSHOT, (), journal.rows_for("vault"))
-    opened("killed").lay_by(OTHER, journal.rows_for("vault"), stop=go_on)
+    opened("killed").lay_by(OTHER, journal.all_rows_for("vault"), stop=go_on)
     catalog = opened("killed")
     assert not catalog.take_laid_by(SNAPSHOT)
 
@@ -106,14 +106,14 @@ def test_what_a_killed_run_laid_by_is_nobodys(journal, opened, again):
     if again == "absorb":
         catalog.absorb_rows(SNAPSHOT, (), journal.rows_for("vault"))
     else:
-        catalog.lay_by(SNAPSHOT, journal.rows_for("vault"), stop=go_on)
+        catalog.lay_by(SNAPSHOT, journal.all_rows_for("vault"), stop=go_on)
         assert catalog.take_laid_by(SNAPSHOT)
     assert told(catalog) == told(copied)
 
 
 def test_what_was_laid_by_replaces_nothing_that_is_known(journal, opened):
     catalog = opened("catalog")
-    catalog.lay_by(SNAPSHOT, journal.rows_for("vault"), stop=go_on)
+    catalog.lay_by(SNAPSHOT, journal.all_rows_for("vault"), stop=go_on)
     catalog.absorb_items(OTHER, [replace(PLAIN, item=Item("mail", "z"))])
 
     assert not catalog.take_laid_by(SNAPSHOT)
@@ -131,7 +131,7 @@ def test_the_books_and_the_questions_of_a_run_go_on_meanwhile(journal, opened, m
 
     reader = catalog._db.execute("SELECT id FROM snapshots ORDER BY id")
     assert next(reader)
-    catalog.lay_by(SNAPSHOT, journal.rows_for("vault"), stop=write)
+    catalog.lay_by(SNAPSHOT, journal.all_rows_for("vault"), stop=write)
     assert len(kept) > len(LINES)
     assert catalog.take_laid_by(SNAPSHOT)
     assert len(list(reader)) == 1
@@ -143,6 +143,6 @@ def test_a_run_that_stops_leaves_nothing(journal, opened, monkeypatch):
     catalog = opened("catalog")
     before = told(catalog)
     with pytest.raises(sqlite3.OperationalError, match="interrupted"):
-        catalog.lay_by(SNAPSHOT, journal.rows_for("vault"), stop=lambda: True)
+        catalog.lay_by(SNAPSHOT, journal.all_rows_for("vault"), stop=lambda: True)
     assert told(catalog) == before
     assert not catalog.take_laid_by(SNAPSHOT)

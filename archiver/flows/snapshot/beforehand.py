@@ -41,7 +41,7 @@ class Beforehand:
         if session.journal.said_again.is_empty():
             for vault in session.up:
                 if vault.catalog.may_lay_by():
-                    rows = session.journal.rows_for(vault.id)
+                    rows = session.journal.all_rows_for(vault.id)
                     self._begun[vault.id] = self._thread.submit(
                         vault.catalog.lay_by, self._snapshot, rows, stop=self._stopped.is_set
                     )

@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Iterator
-from typing import TypeVar
 
 import orjson
 
@@ -17,8 +16,6 @@ from archiver.writer.journal import Journal
 from archiver.writer.rows import Facts
 
 __all__ = ["batches_named", "rows_of_items"]
-
-_T = TypeVar("_T")
 
 
 def batches_named(journal: Journal) -> set[str]:
@@ -29,18 +26,11 @@ def batches_named(journal: Journal) -> set[str]:
 
 def rows_of_items(journal: Journal, most: int) -> Iterator[tuple[list[bytes], list[Facts]]]:
     """Yield the rows of `items`, and what each is indexed by; at most so many at once, or those of one pack."""
-    for some in _chunks(journal.indexed(), most):
-        lines, *indexed = zip(*some, strict=True)
+    for lines, *indexed in journal.indexed(most):
         yield list(lines), list(map(_facts, *indexed))
     for pack in journal.said_again.packs():
         facts = ([_facts(None, run.custodian, run.observed_at)] * run.items for run in pack.runs)
         yield pack.lines, list(itertools.chain.from_iterable(facts))
-
-
-def _chunks(values: Iterator[_T], size: int) -> Iterator[list[_T]]:
-    """Yield values in lists of at most `size`."""
-    while chunk := list(itertools.islice(values, size)):
-        yield chunk
 
 
 @functools.lru_cache(maxsize=1024)  # a second has many items of a kind

@@ -207,6 +207,8 @@ class _Run:
         if unfinished is None:
             unfinished = self._fresh_run()
             session.journal.begin(unfinished)
+            # Where no item is known, whichever destination comes to lead, nobody asks whether one has a line.
+            session.journal.may_pack = all(vault.catalog.may_lay_by() for vault in session.vaults)
         self._run_words = unfinished
         self._wanted = [source for source in session.policy.sources if source.id in unfinished.sources]
 

@@ -1,0 +1,155 @@
+"""Lines of new documents, by the thousand: what a first run finds in its journal again by nothing but their order.
+
+A pack is one row of the journal, at the place of the rows that its lines would have been: SQLite takes ten times as
+long for those. Nobody finds a single line in it; who has to ask for one takes the packs apart, and has rows like all
+others.
+
+The law: a pack has lines only that say nothing but what is kept of them here, so that its lines are, field for field
+and in their order, those that were entered.
+
+>>> packs.enter(17, lines)
+>>> [pack.lines() == lines for pack in packs.all()]
+[True]
+"""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from itertools import repeat
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import orjson
+
+from archiver.model.item_row import AlikeRows
+from archiver.writer.packed import packed, unpacked
+
+if TYPE_CHECKING:
+    from archiver.writer.journal import Line
+
+__all__ = ["FEWEST", "MOST", "SCHEMA", "LinePack", "LinePacks", "in_packs"]
+
+FEWEST, MOST = 64, 4096
+"""Lines of a pack. Few are worth none; many are taken in and given out at once."""
+
+SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS line_packs (
+    place INTEGER PRIMARY KEY, items INTEGER NOT NULL, source TEXT NOT NULL, tbl TEXT NOT NULL, batch TEXT NOT NULL,
+    bytes INTEGER NOT NULL, words BLOB NOT NULL);
+"""
+_STATUS: Final = "captured"
+_COLUMNS: Final = ("item", "path", "size", "sha256", "stamp", "observed_at", "mime", "custodian")
+"""What is kept beside the lines, in the order of a `LinePack`."""
+
+
+def _kind_of(line: Line) -> tuple[str, str, str] | None:
+    """Return what all lines of a pack have in common: source, table and batch; None for a line that is for no pack."""
+    if line.batch is None or line.tbl is None or line.size is None or line.sha256 is None:
+        return None
+    if line.status != _STATUS or line.marked is not None or line.known_by is not None:
+        return None
+    return (line.source, line.tbl, line.batch) if (line.records, line.new_bytes) == (1, line.size) else None
+
+
+class LinePack(NamedTuple):
+    """Lines beside each other, field by field, of the places from `place` on."""
+
+    place: int
+    source: str
+    tbl: str
+    batch: str
+    raws: list[bytes]
+    items: list[str]
+    paths: list[str]
+    sizes: list[int]
+    digests: list[str]
+    stamps: list[str | None]
+    observed: list[str]
+    media: list[str | None]
+    custodians: list[str | None]
+
+    def alike(self) -> AlikeRows:
+        """Return the same for whoever enters them in a table."""
+        common = {"source": self.source, "status": _STATUS, "tbl": self.tbl}
+        columns = self.items, self.paths, self.raws, self.sizes, self.digests, self.stamps
+        return AlikeRows(common, ("item", "path", "line", "size", "sha256", "stamp"), zip(*columns, strict=True))
+
+    def rows(self) -> Iterator[tuple[object, ...]]:
+        """Yield the rows of its lines, as `ItemRow` has them."""
+        known = repeat(self.source), self.paths, repeat(_STATUS), self.raws, repeat(self.tbl)
+        return zip(self.items, *known, self.sizes, self.digests, self.stamps, repeat(None), strict=False)
+
+    def lines(self) -> Iterator[tuple[object, ...]]:
+        """Yield its lines, as `Line` has them."""
+        more = self.observed, repeat(self.batch), repeat(1), self.media, self.custodians, self.sizes, repeat(None)
+        for row, rest in zip(self.rows(), zip(*more, strict=False), strict=True):
+            yield (*row, *rest)
+
+
+class LinePacks:
+    """The packs of a journal."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        """Use the journal's own connection and transactions."""
+        self._db = database
+
+    def enter(self, place: int, lines: Sequence[Line]) -> None:
+        """Enter lines of one kind at a place."""
+        first = lines[0]
+        fields = dict(zip(first._fields, zip(*lines, strict=True), strict=True))
+        columns = [fields[name] for name in _COLUMNS]
+        words = packed([orjson.dumps(columns), b"\n", *fields["line"]])
+        self._db.execute(
+            "INSERT INTO line_packs (place, items, source, tbl, batch, bytes, words) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [place, len(lines), first.source, first.tbl, first.batch, sum(fields["size"]), words],
+        )
+
+    def all(self) -> Iterator[LinePack]:
+        """Yield the packs in the order of their places."""
+        found = self._db.execute("SELECT place, items, source, tbl, batch, words FROM line_packs ORDER BY place")
+        for place, items, source, tbl, batch, words in found:
+            data, *raws = unpacked(words)
+            columns = orjson.loads(data)
+            if any(len(column) != items for column in (raws, *columns)):
+                raise RuntimeError(f"journal: expected {items} lines in the pack at {place}, found {len(raws)}")
+            yield LinePack(place, source, tbl, batch, raws, *columns)
+
+    def after(self) -> int:
+        """Return the place behind the last of them, 0 when there is none."""
+        found = self._db.execute("SELECT place + items FROM line_packs ORDER BY place DESC LIMIT 1").fetchone()
+        return 0 if found is None else int(found[0])
+
+    def counts(self, snapshot: str) -> Iterator[tuple[str, str, int, int, int, int]]:
+        """Yield of each source: itself, the status, items, bytes, new ones, and the records of a snapshot."""
+        return self._db.execute(
+            "SELECT source, ?, sum(items), sum(bytes), sum(bytes), "
+            "sum(CASE WHEN substr(batch, 1, ?) = ? THEN items ELSE 0 END) FROM line_packs GROUP BY source",
+            [_STATUS, len(snapshot), snapshot],
+        )
+
+    def batches(self) -> set[str]:
+        """Return the batches that hold the rows of the items."""
+        return {batch for (batch,) in self._db.execute("SELECT DISTINCT batch FROM line_packs")}
+
+    def forget(self) -> None:
+        """Take all packs away."""
+        with closing(self._db.cursor()) as cursor:
+            cursor.execute("DELETE FROM line_packs")
+
+
+def in_packs(lines: Iterable[Line]) -> Iterator[tuple[bool, list[Line]]]:
+    """Yield lines in their order: those of a pack, or others, as many as are beside each other."""
+    others: list[Line] = []
+    for kind, some in itertools.groupby(lines, _kind_of):
+        while chunk := list(itertools.islice(some, MOST)):
+            if kind is None or len(chunk) < FEWEST:
+                others += chunk
+                continue
+            if others:
+                yield False, others
+                others = []
+            yield True, chunk
+    if others:
+        yield False, others

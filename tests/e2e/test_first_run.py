@@ -1,0 +1,98 @@
+"""A first run, whose lines lie in packs, goes on at every entry of its journal as if nothing had happened."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import pytest
+
+from archiver.catalog.catalog import Catalog
+from archiver.flows.state import StateFolder
+from archiver.flows.uploads import Uploads
+from archiver.writer import line_packs
+from archiver.writer.journal import Journal
+
+DOCUMENTS, RECORDS = 13, 5
+PATHS = [*(f"{number:02}.txt" for number in range(DOCUMENTS)), "again.txt"]
+
+
+class KilledError(Exception):
+    """The run ends here."""
+
+
+@pytest.fixture
+def kills(monkeypatch):
+    """Make the next run end at a call; returns what notes the calls."""
+    monkeypatch.setattr(line_packs, "FEWEST", 2)
+    armed = pytest.MonkeyPatch()
+
+    def arm(owner, name, number):
+        real, calls = getattr(owner, name), []
+
+        def call(*arguments):
+            calls.append(name)
+            if len(calls) != number:
+                return real(*arguments)
+            raise KilledError
+
+        armed.setattr(owner, name, call)
+        return calls
+
+    arm.disarm = armed.undo
+    yield arm
+    armed.undo()
+
+
+def laid_out(organisations):
+    place = organisations(records=RECORDS)
+    for number, path in enumerate(PATHS):
+        (place.papers / path).write_bytes(b"%d" % (number % DOCUMENTS) * 3)
+    return place
+
+
+def packed(place):
+    """Return how many lines of an unfinished run lie in packs."""
+    with closing(Journal(StateFolder(place.policy.state).journal)) as journal:
+        return sum(len(pack.raws) for pack in journal._packs.all())
+
+
+def whole(place):
+    """Demand that every document is said, and known to the catalog."""
+    assert [line.item.path for line in place.said() if line.table] == PATHS
+    with closing(Catalog(StateFolder(place.policy.state).catalog, read_only=True)) as catalog:
+        assert [line.item.path for line in catalog.present("papers") if line.table] == PATHS
+
+
+@pytest.mark.parametrize(("owner", "name"), [(Journal, "enter"), (Uploads, "take")], ids=["before it", "behind it"])
+def test_it_goes_on_at_every_entry_of_its_journal(organisations, verified, kills, owner, name):
+    number, in_packs = 0, set()
+    while True:
+        number += 1
+        place = laid_out(organisations)
+        calls = kills(owner, name, number)
+        try:
+            place.take()
+        except KilledError:
+            kills.disarm()
+            in_packs.add(packed(place))
+            place.take()
+        kills.disarm()
+        whole(place)
+        verified(place)
+        if len(calls) < number:
+            break
+    assert max(in_packs) > RECORDS
+
+
+@pytest.mark.parametrize(("owner", "name"), [(Catalog, "take_laid_by"), (Journal, "clear")])
+def test_a_run_that_had_only_to_be_booked_is_booked(organisations, verified, kills, owner, name):
+    place = laid_out(organisations)
+    kills(owner, name, 1)
+    with pytest.raises(KilledError):
+        place.take()
+    kills.disarm()
+    assert packed(place) > RECORDS
+    place.take()
+    whole(place)
+    assert {line.status for line in place.said() if line.table} == {"unchanged"}
+    verified(place)
