@@ -3,10 +3,8 @@
     python -m archiver.sources.apart DESCRIPTOR < requests > answers
 
 The memory is divided into slots. In one stands what is asked for, a folder and documents below it, and then the answer:
-the documents, back to back, and behind them, where the question was, what is known of them. The pipes carry numbers:
-that of a slot and of the bytes there, and no more than fit into a pipe, so neither side waits for the other to read:
-the asking one looks when it wants to know. Answers come in the order of the requests. A process that was killed has no
-more answers (`EndedError`); one whose requests end, ends.
+the documents, back to back, and behind them, where the question was, what is known of them. What is said besides
+(`companion`) are numbers: that of a slot and of the bytes there. The asking one looks when it wants to know.
 
 What is known comes field by field (`Told`), so that whoever takes all documents of a request makes nothing of each.
 
@@ -18,27 +16,26 @@ What is known comes field by field (`Told`), so that whoever takes all documents
 
 from __future__ import annotations
 
-import gc
 import marshal
 import mmap
 import os
 import struct
-import subprocess
 import sys
-import tempfile
 from collections import deque
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from archiver import companion
+from archiver.companion import Companion
 from archiver.sources import files
 from archiver.sources.base import FactValues, FileFacts, ReadProblem, SourceUnavailable
 from archiver.sources.documents import AT_ONCE, Document, looked_at, read_whole
 from archiver.sources.plain_words import PlainWords, plain_words
 from archiver.sources.small_files import SmallFiles
 
-__all__ = ["UNIT_BYTES", "Apart", "Asked", "EndedError", "Request", "Told", "main"]
+__all__ = ["UNIT_BYTES", "Apart", "Asked", "Request", "Told", "main"]
 
 UNIT_BYTES: Final = 1 << 20
 """So many bytes should be asked for at once, or those of one document."""
@@ -78,10 +75,6 @@ _UNSPELLED: Final = (b"", b"", None, b"")
 _UNREAD: Final[_One] = (False, b"", None, 0, *_UNSPELLED)
 _Others = list[tuple[FactValues, str | None] | None]
 _MODIFIED: Final = FileFacts._fields.index("mtime_ns")
-
-
-class EndedError(Exception):
-    """A process has ended, whatever it had been asked for; caught where it was asked."""
 
 
 class Request:
@@ -138,25 +131,13 @@ class Apart:
         """Start it."""
         self._free = deque(range(slots))
         self._asked: deque[Request] = deque()
-        descriptor = _shared(slots * _SLOT)
-        try:
-            self.memory = mmap.mmap(descriptor, slots * _SLOT)
-            command = [sys.executable, "-P", "-m", "archiver.sources.apart", str(descriptor)]
-            self._process = subprocess.Popen(  # noqa: S603 - this program
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                pass_fds=(descriptor,),
-                process_group=0,  # Ctrl-C is for this process, which then closes its end
-            )
-        finally:
-            os.close(descriptor)
+        self._companion = Companion("archiver.sources.apart", slots * _SLOT)
+        self.memory = self._companion.memory
 
     @property
     def pid(self) -> int:
         """The number of the process."""
-        return self._process.pid
+        return self._companion.pid
 
     @property
     def has_room(self) -> bool:
@@ -164,27 +145,21 @@ class Apart:
         return bool(self._free)
 
     def ask(self, folder: Path, wanted: frozenset[str], documents: list[Asked]) -> Request:
-        """Ask for documents below a folder; `wanted` are the containers that are to be recognised."""
-        assert self._process.stdin is not None
+        """Ask for documents below a folder; `wanted` are the containers that are to be recognised.
+
+        Raises `EndedError`, as `answer` does.
+        """
         request = Request(self, self._free[0])
         size = _put(self.memory, request.slot, marshal.dumps((os.fsencode(folder), wanted, documents)))
-        try:
-            self._process.stdin.write(_ASKED.pack(request.slot, size))
-            self._process.stdin.flush()
-        except (BrokenPipeError, ValueError) as problem:  # it was killed, and is closed after that
-            raise EndedError from problem
+        self._companion.ask(_ASKED.pack(request.slot, size))
         self._asked.append(request)
         self._free.popleft()
         return request
 
     def answer(self, wanted: Request) -> Told | None:
         """Wait for the answer to a request; those before it are not waited for any more."""
-        assert self._process.stdout is not None
         while True:
-            said = b"" if self._process.stdout.closed else self._process.stdout.read(_COUNT.size)
-            if len(said) < _COUNT.size:
-                raise EndedError
-            (size,) = _COUNT.unpack(said)
+            (size,) = _COUNT.unpack(self._companion.answer(_COUNT.size))
             if self._asked.popleft() is wanted:
                 return Told._make(marshal.loads(_words(self.memory, wanted.slot, size))) if size else None  # noqa: S302 - of this program
 
@@ -194,9 +169,7 @@ class Apart:
 
     def close(self) -> None:
         """End the process: what it was reading is not wanted any more."""
-        self._process.kill()
-        with suppress(BrokenPipeError, ValueError):  # a request that was on its way
-            self._process.communicate()
+        self._companion.close()
 
 
 def _put(memory: mmap.mmap, slot: int, words: bytes) -> int:
@@ -215,29 +188,15 @@ def _begin(told: Told, number: int) -> int:
     return told.ends[number - 1] if number else 0
 
 
-def _shared(size: int) -> int:
-    """Return a descriptor of memory that another process can be given."""
-    if hasattr(os, "memfd_create"):
-        descriptor = os.memfd_create("documents")
-    else:  # not on macOS
-        with tempfile.TemporaryFile() as file:
-            descriptor = os.dup(file.fileno())
-    os.truncate(descriptor, size)
-    return descriptor
-
-
 # In the other process
 
 
 def main(descriptor: int) -> None:
     """Answer requests until there are no more."""
-    gc.disable()  # tuples of numbers make no cycles; looking for them takes a twentieth of the time
-    memory = mmap.mmap(descriptor, 0)
-    os.close(descriptor)
+    memory = companion.shared(descriptor)
     with ExitStack() as held:
         last, openings = None, None
-        while len(said := sys.stdin.buffer.read(_ASKED.size)) == _ASKED.size:
-            slot, asked = _ASKED.unpack(said)
+        for slot, asked in map(_ASKED.unpack, companion.questions(_ASKED.size)):
             size = 0  # then another look is taken at all of them
             if asked:
                 folder, wanted, documents = marshal.loads(_words(memory, slot, asked))  # noqa: S302 - of the one who started this
@@ -246,8 +205,7 @@ def main(descriptor: int) -> None:
                     last, openings = folder, _openings(held, folder)
                 if openings is not None:
                     size = _put(memory, slot, _read(openings, wanted, documents, memory, slot * _SLOT))
-            sys.stdout.buffer.write(_COUNT.pack(size))
-            sys.stdout.buffer.flush()
+            companion.answer(_COUNT.pack(size))
 
 
 def _openings(held: ExitStack, folder: bytes) -> files.Openings | None:

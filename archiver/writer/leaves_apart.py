@@ -6,9 +6,9 @@ Small hashes hold the interpreter: beside the threads that derive and compress, 
 would make all of them wait. In another process it disturbs nobody.
 
 The memory is divided into slots. In one stand the bytes of some rows, then their lengths, and behind these there is
-room for their leaves and for the full subtrees over them. The pipes carry what the leaves depend on besides, and how
-many subtrees there are: so little that neither side waits for the other to read. Answers come in the order of the
-requests. What a process that was killed has not answered is hashed by the one who asked, by the same function.
+room for their leaves and for the full subtrees over them. What is said besides (`companion`) is what the leaves depend
+on, and how many subtrees there are. What a process that was killed has not answered is hashed by the one who asked, by
+the same function.
 
 >>> with closing(LeavesApart()) as apart:
 ...     leaves = apart.finish(apart.begin(words, rows))
@@ -16,20 +16,17 @@ requests. What a process that was killed has not answered is hashed by the one w
 
 from __future__ import annotations
 
-import gc
 import mmap
-import os
 import struct
-import subprocess
 import sys
-import tempfile
 from array import array
 from collections import deque
-from contextlib import suppress
 from hashlib import sha256
 from itertools import accumulate, pairwise, repeat
 from typing import Final, NamedTuple
 
+from archiver import companion
+from archiver.companion import Companion, EndedError
 from archiver.model.leaf import Salts, leaves_of_digests
 from archiver.model.rows import Rows
 from archiver.proof.merkle import subtrees
@@ -96,29 +93,16 @@ class LeavesApart:
         self._asked: deque[Work] = deque()
         self.has_ended = False
         """Whether it was killed; what it was asked for is hashed here."""
-        descriptor = _shared(_SLOTS * _SLOT)
-        try:
-            self._memory = mmap.mmap(descriptor, _SLOTS * _SLOT)
-            command = [sys.executable, "-P", "-m", "archiver.writer.leaves_apart", str(descriptor)]
-            self._process = subprocess.Popen(  # noqa: S603 - this program
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                pass_fds=(descriptor,),
-                process_group=0,  # Ctrl-C is for this process, which then closes its end
-            )
-        finally:
-            os.close(descriptor)
+        self._companion = Companion("archiver.writer.leaves_apart", _SLOTS * _SLOT)
+        self._memory = self._companion.memory
 
     @property
     def pid(self) -> int:
         """The number of the process."""
-        return self._process.pid
+        return self._companion.pid
 
     def begin(self, words: Words, rows: Rows) -> Work:
         """Ask for the leaves of rows that fit; waits where no slot is free."""
-        assert self._process.stdin is not None
         if not self._free:
             self._take()
         work = Work(self._free.popleft(), len(rows), len(rows.data), words)
@@ -128,9 +112,8 @@ class LeavesApart:
         self._memory[start + _LENGTHS : start + _LENGTHS + len(packed)] = packed
         self._asked.append(work)
         try:
-            self._process.stdin.write(_ASKED.pack(work.slot, work.rows, work.size, *words))
-            self._process.stdin.flush()
-        except (BrokenPipeError, ValueError):
+            self._companion.ask(_ASKED.pack(work.slot, work.rows, work.size, *words))
+        except EndedError:
             self.has_ended = True
         return work
 
@@ -142,12 +125,10 @@ class LeavesApart:
 
     def _take(self) -> None:
         """Take the answer to what was asked for first."""
-        assert self._process.stdout is not None
         work = self._asked.popleft()
-        said = b"" if self.has_ended else self._process.stdout.read(_COUNT.size)
-        if len(said) == _COUNT.size:
-            (trees,) = _COUNT.unpack(said)
-        else:
+        try:
+            (trees,) = _COUNT.unpack(self._companion.answer(_COUNT.size))
+        except EndedError:
             self.has_ended = True
             trees = _hash(self._memory, work, Salts(work.words.salt))
         start = work.slot * _SLOT
@@ -158,20 +139,7 @@ class LeavesApart:
 
     def close(self) -> None:
         """End the process: what it was asked for is not wanted any more."""
-        self._process.kill()
-        with suppress(BrokenPipeError, ValueError):  # a request that was on its way
-            self._process.communicate()
-
-
-def _shared(size: int) -> int:
-    """Return a descriptor of memory that another process can be given."""
-    if hasattr(os, "memfd_create"):
-        descriptor = os.memfd_create("leaves")
-    else:  # not on macOS
-        with tempfile.TemporaryFile() as file:
-            descriptor = os.dup(file.fileno())
-    os.truncate(descriptor, size)
-    return descriptor
+        self._companion.close()
 
 
 def _hash(memory: mmap.mmap, work: Work, salts: Salts) -> int:
@@ -199,18 +167,14 @@ def _hash(memory: mmap.mmap, work: Work, salts: Salts) -> int:
 
 def main(descriptor: int) -> None:
     """Answer requests until there are no more."""
-    gc.disable()  # digests and numbers make no cycles
-    memory = mmap.mmap(descriptor, 0)
-    os.close(descriptor)
+    memory = companion.shared(descriptor)
     salt, salts = b"", None
-    while len(said := sys.stdin.buffer.read(_ASKED.size)) == _ASKED.size:
-        slot, rows, size, *words = _ASKED.unpack(said)
+    for slot, rows, size, *words in map(_ASKED.unpack, companion.questions(_ASKED.size)):
         work = Work(slot, rows, size, Words._make(words))
         if salts is None or salt != work.words.salt:
             salt = work.words.salt
             salts = Salts(salt)
-        sys.stdout.buffer.write(_COUNT.pack(_hash(memory, work, salts)))
-        sys.stdout.buffer.flush()
+        companion.answer(_COUNT.pack(_hash(memory, work, salts)))
 
 
 if __name__ == "__main__":

@@ -22,9 +22,10 @@ from contextlib import suppress
 from dataclasses import field
 from typing import Final, NamedTuple, Self
 
+from archiver.companion import EndedError
 from archiver.flows.snapshot.sight import Sight
 from archiver.late import dataclass
-from archiver.sources.apart import UNIT_BYTES, Apart, Asked, EndedError, Request, Told
+from archiver.sources.apart import UNIT_BYTES, Apart, Asked, Request, Told
 from archiver.sources.base import FileFacts
 from archiver.sources.documents import AT_ONCE, Document
 from archiver.sources.location import HeldFolder, Location

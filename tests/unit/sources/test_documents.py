@@ -11,8 +11,9 @@ from hashlib import sha256
 
 import pytest
 
+from archiver.companion import EndedError
 from archiver.model.item import Item
-from archiver.sources.apart import Apart, EndedError
+from archiver.sources.apart import Apart
 from archiver.sources.base import FileFacts
 from archiver.sources.documents import AT_ONCE, read_document
 from archiver.sources.files import open_file

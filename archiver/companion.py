@@ -1,0 +1,112 @@
+"""A process of this program beside this one, for one kind of work: it is told little over a pipe, and shares memory.
+
+    python -m MODULE DESCRIPTOR < questions > answers
+
+What is large lies in the memory, where the two agree on. Questions and answers are a few bytes of a fixed length, and
+answers come in the order of the questions; so many as are under way at a time fit into a pipe, so neither side waits
+for the other to read. A process that was killed has no more answers (`EndedError`): whatever it is asked to do, the one
+who asks can do as well. One whose questions end, ends.
+
+>>> with closing(Companion("archiver.sources.apart", 1 << 20)) as companion:
+...     companion.ask(struct.pack("=II", 0, 512))
+...     companion.answer(4)
+"""
+
+from __future__ import annotations
+
+import gc
+import mmap
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import suppress
+
+__all__ = ["Companion", "EndedError", "answer", "questions", "shared"]
+
+
+class EndedError(Exception):
+    """A process has ended, whatever it had been asked for; caught where it was asked."""
+
+
+class Companion:
+    """The process, and the memory that it shares with this one."""
+
+    def __init__(self, module: str, size: int) -> None:
+        """Start it with so many bytes of memory; raises `OSError` where the system has none left."""
+        descriptor = _memory(size)
+        try:
+            self.memory = mmap.mmap(descriptor, size)
+            self._process = subprocess.Popen(  # noqa: S603 - this program
+                [sys.executable, "-P", "-m", module, str(descriptor)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                pass_fds=(descriptor,),
+                process_group=0,  # Ctrl-C is for this process, which then closes its end
+            )
+        finally:
+            os.close(descriptor)
+
+    @property
+    def pid(self) -> int:
+        """The number of the process."""
+        return self._process.pid
+
+    def ask(self, question: bytes) -> None:
+        """Ask; raises `EndedError`."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(question)
+            self._process.stdin.flush()
+        except (BrokenPipeError, ValueError) as problem:  # it was killed, and is closed after that
+            raise EndedError from problem
+
+    def answer(self, size: int) -> bytes:
+        """Wait for the next answer, of `size` bytes; raises `EndedError`."""
+        assert self._process.stdout is not None
+        said = b"" if self._process.stdout.closed else self._process.stdout.read(size)
+        if len(said) < size:
+            raise EndedError
+        return said
+
+    def close(self) -> None:
+        """End the process: what it was asked for is not wanted any more."""
+        self._process.kill()
+        with suppress(BrokenPipeError, ValueError):  # a question that was on its way
+            self._process.communicate()
+
+
+def _memory(size: int) -> int:
+    """Return a descriptor of memory that another process can be given."""
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("archiver")
+    else:  # not on macOS
+        with tempfile.TemporaryFile() as file:
+            descriptor = os.dup(file.fileno())
+    os.truncate(descriptor, size)
+    return descriptor
+
+
+# In the other process
+
+
+def shared(descriptor: int) -> mmap.mmap:
+    """Return the memory that was passed on, at the beginning of the work."""
+    gc.disable()  # bytes, numbers and tuples of them make no cycles; looking for some takes a twentieth of the time
+    memory = mmap.mmap(descriptor, 0)
+    os.close(descriptor)
+    return memory
+
+
+def questions(size: int) -> Iterator[bytes]:
+    """Yield one question after the other, each of `size` bytes; each wants its `answer`."""
+    while len(said := sys.stdin.buffer.read(size)) == size:
+        yield said
+
+
+def answer(words: bytes) -> None:
+    """Answer the question."""
+    sys.stdout.buffer.write(words)
+    sys.stdout.buffer.flush()
