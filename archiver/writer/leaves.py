@@ -41,11 +41,15 @@ class Beside:
         self._bytes = 0
         self.process: LeavesApart | None = None
 
+    def expect(self, size: int) -> None:
+        """Say that so many bytes of rows will come: the process that they are worth is there when they do."""
+        if self._may_start and self._bytes + size > self._begin:
+            self._start()
+
     def for_rows(self, rows: int, size: int) -> LeavesApart | None:
         """Return the process that shall hash so many rows of so many bytes; None where they are hashed here."""
         self._bytes += size
-        if self._may_start and self.process is None and self._bytes > self._begin:
-            self._start()
+        self.expect(0)
         if self.process is None or self.process.has_ended or not fits(rows, size):
             return None
         return self.process

@@ -123,6 +123,11 @@ class Stream:
 
     # An item
 
+    def expect(self, size: int) -> None:
+        """Say that rows of so many bytes will come: what hashes them is started while their file is looked at."""
+        if self._beside is not None:
+            self._beside.expect(size)
+
     def begin(
         self,
         item: Item,

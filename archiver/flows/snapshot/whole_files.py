@@ -142,6 +142,8 @@ class WholeFiles:
             before = opened.stat_now()
             try:
                 begun = self._begun(sight, opened) if table == "model_logs" else None
+                if table == "model_logs":
+                    stream.expect(before.size - (begun.size if begun else 0))
                 facts = self.facts(sight, table, head)
                 expected = None if last else before.size
                 stream.begin(sight.item, facts, begun, withheld=withheld, expected=expected)

@@ -104,6 +104,17 @@ def test_where_no_process_can_be_started_all_are_hashed_here(monkeypatch):
         assert leaves.root() == merkle.root_of(PUBLISHED)
 
 
+def test_a_process_that_will_be_wanted_is_there_before_the_first_row():
+    with Beside(1, begin=1 << 20) as beside:
+        beside.expect(1 << 20)
+        assert beside.process is None
+        beside.expect((1 << 20) + 1)
+        assert beside.process is not None
+        leaves = Leaves(SALT, beside)
+        add(leaves, 0, 3000)
+        assert leaves.root() == merkle.root_of(PUBLISHED)
+
+
 @pytest.mark.parametrize("begin", [0, 1 << 30], ids=["no process is allowed", "too few for one"])
 def test_a_process_is_started_only_where_it_is_worth_it(begin):
     with Beside(int(begin > 0), begin=begin) as beside:
