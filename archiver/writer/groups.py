@@ -20,7 +20,7 @@ from archiver.errors import WorldError
 from archiver.late import dataclass
 from archiver.writer.rows import Facts, OpenBatch
 
-__all__ = ["GROUP_BYTES", "GROUP_ROWS", "Cutter", "Indexer", "RowGroup", "Run", "group_of", "rows_over"]
+__all__ = ["GROUP_BYTES", "GROUP_ROWS", "Cutter", "Indexer", "RowGroup", "Run", "column_over", "group_of", "rows_over"]
 
 GROUP_BYTES: Final = 32 << 20
 GROUP_ROWS: Final = 65_536
@@ -115,7 +115,14 @@ class RowGroup:
             ordinals = array("i", [run.item for run in self.runs])
         else:
             ordinals = array("i", itertools.chain.from_iterable([run.item] * run.rows for run in self.runs))
-        return pa.DictionaryArray.from_arrays(pa.array(ordinals, pa.int32()), pa.array(self.texts, pa.string()))
+        return pa.DictionaryArray.from_arrays(column_over(ordinals, pa.int32()), pa.array(self.texts, pa.string()))
+
+
+def column_over(numbers: array[int], kind: pa.DataType) -> pa.Array:
+    """Return numbers as the column that they are already, not copied one by one; the array must stay as it is."""
+    if numbers.itemsize * 8 != kind.bit_width:
+        raise ValueError(f"column: expected numbers of {kind.bit_width} bits, found of {numbers.itemsize * 8}")
+    return pa.Array.from_buffers(kind, len(numbers), [None, pa.py_buffer(numbers)])
 
 
 def rows_over(data: bytes | pa.Buffer, lengths: Sequence[int]) -> pa.LargeBinaryArray:

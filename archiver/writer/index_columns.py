@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from archiver.late import dataclass
 from archiver.model import tables
-from archiver.writer.groups import Indexer, RowGroup, Run
+from archiver.writer.groups import Indexer, RowGroup, Run, column_over
 from archiver.writer.line_columns import instant_microseconds, microseconds
 from archiver.writer.own_columns import columns_of_own_lines
 
@@ -80,7 +80,7 @@ class _ModelLogs:
             for dialect, first, count in _runs(group.runs)
         ]
         derived = runs[0] if len(runs) == 1 else [pa.concat_arrays(columns) for columns in zip(*runs, strict=True)]
-        return [*derived[:place], pa.array(group.places, pa.uint64()), *derived[place:]]
+        return [*derived[:place], column_over(group.places, pa.uint64()), *derived[place:]]
 
 
 def model_logs_index(project: Project) -> Indexer:

@@ -26,7 +26,7 @@ from archiver.late import dataclass
 from archiver.model import tables
 from archiver.writer.durable import sync_folder
 from archiver.writer.engine import Engine
-from archiver.writer.groups import Cutter, Indexer, RowGroup, group_of, rows_over
+from archiver.writer.groups import Cutter, Indexer, RowGroup, column_over, group_of, rows_over
 from archiver.writer.hashed_file import HashedFile, open_fresh
 from archiver.writer.rows import OpenBatch, disk_error
 from archiver.writer.withheld import disclosed, evident
@@ -178,9 +178,9 @@ class BatchFile:
 
     def _write(self, group: RowGroup, passing: list[bytes], derived: Callable[[], list[pa.Array]]) -> None:
         evidence = [
-            pa.array(array("Q", range(group.first, group.first + len(group))), pa.uint64()),
+            column_over(array("Q", range(group.first, group.first + len(group))), pa.uint64()),
             group.items,
-            pa.array(group.offsets, pa.uint64()),
+            column_over(group.offsets, pa.uint64()),
             *(evident(group.raw, group.hidden) if not passing else _passed(group, passing)),
         ]
         columns = disclosed(derived(), group.hidden, self._schema.names[len(tables.EVIDENCE) :])
