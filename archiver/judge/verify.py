@@ -191,13 +191,13 @@ def _run(case: Case, trusted: TrustFile) -> LockFacts | None:
     case.subjects["trust"] += len(trusted.statement_keys) + sum(len(log.keys) for log in trusted.logs)
     case.subjects["log"] += archive.log.size
     case.subjects["statements"] += archive.table_of_statements.subjects
+    if wants("records") or wants("index"):
+        begin_first(case)
     if wants("timestamps"):
         check_timestamps(case)
     demands, counting = Demands(case), Counting()
     demands.all()
     check_objects(case)
-    if wants("records") or wants("index"):
-        begin_first(case)
     if wants("records") or wants("locks") or wants("completeness") or wants("index"):
         _read_items(case, demands, counting)
     if wants("records") or wants("index"):
