@@ -96,12 +96,12 @@ class Request:
             self._is_told = True
         return self._told
 
-    def data(self, first: int, after: int) -> bytes:
-        """Return the bytes of documents beside each other, which were read."""
+    def data(self, first: int, after: int) -> memoryview:
+        """Return the bytes of documents beside each other, which were read, where they are: until its end."""
         told = self.told()
         if told is None or first >= after:
-            return b""
-        return self._apart.memory[self._start + _begin(told, first) : self._start + told.ends[after - 1]]
+            return memoryview(b"")
+        return self._apart.seen[self._start + _begin(told, first) : self._start + told.ends[after - 1]]
 
     def document(self, number: int) -> Document | None:
         """Return a document, waited for; None for one that another look must be taken at."""
@@ -116,7 +116,7 @@ class Request:
         facts, container = other
         words = told.heads[number], told.tails[number], told.stamps[number], told.items[number]
         plain = PlainWords._make(words) if told.plain[number] else None
-        data = self.data(number, number + 1)
+        data = bytes(self.data(number, number + 1))
         return Document(data, told.digests[number], FileFacts._make(facts), told.media[number], container, plain)
 
     def end(self) -> None:
@@ -133,6 +133,7 @@ class Apart:
         self._asked: deque[Request] = deque()
         self._companion = Companion("archiver.sources.apart", slots * _SLOT)
         self.memory = self._companion.memory
+        self.seen = memoryview(self.memory).toreadonly()
 
     @property
     def pid(self) -> int:

@@ -66,7 +66,8 @@ class Wholes(NamedTuple):
     lengths: Sequence[int]
     digests: Sequence[bytes]
     item_hashes: Sequence[bytes]
-    data: bytes
+    data: bytes | memoryview
+    """A view is of memory that is somebody else's again when they were added."""
 
     def between(self, first: int, after: int) -> Wholes:
         """Return some of them."""
@@ -112,8 +113,9 @@ class OpenBatch:
         self.pieces: set[int] = set()
         """Rows that are pieces of a record which was longer than a row of a log can be."""
         self._file = scratch.open("wb", buffering=0)  # others read it while it grows
-        self._held: list[bytes] = []
+        self._held: list[bytes | memoryview] = []
         self._held_bytes = 0
+        """Of rows that have no leaves yet; most of them may be in the file."""
         self._held_items: list[bytes] = []
         self._held_digests: list[bytes] = []
         """Of what is held, SHA-256 of the texts of its items, and of the bytes themselves."""
@@ -266,16 +268,17 @@ class OpenBatch:
         self._held_items += items.item_hashes
         self._held_digests += items.digests
         self._held_bytes += len(items.data)
-        if self._held_bytes < _GATHERED:
-            return False
-        self.flush()
-        return True
+        if self._held_bytes >= _GATHERED:
+            self.flush()
+            return True
+        if isinstance(items.data, memoryview):
+            self._write_held()
+        return False
 
     def flush(self) -> None:
         """Write what was gathered; before anybody reads the file."""
-        if not self._held:
+        if not self._held_digests:
             return
-        held, self._held, self._held_bytes = self._held, [], 0
         items, self._held_items = self._held_items, []
         digests, self._held_digests = self._held_digests, []
         count = len(items)
@@ -283,7 +286,8 @@ class OpenBatch:
         self.offsets.frombytes(zeros)
         self.places.frombytes(zeros)
         self._leaves.add_digests(items, self.offsets[first:], self.lengths[first:], digests)
-        self._write(held)
+        self._held_bytes = 0
+        self._write_held()
 
     def root(self) -> bytes:
         """Return the Merkle root over the rows' leaves."""
@@ -295,7 +299,11 @@ class OpenBatch:
         self._file.close()
         self.scratch.unlink(missing_ok=True)
 
-    def _write(self, pieces: Sequence[bytes]) -> None:
+    def _write_held(self) -> None:
+        held, self._held = self._held, []
+        self._write(held)
+
+    def _write(self, pieces: Sequence[bytes | memoryview]) -> None:
         """Write pieces one behind the other from where they are: to join them costs as much."""
         try:
             for some in range(0, len(pieces), _PIECES):
@@ -306,7 +314,7 @@ class OpenBatch:
             raise disk_error(problem, self.scratch) from problem
 
 
-def _behind(pieces: Sequence[bytes], written: int) -> Sequence[bytes]:
+def _behind(pieces: Sequence[bytes | memoryview], written: int) -> Sequence[bytes | memoryview]:
     """Return what is left of pieces of which so many bytes were written."""
     for number, piece in enumerate(pieces):
         if written < len(piece):

@@ -199,6 +199,19 @@ def test_what_was_not_written_of_pieces_is_written_next(written):
     assert b"".join(rows._behind([b"", b"abc", b"", b"de", b"fg"], written)) == b"abcdefg"[written:]
 
 
+def test_bytes_of_somebody_else_are_wanted_only_while_they_are_added(batch, tmp_path):
+    other = OpenBatch(tmp_path / "other.raw", salt=SALT, max_bytes=1 << 30, max_rows=1000)
+    for first in range(0, 200, 20):
+        one = wholes(20, first)
+        batch.add_wholes(one)
+        memory = bytearray(one.data)
+        other.add_wholes(one._replace(data=memoryview(memory)) if first % 3 else one)
+        memory[:] = bytes(len(memory))
+    assert batch.root() == other.root()
+    assert batch.scratch.read_bytes() == other.scratch.read_bytes()
+    other.close()
+
+
 def test_more_pieces_than_are_written_at_one_go_are_all_written(batch):
     some = [wholes(1, number) for number in range(2500)]
     for one in some:
