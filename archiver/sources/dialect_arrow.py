@@ -246,9 +246,10 @@ class _Block:
             return None
         ends = memoryview(raw.buffers()[1]).cast("q")[raw.offset : raw.offset + len(raw) + 1]
         data = raw.buffers()[2].slice(ends[0], ends[-1] - ends[0])
-        if len(data) > _MOST or pc.max(pc.binary_length(raw)).as_py() > MAX_RECORD:
+        longest = pc.max(pc.binary_length(raw)).as_py()
+        if len(data) > _MOST or longest > MAX_RECORD or _has(data, r"\x00"):
             return None
-        if _has(data, r"\x00") or not _is_shallow(memoryview(raw.buffers()[2]), ends):
+        if longest > 2 * MAX_NESTING and not _is_shallow(memoryview(raw.buffers()[2]), ends):  # each level has two ends
             return None
         return cls(text, data)
 

@@ -295,6 +295,18 @@ def test_a_deep_record_is_told_from_one_of_many_brackets():
     assert answered(ArrowReader(), GENERIC, [text] * 40) == 40
 
 
+@pytest.mark.parametrize(("levels", "among", "alone"), [(255, 10, 40), (256, 0, 0)])
+def test_a_record_of_one_level_too_many_is_found_also_where_none_is_longer(levels, among, alone):
+    deep = b'{"z":' + b"[" * levels + b"]" * levels + b"}"
+    assert answered(ArrowReader(), GENERIC, [deep, *[b'{"status":200}\n'] * 9]) == among
+    assert answered(ArrowReader(), GENERIC, [deep + b"\n"] * 40) == alone
+
+
+def test_brackets_that_are_never_closed_are_no_record():
+    broken = b'{"z":' + b"[" * 400 + b"}\n"
+    assert answered(ArrowReader(), GENERIC, [broken] * 40) == 0
+
+
 def test_usual_records_need_no_database():
     calm = CHAT["request"] | {"messages": [{"role": "user", "content": "in, nan, [Information]"}]}
     chat = CHAT | {"request": calm}
