@@ -17,9 +17,7 @@ from __future__ import annotations
 import gc
 import mmap
 import os
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -35,6 +33,8 @@ class Companion:
 
     def __init__(self, module: str, size: int) -> None:
         """Start it with so many bytes of memory; raises `OSError` where the system has none left."""
+        import subprocess  # noqa: PLC0415 - every command loads this module, and few start a process
+
         descriptor = _memory(size)
         try:
             self.memory = mmap.mmap(descriptor, size)
@@ -83,6 +83,8 @@ def _memory(size: int) -> int:
     if hasattr(os, "memfd_create"):
         descriptor = os.memfd_create("archiver")
     else:  # not on macOS
+        import tempfile  # noqa: PLC0415
+
         with tempfile.TemporaryFile() as file:
             descriptor = os.dup(file.fileno())
     os.truncate(descriptor, size)

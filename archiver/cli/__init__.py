@@ -13,6 +13,26 @@ archiver 0.1.0
 0
 """
 
-from archiver.cli.entry import main, run
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from archiver import process
 
 __all__ = ["main", "run"]
+
+
+def main() -> NoReturn:
+    """Run the command line of this process, which is told first what it need not look for."""
+    process.begin()
+    from archiver.cli import entry  # noqa: PLC0415 - loaded by a process that knows that
+
+    entry.main()
+
+
+def run(arguments: Sequence[str], **world: Any) -> int:
+    """Run one command and return its exit status, see `entry.run`."""
+    from archiver.cli import entry  # noqa: PLC0415 - the same
+
+    return entry.run(arguments, **world)

@@ -25,7 +25,6 @@ import click
 from click.exceptions import Exit as ClickExit
 from click.exceptions import NoArgsIsHelpError
 
-from archiver import process
 from archiver.cli.commands import COMMANDS, GROUPS, program
 from archiver.cli.context import Answer, Run
 from archiver.cli.talk import Talk
@@ -42,7 +41,6 @@ def main() -> NoReturn:
     """Run the command line of this process."""
     # An archive or a trust file that anybody may write to is nobody's intention, whatever umask cron has.
     os.umask(os.umask(stat.S_IWOTH) | stat.S_IWOTH)
-    process.begin()
     sys.exit(run(sys.argv[1:]))
 
 

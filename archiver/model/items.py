@@ -26,7 +26,7 @@ from archiver.model.usual_line import is_usual
 from archiver.proof import b64, canonical
 from archiver.proof.digest import is_sha256_hex
 
-__all__ = ["BASES", "CONTENT_STATUSES", "KINDS", "STATUSES", "ItemLine", "Part"]
+__all__ = ["BASES", "CHANGED_UNSEEN", "CONTENT_STATUSES", "KINDS", "STATUSES", "ItemLine", "Part"]
 
 KINDS: Final = ("file", "directory", "symlink", "fifo", "socket", "device", "object", "message", "inner")
 STATUSES: Final = (
@@ -42,6 +42,8 @@ STATUSES: Final = (
 CONTENT_STATUSES: Final = frozenset({"captured", "unchanged", "changed_during_read", "damaged"})
 """Statuses of items whose bytes are in the archive."""
 BASES: Final = ("read", "stat", "etag")
+CHANGED_UNSEEN: Final = "changed-unseen"
+"""Reason of an item whose bytes changed while size, times and inode stayed: a fault of the disk, or on purpose."""
 MAX_LINE: Final = 8 << 20  # bytes; ten thousand holes and 64 KiB of attributes, many times over
 _MAX_COUNT: Final = 1 << 53
 _OBJECT: Final = b',"object":'  # only as a member: a quote within a text is escaped

@@ -75,7 +75,7 @@ def _words(raws: pa.LargeBinaryArray) -> tuple[dict[str, pa.Array] | None, pa.Bo
 def _columns(words: dict[str, pa.Array]) -> dict[str, pa.Array]:
     texts = {name: arrow.cast(column, pa.string()) for name, column in words.items()}
     texts["owner"] = arrow.where(arrow.equal(texts["owner"], ""), None, texts["owner"])
-    texts["kind"] = pa.repeat("file", len(texts["owner"]))
+    texts["kind"] = pa.repeat(pa.scalar("file", pa.string()), len(texts["owner"]))  # to guess the type takes dateutil
     kinds = {field.name: field.type for field in tables.schema_of("items")}
     return {
         name: text if kinds[name] == pa.string() else arrow.cast(arrow.cast(text, pa.int64()), kinds[name])

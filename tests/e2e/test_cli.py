@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -311,13 +311,37 @@ _NEVER = [
     "pyarrow.compute",
     "cryptography.x509",
 ]
+_NO_READING = [
+    "archiver.flows.snapshot.capture",
+    "archiver.flows.snapshot.read_ahead",
+    "archiver.sources.apart",
+    "archiver.sources.decode",
+    "archiver.sources.unpack",
+    "csv",
+    "dateutil",
+    "mimetypes",
+    "subprocess",
+    "zstandard",
+]
+_PLAIN = """\
+version: 1
+archive: plain
+matters:
+  - {id: CASE-1, title: A case, authority: An authority, issued: "2026-01-08", instrument: null,
+     hold: {stated_as: "until then", retain_until: "2100-01-01T00:00:00Z", mode: compliance, legal_hold: true}}
+sources: [{id: papers, kind: documents, location: ./papers, matters: [CASE-1], include: ["**"]}]
+destinations: [{id: vault, location: ./archive}]
+"""
 _NO_LOGS = ["archiver.model.dialect_file", "archiver.model.dialect_reference", "html.parser"]
 
 
 @pytest.mark.parametrize(
     ("arguments", "heavy"),
     [
-        ("status", [*_NEVER, "pyarrow", "concurrent.futures", "archiver.sources", "archiver.judge"]),
+        (
+            "status",
+            [*_NEVER, "pyarrow", "subprocess", "tempfile", "concurrent.futures", "archiver.sources", "archiver.judge"],
+        ),
         ("snapshot", [*_NEVER, *_NO_LOGS, "archiver.judge.reader", "archiver.signing.tsa"]),
         ("verify", [*_NEVER, *_NO_LOGS, "archiver.judge.sealed", "archiver.proof.timestamp", "archiver.sources"]),
         ("restore --to out", [*_NEVER, *_NO_LOGS, "archiver.proof.timestamp", "archiver.sources"]),
@@ -325,10 +349,24 @@ _NO_LOGS = ["archiver.model.dialect_file", "archiver.model.dialect_reference", "
 )
 def test_a_command_that_finds_nothing_to_do_loads_nothing_that_it_does_not_need(here, arguments, heavy):
     assert _run("-q", "snapshot") == 0
+    _loads_nothing_of(heavy, arguments, here)
+
+
+def test_a_snapshot_of_plain_files_that_finds_nothing_new_loads_nothing_that_reads(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "papers").mkdir()
+    (tmp_path / "papers" / "a.txt").write_text("one")
+    (tmp_path / "retention_policy.yaml").write_text(_PLAIN)
+    tomorrow = datetime.now(UTC) + timedelta(days=1)  # when the times of the file tell that it is as it was
+    assert run(["-q", "snapshot"], clock=lambda: tomorrow, environ={}) == 0
+    _loads_nothing_of(_NO_READING, "snapshot", tmp_path, tomorrow)
+
+
+def _loads_nothing_of(heavy, arguments, here, at=NOW):
     code = (
         f"import sys\nthere = set(sys.modules)\nfrom datetime import UTC, datetime\nfrom archiver import process\n"
         f"from archiver.cli import run\nprocess.begin()\n"
-        f"status = run({['-q', *arguments.split()]!r}, clock=lambda: datetime(2026, 11, 23, 12, tzinfo=UTC))\n"
+        f"status = run({['-q', *arguments.split()]!r}, clock=lambda: datetime.fromisoformat({at.isoformat()!r}))\n"
         f"print(status, [name for name in {heavy!r} if name in sys.modules and name not in there])"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, cwd=here)

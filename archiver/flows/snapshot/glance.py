@@ -24,8 +24,7 @@ from typing import Final
 from archiver.catalog.recall import NOTHING, Recall, Row
 from archiver.flows.snapshot.packing import Packing
 from archiver.flows.snapshot.plain_lines import line_said_again, whose
-from archiver.flows.snapshot.repositories import Repositories
-from archiver.flows.snapshot.sight import Seconds, Sight
+from archiver.flows.snapshot.sight import Seconds, Sight, may_be_a_head
 from archiver.model.item import Item, Names
 from archiver.model.items import CONTENT_STATUSES
 from archiver.model.policy import Source
@@ -159,4 +158,4 @@ def says_more(path: bytes) -> bool:
 
     Refs of a repository change while its HEAD does not; of an export, more is said only when its manifest is read.
     """
-    return Repositories.may_be_said_by(path)
+    return may_be_a_head(path)

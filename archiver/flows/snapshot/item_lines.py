@@ -10,13 +10,13 @@ journal_line    any of them, as the journal keeps it
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final, cast
+from typing import cast
 
 from archiver.flows.snapshot.beginnings import Beginning, shared_parts
 from archiver.flows.snapshot.sight import Sight
 from archiver.flows.snapshot.stream import Captured
 from archiver.model.item import Item
-from archiver.model.items import CONTENT_STATUSES, ItemLine, Json
+from archiver.model.items import CHANGED_UNSEEN, CONTENT_STATUSES, ItemLine, Json
 from archiver.model.selected import selected_by
 from archiver.sources.base import Facts, FileFacts, ObjectFacts, Problem
 from archiver.sources.decode import Damage
@@ -24,7 +24,6 @@ from archiver.sources.rotation import family
 from archiver.writer.journal import Line
 
 __all__ = [
-    "CHANGED_UNSEEN",
     "basis_of",
     "bytes_of",
     "captured_line",
@@ -41,10 +40,6 @@ __all__ = [
     "unchanged_line",
     "what_became",
 ]
-
-
-CHANGED_UNSEEN: Final = "changed-unseen"
-"""Reason of an item whose bytes changed while size, times and inode stayed: a fault of the disk, or on purpose."""
 
 
 def failed_line(sight: Sight, problem: Problem) -> ItemLine:

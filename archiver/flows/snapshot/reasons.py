@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from archiver.flows.session import Session
-from archiver.flows.snapshot.item_lines import CHANGED_UNSEEN
 from archiver.flows.snapshot.tally import Tally
 from archiver.model import instant
+from archiver.model.items import CHANGED_UNSEEN
 
 __all__ = ["reasons_of"]
 

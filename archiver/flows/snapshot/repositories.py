@@ -17,7 +17,7 @@ from typing import Final
 
 from archiver.flows.snapshot.inside import Inside, Walk
 from archiver.flows.snapshot.item_lines import inside_again
-from archiver.flows.snapshot.sight import Sight
+from archiver.flows.snapshot.sight import Sight, may_be_a_head
 from archiver.late import dataclass
 from archiver.model.items import ItemLine
 from archiver.sources.unpack.base import Budget
@@ -42,8 +42,8 @@ class Repositories:
 
     @staticmethod
     def may_be_said_by(path: bytes) -> bool:
-        """Say whether a file has the name of a HEAD; hardly any has."""
-        return path.endswith(b"HEAD")
+        """Say whether a file may be the HEAD of one, by its name."""
+        return may_be_a_head(path)
 
     @staticmethod
     def may_be_said_by_some(paths: Iterable[bytes]) -> bool:

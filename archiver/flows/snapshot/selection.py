@@ -21,13 +21,13 @@ from dataclasses import replace
 
 from archiver.catalog.catalog import Catalog
 from archiver.events import Advanced, Listener
-from archiver.flows.snapshot.item_lines import CHANGED_UNSEEN, said
+from archiver.flows.snapshot.item_lines import said
 from archiver.flows.snapshot.selected_rows import Before, Feeding, Measured, OtherRecordsError, beginnings
 from archiver.flows.snapshot.sight import Sight
 from archiver.flows.snapshot.stream import Captured, PrefixChangedError, Stream
 from archiver.late import dataclass
 from archiver.model.item import Item
-from archiver.model.items import ItemLine
+from archiver.model.items import CHANGED_UNSEEN, ItemLine
 from archiver.model.policy import Source
 from archiver.model.record_rule import RecordRule, record_rule
 from archiver.model.selected import SELECTED

@@ -31,7 +31,7 @@ from archiver.model.stamp import SETTLED, is_settled, spell_stamp
 from archiver.sources.base import FileFacts, Found, ObjectFacts
 from archiver.sources.location import Location
 
-__all__ = ["Seconds", "Sight", "sights"]
+__all__ = ["Seconds", "Sight", "may_be_a_head", "sights"]
 
 _SECOND: Final = timedelta(seconds=1)
 
@@ -188,3 +188,8 @@ def _is_same_object(facts: ObjectFacts, known: ItemLine) -> bool:
     return now.get("modified") == written and (
         instant.parse_instant(written) <= instant.parse_instant(known.observed_at) - SETTLED
     )
+
+
+def may_be_a_head(path: bytes) -> bool:
+    """Say whether a file has the name of the HEAD of a repository; hardly any has."""
+    return path.endswith(b"HEAD")

@@ -11,9 +11,9 @@ A run that is killed is run again: the same snapshot goes on, with the same batc
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -25,17 +25,13 @@ from archiver.flows.sealing import open_recipients, raise_sealed_locks, recipien
 from archiver.flows.session import Session, open_session
 from archiver.flows.snapshot import received
 from archiver.flows.snapshot.beforehand import Beforehand
-from archiver.flows.snapshot.capture import Capture
 from archiver.flows.snapshot.contents import Contents
 from archiver.flows.snapshot.ends_earlier import dates, ends_earlier
 from archiver.flows.snapshot.first_look import FirstLook, first_look, taken_up
-from archiver.flows.snapshot.inside import unpack_limits, wanted_of
 from archiver.flows.snapshot.journal_lines import batches_named, rows_of_items
 from archiver.flows.snapshot.marking import Marker, marking_of
-from archiver.flows.snapshot.read_ahead import Readers
 from archiver.flows.snapshot.reasons import reasons_of
 from archiver.flows.snapshot.relock import raise_locks
-from archiver.flows.snapshot.selection import Selection
 from archiver.flows.snapshot.sight import Sight, sights
 from archiver.flows.snapshot.stream import Limits, Stream, Words
 from archiver.flows.snapshot.survey import Survey, check_limits, survey
@@ -51,7 +47,6 @@ from archiver.model.mark import Marking
 from archiver.model.policy import Policy, Source
 from archiver.model.statement import SnapshotPredicate, SnapshotSource, Subject
 from archiver.sources.base import SourceUnavailable
-from archiver.sources.documents import Document
 from archiver.sources.location import held_open, location
 from archiver.sources.reading_logs import LogReader
 from archiver.writer.engine import Engine, engine_of
@@ -62,8 +57,12 @@ from archiver.writer.leaves import Beside
 from archiver.writer.rows import Facts
 
 if TYPE_CHECKING:
+    from archiver.flows.snapshot.capture import Capture
+    from archiver.flows.snapshot.read_ahead import Readers
     from archiver.flows.snapshot.record_marks import RecordMarks
     from archiver.proof.wrapping import Recipient
+    from archiver.sources.documents import Document
+    from archiver.sources.location import Location
 
 __all__ = ["Snapshot", "snapshot"]
 
@@ -137,7 +136,7 @@ def snapshot(
         with (
             Stamper(session, authorities) as stamper,
             engine_of(jobs or 1) as engine,
-            Readers((jobs or processors) - 1) as readers,
+            ExitStack() as readers,
             Beside((jobs or processors) - 1) as beside,
             Uploads(session, stamper.poll) as uploads,
         ):
@@ -151,7 +150,7 @@ def snapshot(
                 stamper=stamper,
                 uploads=uploads,
                 engine=engine,
-                readers=readers,
+                readers=(readers, (jobs or processors) - 1),
                 beside=beside,
                 marking=marking,
                 recipients=recipients,
@@ -176,7 +175,7 @@ class _Run:
         marking: Marking,
         recipients: dict[str, Recipient],
         engine: Engine,
-        readers: Readers,
+        readers: tuple[ExitStack, int],
         beside: Beside,
         rehash: bool,
     ) -> None:
@@ -193,7 +192,8 @@ class _Run:
         self._marker = Marker(marking)
         self._open_outside: list[str] = []
         self._engine = engine
-        self._readers = readers
+        self._end_of_readers, self._most_readers = readers
+        self._readers: Readers | None = None
         self._beside = beside
         self._dialects = LogReader()
         self._unavailable: dict[str, str] = {}
@@ -278,10 +278,35 @@ class _Run:
     def _capture(self, source: Source, streams: dict[str, Stream]) -> None:
         session = self._session
         left, settled = self._look.left(source), self._look.settled()
+        try:
+            with held_open(location(source)) as place:
+                seen: Iterator[Sight]
+                if left is None:
+                    recall = session.catalog.recall(source.id)
+                    looked = sights(source, place, recall.of, session.clock, rehash=self._rehash)
+                    seen = (one for one in looked if one.last.row is None or not settled(one.last.row))
+                else:
+                    seen = taken_up(left, place)
+                first = next(seen, None)
+                if first is not None:  # what reads and takes apart is loaded where there is something to read
+                    self._take(source, streams, place, itertools.chain([first], seen))
+        except SourceUnavailable as problem:
+            self._unavailable[source.id] = problem.message
+            session.say(f"{source.id}: {problem.message}", "error")
+        for stream in streams.values():
+            stream.seal()
+
+    def _take(self, source: Source, streams: dict[str, Stream], place: Location, seen: Iterator[Sight]) -> None:
+        from archiver.flows.snapshot.capture import Capture  # noqa: PLC0415 - an unchanged source needs none of these
+        from archiver.flows.snapshot.inside import unpack_limits, wanted_of  # noqa: PLC0415
+        from archiver.flows.snapshot.read_ahead import Readers  # noqa: PLC0415
+        from archiver.flows.snapshot.selection import Selection  # noqa: PLC0415
+
+        session = self._session
         goes_on = self._goes_on or self._look.is_of_another_catalog  # in a fresh run, nothing seen here has a line
-        capture_at = functools.partial(
-            Capture,
+        capture = Capture(
             source,
+            place,
             streams=streams,
             catalog=session.catalog,
             contents=self._contents,
@@ -294,29 +319,16 @@ class _Run:
             listener=session.listener,
             selection=Selection.of(source, streams["model_logs"], session.catalog, self._dialects, session.listener),
         )
-        try:
-            with held_open(location(source)) as place:
-                capture = capture_at(place)
-                seen: Iterator[Sight]
-                if left is None:
-                    recall = session.catalog.recall(source.id)
-                    looked = sights(source, place, recall.of, session.clock, rehash=self._rehash)
-                    seen = (one for one in looked if one.last.row is None or not settled(one.last.row))
-                else:
-                    seen = taken_up(left, place)
-                turns = self._readers.ahead(seen, place, wanted_of(source), takes=capture.takes_at_once)
-                for sight, document in itertools.chain.from_iterable(map(capture.left, turns)):
-                    line = session.journal.line(sight.item.text()) if goes_on else None
-                    if line is None:
-                        self._one(sight, capture, document)
-                    else:
-                        _drain(capture.rest(sight, ItemLine.own(line.line)))
-                    _drain(capture.beside(sight))
-        except SourceUnavailable as problem:
-            self._unavailable[source.id] = problem.message
-            session.say(f"{source.id}: {problem.message}", "error")
-        for stream in streams.values():
-            stream.seal()
+        if self._readers is None:  # of all sources
+            self._readers = self._end_of_readers.enter_context(Readers(self._most_readers))
+        turns = self._readers.ahead(seen, place, wanted_of(source), takes=capture.takes_at_once)
+        for sight, document in itertools.chain.from_iterable(map(capture.left, turns)):
+            line = session.journal.line(sight.item.text()) if goes_on else None
+            if line is None:
+                self._one(sight, capture, document)
+            else:
+                _drain(capture.rest(sight, ItemLine.own(line.line)))
+            _drain(capture.beside(sight))
 
     def _one(self, sight: Sight, capture: Capture, document: Document | None) -> None:
         if sight.decision == "read":

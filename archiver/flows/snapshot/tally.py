@@ -15,10 +15,9 @@ from typing import Any
 import orjson
 
 from archiver.flows.snapshot.content_rules import content_rules
-from archiver.flows.snapshot.item_lines import CHANGED_UNSEEN
 from archiver.late import dataclass
 from archiver.model.item import unescape_path
-from archiver.model.items import CONTENT_STATUSES, ItemLine
+from archiver.model.items import CHANGED_UNSEEN, CONTENT_STATUSES, ItemLine
 from archiver.model.policy import Accept, Source
 from archiver.model.selected import SELECTED, Selected, Sum, account_of
 from archiver.model.selection import accepted, reason_of
