@@ -15,6 +15,7 @@ True
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -27,6 +28,8 @@ from archiver.model.item_row import COLUMNS, AlikeRows, RowsElsewhere, RowsInOrd
 __all__ = ["TABLE", "forget", "lay_by", "take"]
 
 TABLE: Final = "latest_laid_by"
+_AT_ONCE: Final = 512
+"""Rows of one statement: behind each this thread waits for the interpreter, which the run has in use."""
 _LOOK_AGAIN: Final = 10_000_000
 """Steps of SQLite's machine, a fraction of a second, after which it is asked whether it is to stop."""
 
@@ -80,8 +83,10 @@ def _enter(database: sqlite3.Connection, snapshot: str, some: RowsElsewhere | Al
     common = {"snapshot": snapshot, **some.common}
     words = [database.execute("SELECT quote(?)", [text]).fetchone()[0] for text in common.values()]
     into = f"INSERT INTO {TABLE} ({', '.join([*common, *some.names])})"
-    values = ", ".join([*words, *"?" * len(some.names)])  # to give SQLite a value takes as long as to keep it
-    database.executemany(f"{into} VALUES ({values})", some.rows)
+    values = f"({', '.join([*words, *'?' * len(some.names)])})"  # to give a value takes as long as to keep it
+    coming = iter(some.rows)
+    while rows := list(itertools.islice(coming, _AT_ONCE)):
+        database.execute(f"{into} VALUES {', '.join([values] * len(rows))}", list(itertools.chain.from_iterable(rows)))
 
 
 def _connected(path: Path) -> sqlite3.Connection:

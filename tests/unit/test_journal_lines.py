@@ -148,6 +148,7 @@ def laid_by(journal, place):
 def test_new_lines_in_packs_say_what_they_say_in_rows(tmp_path, monkeypatch):
     monkeypatch.setattr(line_packs, "FEWEST", 2)
     monkeypatch.setattr(line_packs, "MOST", 3)
+    monkeypatch.setattr("archiver.catalog.laid_by._AT_ONCE", 2)
     with closing(Journal(tmp_path / "rows")) as rows:
         for lines in ENTERED:
             rows.enter(None, lines)
