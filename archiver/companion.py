@@ -20,8 +20,11 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Final
 
 __all__ = ["Companion", "EndedError", "answer", "questions", "shared"]
+
+_PIECE: Final = 1 << 20
 
 
 class EndedError(Exception):
@@ -44,6 +47,7 @@ class Companion:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 pass_fds=(descriptor,),
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},  # it must be of this version, too
                 process_group=0,  # Ctrl-C is for this process, which then closes its end
             )
         finally:
@@ -80,15 +84,26 @@ class Companion:
 
 def _memory(size: int) -> int:
     """Return a descriptor of memory that another process can be given."""
-    if hasattr(os, "memfd_create"):
-        descriptor = os.memfd_create("archiver")
-    else:  # not on macOS
-        import tempfile  # noqa: PLC0415
-
-        with tempfile.TemporaryFile() as file:
-            descriptor = os.dup(file.fileno())
-    os.truncate(descriptor, size)
+    if not hasattr(os, "memfd_create"):  # not on macOS
+        return _memory_of_file(size)
+    descriptor = os.memfd_create("archiver")
+    try:
+        os.truncate(descriptor, size)
+    except OSError:
+        os.close(descriptor)
+        raise
     return descriptor
+
+
+def _memory_of_file(size: int) -> int:
+    """Return a descriptor of a file without a name, all of it there: on a full disk a hole cannot be written to."""
+    import tempfile  # noqa: PLC0415 - as above
+
+    with tempfile.TemporaryFile() as file:
+        for begin in range(0, size, _PIECE):
+            file.write(bytes(min(_PIECE, size - begin)))
+        file.flush()
+        return os.dup(file.fileno())
 
 
 # In the other process

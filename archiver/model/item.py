@@ -24,6 +24,7 @@ __all__ = [
     "USUAL_ITEM",
     "Item",
     "Names",
+    "are_usual_of",
     "escape_path",
     "items_item",
     "source_of",
