@@ -14,7 +14,6 @@ from unittest.mock import patch
 import pyarrow.parquet as pq
 import pytest
 
-from archiver import companion
 from archiver.catalog.catalog import Catalog
 from archiver.flows.snapshot import read_ahead
 from archiver.flows.snapshot.read_ahead import Readers
@@ -240,7 +239,7 @@ def test_where_no_more_processes_can_be_started_all_is_read_nevertheless(seen, s
             raise BlockingIOError
         return POPEN(*args, **options)
 
-    with patch.object(companion.subprocess, "Popen", start), Readers(2) as readers:
+    with patch.object(subprocess, "Popen", start), Readers(2) as readers:
         read = [document is not None for _, document in ahead(readers, coming, place)]
         assert len(readers.processes) == started
 
