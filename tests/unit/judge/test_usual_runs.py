@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
+import tracemalloc
 from dataclasses import replace
 from unittest.mock import patch
 
@@ -163,3 +164,15 @@ def test_many_lines_say_what_each_says(raws, hidden, withheld):
             assert carries == item_digest(text)
             found.append((one.record + number, one.told, text.encode(), first, digest.hex().encode(), size))
     assert found == expected
+
+
+def test_rows_full_of_line_feeds_take_no_more_memory_than_their_bytes():
+    rows = rows_of([b"\n" * 4096] * 64, 0)
+    tracemalloc.start()
+    try:
+        found = runs_of(rows)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(found) == 64
+    assert peak < 8 * len(rows.data)
