@@ -12,7 +12,7 @@ from archiver.flows.uploads import Uploads
 from archiver.writer import line_packs
 from archiver.writer.journal import Journal
 
-DOCUMENTS, RECORDS = 13, 5
+DOCUMENTS, RECORDS = 7, 4
 PATHS = [*(f"{number:02}.txt" for number in range(DOCUMENTS)), "again.txt"]
 
 
@@ -26,14 +26,15 @@ def kills(monkeypatch):
     monkeypatch.setattr(line_packs, "FEWEST", 2)
     armed = pytest.MonkeyPatch()
 
-    def arm(owner, name, number):
+    def arm(owner, name, number, *, ends_behind=False):
         real, calls = getattr(owner, name), []
 
         def call(*arguments):
             calls.append(name)
-            if len(calls) != number:
-                return real(*arguments)
-            raise KilledError
+            answer = real(*arguments) if ends_behind or len(calls) != number else None
+            if len(calls) == number:
+                raise KilledError
+            return answer
 
         armed.setattr(owner, name, call)
         return calls
@@ -63,13 +64,17 @@ def whole(place):
         assert [line.item.path for line in catalog.present("papers") if line.table] == PATHS
 
 
-@pytest.mark.parametrize(("owner", "name"), [(Journal, "enter"), (Uploads, "take")], ids=["before it", "behind it"])
-def test_it_goes_on_at_every_entry_of_its_journal(organisations, verified, kills, owner, name):
+@pytest.mark.parametrize(
+    ("owner", "name", "ends_behind"),
+    [(Journal, "enter", False), (Journal, "enter", True), (Uploads, "take", False)],
+    ids=["before it", "at its end", "behind it"],
+)
+def test_it_goes_on_at_every_entry_of_its_journal(organisations, verified, kills, owner, name, ends_behind):  # noqa: PLR0917 - three fixtures
     number, in_packs = 0, set()
     while True:
         number += 1
         place = laid_out(organisations)
-        calls = kills(owner, name, number)
+        calls = kills(owner, name, number, ends_behind=ends_behind)
         try:
             place.take()
         except KilledError:

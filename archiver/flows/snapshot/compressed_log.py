@@ -16,8 +16,9 @@ from archiver.catalog.catalog import Catalog
 from archiver.flows.snapshot.beginnings import Beginning, longest
 from archiver.flows.snapshot.item_lines import failed_inside, inner_line, shared_inside
 from archiver.flows.snapshot.marking import Marker
+from archiver.flows.snapshot.open_item import PrefixChangedError
 from archiver.flows.snapshot.sight import Sight
-from archiver.flows.snapshot.stream import Captured, PrefixChangedError, Stream
+from archiver.flows.snapshot.stream import Captured, Stream
 from archiver.model.item import Item
 from archiver.model.items import ItemLine
 from archiver.proof.digest import hashed

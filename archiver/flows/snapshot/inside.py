@@ -26,9 +26,10 @@ from archiver.flows.snapshot.beginnings import shared_parts
 from archiver.flows.snapshot.contents import Contents
 from archiver.flows.snapshot.item_lines import bytes_of, said
 from archiver.flows.snapshot.marking import Marker
+from archiver.flows.snapshot.open_item import PrefixChangedError
 from archiver.flows.snapshot.scratch import Scratch, keep
 from archiver.flows.snapshot.sight import Sight
-from archiver.flows.snapshot.stream import PrefixChangedError, Stream
+from archiver.flows.snapshot.stream import Stream
 from archiver.late import dataclass
 from archiver.model import mime
 from archiver.model.item import Item, escape_path

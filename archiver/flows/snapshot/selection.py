@@ -22,9 +22,10 @@ from dataclasses import replace
 from archiver.catalog.catalog import Catalog
 from archiver.events import Advanced, Listener
 from archiver.flows.snapshot.item_lines import said
+from archiver.flows.snapshot.open_item import PrefixChangedError
 from archiver.flows.snapshot.selected_rows import Before, Feeding, Measured, OtherRecordsError, beginnings
 from archiver.flows.snapshot.sight import Sight
-from archiver.flows.snapshot.stream import Captured, PrefixChangedError, Stream
+from archiver.flows.snapshot.stream import Captured, Stream
 from archiver.late import dataclass
 from archiver.model.item import Item
 from archiver.model.items import CHANGED_UNSEEN, ItemLine

@@ -24,6 +24,7 @@ from archiver.flows.backlog import LeftBehind, left_behind
 from archiver.flows.sealing import open_recipients, raise_sealed_locks, recipients_of, warn_of_first_seal
 from archiver.flows.session import Session, open_session
 from archiver.flows.snapshot import received
+from archiver.flows.snapshot.batch_words import Words
 from archiver.flows.snapshot.beforehand import Beforehand
 from archiver.flows.snapshot.contents import Contents
 from archiver.flows.snapshot.ends_earlier import dates, ends_earlier
@@ -33,7 +34,7 @@ from archiver.flows.snapshot.marking import Marker, marking_of
 from archiver.flows.snapshot.reasons import reasons_of
 from archiver.flows.snapshot.relock import raise_locks
 from archiver.flows.snapshot.sight import Sight, sights
-from archiver.flows.snapshot.stream import Limits, Stream, Words
+from archiver.flows.snapshot.stream import Limits, Stream
 from archiver.flows.snapshot.survey import Survey, check_limits, survey
 from archiver.flows.snapshot.tally import Tally, tally
 from archiver.flows.timestamps.authorities import authorities_of, name_in_trust

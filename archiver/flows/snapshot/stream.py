@@ -7,45 +7,33 @@ not sent twice, as long as the bytes before them are still the same.
 
 from __future__ import annotations
 
-import hashlib
-from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Self
 
-from archiver.errors import ArchiverError
+from archiver.flows.snapshot.batch_words import Words, predicate
 from archiver.flows.snapshot.beginnings import Beginning
+from archiver.flows.snapshot.open_item import OpenItem, PrefixChangedError
 from archiver.late import dataclass
-from archiver.model import layout, tables
+from archiver.model import layout
 from archiver.model.item import Item
 from archiver.model.items import Part
 from archiver.model.leaf import DOCUMENT_ROW, LOG_ROW, item_digest
 from archiver.model.rows import Rows
 from archiver.writer.engine import Engine
 from archiver.writer.groups import Indexer
-from archiver.writer.journal import Journal, JournaledBatch, Line, Progress
+from archiver.writer.journal import Journal, JournaledBatch, Line
 from archiver.writer.leaves import Beside
-from archiver.writer.parquet import BatchFile, Built
-from archiver.writer.rows import Facts, Mark, OpenBatch, Wholes
+from archiver.writer.parquet import BatchFile
+from archiver.writer.rows import Facts, OpenBatch, Wholes
 
 if TYPE_CHECKING:
     from archiver.flows.snapshot.record_marks import RecordMarks
     from archiver.writer.sealed import Recipients
 
-__all__ = ["Captured", "Limits", "PrefixChangedError", "Stream", "Words"]
-
-
-_BIG: Final = 1 << 18
-_BLOCK: Final = 2 << 20
-_HASHING: Final = 4
-"""Rows that may wait to be hashed, as many as come together, if they are small as a block; of larger ones the last."""
-
-
-class PrefixChangedError(ArchiverError):
-    """The bytes before a sealed row have changed since a killed run read them; its rows are leftovers."""
+__all__ = ["Captured", "Limits", "Stream"]
 
 
 @dataclass(frozen=True)
@@ -54,18 +42,6 @@ class Limits:
 
     raw_bytes: int
     records: int
-
-
-@dataclass(frozen=True)
-class Words:
-    """What all batches of a stream say of themselves."""
-
-    archive_id: str
-    snapshot: str
-    source: str
-    table: str
-    policy_sha256: str
-    matters: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -119,7 +95,7 @@ class Stream:
         self._identity = ""
         self._file: BatchFile | None = None
         self._pending: list[Line] = []
-        self._item: _OpenItem | None = None
+        self._item: OpenItem | None = None
 
     # An item
 
@@ -150,7 +126,7 @@ class Stream:
         progress = self._journal.progress(item.text())
         if self._records is not None:
             self._records.begin(item, facts.dialect, () if begun is None else begun.known.marks)
-        self._item = _OpenItem(item, facts, begun, progress, self._hash, withheld=withheld)
+        self._item = OpenItem(item, facts, begun, progress, self._hash, withheld=withheld)
         self._item.expected = expected or 0
 
     def feed(self, given: Sequence[bytes], facts: Sequence[Facts] = (), places: Sequence[int] = ()) -> None:
@@ -290,7 +266,7 @@ class Stream:
         self._pending = []
         if batch is not None:
             batch.close()
-        self._batch = self._file = None
+        self._batch = None
         if open_item is not None:
             open_item.mark = None  # its further rows, if any, open the next batch
         if journaled is not None:
@@ -314,6 +290,7 @@ class Stream:
         batch.flush()
         file = self._file or self._follow(batch)
         built = file.finish(identity=identity, archive_id=words.archive_id)
+        self._file = None  # whole, and from now on the next run's to sweep away, unless the journal names it
         sealed = None
         if self._recipients is not None:
             from archiver.writer.sealed import seal_rows  # noqa: PLC0415 - few policies know a quarantine
@@ -326,7 +303,7 @@ class Stream:
             spool=built.path.name,
             sha256=built.sha256,
             size=built.size,
-            predicate=_predicate(words, layout.parse_batch_id(identity).number, built),
+            predicate=predicate(words, layout.parse_batch_id(identity).number, built),
             sealed=None if sealed is None else asdict(sealed),
         )
 
@@ -354,7 +331,7 @@ class Stream:
             self._batch.flush()
             (self._file or self._follow(self._batch)).offer(self._batch.rows - but)
 
-    def _offer_open(self, open_item: _OpenItem) -> None:
+    def _offer_open(self, open_item: OpenItem) -> None:
         """Offer rows of an item that is not at its end.
 
         Those of a document say what the whole is, unless it goes on in another batch: then its last row alone does.
@@ -377,7 +354,7 @@ class Stream:
         batch.begin(open_item.item, open_item.facts, continued=continued, withheld=open_item.withheld)
         open_item.goes_on = self._goes_on(open_item, batch)
 
-    def _goes_on(self, open_item: _OpenItem, batch: OpenBatch) -> bool:
+    def _goes_on(self, open_item: OpenItem, batch: OpenBatch) -> bool:
         """Say whether a document is expected to fill the rest of the batch and to have a row behind it.
 
         Its rows pass then: each can be built when it is there, and none is wanted again.
@@ -386,7 +363,7 @@ class Stream:
         fills = open_item.expected - open_item.size >= rows * DOCUMENT_ROW
         return self._words.table == "documents" and fills and not batch.withholds
 
-    def _skip(self, open_item: _OpenItem, rows: Rows) -> int:
+    def _skip(self, open_item: OpenItem, rows: Rows) -> int:
         """Pass over rows that are sealed already; at their end the bytes so far must be the same as then."""
         taken = min(open_item.skip, len(rows))
         open_item.took(rows[:taken])
@@ -395,106 +372,14 @@ class Stream:
             raise PrefixChangedError("prefix-changed", f"{open_item.item.text()}: changed since it was sealed in part")
         return taken
 
-    def _part_here(self, open_item: _OpenItem) -> list[Part]:
+    def _part_here(self, open_item: OpenItem) -> list[Part]:
         """Return the open item's rows in the open batch as a part, none when there are none."""
         batch, mark = self._batch, open_item.mark
         if batch is None or mark is None or batch.rows == mark.rows:
             return []
         return [Part(self._identity, mark.rows, batch.rows - mark.rows, sealed=open_item.withheld)]
 
-    def _current(self) -> _OpenItem:
+    def _current(self) -> OpenItem:
         if self._item is None:
             raise RuntimeError("stream: no item is open")
         return self._item
-
-
-class _OpenItem:
-    """An item whose rows are coming in."""
-
-    def __init__(
-        self,
-        item: Item,
-        facts: Facts,
-        begun: Beginning | None,
-        progress: Progress | None,
-        thread: Executor,
-        *,
-        withheld: bool,
-    ) -> None:
-        self.item = item
-        self.withheld = withheld
-        self._thread = thread
-        self._hashing: deque[Future[None]] = deque()
-        self.facts = facts
-        self.mark: Mark | None = None
-        self.expected = 0
-        self.goes_on = False
-        """Whether it is expected to fill the open batch and to go on behind it."""
-        self.size = begun.size if begun else 0
-        self.rows = 0
-        self.last_length = -1
-        self._digest = begun.digest.copy() if begun else sha256()
-        self.skip = progress.rows if progress else 0
-        self.prefix_sha256 = progress.prefix_sha256 if progress else ""
-        self.before = list(begun.parts) if begun else []
-        self.parts = [*self.before, *map(_part_of, progress.parts if progress else ())]
-
-    @property
-    def has_left(self) -> bool:
-        """Say whether rows of this run have left in a sealed batch."""
-        return len(self.parts) > len(self.before)
-
-    @property
-    def digest(self) -> hashlib._Hash:
-        """The state of the SHA-256 behind all rows that were taken."""
-        self._hashed(but=0)
-        return self._digest
-
-    def took(self, rows: Rows) -> None:
-        """Count rows that were taken."""
-        if not rows:
-            return
-        if len(rows.data) < _BIG and not self._hashing:
-            self._digest.update(rows.data)
-        else:  # beside the leaves of the next rows: SHA-256 of large data needs no interpreter
-            self._hashing.append(self._thread.submit(self._digest.update, rows.data))
-            self._hashed(but=_HASHING if len(rows.data) <= _BLOCK else 1)
-        self.size += len(rows.data)
-        self.rows += len(rows)
-        self.last_length = rows.lengths[-1]
-
-    def _hashed(self, *, but: int) -> None:
-        """Wait until all that was taken is in the SHA-256, but for so much of the last."""
-        while len(self._hashing) > but:
-            self._hashing.popleft().result()
-
-    def progress(self) -> Progress:
-        """Return how far the item has come in sealed batches of this run; what was there before is found again."""
-        parts = [(part.batch, part.first, part.count, part.sealed) for part in self.parts[len(self.before) :]]
-        return Progress(self.item.text(), self.rows, self.size, self.digest.hexdigest(), parts)
-
-
-def _part_of(words: tuple[str, int, int, bool]) -> Part:
-    batch, first, count, sealed = words
-    return Part(batch, first, count, sealed=sealed)
-
-
-def _predicate(words: Words, number: int, built: Built) -> dict[str, object]:
-    """Return the members of a batch statement that are known before the batch is stored."""
-    return {
-        "source": words.source,
-        "snapshot": words.snapshot,
-        "table": words.table,
-        "table_version": tables.TABLES[words.table],
-        "number": number,
-        "records": built.records,
-        "items": built.items,
-        "raw_bytes": built.raw_bytes,
-        "merkle_root": built.merkle_root,
-        "collected_from": built.collected_from,
-        "collected_to": built.collected_to,
-        "parquet_writer": built.writer,
-        "encryption": "none",
-        "policy_sha256": words.policy_sha256,
-        "matters": list(words.matters),
-    }

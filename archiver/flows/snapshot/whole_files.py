@@ -26,8 +26,9 @@ from archiver.flows.snapshot.item_lines import (
     what_became,
 )
 from archiver.flows.snapshot.marking import Marker
+from archiver.flows.snapshot.open_item import PrefixChangedError
 from archiver.flows.snapshot.sight import Sight
-from archiver.flows.snapshot.stream import Captured, PrefixChangedError, Stream
+from archiver.flows.snapshot.stream import Captured, Stream
 from archiver.model import mime
 from archiver.model.item import Item
 from archiver.model.items import CONTENT_STATUSES, ItemLine
