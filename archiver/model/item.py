@@ -37,7 +37,7 @@ _TO_ESCAPE = re.compile("[%\x00-\x1f\x7f\udc80-\udcff]")
 _MEMBER = re.compile(r"gzip|zstd|select:[0-9a-f]{16}|[a-z][a-z0-9]{0,15}:(?:0|[1-9][0-9]{0,15}):.*", re.DOTALL)
 _LIMIT = 1 << 20  # characters of an item text: 16 times the longest path a kernel hands out
 _COMPONENT = r'(?!\.{1,2}[/"])[ !#$&-.0-\[\]-~]++'
-_PATH = rf"{_COMPONENT}(?:/{_COMPONENT})*+"
+_PATH = rf"{_COMPONENT}(?:/{_COMPONENT})*"  # `)*+` takes half of a repetition before Python 3.11.5: "a/" for a path
 _WORD = r"[ !#-\[\]-~]"
 USUAL_ITEM = rf'\{{"path":"({_PATH})","source":"({_WORD}*+)"\}}'
 """Texts of items in no other, of printable ASCII that has one spelling. What does not match may be good, too."""
@@ -186,7 +186,7 @@ def are_usual_of(source: str, texts: Sequence[str]) -> bool:
 def _usual_of(source: str) -> re.Pattern[str] | None:
     if not source or not re.fullmatch(f"{_WORD}+", source):
         return None
-    return re.compile(rf'(?:\{{"path":"{_PATH}","source":"{re.escape(source)}"\}}\n)*+')
+    return re.compile(rf'(?:\{{"path":"{_PATH}","source":"{re.escape(source)}"\}}\n)*')
 
 
 def items_item(snapshot: str) -> Item:
