@@ -36,6 +36,7 @@ ITEMS_PATH = "items"
 _TO_ESCAPE = re.compile("[%\x00-\x1f\x7f\udc80-\udcff]")
 _MEMBER = re.compile(r"gzip|zstd|select:[0-9a-f]{16}|[a-z][a-z0-9]{0,15}:(?:0|[1-9][0-9]{0,15}):.*", re.DOTALL)
 _LIMIT = 1 << 20  # characters of an item text: 16 times the longest path a kernel hands out
+_TOGETHER = 1 << 22  # characters of texts that are put together: those of a dictionary may be long, and come often
 _COMPONENT = r'(?!\.{1,2}[/"])[ !#$&-.0-\[\]-~]++'
 _PATH = rf"{_COMPONENT}(?:/{_COMPONENT})*"  # `)*+` takes half of a repetition before Python 3.11.5: "a/" for a path
 _WORD = r"[ !#-\[\]-~]"
@@ -178,8 +179,11 @@ def are_usual_of(source: str, texts: Sequence[str]) -> bool:
 
     So `source_of` says of each that it is of this source, in three times the time.
     """
-    pattern, joined = _usual_of(source), "\n".join([*texts, ""])
-    return pattern is not None and joined.count("\n") == len(texts) and pattern.fullmatch(joined) is not None
+    pattern = _usual_of(source)
+    if pattern is None or sum(map(len, texts)) > _TOGETHER:
+        return False
+    joined = "\n".join([*texts, ""])
+    return joined.count("\n") == len(texts) and pattern.fullmatch(joined) is not None
 
 
 @lru_cache(maxsize=64)

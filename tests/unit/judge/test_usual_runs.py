@@ -196,3 +196,15 @@ def test_no_group_of_usual_words_is_repeated_possessively():
     for text in [USUAL_ITEM, *(str(one.pattern) for one in texts)]:
         assert "++" in text
         assert re.search(r"\)(?:[*+?]|\{[0-9,]+\})\+", text) is None
+
+
+def test_long_items_that_come_often_are_not_put_together():
+    text = '{"path":"' + "a" * (1 << 16) + '","source":"papers"}'
+    assert are_usual_of("papers", [text] * 3)
+    tracemalloc.start()
+    try:
+        assert not are_usual_of("papers", [text] * 200)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < len(text)
