@@ -165,7 +165,7 @@ def test_an_operator_who_signs_another_index_is_found_out_on_the_command_line(fi
         honest = documents_index(matters)
         return lambda group: [pa.array(["innocent.txt"] * len(group.paths)), *honest(group)[1:]]
 
-    monkeypatch.setattr("archiver.flows.snapshot.snapshot.documents_index", lying)
+    monkeypatch.setattr("archiver.flows.snapshot.collecting.documents_index", lying)
     filled.take()
     arguments = ["verify", "--json", "--archive", str(filled.archive), "--trust", str(filled.trust)]
     assert run(arguments, clock=filled.clock, environ={}) == 0, "the evidence itself is whole"
