@@ -28,6 +28,7 @@ LOADED = (
     *("archiver.cli.init", "archiver.cli.opening", "archiver.cli.plan", "archiver.cli.snapshot"),
     *("archiver.cli.timestamp", "archiver.cli.hold", "archiver.cli.restore", "archiver.flows.setup"),
     *("archiver.flows.snapshot.explain", "archiver.flows.snapshot.plan", "archiver.flows.snapshot.snapshot"),
+    *(f"archiver.flows.snapshot.{name}" for name in ("capture", "inside", "read_ahead", "selection")),
     *("archiver.flows.hold.extend", "archiver.flows.restore", "archiver.sources.dialect_sql"),
 )
 """What commands load when they are called: once here, so that no fork needs to."""
