@@ -145,9 +145,10 @@ class Cutter:
     ([(0, 1, 0)], (1, 2, 33554432))
     """
 
-    def __init__(self, lengths: array[int]) -> None:
-        """Watch the lengths of a batch's rows."""
+    def __init__(self, lengths: array[int], *, rows: int = GROUP_ROWS) -> None:
+        """Watch the lengths of a batch's rows; a group has no more than so many `rows`."""
         self._lengths = lengths
+        self._most = rows
         self._first = self._start = 0
         self._seen = self._size = 0
 
@@ -159,14 +160,14 @@ class Cutter:
     def closed(self, rows: int) -> Iterator[tuple[int, int, int]]:
         """Yield the groups that the first `rows` rows close: first row, number of rows, place of their raw bytes."""
         lengths = self._lengths
-        if self._seen < rows <= self._first + GROUP_ROWS:
+        if self._seen < rows <= self._first + self._most:
             size = self._size + sum(lengths[self._seen : rows])
             if size <= GROUP_BYTES:  # then no row of these begins a group, which is the rule: nobody looks at each
                 self._seen, self._size = rows, size
         while self._seen < rows:
             length = lengths[self._seen]
             count = self._seen - self._first
-            if count and (self._size + length > GROUP_BYTES or count >= GROUP_ROWS):
+            if count and (self._size + length > GROUP_BYTES or count >= self._most):
                 yield self._give(count)
             self._size += length
             self._seen += 1

@@ -27,7 +27,7 @@ from archiver.writer.leaves_apart import LeavesApart, Trees, Words, Work, fits
 __all__ = ["Beside", "Leaves"]
 
 _LEAF: Final = 32
-_BEGIN: Final = 8 << 20
+_BEGIN: Final = 32 << 20
 """Bytes of rows before a process is started: they are hashed here in less time than that takes."""
 
 

@@ -26,7 +26,7 @@ from archiver.late import dataclass
 from archiver.model import tables
 from archiver.writer.durable import sync_folder
 from archiver.writer.engine import Engine
-from archiver.writer.groups import Cutter, Indexer, RowGroup, column_over, group_of, rows_over
+from archiver.writer.groups import GROUP_ROWS, Cutter, Indexer, RowGroup, column_over, group_of, rows_over
 from archiver.writer.hashed_file import HashedFile, open_fresh
 from archiver.writer.rows import OpenBatch, disk_error
 from archiver.writer.withheld import disclosed, evident
@@ -40,6 +40,8 @@ _PAGE: Final = 1 << 20
 _GATHERED: Final = 2 << 20
 """A group is some hundred small writes, and each would wait for the interpreter, which other threads want, too."""
 _BIG_ROW: Final = 65_536
+_ITEMS: Final = 8192
+"""Rows of a group of `items`: all lines of a run come at one go, and are compressed while those behind are hashed."""
 _SAMPLE: Final = 1024
 _COUNTED: Final = dict.fromkeys(("record", "offset", "source_offset"), "DELTA_BINARY_PACKED")
 """Numbers that grow from row to row: the differences are a tenth of them, and quickly made."""
@@ -142,7 +144,7 @@ class BatchFile:
         self._path.unlink(missing_ok=True)
 
     def _start(self) -> None:
-        self._cutter = Cutter(self._batch.lengths)
+        self._cutter = Cutter(self._batch.lengths, rows=_ITEMS if self._table == "items" else GROUP_ROWS)
         self._writer: pq.ParquetWriter | None = None
         try:
             self._sink = HashedFile(open_fresh(self._path))
