@@ -127,7 +127,7 @@ class ItemIndex:
 
     def may_lay_by(self) -> bool:
         """Say whether the items of a snapshot may be laid by: where no item is known yet."""
-        return self._db.execute("SELECT 1 FROM latest LIMIT 1").fetchone() is None
+        return laid_by.knows_none(self._db)
 
     def lay_by(self, snapshot: str, rows: RowsInOrder, *, stop: Callable[[], bool]) -> None:
         """Lay the rows of a run by, which changes no answer (`laid_by`); may be called by another thread."""
@@ -139,7 +139,7 @@ class ItemIndex:
 
     def forget_laid_by(self) -> None:
         """Take away what was laid by for a snapshot that did not come to its end here."""
-        if self._db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", [laid_by.TABLE]).fetchone() is not None:
+        if laid_by.is_there(self._db):
             laid_by.forget(self.path)
 
     def snapshots_without_items(self) -> list[str]:

@@ -25,7 +25,7 @@ from typing import Final
 from archiver.catalog.schema import LATEST, indexes_on
 from archiver.model.item_row import COLUMNS, AlikeRows, RowsElsewhere, RowsInOrder
 
-__all__ = ["TABLE", "forget", "lay_by", "take"]
+__all__ = ["TABLE", "forget", "is_there", "knows_none", "lay_by", "take"]
 
 TABLE: Final = "latest_laid_by"
 _AT_ONCE: Final = 512
@@ -59,7 +59,7 @@ def lay_by(path: Path, snapshot: str, rows: RowsInOrder, *, stop: Callable[[], b
 def take(path: Path, snapshot: str) -> bool:
     """Let the catalog know what was laid by for a snapshot that it has the statement of, if that is all it knows."""
     with closing(_connected(path)) as database, _transaction(database):
-        if not _is_there(database) or not _is_for(database, snapshot):
+        if not (is_there(database) and _is_for(database, snapshot) and knows_none(database)):
             return False
         database.execute("DROP TABLE latest")
         database.execute(f"ALTER TABLE {TABLE} RENAME TO latest")
@@ -107,13 +107,18 @@ def _make_room(database: sqlite3.Connection) -> None:
     database.execute(f"DROP TABLE IF EXISTS {TABLE}")
 
 
-def _is_there(database: sqlite3.Connection) -> bool:
+def is_there(database: sqlite3.Connection) -> bool:
+    """Say whether anything is laid by."""
     found = database.execute("SELECT 1 FROM sqlite_master WHERE name = ?", [TABLE]).fetchone()
     return found is not None
 
 
+def knows_none(database: sqlite3.Connection) -> bool:
+    """Say whether a catalog knows no item yet."""
+    return database.execute("SELECT 1 FROM latest LIMIT 1").fetchone() is None
+
+
 def _is_for(database: sqlite3.Connection, snapshot: str) -> bool:
-    """Say whether rows of a snapshot are laid by, and nothing else is known."""
-    laid_by = database.execute(f"SELECT snapshot FROM {TABLE} LIMIT 1").fetchone()  # noqa: S608 - a constant
-    known = database.execute("SELECT 1 FROM latest LIMIT 1").fetchone()
-    return laid_by == (snapshot,) and known is None
+    """Say whether rows of a snapshot are laid by."""
+    of: tuple[str] | None = database.execute(f"SELECT snapshot FROM {TABLE} LIMIT 1").fetchone()  # noqa: S608 - a constant
+    return of == (snapshot,)
