@@ -21,7 +21,7 @@ from archiver.model import instant, layout
 from archiver.model.statement import BatchPredicate, HoldWords, ReceiptWords, Subject
 from archiver.proof import entry
 from archiver.stores.base import Lock, Receipt, Store
-from archiver.writer.journal import JournaledBatch
+from archiver.writer.journal_words import JournaledBatch
 from archiver.writer.place import check_receipt, place, versions_of
 from archiver.writer.seal import receipt_words
 

@@ -20,7 +20,7 @@ from archiver.flows.session import Session
 from archiver.flows.vault import Vault
 from archiver.model import instant, layout, policy_change
 from archiver.model.statement import SnapshotPredicate, Subject
-from archiver.writer.journal import Run
+from archiver.writer.journal_words import Run
 
 __all__ = ["catch_up", "finish_deliveries", "recover", "take_in_own", "take_logs"]
 

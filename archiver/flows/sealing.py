@@ -24,7 +24,7 @@ from archiver.model.policy import Policy
 from archiver.model.statement import Subject
 from archiver.model.statement_sealed import RecipientWords, SealedPredicate
 from archiver.stores.base import Store, Version
-from archiver.writer.journal import JournaledBatch
+from archiver.writer.journal_words import JournaledBatch
 from archiver.writer.place import check_receipt, meets, place, versions_of
 from archiver.writer.seal import receipt_words
 

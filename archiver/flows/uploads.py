@@ -25,7 +25,7 @@ from archiver.flows.deliver import Sent, batch_lock, deliver, put_batch
 from archiver.flows.session import Session
 from archiver.stores.base import Receipt, Store
 from archiver.stores.manner import Adapts
-from archiver.writer.journal import JournaledBatch
+from archiver.writer.journal_words import JournaledBatch
 
 __all__ = ["AT_ONCE", "Uploads"]
 

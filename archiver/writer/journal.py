@@ -16,18 +16,17 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from archiver.late import dataclass
 from archiver.model.item_row import COLUMNS, AlikeRows, ItemRow, RowsElsewhere, RowsInOrder, row_of
 from archiver.model.items import ItemLine
 from archiver.writer import line_packs, said_again
+from archiver.writer.journal_words import Count, JournaledBatch, Line, Progress, Run
 from archiver.writer.line_packs import LinePack, LinePacks, in_packs
 from archiver.writer.said_again import SaidAgain
 
-__all__ = ["Count", "Journal", "JournaledBatch", "Line", "Progress", "Run"]
+__all__ = ["Journal"]
 
-_PLAIN: Final = frozenset({"captured", "unchanged"})
 _SCHEMA: Final = (
     """
 PRAGMA page_size = 16384;
@@ -50,93 +49,6 @@ CREATE TABLE IF NOT EXISTS progress (item TEXT PRIMARY KEY, words TEXT NOT NULL)
     + said_again.SCHEMA
     + line_packs.SCHEMA
 )
-
-
-@dataclass(frozen=True)
-class Run:
-    """The unfinished snapshot: its id, when it began, under which policy, of which sources, and the log as it was."""
-
-    snapshot: str
-    started: str
-    policy_sha256: str
-    log_size_at_start: int
-    previous: str | None
-    sources: list[str]
-
-
-@dataclass(frozen=True)
-class JournaledBatch:
-    """A batch whose spool file is finished; `words` are the statement's words that do not need a receipt."""
-
-    id: str
-    key: str
-    spool: str
-    sha256: str
-    size: int
-    predicate: dict[str, object]
-    sealed: dict[str, Any] | None = None
-    """The words of a `SealedFile`, where rows of the batch are withheld."""
-
-    @property
-    def files(self) -> set[str]:
-        """Its files in the spool."""
-        return {self.spool} if self.sealed is None else {self.spool, str(self.sealed["spool"])}
-
-
-class Line(NamedTuple):
-    """A line of the items table: its row as books keep it, what is counted of it, and what is in no line.
-
-    A plain line says nothing that is not here: a file whose rows are all in one `batch`, which is None for any other;
-    `records` are those of them that are the item's own. `mime` and `custodian` are index columns. `known_by` is the
-    destination whose catalog knows the item as the line says it again, so that it need not take the line in.
-    """
-
-    item: str
-    source: str
-    path: str
-    status: str
-    line: bytes
-    tbl: str | None
-    size: int | None
-    sha256: str | None
-    stamp: str | None
-    marked: int | None
-    observed_at: str
-    batch: str | None = None
-    records: int = 0
-    mime: str | None = None
-    custodian: str | None = None
-    new_bytes: int = 0
-    known_by: str | None = None
-
-    @staticmethod
-    def of(line: ItemLine, *, mime: str | None = None, custodian: str | None = None, new_bytes: int = 0) -> Line:
-        """Return a line as a journal keeps it."""
-        part = line.parts[0] if _is_plain(line) else None
-        batch, records = (None, 0) if part is None else (part.batch, 0 if part.of else part.count)
-        return Line(*row_of(line), line.observed_at, batch, records, mime, custodian, new_bytes)
-
-
-class Count(NamedTuple):
-    """How many plain lines of a source have a status, and their sums; `own_records` are those of one snapshot."""
-
-    source: str
-    status: str
-    items: int
-    bytes: int
-    new_bytes: int
-    own_records: int
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Rows of an item that are in finished batches while the item itself is not finished yet."""
-
-    item: str
-    rows: int
-    size: int
-    prefix_sha256: str
-    parts: list[tuple[str, int, int, bool]]
 
 
 class Journal:
@@ -418,20 +330,6 @@ _ENTER_COMMON: Final = f"INSERT INTO item_lines ({', '.join(_COMMON)}) VALUES ({
 
 def _is_common(line: Line) -> bool:
     return line.marked is None and line.custodian is None and line.known_by is None
-
-
-def _is_plain(line: ItemLine) -> bool:
-    return (
-        line.status in _PLAIN
-        and line.kind == "file"
-        and len(line.parts) == 1
-        and line.reason is None
-        and line.detail is None
-        and line.object is None
-        and not line.marks
-        and not line.parts[0].sealed
-        and not line.item.members
-    )
 
 
 def _stretches(packs: LinePacks) -> Iterator[tuple[int, int, LinePack | None]]:

@@ -19,15 +19,13 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import repeat
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import orjson
 
 from archiver.model.item_row import AlikeRows
+from archiver.writer.journal_words import Line
 from archiver.writer.packed import packed, unpacked
-
-if TYPE_CHECKING:
-    from archiver.writer.journal import Line
 
 __all__ = ["FEWEST", "MOST", "SCHEMA", "LinePack", "LinePacks", "in_packs"]
 

@@ -1,7 +1,7 @@
 """Lines of files that are as they were, by the thousand: what a run settles before it collects anything.
 
 A pack is one row of the journal. Nobody finds a single line in it; who has to ask for one takes the packs apart, and
-has rows like all others. Its lines are plain ones (`writer.journal.Line`) of the status `unchanged`.
+has rows like all others. Its lines are plain ones (`writer.journal_words.Line`) of the status `unchanged`.
 
 >>> journal.said_again.enter(Pack("mail", "vault", 48123, frozenset({batch}), (Run(None, at, 2),), lines))
 >>> [len(pack.lines) for pack in journal.said_again.packs()]

@@ -17,7 +17,7 @@ from archiver.flows.snapshot.contents import Contents
 from archiver.model.item import Item
 from archiver.model.items import ItemLine, Part
 from archiver.model.policy import Source
-from archiver.writer.journal import Line
+from archiver.writer.journal_words import Line
 
 PAPERS = Source("papers", "documents", "papers", Path("papers"), ("CASE-1",), ("**",))
 MAIL = replace(PAPERS, id="mail")

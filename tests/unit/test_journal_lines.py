@@ -15,7 +15,8 @@ from archiver.model.item_row import row_of
 from archiver.model.items import ItemLine, Part
 from archiver.model.mark import Mark
 from archiver.writer import line_packs
-from archiver.writer.journal import Count, Journal, Line
+from archiver.writer.journal import Journal
+from archiver.writer.journal_words import Count, Line
 from archiver.writer.rows import Facts
 from archiver.writer.said_again import Pack, Run
 

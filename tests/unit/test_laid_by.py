@@ -13,7 +13,8 @@ from archiver.catalog.catalog import Catalog
 from archiver.model.item import Item
 from archiver.model.items import ItemLine, Part
 from archiver.model.mark import Mark
-from archiver.writer.journal import Journal, Line
+from archiver.writer.journal import Journal
+from archiver.writer.journal_words import Line
 
 SNAPSHOT, OTHER = "20261125T120000Z-0a1b2c", "20261126T120000Z-0a1b2c"
 PLAIN = ItemLine(

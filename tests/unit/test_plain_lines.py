@@ -18,7 +18,7 @@ from archiver.model.leaf import item_digest
 from archiver.proof import canonical
 from archiver.sources.base import FileFacts, Found
 from archiver.sources.plain_words import plain_words
-from archiver.writer.journal import Line
+from archiver.writer.journal_words import Line
 
 BATCH = "20261125T120000Z-0a1b2c-documents-00000000"
 THEN, NOW = "2026-11-25T12:00:00Z", "2026-11-26T02:00:00Z"

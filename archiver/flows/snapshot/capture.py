@@ -49,7 +49,7 @@ from archiver.sources.documents import Document, read_document
 from archiver.sources.location import Location, Reading
 from archiver.sources.reading_logs import first_lines
 from archiver.sources.unpack.base import UnpackLimits
-from archiver.writer.journal import Line
+from archiver.writer.journal_words import Line
 
 __all__ = ["Capture"]
 

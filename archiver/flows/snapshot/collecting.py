@@ -31,7 +31,7 @@ from archiver.sources.base import SourceUnavailable
 from archiver.sources.location import held_open, location
 from archiver.sources.reading_logs import LogReader
 from archiver.writer.index_columns import documents_index, model_logs_index
-from archiver.writer.journal import Line
+from archiver.writer.journal_words import Line
 
 if TYPE_CHECKING:
     from archiver.flows.snapshot.capture import Capture

@@ -25,7 +25,7 @@ from archiver.catalog.catalog import Catalog
 from archiver.errors import WorldError
 from archiver.model.items import ItemLine
 from archiver.model.policy import Source
-from archiver.writer.journal import Line
+from archiver.writer.journal_words import Line
 from archiver.writer.rows import disk_error
 
 __all__ = ["Contents"]

@@ -21,7 +21,7 @@ from archiver.model.selected import selected_by
 from archiver.sources.base import Facts, FileFacts, ObjectFacts, Problem
 from archiver.sources.decode import Damage
 from archiver.sources.rotation import family
-from archiver.writer.journal import Line
+from archiver.writer.journal_words import Line
 
 __all__ = [
     "basis_of",

@@ -18,7 +18,7 @@ from archiver.flows.snapshot.beginnings import Beginning
 from archiver.model.item import Item
 from archiver.model.items import Part
 from archiver.model.rows import Rows
-from archiver.writer.journal import Progress
+from archiver.writer.journal_words import Progress
 from archiver.writer.rows import Facts, Mark
 
 __all__ = ["OpenItem", "PrefixChangedError"]

@@ -1,7 +1,7 @@
 """Lines of plain files, which are nearly all there are, spelled without an encoder of JSON.
 
 The law: what is returned is what `ItemLine.encode` would write, byte for byte. What has more to say than a plain line
-(`writer.journal.Line`) gets None, and is left to that one.
+(`writer.journal_words.Line`) gets None, and is left to that one.
 
     captured   files whose bytes are one row each of this run
     again      a file that is as it was when it was last read, as its times tell: `said_again` from what is seen of it,
@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 from archiver.flows.snapshot.sight import Sight
 from archiver.sources.base import FileFacts
 from archiver.sources.plain_words import AT, BORN, DIGEST, PART, READ, STAT, device_words, owner_words
-from archiver.writer.journal import Line
+from archiver.writer.journal_words import Line
 
 __all__ = ["Again", "Documents", "batch_at", "captured", "line_again", "line_said_again", "said_again", "whose"]
 

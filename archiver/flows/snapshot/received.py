@@ -15,7 +15,7 @@ from archiver.model.items import CONTENT_STATUSES
 from archiver.model.policy import Policy, Source
 from archiver.sources.location import location
 from archiver.sources.pipe import PipeLocation, Received, receive
-from archiver.writer.journal import Line
+from archiver.writer.journal_words import Line
 
 __all__ = ["collected", "keep", "kept", "let_go", "waits"]
 

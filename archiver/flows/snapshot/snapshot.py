@@ -42,7 +42,7 @@ from archiver.model.policy import Policy, Source
 from archiver.model.statement import SnapshotPredicate
 from archiver.writer.engine import engine_of
 from archiver.writer.index_columns import items_index
-from archiver.writer.journal import JournaledBatch, Run
+from archiver.writer.journal_words import JournaledBatch, Run
 from archiver.writer.leaves import Beside
 from archiver.writer.rows import Facts
 

@@ -14,7 +14,7 @@ from archiver.flows.snapshot.tally import Tally
 from archiver.model import instant, layout, tables
 from archiver.model.statement import SnapshotPredicate, SnapshotSource, Subject
 from archiver.sources.location import location
-from archiver.writer.journal import Run
+from archiver.writer.journal_words import Run
 
 __all__ = ["state"]
 

@@ -24,7 +24,8 @@ from archiver.model.leaf import DOCUMENT_ROW, LOG_ROW, item_digest
 from archiver.model.rows import Rows
 from archiver.writer.engine import Engine
 from archiver.writer.groups import Indexer
-from archiver.writer.journal import Journal, JournaledBatch, Line
+from archiver.writer.journal import Journal
+from archiver.writer.journal_words import JournaledBatch, Line
 from archiver.writer.leaves import Beside
 from archiver.writer.parquet import BatchFile
 from archiver.writer.rows import Facts, OpenBatch, Wholes

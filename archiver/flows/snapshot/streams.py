@@ -16,7 +16,7 @@ from archiver.flows.snapshot.stream import Limits, Stream
 from archiver.model.policy import Source
 from archiver.writer.engine import Engine
 from archiver.writer.groups import Indexer
-from archiver.writer.journal import JournaledBatch, Run
+from archiver.writer.journal_words import JournaledBatch, Run
 from archiver.writer.leaves import Beside
 
 if TYPE_CHECKING:

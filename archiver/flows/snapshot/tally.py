@@ -23,7 +23,8 @@ from archiver.model.selected import SELECTED, Selected, Sum, account_of
 from archiver.model.selection import accepted, reason_of
 from archiver.model.statement import Counts, Excluded
 from archiver.model.unjudged import SumOfUnjudged, UnjudgedItems
-from archiver.writer.journal import Count, Journal, Line
+from archiver.writer.journal import Journal
+from archiver.writer.journal_words import Count, Line
 
 __all__ = ["LOSSES", "Tally", "tally"]
 
