@@ -57,9 +57,15 @@ def lay_by(path: Path, snapshot: str, rows: RowsInOrder, *, stop: Callable[[], b
 
 
 def take(path: Path, snapshot: str) -> bool:
-    """Let the catalog know what was laid by for a snapshot that it has the statement of, if that is all it knows."""
+    """Let the catalog know what was laid by for a snapshot that it has the statement of, if that is all it knows.
+
+    What cannot be taken is gone: whoever takes the items in otherwise finds their table with its indexes.
+    """
     with closing(_connected(path)) as database, _transaction(database):
-        if not (is_there(database) and _is_for(database, snapshot) and knows_none(database)):
+        if not is_there(database):
+            return False
+        if not (_is_for(database, snapshot) and knows_none(database)):
+            _forget(database)
             return False
         database.execute("DROP TABLE latest")
         database.execute(f"ALTER TABLE {TABLE} RENAME TO latest")
@@ -70,9 +76,14 @@ def take(path: Path, snapshot: str) -> bool:
 def forget(path: Path) -> None:
     """Take away what a run has laid by that did not come to its end."""
     with closing(_connected(path)) as database, _transaction(database):
-        _make_room(database)
-        for made in indexes_on("latest").values():
-            database.execute(made)
+        _forget(database)
+
+
+def _forget(database: sqlite3.Connection) -> None:
+    """Give the indexes back to the items that are known: their names are those of what was laid by."""
+    _make_room(database)
+    for made in indexes_on("latest").values():
+        database.execute(made)
 
 
 def _enter(database: sqlite3.Connection, snapshot: str, some: RowsElsewhere | AlikeRows) -> None:

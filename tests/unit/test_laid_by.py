@@ -119,6 +119,16 @@ def test_what_was_laid_by_replaces_nothing_that_is_known(journal, opened):
 
     assert not catalog.take_laid_by(SNAPSHOT)
     assert [line.item.path for line in catalog.present("mail")] == ["z"]
+    assert told(catalog)["indexes"] == told(opened("another"))["indexes"]
+
+
+def test_a_run_that_found_nothing_leaves_the_indexes_to_those_who_come_after_it(tmp_path, opened):
+    catalog = opened("catalog")
+    before = told(catalog)
+    with closing(Journal(tmp_path / "empty.sqlite")) as journal:
+        catalog.lay_by(SNAPSHOT, journal.all_rows_for("vault"), stop=go_on)
+    assert not catalog.take_laid_by(SNAPSHOT)
+    assert told(catalog) == before
 
 
 def test_the_books_and_the_questions_of_a_run_go_on_meanwhile(journal, opened, monkeypatch):
