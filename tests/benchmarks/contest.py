@@ -25,7 +25,7 @@ from typing import Any, Final
 
 from contestants import JOBS, Contestant, contestants, versions
 from corpora import Corpus, handful, settle
-from measure import Cost, machine, measure, stored_bytes
+from measure import Cost, limits, machine, measure
 
 __all__ = ["FORMAT", "OURS", "contest", "line", "ratios", "tidy"]
 
@@ -60,7 +60,7 @@ def contest(
             tell(f"round {number + 1} of {rounds}: {one.name}")
             for job, cost in _all_jobs(one, jobs, below):
                 costs[one.name].setdefault(job, []).append(cost)
-            stored[one.name] = stored_bytes(one.folder / "kept")
+            stored[one.name] = one.stored()
             _set_aside(one.folder, below)
     results = {
         name: {"jobs": {job: _words(each) for job, each in by_job.items()}, "stored_bytes": stored[name]}
@@ -143,12 +143,12 @@ def _all_jobs(one: Contestant, jobs: Sequence[str], below: Path) -> list[tuple[s
 
 def _compile(corpus: Corpus, below: Path, names: Sequence[str], jobs: Sequence[str]) -> None:
     """Let our program do the jobs on a handful of files first: what is installed was compiled before it is used."""
-    if OURS in names:
-        few = handful(corpus, below / "handful")
-        ours = next(one for one in contestants(few, below) if one.name == OURS)
-        _all_jobs(ours, jobs, below)
-        ours.clean()
-        shutil.rmtree(few.path)
+    few = handful(corpus, below / "handful")
+    for one in contestants(few, below):
+        if one.name in names and one.name in (OURS, "bucket"):
+            _all_jobs(one, jobs, below)
+            one.clean()
+    shutil.rmtree(few.path)
 
 
 def _words(costs: list[Cost]) -> dict[str, Any]:
@@ -186,7 +186,7 @@ def _ratio(ours: float, theirs: float) -> float:
 
 def _about() -> dict[str, Any]:
     at = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {"format": FORMAT, "at": at, "machine": machine(), "versions": versions()}
+    return {"format": FORMAT, "at": at, "machine": machine(), "limits": limits(), "versions": versions()}
 
 
 def _corpus(corpus: Corpus) -> dict[str, Any]:

@@ -9,13 +9,18 @@ Nobody does quite the same. This program hashes every record, signs, and flushes
 cut by content and encrypt, flush too, and sign nothing. tar, cp and sha256sum are what a person would do by hand, and
 the engines write Parquet without raw bytes or hashes.
 
+`bucket` is this program writing to an object store instead of a folder. It takes part where `AWS_ENDPOINT_URL_S3` is
+one on this machine, as `tests/stores/ceph_gateway.py start` prints it: what is stored there under a lock goes when the
+store does, and nothing else could remove it. The store's own work is done by the same processors.
+
 >>> [contestant.name for contestant in contestants(corpus, Path("/tmp/work"))]
-['archiver', 'restic', 'borg', 'tar', 'cp']
+['archiver', 'bucket', 'restic', 'borg', 'tar', 'cp']
 """
 
 from __future__ import annotations
 
 import os
+import secrets
 import shlex
 import shutil
 import subprocess
@@ -23,16 +28,18 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+from urllib.parse import urlsplit
 
 from corpora import Corpus
-from measure import of_package
+from measure import of_package, stored_bytes
 
 __all__ = ["JOBS", "PROGRAM", "Contestant", "contestants", "program_environ", "versions"]
 
 JOBS: Final = ("first", "unchanged", "verify", "restore")
 PROGRAM: Final = [sys.executable, "-m", "archiver"]
 _ROOT: Final = Path(__file__).resolve().parents[2]
+_BUCKET: Final = "bucket"
 _POLICY: Final = """\
 version: 1
 archive: bench
@@ -40,7 +47,7 @@ matters:
   - {{id: CASE-1, title: A case, authority: An authority, issued: "2026-01-08", instrument: null,
      hold: {{stated_as: "until then", retain_until: "2100-01-01T00:00:00Z", mode: compliance, legal_hold: true}}}}
 sources: [{{id: corpus, kind: {kind}, location: {location}, matters: [CASE-1], include: ["**"]}}]
-destinations: [{{id: vault, location: ./kept}}]
+destinations: [{{id: vault, location: "{to}"}}]
 """
 
 
@@ -57,6 +64,14 @@ class Contestant:
     environ: dict[str, str] = field(default_factory=dict)
     begin: Callable[[], None] = lambda: None
 
+    def stored(self) -> int:
+        """Return how many bytes are kept."""
+        bucket = self.folder / _BUCKET
+        if not bucket.exists():
+            return stored_bytes(self.folder / "kept")
+        pages = _store().get_paginator("list_object_versions").paginate(Bucket=bucket.read_text())
+        return sum(version["Size"] for page in pages for version in page.get("Versions", ()))
+
     def prepare(self) -> None:
         """Begin anew, with an empty place."""
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -70,7 +85,7 @@ class Contestant:
 
 def contestants(corpus: Corpus, below: Path) -> list[Contestant]:
     """Return all that are installed, this program first."""
-    peers = [_duckdb, _pyarrow, _polars, _cp] if corpus.is_log else [_restic, _borg, _tar, _cp]
+    peers = [_bucket, *([_duckdb, _pyarrow, _polars] if corpus.is_log else [_restic, _borg, _tar]), _cp]
     found = [_archiver(corpus, below / "archiver"), *(one(corpus, below / one.__name__.strip("_")) for one in peers)]
     return [one for one in found if one is not None]
 
@@ -98,20 +113,41 @@ def program_environ(folder: Path) -> dict[str, str]:
     }
 
 
-def _archiver(corpus: Corpus, folder: Path) -> Contestant:
+def _archiver(corpus: Corpus, folder: Path, *, name: str = "archiver") -> Contestant:
     policy = folder / "retention_policy.yaml"
     program = [*PROGRAM, "-q", "-p", str(policy)]
     kind = "model_logs" if corpus.is_log else "documents"
     environ = program_environ(folder.parent)
 
     def begin() -> None:
-        policy.write_text(_POLICY.format(kind=kind, location=corpus.path))
+        to = f"s3://{_fresh_bucket(folder)}/kept" if name == _BUCKET else "./kept"
+        policy.write_text(_POLICY.format(kind=kind, location=corpus.path, to=to))
         _quietly([*PROGRAM, "-p", policy, "init"], environ)  # the peers' keys and places are made before, too
 
     keep = [*program, "snapshot", "--yes-lock", "1TiB"]
     restore = [*program, "restore", "--to", str(folder / "restored")]
     jobs = {"first": keep, "unchanged": keep, "verify": [*program, "verify"], "restore": restore}
-    return Contestant("archiver", folder, jobs, environ, begin)
+    return Contestant(name, folder, jobs, environ, begin)
+
+
+def _bucket(corpus: Corpus, folder: Path) -> Contestant | None:
+    host = urlsplit(os.environ.get("AWS_ENDPOINT_URL_S3", "")).hostname
+    if host not in ("127.0.0.1", "localhost", "::1"):
+        return None
+    return _archiver(corpus, folder, name=_BUCKET)
+
+
+def _store() -> Any:
+    import boto3
+
+    return boto3.client("s3", "us-east-1")
+
+
+def _fresh_bucket(folder: Path) -> str:
+    name = f"bench-{secrets.token_hex(8)}"
+    _store().create_bucket(Bucket=name, ObjectLockEnabledForBucket=True)
+    (folder / _BUCKET).write_text(name)
+    return name
 
 
 def _restic(corpus: Corpus, folder: Path) -> Contestant | None:

@@ -16,6 +16,7 @@ _WIDTH: Final = 760
 _BAR: Final = 13
 _COLOURS: Final = {
     "archiver": "#1f6f5c",
+    "bucket": "#6fa596",
     "restic": "#b08a3e",
     "borg": "#7b6ba8",
     "duckdb": "#b08a3e",
@@ -24,7 +25,12 @@ _COLOURS: Final = {
     "tar": "#8a8f98",
     "cp": "#b9bec6",
 }
-_NAMES: Final = {"cp": "sha256sum and cp", "tar": "tar, zstd and sha256sum", "duckdb": "duckdb COPY, no hashes"}
+_NAMES: Final = {
+    "bucket": "archiver, to Ceph on the same machine",
+    "cp": "sha256sum and cp",
+    "tar": "tar, zstd and sha256sum",
+    "duckdb": "duckdb COPY, no hashes",
+}
 _STYLE: Final = "text{font:12px sans-serif;fill:#555} .h{font-weight:bold} .s{font-size:10px}"
 _LEFT, _RIGHT = 96, 150
 

@@ -46,6 +46,8 @@ def test_a_contest_tells_seconds_ratios_machine_and_versions(results):
     assert told["format"] == "archiver-benchmark-1"
     assert told["kind"] == "contest"
     assert {"processor", "cores", "memory_gib", "system", "load"} == told["machine"].keys()
+    assert {"sha256_mb", "zstd_3_mb", "unzstd_mb", "records_k"} == told["limits"].keys()
+    assert min(told["limits"].values()) > 0
     assert {"archiver", "python"} <= told["versions"].keys()
     assert told["corpus"]["files"] == 9
     assert list(told["results"]) == ["archiver", "cp"]
