@@ -13,7 +13,7 @@ import hashlib
 import struct
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
-from itertools import chain, repeat
+from itertools import accumulate, chain, pairwise, repeat
 from typing import Final
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "leaf",
     "leaf_of_digest",
     "leaves_of_digests",
+    "row_digests",
 ]
 
 DOCUMENT_ROW: Final = 8_388_608
@@ -69,6 +70,12 @@ class Salts:
 def item_digest(item_text: str) -> bytes:
     """Return SHA-256 of an item text."""
     return hashlib.sha256(item_text.encode()).digest()
+
+
+def row_digests(data: bytes, lengths: Iterable[int]) -> list[bytes]:
+    """Return SHA-256 of each of the rows of these lengths that lie in some bytes one behind the other."""
+    with memoryview(data) as view:
+        return [sha256(view[begin:end]).digest() for begin, end in pairwise(accumulate(lengths, initial=0))]
 
 
 def leaf_of_digest(item: bytes, offset: int, length: int, row_salt: bytes, raw_sha256: bytes) -> bytes:

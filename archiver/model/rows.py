@@ -39,6 +39,14 @@ class Rows(Sequence[bytes]):
     def __len__(self) -> int:
         return len(self.lengths)
 
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Rows):
+            return NotImplemented
+        return (self.data, self.lengths) == (other.data, other.lengths)
+
+    def __hash__(self) -> int:
+        return hash(self.data)
+
     def __iter__(self) -> Iterator[bytes]:
         if len(self.lengths) == 1:
             return iter((self.data,))

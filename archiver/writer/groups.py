@@ -24,6 +24,8 @@ __all__ = ["GROUP_BYTES", "GROUP_ROWS", "Cutter", "Indexer", "RowGroup", "Run", 
 
 GROUP_BYTES: Final = 32 << 20
 GROUP_ROWS: Final = 65_536
+_AT_ONCE: Final = 8192
+"""Lengths that are added up at one go."""
 
 
 class Run(NamedTuple):
@@ -159,18 +161,21 @@ class Cutter:
 
     def closed(self, rows: int) -> Iterator[tuple[int, int, int]]:
         """Yield the groups that the first `rows` rows close: first row, number of rows, place of their raw bytes."""
-        lengths = self._lengths
-        if self._seen < rows <= self._first + self._most:
-            size = self._size + sum(lengths[self._seen : rows])
-            if size <= GROUP_BYTES:  # then no row of these begins a group, which is the rule: nobody looks at each
-                self._seen, self._size = rows, size
         while self._seen < rows:
-            length = lengths[self._seen]
             count = self._seen - self._first
-            if count and (self._size + length > GROUP_BYTES or count >= self._most):
+            if count >= self._most:
                 yield self._give(count)
-            self._size += length
-            self._seen += 1
+            some = self._lengths[self._seen : min(rows, self._first + self._most, self._seen + _AT_ONCE)]
+            size = self._size + sum(some)
+            if size <= GROUP_BYTES:  # then no row of these begins a group: nobody looks at each
+                self._seen, self._size = self._seen + len(some), size
+                continue
+            for length in some:
+                if self._seen > self._first and self._size + length > GROUP_BYTES:
+                    yield self._give(self._seen - self._first)
+                    break
+                self._size += length
+                self._seen += 1
 
     def rest(self) -> tuple[int, int, int] | None:
         """Return the last group, whose end is the batch's; call it after `closed` with all rows."""

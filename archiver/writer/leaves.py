@@ -16,13 +16,12 @@ import itertools
 import struct
 from collections import deque
 from collections.abc import Iterable, Sequence
-from hashlib import sha256
 from typing import Final, Self
 
-from archiver.model.leaf import Salts, leaves_of_digests
+from archiver.model.leaf import Salts, leaves_of_digests, row_digests
 from archiver.model.rows import Rows
 from archiver.proof import merkle
-from archiver.writer.leaves_apart import LeavesApart, Trees, Words, Work, fits
+from archiver.writer.leaves_apart import LeavesApart, Trees, Words, Work, fits, pieces
 
 __all__ = ["Beside", "Leaves"]
 
@@ -88,11 +87,17 @@ class Leaves:
 
     def add(self, item: bytes, offset: int, rows: Rows) -> None:
         """Add rows beside each other of one item, the first at `offset`, given the digest of its text."""
+        for some in pieces(rows):
+            self._add(item, offset, some)
+            offset += len(some.data)
+
+    def _add(self, item: bytes, offset: int, rows: Rows) -> None:
+        """Add rows that another process may hash at one go, if there is one."""
         first = len(self)
         apart = self._beside.for_rows(len(rows), len(rows.data)) if len(rows) > 1 else None
         if apart is None:
             offsets = itertools.accumulate(rows.lengths[:-1], initial=offset)
-            digests = [sha256(raw).digest() for raw in rows]
+            digests = row_digests(rows.data, rows.lengths)
             self.add_digests(itertools.repeat(item), list(offsets), rows.lengths, digests)
             return
         self._waiting.append((apart, apart.begin(Words(first, offset, item, self._salt), rows)))

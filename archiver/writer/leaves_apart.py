@@ -21,17 +21,17 @@ import struct
 import sys
 from array import array
 from collections import deque
-from hashlib import sha256
-from itertools import accumulate, pairwise, repeat
+from collections.abc import Iterator
+from itertools import accumulate, repeat
 from typing import Final, NamedTuple
 
 from archiver import companion
 from archiver.companion import Companion, EndedError
-from archiver.model.leaf import Salts, leaves_of_digests
+from archiver.model.leaf import Salts, leaves_of_digests, row_digests
 from archiver.model.rows import Rows
 from archiver.proof.merkle import subtrees
 
-__all__ = ["LeavesApart", "Trees", "Words", "Work", "fits", "main"]
+__all__ = ["LeavesApart", "Trees", "Words", "Work", "fits", "main", "pieces"]
 
 _SLOTS: Final = 8
 _BYTES: Final = 2 << 20
@@ -82,6 +82,17 @@ class Work:
 def fits(rows: int, size: int) -> bool:
     """Say whether so many rows of so many bytes can be asked for at one go."""
     return rows <= _ROWS and size <= _BYTES
+
+
+def pieces(rows: Rows) -> Iterator[Rows]:
+    """Yield rows in their order, as many at once as fit, roughly; a row alone may not."""
+    parts = max(-(-len(rows.data) // (_BYTES // 2)), -(-len(rows) // _ROWS), 1)
+    if parts == 1 or fits(len(rows), len(rows.data)):
+        yield rows
+        return
+    most = -(-len(rows) // parts)
+    for first in range(0, len(rows), most):
+        yield rows[first : first + most]
 
 
 class LeavesApart:
@@ -150,8 +161,7 @@ def _hash(memory: mmap.mmap, work: Work, salts: Salts) -> int:
     if sum(lengths) != work.size:
         raise ValueError(f"leaves: expected rows of {work.size} bytes, found {sum(lengths)}")
     data = memory[start : start + work.size]
-    with memoryview(data) as view:
-        raws = [sha256(view[begin:end]).digest() for begin, end in pairwise(accumulate(lengths, initial=0))]
+    raws = row_digests(data, lengths)
     offsets = list(accumulate(lengths, initial=words.offset))[:-1]
     row_salts = salts.rows(words.first, work.rows)
     leaves = leaves_of_digests(repeat(words.item), offsets, lengths, row_salts, raws)

@@ -108,7 +108,7 @@ class LinePacks:
         """Yield the packs in the order of their places."""
         found = self._db.execute("SELECT place, items, source, tbl, batch, words FROM line_packs ORDER BY place")
         for place, items, source, tbl, batch, words in found:
-            data, *raws = unpacked(words)
+            data, *raws = unpacked(words).splitlines(keepends=True)  # a newline within a line is escaped
             columns = orjson.loads(data)
             if any(len(column) != items for column in (raws, *columns)):
                 raise RuntimeError(f"journal: expected {items} lines in the pack at {place}, found {len(raws)}")

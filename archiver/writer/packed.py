@@ -20,12 +20,11 @@ def packed(pieces: Iterable[bytes]) -> bytes:
     return len(data).to_bytes(_SIZE, "big") + bytes(pa.Codec(_CODEC).compress(data, asbytes=True))
 
 
-def unpacked(kept: bytes) -> list[bytes]:
-    """Return the lines."""
+def unpacked(kept: bytes) -> bytes:
+    """Return the lines, one behind the other."""
     import pyarrow as pa  # noqa: PLC0415 - see above
 
     if kept[:1] == b"{":  # as an earlier version kept them
-        return kept.splitlines(keepends=True)
+        return kept
     size = int.from_bytes(kept[:_SIZE], "big")
-    data = bytes(pa.Codec(_CODEC).decompress(kept[_SIZE:], size, asbytes=True))
-    return data.splitlines(keepends=True)  # a newline within a line is escaped
+    return bytes(pa.Codec(_CODEC).decompress(kept[_SIZE:], size, asbytes=True))

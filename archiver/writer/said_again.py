@@ -3,7 +3,7 @@
 A pack is one row of the journal. Nobody finds a single line in it; who has to ask for one takes the packs apart, and
 has rows like all others. Its lines are plain ones (`writer.journal_words.Line`) of the status `unchanged`.
 
->>> journal.said_again.enter(Pack("mail", "vault", 48123, frozenset({batch}), (Run(None, at, 2),), lines))
+>>> journal.said_again.enter(Pack("mail", "vault", 48123, frozenset({batch}), (Run(None, at, 2),), Rows.of(lines)))
 >>> [len(pack.lines) for pack in journal.said_again.packs()]
 [2]
 """
@@ -13,15 +13,20 @@ from __future__ import annotations
 import itertools
 import json
 import sqlite3
+import sys
+from array import array
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Final, NamedTuple
 
 from archiver.late import dataclass
 from archiver.model.items import ItemLine
+from archiver.model.rows import Rows
 from archiver.writer.packed import packed, unpacked
 
 __all__ = ["SCHEMA", "Pack", "Run", "SaidAgain"]
+
+_LENGTH: Final = array("I").itemsize
 
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS packs (
@@ -50,7 +55,7 @@ class Pack:
     size: int
     batches: frozenset[str]
     runs: tuple[Run, ...]
-    lines: list[bytes]
+    lines: Rows
 
 
 class SaidAgain:
@@ -71,22 +76,25 @@ class SaidAgain:
                 pack.size,
                 json.dumps(sorted(pack.batches)),
                 json.dumps(pack.runs),
-                packed(pack.lines),
+                packed([_lengths_of(pack.lines), pack.lines.data]),
             ],
         )
 
     def packs(self, *, but_known_by: str | None = None) -> Iterator[Pack]:
         """Yield the packs in the order of their entry, but those whose items a destination knows."""
-        query = "SELECT source, known_by, bytes, batches, runs, lines FROM packs WHERE known_by IS NOT ? ORDER BY place"
-        found = self._db.execute(query, [but_known_by])
-        for source, known_by, size, batches, runs, lines in found:
+        found = self._db.execute(
+            "SELECT source, known_by, items, bytes, batches, runs, lines FROM packs"
+            " WHERE known_by IS NOT ? ORDER BY place",
+            [but_known_by],
+        )
+        for source, known_by, items, size, batches, runs, lines in found:
             yield Pack(
                 source,
                 known_by,
                 size,
                 frozenset(json.loads(batches)),
                 tuple(Run(*run) for run in json.loads(runs)),
-                unpacked(lines),
+                _lines_of(unpacked(lines), items),
             )
 
     def is_empty(self) -> bool:
@@ -112,3 +120,25 @@ class SaidAgain:
         """Take all packs away."""
         with closing(self._db.cursor()) as cursor:
             cursor.execute("DELETE FROM packs")
+
+
+def _lengths_of(lines: Rows) -> bytes:
+    """Return the lengths of lines as they stand before them: so nobody looks for the ends of the lines again."""
+    lengths = array("I", lines.lengths)
+    if sys.byteorder == "little":
+        lengths.byteswap()
+    return lengths.tobytes()
+
+
+def _lines_of(data: bytes, items: int) -> Rows:
+    """Return the lines of a pack of so many items."""
+    if data.startswith(b"{"):  # as an earlier version kept them; no line is so long that its length begins so
+        lines = Rows.of(data.splitlines(keepends=True))
+    else:
+        lengths = array("I", data[: _LENGTH * items])
+        if sys.byteorder == "little":
+            lengths.byteswap()
+        lines = Rows(data[_LENGTH * items :], lengths.tolist())
+    if len(lines) != items:
+        raise RuntimeError(f"journal: expected {items} lines in a pack, found {len(lines)}")
+    return lines

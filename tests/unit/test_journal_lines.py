@@ -14,9 +14,11 @@ from archiver.model.item import Item
 from archiver.model.item_row import row_of
 from archiver.model.items import ItemLine, Part
 from archiver.model.mark import Mark
+from archiver.model.rows import Rows
 from archiver.writer import line_packs
 from archiver.writer.journal import Journal
 from archiver.writer.journal_words import Count, Line
+from archiver.writer.packed import packed
 from archiver.writer.rows import Facts
 from archiver.writer.said_again import Pack, Run
 
@@ -78,7 +80,7 @@ PACK = Pack(
     30,
     frozenset({BATCH, EARLIER}),
     (Run("jdoe", PLAIN.observed_at, 2), Run(None, PLAIN.observed_at, 1)),
-    [line.encode() for line in AGAIN],
+    Rows.of([line.encode() for line in AGAIN]),
 )
 ROWS = [
     Line.of(line, custodian=custodian)._replace(known_by="vault")
@@ -192,11 +194,21 @@ def test_a_pack_that_lost_lines_is_not_read(journal, monkeypatch):
         list(journal.lines())
 
 
-def test_a_pack_of_an_earlier_version_is_read(journal):
+@pytest.mark.parametrize("kept", [bytes, lambda lines: packed([lines])], ids=["plain", "compressed"])
+def test_a_pack_of_an_earlier_version_is_read(journal, kept):
     journal.said_again.enter(PACK)
-    journal._db.execute("UPDATE packs SET lines = ?", [b"".join(PACK.lines)])
+    assert list(journal.said_again.packs()) == [PACK]
+    journal._db.execute("UPDATE packs SET lines = ?", [kept(PACK.lines.data)])
 
     assert list(journal.said_again.packs()) == [PACK]
+
+
+def test_a_pack_that_has_not_its_lines_is_refused(journal):
+    journal.said_again.enter(PACK)
+    journal._db.execute("UPDATE packs SET lines = ?", [packed([PACK.lines.data[: PACK.lines.lengths[0]]])])
+
+    with pytest.raises(RuntimeError, match="expected 3 lines"):
+        list(journal.said_again.packs())
 
 
 def test_packs_are_forgotten_with_their_run(journal):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import orjson
 
@@ -24,7 +24,7 @@ def batches_named(journal: Journal) -> set[str]:
     return read | journal.plain_batches()
 
 
-def rows_of_items(journal: Journal, most: int) -> Iterator[tuple[list[bytes], list[Facts]]]:
+def rows_of_items(journal: Journal, most: int) -> Iterator[tuple[Sequence[bytes], list[Facts]]]:
     """Yield the rows of `items`, and what each is indexed by; at most so many at once, or those of one pack."""
     for lines, *indexed in journal.indexed(most):
         yield list(lines), list(map(_facts, *indexed))

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from archiver.flows.snapshot.plain_lines import batch_at
+from archiver.model.rows import Rows
 from archiver.writer.said_again import Pack, Run
 
 __all__ = ["Packing"]
@@ -69,7 +70,7 @@ class Packing:
             return
         self._end_run()
         batches = frozenset(batch.decode() for batch in self._batches)
-        pack = Pack(self._source, self._destination, self._size, batches, tuple(self._runs), self._lines)
+        pack = Pack(self._source, self._destination, self._size, batches, tuple(self._runs), Rows.of(self._lines))
         self._enter(pack, self._rows)
         self._lines, self._rows, self._size, self._batches, self._runs, self._since = [], [], 0, set(), [], 0
         self._batch = _NONE

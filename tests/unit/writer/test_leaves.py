@@ -48,6 +48,15 @@ def test_rows_that_another_process_hashes_have_the_published_leaves(beside, cuts
     assert leaves.root() == merkle.root_of(PUBLISHED)
 
 
+@pytest.mark.parametrize(("most_bytes", "most_rows"), [(30_000, 1 << 15), (2 << 20, 700), (100, 7)])
+def test_rows_that_are_too_many_for_one_go_are_hashed_in_pieces(beside, monkeypatch, most_bytes, most_rows):
+    monkeypatch.setattr(leaves_apart, "_BYTES", most_bytes)
+    monkeypatch.setattr(leaves_apart, "_ROWS", most_rows)
+    some = list(leaves_apart.pieces(Rows.of(ROWS)))
+    assert [row for rows in some for row in rows] == ROWS
+    assert sum(leaves_apart.fits(len(rows), len(rows.data)) for rows in some) * 2 > len(some)
+
+
 @pytest.mark.parametrize("kept", [0, 1, 699, 700, 701, 1400, 1401])
 def test_rows_may_be_taken_back_wherever_they_were_hashed(beside, kept):
     leaves = Leaves(SALT, beside)
