@@ -178,7 +178,9 @@ def _put_instrument(session: Session, matter: str) -> Subject:
 
 
 def _old_text(session: Session, sha256: str) -> bytes | None:
-    """Return the text of the last policy from the archive, for the comparison of its rules."""
+    """Return the text of the last policy, if need be from the archive, for the comparison of its rules."""
+    if sha256 == session.policy.sha256:
+        return session.policy.text
     for version in versions_of(session.store, layout.policy_key(sha256)):
         with session.store.read(version.key, version.version) as file:
             data = file.read()

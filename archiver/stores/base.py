@@ -23,7 +23,7 @@ from typing import BinaryIO, Protocol, runtime_checkable
 
 from archiver.late import dataclass
 
-__all__ = ["Body", "Destination", "Lock", "Receipt", "Releases", "Stat", "Store", "Version"]
+__all__ = ["Body", "Destination", "Finds", "Lock", "Receipt", "Releases", "Stat", "Store", "Version"]
 
 Body = bytes | Path
 """What is put: bytes, or the path of a finished spool file."""
@@ -151,6 +151,15 @@ class Store(Protocol):
 
     def hold(self, key: str, version: str | None, lock: Lock) -> Receipt:
         """Raise the lock of one version to at least `lock` and read it back; a lock is never lowered."""
+        ...
+
+
+@runtime_checkable
+class Finds(Protocol):
+    """A store without versions that can say which object there is of a key for less than a `stat` or a listing."""
+
+    def find(self, key: str) -> Version:
+        """Return what a listing of exactly this key would. Raises `NotStoredError`."""
         ...
 
 

@@ -105,6 +105,13 @@ class FolderStore:
         modified = _moment(facts.st_mtime_ns)
         return Stat(key=key, version=None, size=facts.st_size, etag=None, sha256=None, lock=lock, modified=modified)
 
+    def find(self, key: str) -> Version:
+        """Say which object there is of a key, as a listing does, and nothing of its lock; raises as `stat` does."""
+        parts = self._stored_parts(key, None)
+        with told(self._location, key), open_root(self._root) as root:
+            facts = look(root, parts)
+        return _version(key.encode(), facts.st_size, facts.st_mtime_ns)
+
     def list(self, prefix: str = "") -> Iterator[Version]:
         """Yield all that stands below the root, also links and what strangers left; a missing root holds nothing."""
         if "/" in prefix and path_of(prefix.rpartition("/")[0]) is None:
@@ -118,9 +125,11 @@ class FolderStore:
 
     def hold(self, key: str, version: str | None, lock: Lock) -> Receipt:
         """Raise the recorded lock of an object. The receipt's SHA-256 is None: its bytes were not read."""
-        size, wanted = self.stat(check_key(key), version).size, wanted_lock(lock)
-        with told(self._location, key), open_root(self._root) as root, self._book.held(root) as raise_lock:
-            raise_lock(key, wanted)
+        parts, wanted = self._stored_parts(check_key(key), version), wanted_lock(lock)
+        with told(self._location, key), open_root(self._root) as root:
+            size = look(root, parts).st_size
+            with self._book.held(root) as raise_lock:
+                raise_lock(key, wanted)
         return self._receipt(key, size, None, wanted, basis="store")
 
     def release(self, key: str, version: str | None) -> Receipt:
@@ -136,7 +145,7 @@ class FolderStore:
             self._swept = True
 
     def _link(self, root: int, parts: tuple[bytes, ...], key: str, fresh: Scratch, wanted: Lock) -> None:
-        with grow(root, parts[:-1], self._durable) as folder, self._book.held(root) as raise_lock:
+        with grow(root, parts[:-1], self._durable) as folder, self._book.held_for_new(root) as raise_lock:
             _refuse_existing(root, parts, key)
             raise_lock(key, wanted)
             # a crash here leaves a lock without object; the same put again finds it and goes on
@@ -164,7 +173,7 @@ class FolderStore:
 
     def _receipt(self, key: str, size: int, sha256: str | None, wanted: Lock, *, basis: str = "read-back") -> Receipt:
         with told(self._location, key), open_root(self._root) as root:
-            lock = self._book.lock_of(root, key)
+            lock = self._book.least_lock_of(root, key)
         demand(lock, wanted=wanted, subject=f"{self._location}: {key}")
         return Receipt(
             store="folder",

@@ -5,6 +5,10 @@ key's lines count, but for the legal hold only the lines behind the last one tha
 without its end counts for nothing, and the next writer begins a new one; a line that cannot be read changes nothing and
 is counted. No file, or one that may not be read, means unknown; no line means that there is no lock.
 
+A writer asks about what it has just written, so that the end of a long file is read first, and the whole of it only for
+who asks about a key that is not there, or wants to know all that is said of one. Every writer says the highest values;
+where somebody else has said less at the end than before, the end alone tells less than there is, never more.
+
 >>> line_of("a", Lock("COMPLIANCE", datetime(2027, 1, 1, tzinfo=UTC), True))
 b'{"key":"a","legal_hold":true,"mode":"COMPLIANCE","retain_until":"2027-01-01T00:00:00Z"}\n'
 """
@@ -41,6 +45,8 @@ _LINES: Final = re.compile(
 )
 """The same, no longer than the longest line: its key, and what it says, in few spellings for a whole file."""
 _BLOCK: Final = 1 << 20
+_END: Final = 1 << 20
+"""What is read first of a file: the lines of some thousand keys."""
 _MEMBERS: Final = {"key", "legal_hold", "mode", "retain_until"}
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _APPEND: Final = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -102,6 +108,7 @@ class LockBook:
     def __init__(self) -> None:
         """Begin with nothing read."""
         self._mutex = Mutex()
+        self._begin = self._offset = 0
         self._forget((-1, -1))
 
     @property
@@ -111,21 +118,40 @@ class LockBook:
 
     def lock_of(self, root: int, key: str) -> Lock:
         """Return the lock of a key as of now."""
+        return self._asked(root, key, whole=True)
+
+    def least_lock_of(self, root: int, key: str) -> Lock:
+        """Return a lock that the key has at least as of now: of one written a moment ago, what was written."""
+        return self._asked(root, key, whole=False)
+
+    def _asked(self, root: int, key: str, *, whole: bool) -> Lock:
         try:
             handle = os.open(LOCKS, _READ, dir_fd=root)
         except (FileNotFoundError, PermissionError):
             return UNKNOWN
         try:
-            self._read_on(handle)
+            self._read_on(handle, whole=whole)
+            return self._present(handle, key) or UNLOCKED
         finally:
             os.close(handle)
-        return self._locks.get(key, UNLOCKED)
+
+    def _present(self, handle: int, key: str) -> Lock | None:
+        """Return what is known of a key, if need be by all lines."""
+        if self._begin and key not in self._locks:
+            self._read_on(handle, whole=True)
+        return self._locks.get(key)
 
     @contextmanager
     def held(self, root: int) -> Iterator[Raise]:
         """Keep all other writers of this folder out; yields the function that raises a key's lock durably."""
         with self._opened(root) as handle:
-            yield lambda key, lock: self._raise(handle, key, lock)
+            yield lambda key, lock: self._raise(handle, key, self._present(handle, key), lock)
+
+    @contextmanager
+    def held_for_new(self, root: int) -> Iterator[Raise]:
+        """Do what `held` does for keys that have no object: what is said of one far back is not looked for."""
+        with self._opened(root) as handle:
+            yield lambda key, lock: self._raise(handle, key, self._locks.get(key), lock)
 
     @contextmanager
     def releasing(self, root: int) -> Iterator[Callable[[str], None]]:
@@ -146,12 +172,12 @@ class LockBook:
             os.close(handle)
 
     def _release(self, handle: int, key: str) -> None:
+        self._read_on(handle, whole=True)  # less than is there would be let go less than it is held
         present = self._locks.get(key)
         if present is not None and present.legal_hold:
             self._append(handle, release_of(key))
 
-    def _raise(self, handle: int, key: str, lock: Lock) -> None:
-        present = self._locks.get(key)
+    def _raise(self, handle: int, key: str, present: Lock | None, lock: Lock) -> None:
         line = line_of(key, highest(present or UNLOCKED, lock))
         if present is None or line != line_of(key, present):
             self._append(handle, line)
@@ -163,16 +189,19 @@ class LockBook:
         os.fsync(handle)
         self._read_on(handle)
 
-    def _read_on(self, handle: int) -> None:
+    def _read_on(self, handle: int, *, whole: bool = False) -> None:
         with self._mutex:
             facts = os.fstat(handle)  # here: a size from before another thread read on would look too small
             if self._identity != (facts.st_dev, facts.st_ino) or facts.st_size < self._offset:
                 self._forget((facts.st_dev, facts.st_ino))
+                self._begin = self._offset = 0 if whole else _near_the_end(handle, facts.st_size)
+            elif whole and self._begin:
+                self._forget(self._identity)
             if facts.st_size == self._offset:
                 return
             self._torn = False
-            while whole := _whole_lines(os.pread(handle, _BLOCK, self._offset)):
-                self._take_all(whole)
+            while lines := _whole_lines(os.pread(handle, _BLOCK, self._offset)):
+                self._take_all(lines)
             with os.fdopen(os.dup(handle), "rb") as stream:
                 stream.seek(self._offset)
                 while (line := stream.readline(_LONGEST_LINE)) and self._take(line):
@@ -215,9 +244,16 @@ class LockBook:
     def _forget(self, identity: tuple[int, int]) -> None:
         self._identity = identity
         self._locks: dict[str, Lock] = {}
-        self._offset = 0
+        self._begin = self._offset = 0
         self._unreadable = 0
         self._torn = False
+
+
+def _near_the_end(handle: int, size: int) -> int:
+    """Return where the first line begins that lies wholly in the last block of a file; 0 where there is none."""
+    place = size - _END
+    found = os.pread(handle, _END, place).find(b"\n") if place > 0 else -1
+    return 0 if found < 0 else place + found + 1
 
 
 def _whole_lines(block: bytes) -> bytes:

@@ -145,20 +145,22 @@ def _entries(root: int, parts: _Parts, beginning: bytes = b"") -> list[_Found]:
     Only names with this beginning are looked at: a folder of an old archive has a hundred thousand others.
     """
     found: list[_Found] = []
+    start = os.fsdecode(beginning) if beginning.isascii() else ""  # else nothing is known of a name before it is bytes
     try:
-        with open_below(root, parts) as folder, os.scandir(folder) as listing:
-            for entry in listing:
-                name = os.fsencode(entry.name)
+        with open_below(root, parts) as folder:
+            listed = os.listdir(folder)  # noqa: PTH208 - a handle is no path
+            for text in [text for text in listed if text.startswith(start)]:
+                name = os.fsencode(text)
                 if name.startswith(beginning) and (parts or not name.startswith(b".")):
-                    found.extend(_facts(name, entry))
+                    found.extend(_facts(name, folder))
     except (FileNotFoundError, NotADirectoryError):
         return []  # gone since its parent was listed, or never a folder
     return sorted(found)
 
 
-def _facts(name: bytes, entry: os.DirEntry[str]) -> Iterator[_Found]:
+def _facts(name: bytes, folder: int) -> Iterator[_Found]:
     try:
-        facts = entry.stat(follow_symlinks=False)
+        facts = os.stat(name, dir_fd=folder, follow_symlinks=False)
     except FileNotFoundError:
         return  # gone since it was listed
     tail = b"/" if stat.S_ISDIR(facts.st_mode) else b""

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from archiver.errors import EvidenceError, KeyExistsError, LockError, NotStoredError, WorldError
 from archiver.proof.digest import sha256_hex, sha256_of
-from archiver.stores.base import Body, Lock, Receipt, Store, Version
+from archiver.stores.base import Body, Finds, Lock, Receipt, Store, Version
 from archiver.stores.locks import shortfalls
 
 __all__ = ["Strangers", "check_receipt", "first_under", "meets", "place", "raise_lock", "versions_of"]
@@ -79,6 +79,8 @@ def versions_of(store: Store, key: str) -> list[Version]:
     """
     if not store.destination.versioned:
         try:
+            if isinstance(store, Finds):
+                return [store.find(key)]
             stat = store.stat(key)
         except NotStoredError as problem:
             if problem.code == "not-stored":

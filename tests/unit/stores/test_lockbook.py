@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archiver.errors import NotStoredError
+from archiver.stores import lockbook
 from archiver.stores.base import Lock
 from archiver.stores.folder import FolderStore
 from archiver.stores.lockbook import LOCKS, LockBook, line_of, parse_line, release_of
@@ -331,3 +332,55 @@ def test_lines_that_are_read_at_once_say_what_each_of_them_says(some: list[bytes
             assert one_by_one.lock_of(root, "a") == found
         os.close(root)
     assert vars(at_once) | {"_mutex": None} == vars(one_by_one) | {"_mutex": None}
+
+
+@given(st.lists(st.sampled_from(LINES), max_size=12), st.integers(1, 400), st.sampled_from([(), ("a",)]))
+def test_the_end_of_the_lines_says_no_more_than_all_of_them(
+    some: list[bytes], end: int, asked: tuple[str, ...]
+) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        (Path(name) / LOCKS).write_bytes(b"".join(some))
+        root = os.open(name, os.O_RDONLY)
+        expected = {key: LockBook().lock_of(root, key) for key in ("a", "b", "d")}
+        book = LockBook()
+        with patch("archiver.stores.lockbook._END", end):
+            for key, lock in expected.items():
+                assert shortfalls(lock, wanted=book.least_lock_of(root, key)) == []
+            for key in asked:
+                assert book.lock_of(root, key) == expected[key]
+                assert {key: book.least_lock_of(root, key) for key in expected} == expected
+            with book.held_for_new(root) as raise_lock:
+                raise_lock("new", HELD)
+            assert book.least_lock_of(root, "new") == HELD
+            with book.held(root) as raise_lock:
+                raise_lock("a", LATER)
+            assert shortfalls(book.least_lock_of(root, "a"), wanted=LATER) == []
+            with book.releasing(root) as let_go:
+                let_go("a")
+            assert not book.least_lock_of(root, "a").legal_hold
+        locks = {key: book.lock_of(root, key) for key in ("a", "b", "d", "new")}
+        assert locks == {key: LockBook().lock_of(root, key) for key in locks}
+        assert (locks["a"].retain_until, locks["a"].legal_hold, locks["new"]) == (LATER.retain_until, False, HELD)
+        os.close(root)
+
+
+def test_a_writer_reads_the_end_of_a_long_file_and_whoever_asks_about_another_key_all_of_it(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(open_folder(root), "old", LATER)
+    append(root, b"".join(line_of(f"b{number}", HELD) for number in range(200)))
+    monkeypatch.setattr(lockbook, "_END", 1000)
+    store, seen, take = open_folder(root), list[bytes](), LockBook._take_all
+
+    def taken(book: LockBook, block: bytes) -> None:
+        seen.append(block)
+        take(book, block)
+
+    monkeypatch.setattr(LockBook, "_take_all", taken)
+    put(store, "new")
+    store.hold("new", None, LATER)
+    assert store.find("old").size == 5
+    assert sum(map(len, seen)) < 1000 + 2 * len(line_of("new", LATER))
+    assert store.stat("old").lock == LATER
+    assert store.stat("new").lock == LATER
+    assert sum(map(len, seen)) > len(locks(root))
