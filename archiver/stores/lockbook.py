@@ -130,16 +130,17 @@ class LockBook:
         except (FileNotFoundError, PermissionError):
             return UNKNOWN
         try:
-            self._read_on(handle, whole=whole)
-            return self._present(handle, key) or UNLOCKED
+            return self._present(handle, key, whole=whole) or UNLOCKED
         finally:
             os.close(handle)
 
-    def _present(self, handle: int, key: str) -> Lock | None:
-        """Return what is known of a key, if need be by all lines."""
-        if self._begin and key not in self._locks:
-            self._read_on(handle, whole=True)
-        return self._locks.get(key)
+    def _present(self, handle: int, key: str, *, whole: bool = False) -> Lock | None:
+        """Return what is said of a key as of now, in the lines that were read or, if there is nothing, in all."""
+        with self._mutex:  # while another thread begins anew, nothing is known
+            self._read_on(handle, whole=whole)
+            if self._begin and key not in self._locks:
+                self._read_on(handle, whole=True)
+            return self._locks.get(key)
 
     @contextmanager
     def held(self, root: int) -> Iterator[Raise]:
@@ -151,7 +152,12 @@ class LockBook:
     def held_for_new(self, root: int) -> Iterator[Raise]:
         """Do what `held` does for keys that have no object: what is said of one far back is not looked for."""
         with self._opened(root) as handle:
-            yield lambda key, lock: self._raise(handle, key, self._locks.get(key), lock)
+            yield lambda key, lock: self._raise(handle, key, self._said(handle, key), lock)
+
+    def _said(self, handle: int, key: str) -> Lock | None:
+        with self._mutex:
+            self._read_on(handle)
+            return self._locks.get(key)
 
     @contextmanager
     def releasing(self, root: int) -> Iterator[Callable[[str], None]]:
@@ -166,14 +172,12 @@ class LockBook:
             fcntl.flock(handle, fcntl.LOCK_EX)  # given back when the handle is closed, also by a kill
             if os.fstat(handle).st_size == 0:
                 os.fsync(root)  # the file's own name, before anything relies on it
-            self._read_on(handle)
             yield handle
         finally:
             os.close(handle)
 
     def _release(self, handle: int, key: str) -> None:
-        self._read_on(handle, whole=True)  # less than is there would be let go less than it is held
-        present = self._locks.get(key)
+        present = self._present(handle, key, whole=True)
         if present is not None and present.legal_hold:
             self._append(handle, release_of(key))
 
@@ -187,25 +191,24 @@ class LockBook:
         torn = size > 0 and os.pread(handle, 1, size - 1) != b"\n"
         _write_all(handle, b"\n" + line if torn else line)
         os.fsync(handle)
-        self._read_on(handle)
 
     def _read_on(self, handle: int, *, whole: bool = False) -> None:
-        with self._mutex:
-            facts = os.fstat(handle)  # here: a size from before another thread read on would look too small
-            if self._identity != (facts.st_dev, facts.st_ino) or facts.st_size < self._offset:
-                self._forget((facts.st_dev, facts.st_ino))
-                self._begin = self._offset = 0 if whole else _near_the_end(handle, facts.st_size)
-            elif whole and self._begin:
-                self._forget(self._identity)
-            if facts.st_size == self._offset:
-                return
-            self._torn = False
-            while lines := _whole_lines(os.pread(handle, _BLOCK, self._offset)):
-                self._take_all(lines)
-            with os.fdopen(os.dup(handle), "rb") as stream:
-                stream.seek(self._offset)
-                while (line := stream.readline(_LONGEST_LINE)) and self._take(line):
-                    pass  # behind a line without its end nothing is read: it may be growing right now
+        """Read what was appended, or everything; whoever calls this has the mutex."""
+        facts = os.fstat(handle)  # now: a size from before another thread read on would look too small
+        if self._identity != (facts.st_dev, facts.st_ino) or facts.st_size < self._offset:
+            self._forget((facts.st_dev, facts.st_ino))
+            self._begin = self._offset = 0 if whole else _near_the_end(handle, facts.st_size)
+        elif whole and self._begin:
+            self._forget(self._identity)
+        if facts.st_size == self._offset:
+            return
+        self._torn = False
+        while lines := _whole_lines(os.pread(handle, _BLOCK, self._offset)):
+            self._take_all(lines)
+        with os.fdopen(os.dup(handle), "rb") as stream:
+            stream.seek(self._offset)
+            while (line := stream.readline(_LONGEST_LINE)) and self._take(line):
+                pass  # behind a line without its end nothing is read: it may be growing right now
 
     def _take_all(self, block: bytes) -> None:
         """Count the lines of a block: at once where all of them are plain, which is the rule, else one by one."""
