@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from archiver.errors import EvidenceError
 from archiver.judge.batches import BatchError, BatchWords, Rows
 from archiver.model.item import are_usual_of, items_item, source_of
-from archiver.model.leaf import Salts, leaves_of_digests
+from archiver.model.leaf import Salts, leaves_of_digests, leaves_of_one_item
 from archiver.proof import merkle
 
 if TYPE_CHECKING:
@@ -54,9 +54,7 @@ class SliceJudge:
     def take(self, rows: Rows) -> Slice:
         """Judge rows; those of a run of one item are told from the rows that were taken before."""
         count = len(rows.lengths)
-        salts = self._salts.rows(rows.first, count)
-        leaves = leaves_of_digests(rows.digests, rows.offsets, rows.lengths, salts, rows.raws)
-        subtrees = merkle.subtrees(rows.first, leaves)
+        subtrees = merkle.subtrees(rows.first, self._leaves(rows, count))
         new_items = self._items(rows)
         size = sum(rows.lengths)
         if self._predicate.table == "items":
@@ -64,10 +62,17 @@ class SliceJudge:
         start = rows.offsets[0] if count else 0
         return Slice(rows.first, count, size, subtrees, new_items, start, start + size)
 
+    def _leaves(self, rows: Rows, count: int) -> list[bytes]:
+        if count and rows.digests.count(rows.digests[0]) == count:  # the usual slice of a log
+            salts = self._salts.joined(rows.first, count)
+            return leaves_of_one_item(rows.digests[0], rows.offsets, rows.lengths, salts, rows.raws)
+        each = self._salts.rows(rows.first, count)
+        return leaves_of_digests(rows.digests, rows.offsets, rows.lengths, each, rows.raws)
+
     def _items(self, rows: Rows) -> list[bytes]:
         last = self._last
         if rows.digests.count(last) == len(rows.digests):
-            return []  # the usual slice of a log
+            return []  # as usual
         before = itertools.chain((last,), rows.digests)
         places = list(itertools.compress(itertools.count(), map(ne, rows.digests, before)))
         texts = [rows.texts[place] for place in places]

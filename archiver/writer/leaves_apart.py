@@ -22,12 +22,12 @@ import sys
 from array import array
 from collections import deque
 from collections.abc import Iterator
-from itertools import accumulate, repeat
+from itertools import accumulate
 from typing import Final, NamedTuple
 
 from archiver import companion
 from archiver.companion import Companion, EndedError
-from archiver.model.leaf import Salts, leaves_of_digests, row_digests
+from archiver.model.leaf import Salts, leaves_of_one_item, row_digests
 from archiver.model.rows import Rows
 from archiver.proof.merkle import subtrees
 
@@ -163,8 +163,7 @@ def _hash(memory: mmap.mmap, work: Work, salts: Salts) -> int:
     data = memory[start : start + work.size]
     raws = row_digests(data, lengths)
     offsets = list(accumulate(lengths, initial=words.offset))[:-1]
-    row_salts = salts.rows(words.first, work.rows)
-    leaves = leaves_of_digests(repeat(words.item), offsets, lengths, row_salts, raws)
+    leaves = leaves_of_one_item(words.item, offsets, lengths, salts.joined(words.first, work.rows), raws)
     memory[start + _LEAVES : start + _LEAVES + _LEAF * work.rows] = b"".join(leaves)
     trees = subtrees(words.first, leaves)
     packed = b"".join(_TREE.pack(height, root) for height, root in trees)

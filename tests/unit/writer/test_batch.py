@@ -11,7 +11,7 @@ import pytest
 
 from archiver.model import tables
 from archiver.model.item import Item
-from archiver.model.leaf import Salts, item_digest, leaf, leaves_of_digests
+from archiver.model.leaf import Salts, item_digest, leaf, leaf_of_digest, leaves_of_digests, leaves_of_one_item
 from archiver.proof import merkle
 from archiver.writer import groups, rows
 from archiver.writer.engine import Threads
@@ -77,6 +77,30 @@ def test_the_salts_of_rows_do_not_depend_on_how_many_rows_are_announced(stated, 
 def test_a_row_without_a_salt_has_no_leaf():
     with pytest.raises(ValueError, match="of 2 rows, found of 1"):
         leaves_of_digests([bytes(32)] * 2, [0, 1], [1, 1], [bytes(16)], [bytes(32)] * 2)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2, 700])
+def test_leaves_of_rows_of_one_item_are_those_of_each_by_itself(rows):
+    salts, item = Salts(SALT), item_digest(Item("s", "log").text())
+    raws = [hashlib.sha256(b"%d" % row).digest() for row in range(rows)]
+    offsets = [(1 << 64) - 1 - 7 * row for row in range(rows)]
+    lengths = [row * (1 << 53) + row % 3 for row in range(rows)]
+    each = [
+        leaf_of_digest(item, offset, length, salts.row(row + 5), raw)
+        for row, (offset, length, raw) in enumerate(zip(offsets, lengths, raws, strict=True))
+    ]
+    assert leaves_of_digests([item] * rows, offsets, lengths, salts.rows(5, rows), raws) == each
+    assert leaves_of_one_item(item, offsets, lengths, salts.joined(5, rows), raws) == each
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_rows_of_one_item_have_an_offset_a_length_a_salt_and_a_digest_each(place):
+    columns = [[0, 1], [1, 1], bytes(32), [bytes(32)] * 2]
+    for wrong in columns[place][1:], columns[place] + columns[place][:1]:
+        with pytest.raises(ValueError, match="rows, found others"):
+            leaves_of_one_item(bytes(32), *columns[:place], wrong, *columns[place + 1 :])
+    with pytest.raises(ValueError, match="found others"):
+        leaves_of_one_item(bytes(32), [0, 1], [1, 1], bytes(32), [bytes(31), bytes(32)])
 
 
 def test_the_same_rows_and_salt_give_the_same_bytes(tmp_path):
