@@ -67,9 +67,10 @@ _BATCH = (
 
 _UNFINISHED = (
     "WITH RECURSIVE one(id) AS (SELECT min(snapshot) FROM batches UNION ALL "
-    "SELECT (SELECT min(snapshot) FROM batches WHERE snapshot > id) FROM one WHERE id IS NOT NULL) "
-    "SELECT snapshot, host FROM batches WHERE snapshot IN (SELECT id FROM one EXCEPT SELECT id FROM snapshots) "
-    "ORDER BY position"
+    "SELECT (SELECT min(snapshot) FROM batches WHERE snapshot > one.id) FROM one WHERE one.id IS NOT NULL) "
+    "SELECT snapshot, host, max(position) AS last FROM batches "
+    "WHERE snapshot IN (SELECT one.id FROM one EXCEPT SELECT snapshots.id FROM snapshots) "
+    "GROUP BY snapshot ORDER BY last"
 )
 """From one snapshot to the next: there are many batches to each."""
 
@@ -339,7 +340,7 @@ class Catalog(ItemIndex):
 
     def unfinished_snapshots(self) -> dict[str, str]:
         """Return the snapshots that have batches and no statement of their own, with the host that wrote last."""
-        return dict(self._db.execute(_UNFINISHED).fetchall())
+        return {snapshot: host for snapshot, host, _ in self._db.execute(_UNFINISHED)}
 
     def below(self, retain_until: str) -> list[BatchRow]:
         """Return the batches whose reported lock ends before an instant."""

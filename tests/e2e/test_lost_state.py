@@ -10,6 +10,7 @@ from contextlib import suppress
 from archiver.errors import WorldError
 from archiver.events import silent
 from archiver.flows import session
+from archiver.flows.listing import list_snapshots
 from archiver.flows.reading import open_reading
 from archiver.flows.restore.restore import restore
 from archiver.flows.state import StateFolder
@@ -109,6 +110,17 @@ def is_cut(place, monkeypatch, at: int) -> bool:
             place.take()
             return False
     return True
+
+
+def test_a_later_run_that_was_cut_off_is_closed_when_its_state_is_lost(filled, monkeypatch, verified):
+    filled.take()
+    (filled.papers / "new.txt").write_bytes(b"new\n")
+    assert is_cut(filled, monkeypatch, 5)  # behind the first batch, which is in the log
+    lose_state(filled)
+    assert filled.take().recovered >= 1
+    with open_reading(filled.policy, None, clock=filled.clock, listener=silent) as reading:
+        assert [one.status for one in list_snapshots(reading)] == ["complete", "aborted", "complete"]
+    verified(filled)
 
 
 def test_cut_off_after_any_put_and_the_state_lost(organisations, monkeypatch, verified, tmp_path):

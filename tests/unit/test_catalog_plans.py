@@ -43,3 +43,24 @@ def test_no_question_reads_a_whole_table(ask):
     assert plans
     whole = [plan for plan in plans if plan.startswith("SCAN ") and plan.split()[1] in TABLES]
     assert [plan for plan in whole if not plan.endswith(SMALL)] == []
+
+
+def test_every_snapshot_without_a_statement_is_unfinished_whatever_was_finished_before():
+    def batch(position, snapshot, host):
+        row = {"id": f"{snapshot}-documents-{position:08d}", "position": position, "snapshot": snapshot, "host": host}
+        rest = dict.fromkeys(["source", "tbl", "object_sha256", "retain_until", "at"], "")
+        counted = dict.fromkeys(["number", "records", "items", "raw_bytes", "object_size"], 0)
+        return {**row, **rest, **counted, "object_key": f"data/{position}"}
+
+    with closing(Catalog(":memory:")) as catalog:
+        for position, one in enumerate(["1", "2", "2", "4", "3", "3"]):
+            row = batch(position, f"2026112{one}T120000Z-0a1b2c", f"host-{position}")
+            names = ", ".join(row)
+            catalog._db.execute(f"INSERT INTO batches ({names}) VALUES ({', '.join('?' * len(row))})", [*row.values()])
+        finished = "INSERT INTO snapshots (id, position, status, finished) VALUES (?, 9, 'complete', '')"
+        catalog._db.executemany(finished, [["20261121T120000Z-0a1b2c"], ["20261125T120000Z-0a1b2c"]])
+        assert list(catalog.unfinished_snapshots().items()) == [
+            ("20261122T120000Z-0a1b2c", "host-2"),
+            ("20261124T120000Z-0a1b2c", "host-3"),
+            ("20261123T120000Z-0a1b2c", "host-5"),
+        ]
