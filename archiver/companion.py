@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Final
 
-__all__ = ["Companion", "EndedError", "answer", "questions", "shared"]
+__all__ = ["Companion", "EndedError", "answer", "has_memfd", "questions", "shared"]
 
 _PIECE: Final = 1 << 20
 
@@ -82,9 +82,14 @@ class Companion:
             self._process.communicate()
 
 
+def has_memfd() -> bool:
+    """Say whether there is memory of which only what is used counts; not on macOS."""
+    return hasattr(os, "memfd_create")
+
+
 def _memory(size: int) -> int:
     """Return a descriptor of memory that another process can be given."""
-    if not hasattr(os, "memfd_create"):  # not on macOS
+    if not has_memfd():
         return _memory_of_file(size)
     descriptor = os.memfd_create("archiver")
     try:

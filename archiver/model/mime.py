@@ -119,6 +119,7 @@ _BLANK: Final = re.compile(rb"\n\r?\n")
 _SVG: Final = re.compile(rb"(?:<\?xml[^>]*\?>\s*)?(?:<!doctype svg[^>]*>\s*)?<svg\b", re.IGNORECASE)
 _HTML: Final = re.compile(rb"(?:<\?xml[^>]*\?>\s*)?<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 _JSON: Final = re.compile(rb"\{\s*[\"}]|\[\s*[\[{\"]")
+_DOT: Final = ord(".")
 _CONTROLS: Final = bytes((*range(9), *range(0x0E, 0x1B), *range(0x1C, 0x20)))
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
@@ -157,11 +158,11 @@ def guess_and_mail(name: bytes | str, head: bytes) -> tuple[str | None, bool]:
 
 def guess_unmarked(name: bytes, head: bytes) -> str | None:
     """Return what `guess` says of first bytes, if there are any, that `MARKS` does not match."""
-    dot = name.rfind(b".")
-    suffix = name[dot:]
-    if dot < 1 or name[dot - 1] in b"./" or b"/" in suffix:  # no suffix, or a name that begins with dots
+    base = name.rfind(b"/") + 1
+    dot = name.rfind(b".", base + 1)
+    if dot < 0 or name[dot - 1] == _DOT:  # no suffix, or a name that begins with dots
         return _by_honest_name(name.decode("utf-8", "surrogateescape"), head)
-    return _honest(suffix) or _if_text(head)
+    return _honest(name[dot:]) or _if_text(head)
 
 
 def is_mail(head: bytes) -> bool:

@@ -141,9 +141,9 @@ class Apart:
         return self._companion.pid
 
     @property
-    def has_room(self) -> bool:
-        """Say whether it can be asked for more."""
-        return bool(self._free)
+    def room(self) -> int:
+        """How often more it can be asked."""
+        return len(self._free)
 
     def ask(self, folder: Path, wanted: frozenset[str], documents: list[Asked]) -> Request:
         """Ask for documents below a folder; `wanted` are the containers that are to be recognised.
@@ -165,8 +165,8 @@ class Apart:
                 return Told._make(marshal.loads(_words(self.memory, wanted.slot, size))) if size else None  # noqa: S302 - of this program
 
     def give_back(self, request: Request) -> None:
-        """Use the slot of a request again."""
-        self._free.append(request.slot)
+        """Use the slot of a request again, and first: what was in use is near."""
+        self._free.appendleft(request.slot)
 
     def close(self) -> None:
         """End the process: what it was reading is not wanted any more."""

@@ -28,14 +28,9 @@ AT: Final = b',"kind":"file","observed_at":"'
 PART: Final = b'","parts":[{"batch":"'
 DIGEST: Final = b'],"reason":null,"sha256":"'
 _HEAD: Final = (
-    READ
-    + b"%d"
-    + BORN
-    + b'%s,"ctime_ns":"%d",%s"%d","link_target":null,"mode":%d,"mtime_ns":"%d","nlink":%d,%s%s'
-    + AT
-    + b"%s"
-    + PART
+    b'%b%%d%b%%s,"ctime_ns":"%%d",%b"%%d","link_target":null,"mode":%d,"mtime_ns":"%%d","nlink":%d,%b%%s%b%b%b'
 )
+"""What is the same in many heads is written first: into what comes of it go times, inode and item of one."""
 _TAIL: Final = b"}" + DIGEST + b'%s","size":%d,"status":"captured","table":"documents"}\n'
 _DEVICE: Final = b'"dev":"%d","gid":%d,"group":%s,"holes":[],"ino":'
 _OWNER: Final = b'"owner":%s,"uid":%d,"xattrs":{}},"item":'
@@ -59,22 +54,21 @@ def plain_words(item: str, facts: FactValues, observed_at: str, digest: str) -> 
     if holes or xattrs or target is not None:
         return None
     text = item.encode()
-    head = _HEAD % (
-        atime,
-        b"null" if btime is None else b'"%d"' % btime,
-        ctime,
-        device_words(dev, gid, group),
-        ino,
-        mode,
-        mtime,
-        nlink,
-        owner_words(owner, uid),
-        text,
-        observed_at.encode(),
-    )
+    born = b"null" if btime is None else b'"%d"' % btime
+    head = _heads(observed_at, dev, gid, group, mode, nlink, owner, uid) % (atime, born, ctime, ino, mtime, text)
     before = settled_before_ns(observed_at)
     stamp = spell_stamp(size, mtime, ctime, ino) if mtime <= before and ctime <= before else None
-    return PlainWords(head, _TAIL % (digest.encode(), size), stamp, sha256(text).digest())
+    tail = _TAIL % (digest.encode(), size)
+    return PlainWords._make((head, tail, stamp, sha256(text).digest()))  # in half the time of a call of the class
+
+
+@lru_cache(maxsize=4096)  # a second has many files, a share few owners
+def _heads(  # noqa: PLR0917 - all that many files have in common, as a key
+    observed_at: str, dev: int, gid: int, group: str | None, mode: int, nlink: int, owner: str | None, uid: int
+) -> bytes:
+    """Return the head of files that have all of this in common, with places for what each has of its own."""
+    device, whose = (words.replace(b"%", b"%%") for words in (device_words(dev, gid, group), owner_words(owner, uid)))
+    return _HEAD % (READ, BORN, device, mode, nlink, whose, AT, observed_at.encode(), PART)
 
 
 @lru_cache(maxsize=4096)  # a share has few devices and owners

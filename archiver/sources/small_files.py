@@ -61,34 +61,31 @@ class SmallFiles:
         statx = self._statx
         if statx is None:
             return None
+        first, to_first = self._first, self._to_first
         try:
             folder, name = self._folder_of(path)
-            if statx(folder, name, NAME, STATX_TYPE, self._to_first) or not S_ISREG(*MODE.unpack_from(self._first)):
+            if statx(folder, name, NAME, STATX_TYPE, to_first) or not S_ISREG(*MODE.unpack_from(first)):
                 return None
             descriptor = open_quietly(name, READ_AT_ONCE, folder)
         except (OSError, ReadProblem):
             return None
         try:
-            return self._read(descriptor)
+            if statx(descriptor, b"", ITSELF, _ALL, to_first):
+                return None
+            said = ANSWER.unpack_from(first)
+            mask, nlink, uid, gid, mode, ino, size, blocks, read, read_ns, born, born_ns = said[:12]
+            if mask & STATX_BASIC != STATX_BASIC or not S_ISREG(mode) or size >= self._shorter_than:
+                return None
+            holes = holes_of(descriptor, size) if blocks * BLOCK_BYTES < size else ()
+            xattrs = xattrs_of(descriptor)
+            data = os.read(descriptor, size + 1)
+            if len(data) != size or statx(descriptor, b"", ITSELF, _ALL, self._to_last):
+                return None
         except OSError:
             return None
         finally:
             os.close(descriptor)
-
-    def _read(self, descriptor: int) -> tuple[bytes, FactValues] | None:
-        statx = self._statx
-        if statx is None or statx(descriptor, b"", ITSELF, _ALL, self._to_first):
-            return None
-        said = ANSWER.unpack_from(self._first)
-        mask, nlink, uid, gid, mode, ino, size, blocks, read, read_ns, born, born_ns = said[:12]
-        if mask & STATX_BASIC != STATX_BASIC or not S_ISREG(mode) or size >= self._shorter_than:
-            return None
-        holes = holes_of(descriptor, size) if blocks * BLOCK_BYTES < size else ()
-        xattrs = xattrs_of(descriptor)
-        data = os.read(descriptor, size + 1)
-        if len(data) != size or statx(descriptor, b"", ITSELF, _ALL, self._to_last):
-            return None
-        if self._last.raw != self._first.raw:  # the time of access may be another
+        if self._last.raw != first.raw:  # the time of access may be another
             now = ANSWER.unpack_from(self._last)
             if now[5:7] != said[5:7] or now[12:] != said[12:]:
                 return None

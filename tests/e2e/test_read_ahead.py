@@ -6,8 +6,9 @@ import itertools
 import os
 import signal
 import subprocess
-from collections import Counter
+from collections import Counter, deque
 from contextlib import closing
+from dataclasses import replace
 from hashlib import sha256
 from unittest.mock import patch
 
@@ -16,8 +17,9 @@ import pytest
 
 from archiver.catalog.catalog import Catalog
 from archiver.flows.snapshot import read_ahead
+from archiver.flows.snapshot.early import AT_ONCE, Early
 from archiver.flows.snapshot.read_ahead import Readers
-from archiver.flows.snapshot.sight import sights
+from archiver.flows.snapshot.sight import Sight, sights
 from archiver.flows.snapshot.together import Together
 from archiver.sources.location import held_open, location
 from archiver.writer.journal import Journal
@@ -124,7 +126,7 @@ def test_every_batch_is_the_same_byte_for_byte(organisations, tmp_path, verified
                 "  - id: logs\n", LATER.format(later)
             )
         )
-        with patch.object(read_ahead, "_BEGIN", 0), patch.object(Together, "_keep", autospec=True) as keep:
+        with patch.object(read_ahead, "BEGIN", 0), patch.object(Together, "_keep", autospec=True) as keep:
             keep.side_effect = KEEP
             results = [place.take(processors=1 + readers, only=(source,)) for source in ("papers", "later")]
         kept.append(Counter(call.args[0]._source.id for call in keep.call_args_list for _ in call.args[1].texts))
@@ -147,7 +149,7 @@ def test_a_document_has_the_time_that_its_bytes_have_whoever_reads_it(organisati
             late.write_bytes(b"written after it was seen\n")
             os.utime(late, ns=(1_700_000_000_000_000_000, 1_700_000_000_000_000_000))
 
-        with patch.object(read_ahead, "_BEGIN", 0):
+        with patch.object(read_ahead, "BEGIN", 0), patch.object(Early, "see"):
             place.take(processors=1 + readers, confirm=change)
 
         [batch] = place.archive.glob("data/documents/**/*.parquet")
@@ -175,7 +177,7 @@ def test_a_run_that_was_killed_goes_on_the_same_way(organisations, tmp_path, ver
                     raise KilledError
             ENTER(journal, batch, lines, progress)
 
-        with patch.object(read_ahead, "_BEGIN", 50):
+        with patch.object(read_ahead, "BEGIN", 50):
             with patch.object(Journal, "enter", enter), pytest.raises(KilledError):
                 place.take(processors=1 + readers)
             (tmp_path / "shared" / "0" / "0001.txt").write_bytes(b"has a line by now")
@@ -253,7 +255,45 @@ def test_a_source_leaves_all_room_to_the_next(seen):
         for _ in range(3):
             for _sight, _document in ahead(readers, iter(coming), place):
                 pass
-            assert len(readers.processes[0]._free) == read_ahead._SLOTS
+            assert len(readers.processes[0]._free) == read_ahead._SLOTS + read_ahead._EARLY
+
+
+@pytest.mark.parametrize("sees", ["the same", "the same later", "fewer", "none"])
+def test_a_document_that_was_read_early_is_that_of_its_own_sight(organisation, seen, sees):
+    coming, place = seen
+    left, source = deque[Sight](), organisation.policy.source("papers")
+    with Early(1) as early:
+        early.begin(source)
+        for sight in coming:
+            left.append(sight)
+            if not len(left) % AT_ONCE:
+                early.see(left)
+        units = len(early.readers.early)
+        looked = [] if sees == "none" else [*itertools.islice(left, 50 * (sees == "fewer"), None)]
+        if sees == "the same later":
+            looked = [sight._replace(observed_at="2027-01-01T00:00:00Z") for sight in looked]
+        found = list(ahead(early.readers, iter(looked), place))
+        unused, processes = len(early.readers.early), [process.pid for process in early.readers.processes]
+
+    assert units >= 4
+    assert (unused, len(processes)) == ((units if sees == "none" else 0), 1)
+    assert [sight.item for sight, _ in found] == [sight.item for sight in looked]
+    for sight, document in found:
+        if document is not None:
+            assert document.data == (place.path / sight.item.path).read_bytes()
+    assert sum(document is not None for _, document in found) >= {"the same": 4 * AT_ONCE}.get(sees, 0)
+
+
+def test_only_the_first_documents_that_bytes_alone_decide_on_are_read_early(organisation, seen):
+    coming, _ = seen
+    left, papers, logs = deque(coming), organisation.policy.source("papers"), organisation.policy.source("logs")
+    picky = replace(papers, keywords=("grok",))
+    for sources, is_read in ([logs, papers], True), ([papers, papers], False), ([picky], False), ([logs], False):
+        with Early(1) as early:
+            for source in sources:
+                early.begin(source)
+            early.see(left)
+            assert bool(early.readers.early) == is_read
 
 
 def test_few_documents_start_no_process(organisation):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Self
 from archiver.events import Stage
 from archiver.flows.session import Session
 from archiver.flows.snapshot.contents import Contents
+from archiver.flows.snapshot.early import Early
 from archiver.flows.snapshot.first_look import FirstLook, taken_up
 from archiver.flows.snapshot.marking import Marker
 from archiver.flows.snapshot.sight import Sight, sights
@@ -35,7 +36,6 @@ from archiver.writer.journal_words import Line
 
 if TYPE_CHECKING:
     from archiver.flows.snapshot.capture import Capture
-    from archiver.flows.snapshot.read_ahead import Readers
     from archiver.flows.snapshot.record_marks import RecordMarks
     from archiver.sources.documents import Document
     from archiver.sources.location import Location
@@ -56,11 +56,11 @@ class Collecting:
         *,
         uploads: Uploads,
         marking: Marking,
-        readers: int,
+        early: Early,
         goes_on: bool,
         rehash: bool,
     ) -> None:
-        """Read small documents by at most so many `readers`; a run that `goes_on` has lines in its journal."""
+        """Read small documents by the processes of `early`; a run that `goes_on` has lines in its journal."""
         self._session = session
         self._look = look
         self._streams = streams
@@ -69,8 +69,7 @@ class Collecting:
         self._goes_on = goes_on
         self._rehash = rehash
         self._marker = Marker(marking)
-        self._most_readers = readers
-        self._readers: Readers | None = None
+        self._early = early
         self._dialects = LogReader()
         self._quiet: list[Line] = []
         self.unavailable: dict[str, str] = {}
@@ -78,7 +77,7 @@ class Collecting:
         """Items, by source and path, that are to be sealed and are in the archive unsealed already."""
 
     def __enter__(self) -> Self:
-        """Use it in a `with` statement: what it holds are processes that read, and what is known of contents."""
+        """Use it in a `with` statement: what it holds is what is known of contents."""
         session = self._session
         with ExitStack() as held:
             self._contents = held.enter_context(Contents(session.catalog, session.policy.sources, session.state.spool))
@@ -139,7 +138,6 @@ class Collecting:
     def _take(self, source: Source, streams: dict[str, Stream], place: Location, seen: Iterator[Sight]) -> None:
         from archiver.flows.snapshot.capture import Capture  # noqa: PLC0415 - an unchanged source needs none of these
         from archiver.flows.snapshot.inside import unpack_limits, wanted_of  # noqa: PLC0415
-        from archiver.flows.snapshot.read_ahead import Readers  # noqa: PLC0415
         from archiver.flows.snapshot.selection import Selection  # noqa: PLC0415
 
         session = self._session
@@ -159,9 +157,7 @@ class Collecting:
             listener=session.listener,
             selection=Selection.of(source, streams["model_logs"], session.catalog, self._dialects, session.listener),
         )
-        if self._readers is None:  # of all sources
-            self._readers = self._held.enter_context(Readers(self._most_readers))
-        turns = self._readers.ahead(seen, place, wanted_of(source), takes=capture.takes_at_once)
+        turns = self._early.readers.ahead(seen, place, wanted_of(source), takes=capture.takes_at_once)
         for sight, document in itertools.chain.from_iterable(map(capture.left, turns)):
             line = session.journal.line(sight.item.text()) if goes_on else None
             if line is None:

@@ -24,6 +24,7 @@ from typing import Final
 from archiver.catalog.recall import Recall
 from archiver.flows.number_set import NumberSet
 from archiver.flows.session import Session
+from archiver.flows.snapshot.early import AT_ONCE, Early
 from archiver.flows.snapshot.glance import Glance, says_more
 from archiver.flows.snapshot.packing import Packing
 from archiver.flows.snapshot.plain_lines import said_again
@@ -45,8 +46,11 @@ _FRESH: Final = timedelta(minutes=1)
 class FirstLook:
     """What was settled by the survey of a run that is begun afresh, and what is left."""
 
-    def __init__(self, session: Session, *, trusted: bool) -> None:
-        """Begin before the survey. What is not to be `trusted` settles nothing, and keeps nothing."""
+    def __init__(self, session: Session, *, trusted: bool, early: Early | None = None) -> None:
+        """Begin before the survey. What is not to be `trusted` settles nothing, and keeps nothing.
+
+        What is kept is read `early`.
+        """
         self.started = instant.format_instant(session.clock())
         self._session = session
         self._trusted = trusted
@@ -56,6 +60,7 @@ class FirstLook:
         self._settled = NumberSet()
         self._left: dict[str, deque[Sight]] = {}
         self._kept = 0
+        self._early = early
         self._at: datetime | None = None
 
     def begin(self, source: Source) -> Callable[[Sight], None] | None:
@@ -67,6 +72,8 @@ class FirstLook:
         if not self._trusted or source.path is None:
             return None
         self._left[source.id] = deque()
+        if self._early is not None:
+            self._early.begin(source)
         return self._see
 
     def glance(self, source: Source, recall: Recall, tell: Callable[[int], None]) -> Glance | None:
@@ -93,6 +100,8 @@ class FirstLook:
         if self._kept > _KEPT:
             self._kept -= len(left)
             del self._left[sight.item.source]
+        elif self._early is not None and not self._kept % AT_ONCE:
+            self._early.see(left)
 
     def lose(self, source: Source) -> None:
         """Note that a source could not be looked at to its end."""
@@ -138,13 +147,16 @@ class FirstLook:
         return None if last is None else last.id, tuple(self._session.catalog.snapshots_without_items())
 
 
-def first_look(session: Session, marking: Marking, *, rehash: bool) -> FirstLook:
-    """Begin to look; a run that goes on, reads everything or marks items settles nothing by a look."""
+def first_look(session: Session, marking: Marking, *, rehash: bool, early: Early | None = None) -> FirstLook:
+    """Begin to look; a run that goes on, reads everything or marks items settles nothing by a look.
+
+    What is left is read `early` as far as that can be.
+    """
     if session.journal.run() is not None:
         return FirstLook(session, trusted=False)
     session.journal.said_again.forget()  # of a survey whose run never began
     news = session.catalog.snapshots_without_items()
-    return FirstLook(session, trusted=not (rehash or marking.has_rules or news))
+    return FirstLook(session, trusted=not (rehash or marking.has_rules or news), early=early)
 
 
 def taken_up(left: deque[Sight], place: Location) -> Iterator[Sight]:

@@ -17,12 +17,13 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import field
+from pathlib import Path
 from typing import Final, NamedTuple, Self
 
-from archiver.companion import EndedError
+from archiver.companion import EndedError, has_memfd
 from archiver.flows.snapshot.sight import Sight
 from archiver.late import dataclass
 from archiver.sources.apart import UNIT_BYTES, Apart, Asked, Request, Told
@@ -30,14 +31,17 @@ from archiver.sources.base import FileFacts
 from archiver.sources.documents import AT_ONCE, Document
 from archiver.sources.location import HeldFolder, Location
 
-__all__ = ["Readers", "Turn"]
+__all__ = ["BEGIN", "Readers", "Turn"]
 
-_BEGIN: Final = 512
+BEGIN: Final = 512
 """Documents that must be in sight before a process is started; they are read here, which takes as long as to start."""
 _TRIES: Final = 3
 _UNIT: Final = 128
 _SLOTS: Final = 32
 """Units that are read or wait to be taken, of all processes together; each process has at least two."""
+_EARLY: Final = 160 if has_memfd() else 0
+_EARLY_BYTES: Final = 64 << 20
+"""So many units more may be read before the first is to be taken, as long as they are no more than so many bytes."""
 _SIGHTS: Final = 4096
 
 
@@ -51,6 +55,12 @@ class _Unit:
 
     def is_full(self) -> bool:
         return len(self.documents) >= _UNIT or self.bytes >= UNIT_BYTES
+
+    def add(self, asked: Asked, size: int) -> int:
+        """Take in a document, and return its number here."""
+        self.documents.append(asked)
+        self.bytes += size
+        return len(self.documents) - 1
 
     def request(self) -> Request | None:
         """Return what was asked for and is there, waited for; None where nobody has read it."""
@@ -104,7 +114,13 @@ class Readers:
     def __init__(self, processes: int) -> None:
         """Start nothing yet; with no processes nothing is read ahead."""
         self._most = processes
+        self._slots, self._early = max(2, _SLOTS // max(processes, 1)), _EARLY // max(processes, 1)
+        """Units that one process reads in the capture, and so many more before that."""
         self._tries = _TRIES
+        self.early: deque[_Unit] = deque()
+        """Units that were asked for early; of the first the sights of so many documents have come."""
+        self._matched = 0
+        self._filling, self._early_bytes = _Unit(), 0
         self.processes: deque[Apart] = deque()
         """Those that run, the one that is asked next at first."""
 
@@ -135,21 +151,60 @@ class Readers:
         for process in self.processes:
             process.close()
 
-    def next(self) -> Apart | None:
-        """Return the process whose turn it is, None if it has no room, or if they have been killed too often.
+    def next(self, *, leave: int = 0) -> Apart | None:
+        """Return the process whose turn it is; None if it has to `leave` its room, or they have been killed too often.
 
         Where the system starts no more, those that run are enough.
         """
         if not self.processes and self._tries:
             self._tries -= 1
-            slots = max(2, _SLOTS // self._most)
             with suppress(OSError):
-                self.processes.extend(Apart(slots) for _ in range(self._most))
-        return self.processes[0] if self.processes and self.processes[0].has_room else None
+                self.processes.extend(Apart(self._slots + self._early) for _ in range(self._most))
+        return self.processes[0] if self.processes and self.processes[0].room > leave else None
 
-    def pass_on(self) -> None:
-        """Let the next process have its turn."""
-        self.processes.rotate(-1)
+    def ask(self, unit: _Unit, folder: Path, wanted: frozenset[str], *, early: bool = False) -> bool:
+        """Ask for a unit; say whether there was room for it. Those that are asked early are the first to be taken."""
+        while (process := self.next(leave=0 if early else self._early)) is not None:
+            try:
+                unit.asked = process.ask(folder, wanted, unit.documents)
+            except EndedError:
+                self.end(process)
+                continue
+            self.processes.rotate(-1)
+            return True
+        return False
+
+    def ask_early(self, sights: Iterable[Sight], folder: Path, wanted: frozenset[str]) -> bool:
+        """Ask for the documents of sights whose turn comes later, behind those before; say whether for more, too."""
+        for sight in sights:
+            if _is_small(sight):
+                self._filling.add(_asked_of(sight), sight.found.size or 0)
+                if self._filling.is_full():
+                    unit, self._filling = self._filling, _Unit()
+                    self._early_bytes += unit.bytes
+                    if self._early_bytes > _EARLY_BYTES or not self.ask(unit, folder, wanted, early=True):
+                        return False
+                    self.early.append(unit)
+        return True
+
+    def early_one(self, asked: Asked) -> tuple[_Unit, int] | None:
+        """Return the unit that a document was read in early, and its number there; None where it was not.
+
+        Then others have come than were seen, and nothing that is left of it is wanted: a fresh process is.
+        """
+        if not self.early:
+            return None
+        unit, number = self.early[0], self._matched
+        if unit.documents[number] != asked:
+            self.early.clear()
+            for process in list(self.processes):
+                self.end(process)
+            return None
+        self._matched += 1
+        if self._matched == len(unit.documents):
+            self.early.popleft()
+            self._matched = 0
+        return unit, number
 
     def end(self, process: Apart) -> None:
         """Go on without a process that was killed; when there is none left, with fresh ones, if that does not go on."""
@@ -178,7 +233,7 @@ class _Ahead:
                     seen += 1
                     self._add(sight)
                     if self._filling.is_full():
-                        self._close(is_read_here=seen <= _BEGIN)
+                        self._close(is_read_here=seen <= BEGIN)
                 else:
                     waiting.append(_Waiting([sight]))
             count += len(some)
@@ -186,7 +241,7 @@ class _Ahead:
                 turn = self._take()
                 count -= len(turn.sights)
                 yield turn
-        self._close(is_read_here=seen <= _BEGIN)
+        self._close(is_read_here=seen <= BEGIN)
         while waiting:
             yield self._take()
         if self._current is not None and self._current.asked is not None:
@@ -194,13 +249,14 @@ class _Ahead:
 
     def _add(self, sight: Sight) -> None:
         """Let a sight wait for its document."""
-        unit, last = self._filling, self._waiting[-1] if self._waiting else None
+        asked = _asked_of(sight)
+        early = self._readers.early_one(asked)
+        unit, number = early or (self._filling, self._filling.add(asked, sight.found.size or 0))
+        last = self._waiting[-1] if self._waiting else None
         if last is not None and last.unit is unit:
             last.sights.append(sight)
         else:
-            self._waiting.append(_Waiting([sight], unit, len(unit.documents)))
-        unit.documents.append((sight.found.path, sight.item.text(), sight.observed_at))
-        unit.bytes += sight.found.size or 0
+            self._waiting.append(_Waiting([sight], unit, number))
 
     def _close(self, *, is_read_here: bool) -> None:
         if self._filling.documents and not is_read_here:
@@ -210,14 +266,7 @@ class _Ahead:
 
     def _ask(self) -> None:
         """Ask for the next units as far as there is room for them."""
-        while self._queue and (process := self._readers.next()) is not None:
-            unit = self._queue[0]
-            try:
-                unit.asked = process.ask(self._place.path, self._wanted, unit.documents)
-            except EndedError:
-                self._readers.end(process)
-                continue
-            self._readers.pass_on()
+        while self._queue and self._readers.ask(self._queue[0], self._place.path, self._wanted):
             self._queue.popleft()
 
     def _take(self) -> Turn:
@@ -242,5 +291,11 @@ class _Ahead:
 
 
 def _is_small(sight: Sight) -> bool:
+    """Say whether a document is to be read in one piece."""
     found = sight.found
     return sight.decision == "read" and isinstance(found.facts, FileFacts) and found.facts.size < AT_ONCE
+
+
+def _asked_of(sight: Sight) -> Asked:
+    """Return what is asked for."""
+    return sight.found.path, sight.item.text(), sight.observed_at

@@ -1,7 +1,7 @@
 """The main job: one run over the sources of a policy, from the first look to the signed account of it.
 
     1  open the session, finish what a killed run had begun, bring the policy into force
-    2  survey: count what would be read, and refuse what is beyond the limits before the first byte
+    2  survey: count what would be read, and refuse what is beyond the limits before the first byte is stored
     3  capture: every item of every source becomes a line; files become rows in batches, delivered as they fill
     4  say what was there last time and is not now
     5  the batches of `items`, then the snapshot statement; only then the journal is cleared
@@ -23,6 +23,7 @@ from archiver.flows.session import Session, open_session
 from archiver.flows.snapshot import received
 from archiver.flows.snapshot.beforehand import Beforehand
 from archiver.flows.snapshot.collecting import Collecting
+from archiver.flows.snapshot.early import Early
 from archiver.flows.snapshot.ends_earlier import dates, ends_earlier
 from archiver.flows.snapshot.first_look import FirstLook, first_look
 from archiver.flows.snapshot.journal_lines import batches_named, rows_of_items
@@ -103,11 +104,14 @@ def snapshot(
     authorities = authorities_of(policy)
     if name_in_trust(policy):
         listener(Said("the trust file names the timestamp authorities now: hand it out again", "warning"))
-    with open_session(policy, clock=clock, random=random, environ=environ, listener=listener) as session:
+    with (
+        open_session(policy, clock=clock, random=random, environ=environ, listener=listener) as session,
+        Early((jobs or processors) - 1) as early,
+    ):
         change = recover.catch_up(session)
         recovered = recover.finish_deliveries(session)
         wanted = received.collected(policy, only)
-        look = first_look(session, marking, rehash=rehash)
+        look = first_look(session, marking, rehash=rehash, early=early)
         seen = survey(session.catalog, wanted, clock, listener, marking, look=look)
         check_limits(policy, seen, accept_narrowing=accept_narrowing)
         confirm(seen)
@@ -130,7 +134,7 @@ def snapshot(
                 streams,
                 uploads=uploads,
                 marking=marking,
-                readers=(jobs or processors) - 1,
+                early=early,
                 goes_on=run.goes_on,
                 rehash=rehash,
             )
