@@ -86,7 +86,8 @@ class Recall:
         self._db = database
         self._source = source
         self._waiting: dict[str, Row] = {}
-        self._outer: set[str] = set()
+        self.outer: set[str] = set()
+        """Paths of items inside which something is known, as far as their rows were read ahead."""
         self._ahead = self._unasked = 1
         self._first = self._last = ("", "")
         self._answered: set[str] = set()
@@ -99,15 +100,15 @@ class Recall:
             return NOTHING
         found = self.row(item.path, item.text())
         if found is None:
-            return Known(has_inside=True) if item.path in self._outer else NOTHING
-        return Known(*found[2:], has_inside=item.path in self._outer)
+            return Known(has_inside=True) if item.path in self.outer else NOTHING
+        return Known(*found[2:], has_inside=item.path in self.outer)
 
     def row(self, path: str, text: str) -> Row | None:
-        """Return what is known of the item of this text, None when it is new."""
-        if self.is_empty:
-            return None
+        """Return what is known of the item of this text, None when it is new; then `outer` says of its path, too."""
         found = self._waiting.pop(text, None)
         if found is None:
+            if self.is_empty:
+                return None
             if not self._first <= (path, text) <= self._last or text in self._answered:
                 self._read_ahead(path, text)
                 found = self._waiting.pop(text, None)
@@ -123,21 +124,17 @@ class Recall:
         self._unasked += 1
         self._answered.discard(text)
 
-    def has_inside(self, path: str) -> bool:
-        """Say whether anything was said of what is inside an item whose row is out."""
-        return path in self._outer
-
     def _read_ahead(self, path: str, text: str) -> None:
         """Fetch an item and those behind it: more than last time if most of them were asked for, or else it alone."""
         asked_for = self._unasked * 2 <= self._ahead
         self._ahead = min(self._ahead * _GROWTH, _FAR) if asked_for else 1
         if len(self._waiting) > 3 * _FAR:
-            self._waiting, self._outer = {}, set()
+            self._waiting, self.outer = {}, set()
         rows = self._db.execute(_AHEAD, [self._source, path, text, self._ahead]).fetchall()
         self._first = path, text
         self._last = rows[-1][:2] if len(rows) == self._ahead else _END
         self._answered = set()
         self._waiting.update(zip(map(_TEXT_OF, rows), rows, strict=True))
         after = max(path, self._last[0], rows[-1][0] if rows else "")  # the last two may be behind the end
-        self._outer.update(name for (name,) in self._db.execute(_OUTER, [self._source, path, after]))
+        self.outer.update(name for (name,) in self._db.execute(_OUTER, [self._source, path, after]))
         self._unasked = len(rows)

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from archiver.sources.facts import unchanged_since
 from archiver.sources.opening import Opened, Openings, anchored, open_file, unavailable
-from archiver.sources.walk import TakesIn, walk
+from archiver.sources.walk import GoesPastIn, walk
 
-__all__ = ["Opened", "Openings", "TakesIn", "anchored", "device", "open_file", "unchanged_since", "walk"]
+__all__ = ["GoesPastIn", "Opened", "Openings", "anchored", "device", "open_file", "unchanged_since", "walk"]
 
 
 def device(location: Path) -> str:

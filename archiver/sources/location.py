@@ -138,14 +138,14 @@ class FolderLocation:
 class GlancedFolder(FolderLocation):
     """A folder of which somebody takes the files whose `lstat` is enough, so that a walk does not find them."""
 
-    def __init__(self, path: Path, takes: files.TakesIn) -> None:
+    def __init__(self, path: Path, past: files.GoesPastIn) -> None:
         """Take the folder's path and what returns, for each folder in it, who takes its files."""
         super().__init__(path)
-        self._takes = takes
+        self._past = past
 
     def walk(self, *, quick: bool = False) -> Iterator[Found]:
         """Yield every name below that is not taken, no link followed."""
-        return files.walk(self.path, quick=quick, takes=self._takes)
+        return files.walk(self.path, quick=quick, past=self._past)
 
 
 class HeldFolder(FolderLocation):

@@ -11,8 +11,8 @@ The laws:
    the directories between the location and here, nothing else.
 5. What fails is found too, with its `error`. Only a location that cannot be listed at all raises `SourceUnavailable`.
 
-6. Who has enough of a regular file by its `lstat` is asked before anything else is made of it: first for each folder,
-   by its path, then for each such file in it, by its name there. What it takes is not found here.
+6. Who has enough of regular files by their `lstat` goes past them before anything else is made of them: asked for each
+   folder, by its path, and then to go on from wherever the walk is in it. What it takes is not found here.
 
     for found in walk(Path("evidence")):
         print(found.path, found.kind, found.error)
@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import functools
 import os
-import stat
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -33,20 +32,23 @@ from archiver.sources.base import FileFacts, Found, Problem
 from archiver.sources.facts import closer_facts, facts_at, facts_of, kind_of, problem_of
 from archiver.sources.opening import O_PATH, anchored, enter, open_quietly, unavailable
 
-__all__ = ["Takes", "TakesIn", "walk"]
+__all__ = ["GoesPast", "GoesPastIn", "walk"]
 
 _CODEC = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 """What `os.fsencode` goes by."""
 _LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
-Takes: TypeAlias = Callable[[bytes, os.stat_result], bool]
-"""Asked about the name of a regular file in its folder and its `lstat`; says whether it has taken the file (law 6)."""
-TakesIn: TypeAlias = Callable[[bytes], Takes]
-"""Returns what is asked about the files of a folder, by the folder's path; again when the walk comes back to it."""
+GoesPast: TypeAlias = Callable[[list[bytes], int], os.stat_result | None]
+"""Takes what it has enough of off the end of the names of an open folder, one after the other (law 6).
+
+It stops at the first name that it does not take, and returns its `lstat`, None if that has none or no name is left.
+"""
+GoesPastIn: TypeAlias = Callable[[bytes], GoesPast]
+"""Returns what goes past the files of a folder, by the folder's path; again when the walk comes back to it."""
 
 
-def walk(location: Path, *, quick: bool = False, takes: TakesIn | None = None) -> Iterator[Found]:
-    """Yield everything below `location` but what `takes` takes, or the one item that it is itself.
+def walk(location: Path, *, quick: bool = False, past: GoesPastIn | None = None) -> Iterator[Found]:
+    """Yield everything below `location` but what `past` goes past, or the one item that it is itself.
 
     A `quick` walk asks for nothing but the `lstat` of each name: no attributes, no time of birth. They can be asked for
     as long as the walk stands there: `Found.seen_closer`.
@@ -60,7 +62,7 @@ def walk(location: Path, *, quick: bool = False, takes: TakesIn | None = None) -
             root = _list(anchor.descriptor, b".")
         except OSError as error:
             raise unavailable(location, error) from error
-        yield from _Walk(anchor.descriptor, root, takes, quick=quick).run()
+        yield from _Walk(anchor.descriptor, root, past, quick=quick).run()
 
 
 @dataclass(frozen=True)
@@ -84,10 +86,10 @@ class _Level:
 class _Walk:
     """Where the walk stands: one open directory, and the way back."""
 
-    def __init__(self, anchor: int, root: _Listed, takes: TakesIn | None, *, quick: bool) -> None:
+    def __init__(self, anchor: int, root: _Listed, past: GoesPastIn | None, *, quick: bool) -> None:
         """Begin in the location; its anchor stays the caller's, the listed descriptor is ours from here."""
         self._anchor = anchor
-        self._takes = takes
+        self._past = past
         self._quick = quick
         self._here: int | None = root.descriptor
         self._lost = Problem("vanished", "the directory is no longer where it was")
@@ -99,7 +101,7 @@ class _Walk:
         try:
             while self._levels:
                 names = self._levels[-1].names
-                status = None if self._takes is None else self._pass(names, self._takes)
+                status = self._go_past(names) if names else None
                 if names:
                     yield self._visit(names.pop(), status)
                 else:
@@ -107,22 +109,11 @@ class _Walk:
         finally:
             self._hold(None)
 
-    def _pass(self, names: list[bytes], takes_in: TakesIn) -> os.stat_result | None:
-        """Go past the names that are taken, up to one that is not; return its `lstat`, None if it has none."""
-        here = self._here
-        if here is None or not names:
+    def _go_past(self, names: list[bytes]) -> os.stat_result | None:
+        """Go past the names that somebody takes, up to one that is not; return its `lstat`, None if nobody knows it."""
+        if self._past is None or self._here is None:
             return None
-        takes, look, is_regular = takes_in(self._path), os.stat, stat.S_ISREG
-        while names:
-            name = names[-1]
-            try:
-                status = look(name, dir_fd=here, follow_symlinks=False)
-            except OSError:  # met again, and told, where the name is visited
-                return None
-            if not is_regular(status.st_mode) or not takes(name, status):
-                return status
-            names.pop()
-        return None
+        return self._past(self._path)(names, self._here)
 
     def _visit(self, name: bytes, status: os.stat_result | None) -> Found:
         """Look at one name of the present directory, and step into it if it is a directory."""

@@ -69,8 +69,8 @@ def settle(place) -> None:
 class Long(Glance):
     """Takes nothing."""
 
-    def takes(self, _path: bytes, _status: os.stat_result) -> bool:
-        return False
+    def goes_past(self, _names: list[bytes], _here: int) -> os.stat_result | None:
+        return None
 
 
 def looked(place):

@@ -10,30 +10,31 @@ whatever is in doubt with it.
 >>> glance = Glance(source, recall, clock, telling.one, packing=packing, keep=left.append)
 >>> list(sights(source, GlancedFolder(source.path, glance.files), recall.of, clock, quick=True))
 []
->>> glance.items, glance.bytes
-({'read': 1, 'unchanged': 2}, {'read': 310, 'unchanged': 48123})
+>>> glance.taken
+{'read': (1, 310), 'unchanged': (2, 48123)}
 """
 
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 
 from archiver.catalog.recall import NOTHING, Recall, Row
 from archiver.flows.snapshot.packing import Packing
-from archiver.flows.snapshot.plain_lines import line_said_again, whose
+from archiver.flows.snapshot.plain_lines import line_said_again
 from archiver.flows.snapshot.sight import Seconds, Sight, may_be_a_head
 from archiver.model.item import Item, Names
 from archiver.model.items import CONTENT_STATUSES
 from archiver.model.policy import Source
 from archiver.model.record_rule import record_rule
 from archiver.model.selection import rules_of
-from archiver.model.stamp import spell_stamp
 from archiver.sources.base import Found
 from archiver.sources.facts import account_names, facts_of_file
-from archiver.sources.plain_words import device_words, owner_words
+from archiver.sources.plain_words import AT, device_words, owner_words
+from archiver.sources.walk import GoesPast
 
 __all__ = ["Glance", "says_more"]
 
@@ -66,39 +67,57 @@ class Glance:
         self._keep = keep
         self._seconds = Seconds(clock)
         self._tell = tell
-        self._untold = 0
+        self._pause_at = 0
         self._selects = record_rule(source) is not None
         self._account: tuple[int, int, int] | None = None
         self._device = self._owner = b""
         self._above, self._spell = b"", Names(source.id, b"")
         self._at, self._at_bytes = "", b""
-        self.items = {"read": 0, "unchanged": 0}
-        self.bytes = {"read": 0, "unchanged": 0}
+        self._told = self._read = self._read_bytes = self._unchanged = self._unchanged_bytes = 0
 
-    def files(self, folder: bytes) -> Callable[[bytes, os.stat_result], bool]:
+    @property
+    def taken(self) -> dict[str, tuple[int, int]]:
+        """Say of each decision how many items were taken, and of how many bytes."""
+        return {"read": (self._read, self._read_bytes), "unchanged": (self._unchanged, self._unchanged_bytes)}
+
+    def files(self, folder: bytes) -> GoesPast:
         """Return what takes the files of a folder, until the next folder is asked for."""
         self._above = folder + b"/" if folder else b""
         self._spell = Names(self._source, folder)
         self._pause()
-        return self.takes
+        return self.goes_past
 
-    def takes(self, name: bytes, status: os.stat_result) -> bool:
+    def goes_past(self, names: list[bytes], here: int) -> os.stat_result | None:
+        """Take the plain files at the end of the names of the folder that is open `here`, up to another item."""
+        look, is_regular, takes = os.lstat, stat.S_ISREG, self.takes
+        while names:
+            name = names[-1]
+            try:
+                now = look(name, dir_fd=here)
+            except OSError:  # met again, and told, where the name is visited
+                return None
+            if not is_regular(now.st_mode) or not takes(name, now):
+                return now
+            names.pop()
+        return None
+
+    def takes(self, name: bytes, now: os.stat_result) -> bool:
         """Take a regular file of the folder, if it is new, or as it was and nothing else is to be said of it."""
         path, text = self._spell(name)
-        row = self._recall.row(path, text)
+        recall = self._recall
+        row = recall.row(path, text)
         if row is None:
-            decision = "read"
-            if self._recall.has_inside(path) or not self._is_new(name, path, text, status):
+            if path in recall.outer or not self._is_new(name, path, text, now):
                 return False
+            self._read += 1
+            self._read_bytes += now.st_size
         else:
-            decision = "unchanged"
-            if self._recall.has_inside(path) or not self._is_as_it_was(name, text, row, status):
-                self._recall.give_back(text, row)
+            if path in recall.outer or not self._is_as_it_was(name, text, row, now):
+                recall.give_back(text, row)
                 return False
-        self.items[decision] += 1
-        self.bytes[decision] += status.st_size
-        self._untold += 1
-        if self._untold == _AT_ONCE:
+            self._unchanged += 1
+            self._unchanged_bytes += now.st_size
+        if self._read + self._unchanged >= self._pause_at:
             self._pause()
         return True
 
@@ -108,8 +127,9 @@ class Glance:
 
     def _pause(self) -> None:
         """Tell of the files since the last pause, and learn what time it is."""
-        self._tell(self._untold)
-        self._untold = 0
+        taken = self._read + self._unchanged
+        self._tell(taken - self._told)
+        self._told, self._pause_at = taken, taken + _AT_ONCE
         self._at = self._seconds()
         self._at_bytes = self._at.encode()
 
@@ -128,7 +148,7 @@ class Glance:
         """Settle a file that has its stamp and is taken by the rules, if its line can be said again."""
         _, _, raw, status, stamp, number = row
         size = now.st_size
-        if stamp != spell_stamp(size, now.st_mtime_ns, now.st_ctime_ns, now.st_ino) or status not in CONTENT_STATUSES:
+        if stamp != f"{size} {now.st_mtime_ns} {now.st_ctime_ns} {now.st_ino}" or status not in CONTENT_STATUSES:
             return False
         if self._selects or says_more(name) or not (self._takes_all or self._rules.decide(self._above + name).taken):
             return False
@@ -136,11 +156,11 @@ class Glance:
             return True
         if self._account != (now.st_dev, now.st_uid, now.st_gid):
             self._learn_account(now.st_dev, now.st_uid, now.st_gid)
-        again = line_said_again(raw, self._device, whose(self._owner, text), now.st_atime_ns, self._at_bytes)
+        again = line_said_again(raw, self._device, self._owner + text.encode() + AT, now.st_atime_ns, self._at_bytes)
         if again is None:
             return False
-        line, _, _, batch_at = again
-        self._packing.add(number, line, (raw, batch_at), size, self._custodian_of(name), self._at)
+        custodian = self._custodian_of(name) if self._has_custodians else None
+        self._packing.add(number, again[0], (raw, again[3]), size, custodian, self._at)
         return True
 
     def _custodian_of(self, name: bytes) -> str | None:

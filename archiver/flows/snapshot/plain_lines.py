@@ -26,7 +26,6 @@ __all__ = ["Again", "Documents", "batch_at", "captured", "line_again", "line_sai
 
 _BEGINNINGS: Final = (READ, STAT)
 _BEFORE: Final = len(READ)
-_OWNED: Final = b'"owner":'
 _BATCH: Final = b'"batch":"'
 _SIZE: Final = b',"size":'
 _STATUS: Final = b',"status":"'
@@ -112,8 +111,8 @@ def line_said_again(
     """
     begun = raw.find(BORN, _BEFORE)
     there = raw.find(device, begun)
-    owned = raw.find(_OWNED, there)  # a quote within a text is escaped, so that no text has it
-    if begun < 0 or there < 0 or not raw.startswith(named, owned) or not raw.startswith(_BEGINNINGS):
+    owned = raw.find(named, there)  # it begins with a member: a quote within a text is escaped, so that no text has it
+    if begun < 0 or there < 0 or owned < 0 or not raw.startswith(_BEGINNINGS):
         return None
     end = owned + len(named)
     part = end + _INSTANT
@@ -122,11 +121,12 @@ def line_said_again(
     ending = _ENDINGS.get(raw[status:])
     if ending is None or digest < len(DIGEST) or not raw.startswith(_SIZE, digest + _DIGITS + 1):
         return None
-    if not raw.startswith(PART, part) or raw.count(_BATCH, part, digest) != 1 or raw.find(_SEALED, part, digest) >= 0:
+    batch = part + len(PART)
+    if not raw.startswith(PART, part) or raw.find(_BATCH, batch, digest) >= 0 or raw.find(_SEALED, batch, digest) >= 0:
         return None
     table, end_of_line = ending
     line = b"".join((STAT, b"%d" % atime_ns, raw[begun:end], at, raw[part:status], end_of_line))
-    return line, table, digest, part + len(PART)
+    return line, table, digest, batch
 
 
 def line_again(sight: Sight, known_by: str) -> Line | None:

@@ -62,10 +62,10 @@ class SourceSurvey:
 
     def count_taken(self, glance: Glance) -> None:
         """Count what was taken at a glance."""
-        for decision, items in glance.items.items():
+        for decision, (items, size) in glance.taken.items():
             if items:
                 self.items[decision] += items
-                self.bytes[decision] += glance.bytes[decision]
+                self.bytes[decision] += size
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 import socket
+import stat
 from contextlib import suppress
 
 import pytest
@@ -70,16 +71,26 @@ def test_what_somebody_takes_is_not_found(tmp_path):
     (tmp_path / "link").symlink_to("a")
     asked = []
 
-    def takes_in(folder):
-        def takes(name, status):
-            asked.append((folder, name, status.st_size))
-            if name == b"2":  # the next name is not there any more, and is told all the same
-                (tmp_path / "gone").unlink()
-            return name != b"x"
+    def past_in(folder):
+        def past(names, here):
+            while names:
+                try:
+                    status = os.stat(names[-1], dir_fd=here, follow_symlinks=False)
+                except FileNotFoundError:
+                    return None
+                if not stat.S_ISREG(status.st_mode):
+                    return status
+                asked.append((folder, names[-1], status.st_size))
+                if names[-1] == b"2":  # the next name is not there any more, and is told all the same
+                    (tmp_path / "gone").unlink()
+                if names[-1] == b"x":
+                    return status
+                names.pop()
+            return None
 
-        return takes
+        return past
 
-    found = [(one.path, one.kind, one.error and one.error.reason) for one in walk(tmp_path, quick=True, takes=takes_in)]
+    found = [(one.path, one.kind, one.error and one.error.reason) for one in walk(tmp_path, quick=True, past=past_in)]
 
     assert found == [
         (b"b", "directory", None),
