@@ -175,8 +175,7 @@ class Archive:
         """Yield the lines of a snapshot's items as they are, in order: nobody looked yet whether they are lines."""
         for statement in self.items_batches(snapshot):
             for record_batch in self.batch_rows(statement, columns=["raw"]):
-                for raw in record_batch.column("raw").to_pylist():
-                    yield raw or b""
+                yield from batches.raws_of(record_batch.column("raw"))
 
     def batch_statements(self) -> Iterator[tuple[int, BatchPredicate, Statement]]:
         """Yield position, predicate and statement of every batch, in log order."""

@@ -11,17 +11,26 @@ False
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import cache, lru_cache
 from itertools import groupby
 from typing import Final, NamedTuple
-
-import orjson
 
 from archiver.errors import EvidenceError
 from archiver.model import instant, layout
 from archiver.model.item import USUAL_ITEM
 
-__all__ = ["LONGEST", "Told", "UsualFile", "UsualRow", "UsualRows", "is_usual", "usual_file", "usual_row", "usual_rows"]
+__all__ = [
+    "LONGEST",
+    "Told",
+    "UsualFiles",
+    "UsualRow",
+    "UsualRows",
+    "is_usual",
+    "usual_files",
+    "usual_row",
+    "usual_rows",
+]
 
 LONGEST: Final = 16_384
 """Bytes of a line from which on it is no usual one."""
@@ -30,17 +39,24 @@ _NUMBER: Final = r"(?:0|[1-9][0-9]{0,14}+)"
 _DECIMAL: Final = r'"-?+(?:0|[1-9][0-9]{0,37}+)"'
 _NAME: Final = r'(?:null|"[ !#-\[\]-~]*+")'
 _WORD: Final = r'[^"\\\n]++'
-_FILE: Final = (
-    rf'\{{"atime_ns":{_DECIMAL},"btime_ns":(?:null|{_DECIMAL}),"ctime_ns":{_DECIMAL},"dev":{_DECIMAL},'
-    rf'"gid":{_NUMBER},"group":{_NAME},"holes":\[\],"ino":{_DECIMAL},"link_target":null,"mode":{_NUMBER},'
-    rf'"mtime_ns":{_DECIMAL},"nlink":{_NUMBER},"owner":{_NAME},"uid":{_NUMBER},"xattrs":\{{\}}\}}'
-)
+
+
+def _file(decimal: str, number: str) -> str:
+    """Return what a file system said; in `decimal` stand both times, in `number` mode and links."""
+    return (
+        rf'\{{"atime_ns":{decimal},"btime_ns":(?:null|{_DECIMAL}),"ctime_ns":{_DECIMAL},"dev":{_DECIMAL},'
+        rf'"gid":{_NUMBER},"group":{_NAME},"holes":\[\],"ino":{_DECIMAL},"link_target":null,"mode":{number},'
+        rf'"mtime_ns":{decimal},"nlink":{number},"owner":{_NAME},"uid":{_NUMBER},"xattrs":\{{\}}\}}'
+    )
+
+
+_FILE: Final = _file(_DECIMAL, _NUMBER)
+_FILE_TAKEN: Final = _file(f'"({_DECIMAL[1:-1]})"', f"({_NUMBER})")
 _PART: Final = (
     rf'\{{"batch":"(?P<batch>{_WORD})","count":(?P<count>[1-9][0-9]{{0,14}}+),"first":(?P<first>{_NUMBER})'
     rf'(?P<of>,"of":{USUAL_ITEM})?\}}'
 )
 _OWN_ROW: Final = rf'\{{"batch":"({_WORD})","count":1,"first":({_NUMBER})\}}'
-_PATH: Final = 3  # the group behind `file` and `item`, whose own groups have no names
 
 
 def _line(file: str, part: str) -> str:
@@ -55,12 +71,17 @@ def _line(file: str, part: str) -> str:
 
 @cache
 def _pattern() -> re.Pattern[bytes]:
-    return re.compile(_line(f"(?P<file>{_FILE})", _PART).encode())  # milliseconds that many commands do not need
+    return re.compile(_line(_FILE, _PART).encode())  # milliseconds that many commands do not need
 
 
 @cache
 def _pattern_of_many() -> re.Pattern[bytes]:
     return re.compile(_line(_FILE, _OWN_ROW).encode() + rb"|[^\n]*+\n")  # any line, so that none is passed over
+
+
+@cache
+def _pattern_of_many_files() -> re.Pattern[bytes]:
+    return re.compile(_line(_FILE_TAKEN, _OWN_ROW).encode() + rb"|[^\n]*+\n")
 
 
 def is_usual(raw: bytes) -> bool:
@@ -88,17 +109,6 @@ class UsualRow(NamedTuple):
     size: int
 
 
-class UsualFile(NamedTuple):
-    """What it takes to give such a file back, beside its row: its `path`, and what its file system said of it."""
-
-    row: UsualRow
-    path: bytes
-    mode: int
-    nlink: int
-    atime_ns: int
-    mtime_ns: int
-
-
 class UsualRows(NamedTuple):
     """What so many lines that follow each other say, as `UsualRow` has it; without `told` each is to be looked at."""
 
@@ -108,6 +118,22 @@ class UsualRows(NamedTuple):
     firsts: tuple[bytes, ...]
     sha256s: tuple[bytes, ...]
     sizes: tuple[bytes, ...]
+
+
+class UsualFiles(NamedTuple):
+    """What so many lines say, beside that, of what it takes to give their files back: path, mode, names and times."""
+
+    number: int
+    told: Told | None
+    items: tuple[bytes, ...]
+    paths: tuple[bytes, ...]
+    firsts: tuple[bytes, ...]
+    sha256s: tuple[bytes, ...]
+    sizes: tuple[bytes, ...]
+    modes: tuple[bytes, ...]
+    nlinks: tuple[bytes, ...]
+    atimes: tuple[bytes, ...]
+    mtimes: tuple[bytes, ...]
 
 
 def usual_row(raw: bytes) -> UsualRow | None:
@@ -125,31 +151,39 @@ def usual_rows(lines: bytes) -> list[UsualRows]:
     if not found:
         return []
     items, _, sources, ats, batches, firsts, sha256s, sizes, statuses, tables = zip(*found, strict=True)
-    many = []
+    return [
+        UsualRows(few.stop - few.start, told, items[few], firsts[few], sha256s[few], sizes[few])
+        for few, told in _alike(ats, sources, statuses, batches, tables)
+    ]
+
+
+def usual_files(lines: bytes) -> list[UsualFiles]:
+    """Return what many lines, as `usual_rows` takes them, say of their rows and of their files."""
+    found = _pattern_of_many_files().findall(lines)
+    if not found:
+        return []
+    (atimes, modes, mtimes, nlinks, items, paths, sources, ats, batches, firsts, sha256s, sizes, statuses, tables) = (
+        zip(*found, strict=True)
+    )
+    members = (items, paths, firsts, sha256s, sizes, modes, nlinks, atimes, mtimes)
+    return [
+        UsualFiles(few.stop - few.start, told, *(each[few] for each in members))
+        for few, told in _alike(ats, sources, statuses, batches, tables)
+    ]
+
+
+def _alike(ats: tuple[bytes, ...], *members: tuple[bytes, ...]) -> Iterator[tuple[slice, Told | None]]:
+    """Yield the runs of lines that have source, status, batch and table in common, and these; None: no usual lines."""
     begin = 0
-    for said, same in groupby(zip(sources, statuses, batches, tables, strict=True)):
+    for said, same in groupby(zip(*members, strict=True)):
         end = begin + len(list(same))
         told = {_told(at, *said) for at in set(ats[begin:end])}  # one, where all instants are spelled as such
-        few = slice(begin, end)
-        one = told.pop() if len(told) == 1 else None
-        many.append(UsualRows(end - begin, one, items[few], firsts[few], sha256s[few], sizes[few]))
+        yield slice(begin, end), told.pop() if len(told) == 1 else None
         begin = end
-    return many
-
-
-def usual_file(raw: bytes) -> UsualFile | None:
-    """Return what a usual line says of such a file and of what its file system said; None for any other line."""
-    found = _pattern().fullmatch(raw) if len(raw) <= LONGEST else None
-    row = None if found is None else _row(found)
-    if found is None or row is None:
-        return None
-    file = orjson.loads(found["file"])
-    times = int(file["atime_ns"]), int(file["mtime_ns"])
-    return UsualFile(row, found[_PATH], file["mode"], file["nlink"], *times)
 
 
 def _row(found: re.Match[bytes]) -> UsualRow | None:
-    _, item, _, source, at, batch, count, first, of, _, _, sha256, size, status, table = found.groups()
+    item, _, source, at, batch, count, first, of, _, _, sha256, size, status, table = found.groups()
     told = None if count != b"1" or of is not None else _told(at, source, status, batch, table)
     return None if told is None else UsualRow(told, item, int(first), sha256, int(size))
 

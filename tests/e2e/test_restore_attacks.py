@@ -39,7 +39,7 @@ FILE = {"dev": "1", "ino": "1", "nlink": 1, "mode": 0o100640, "uid": 0, "gid": 0
 def _way(request, monkeypatch):
     """Write plain files both ways: what comes back and what is said is the same."""
     if request.param == "step-by-step":
-        monkeypatch.setattr(sorting, "plain_of_usual", lambda _raw: None)
+        monkeypatch.setattr(sorting, "plain_or_lines", lambda lines: [(None, lines)])
         monkeypatch.setattr(plan, "plain_of", lambda _line: None)
 
 
@@ -77,6 +77,9 @@ class Told:
 
     def item_lines(self, snapshot: str) -> Iterator[bytes]:
         return (line.encode() for line in self.lines)
+
+    def begin(self, statement: str) -> None:
+        assert statement in self.rows
 
     def batch_rows(self, statement: str, *, columns: object = None) -> Iterator[pa.RecordBatch]:
         rows = self.rows[statement]

@@ -12,10 +12,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from archiver.errors import EvidenceError
-from archiver.flows.restore.plain import plain_of, plain_of_usual
+from archiver.flows.restore.plain import Plain, plain_of, plain_or_lines
 from archiver.model.item import Item, are_usual_of, escape_path, source_of
 from archiver.model.items import ItemLine, Part
-from archiver.model.usual_line import is_usual, usual_file, usual_row
+from archiver.model.usual_line import is_usual, usual_files, usual_row
 from archiver.sources.base import FileFacts
 
 names = st.binary(min_size=1, max_size=20).filter(lambda raw: raw not in {b".", b".."} and b"/" not in raw)
@@ -134,13 +134,22 @@ def test_a_usual_line_is_what_the_strict_reader_takes_it_for(changes):
         assert (line.item.text().encode(), line.item.source) == (row.item, source)
         assert (line.sha256, line.size, line.status, line.table) == (row.sha256.decode(), row.size, status, table)
         assert (line.detail, line.marks, line.object) == (None, (), None)
-        file = usual_file(own)
-        assert file is not None
         assert line.file is not None
-        assert (file.row, file.path) == (row, line.item.relative_bytes())
-        assert (file.mode, file.nlink) == (line.file["mode"], line.file["nlink"])
-        assert (str(file.atime_ns), str(file.mtime_ns)) == (line.file["atime_ns"], line.file["mtime_ns"])
-        assert plain_of_usual(own) in {None, plain_of(line)}
+        (file,) = usual_files(own)
+        assert (file.number, file.told, file.items, file.paths) == (
+            1,
+            row.told,
+            (row.item,),
+            (line.item.relative_bytes(),),
+        )
+        assert [*map(int, file.firsts + file.sizes + file.modes + file.nlinks)] == [
+            row.first, row.size, line.file["mode"], line.file["nlink"]
+        ]  # fmt: skip
+        assert file.sha256s == (row.sha256,)
+        assert [*map(bytes.decode, file.atimes + file.mtimes)] == [line.file["atime_ns"], line.file["mtime_ns"]]
+        assert list(plain_or_lines([own])) in ([(None, [own])], [(plain_of(line), [own])])
+    elif own.endswith(b"\n") and own.count(b"\n") == 1:
+        assert [one.told for one in usual_files(own)] == [None]
     assert row is not None or changes
     assert usual_row(USUAL) is None  # its row carries another item
 
@@ -196,3 +205,50 @@ def test_what_is_escaped_in_a_path_is_percent_controls_and_what_is_no_utf_8():
     plain = {number for number in escaped if escape_path(chr(number).encode("utf-8", "surrogateescape")) == chr(number)}
 
     assert escaped - plain == {*range(0x20), 0x25, 0x7F, *range(0xDC80, 0xDD00)}
+
+
+PLAIN = ItemLine(
+    Item("papers", "0"), "file", "documents", "captured", "2026-11-25T12:00:00Z", basis="read", size=3,
+    sha256="ab" * 32, parts=(Part("20261125T120000Z-0a1b2c-documents-00000000", 0, 1),),
+    file=FileFacts(1, 2, 1, 0o100644, 0, 0, None, "root", -5, 2**40, 0, None, 3).to_json(),
+)  # fmt: skip
+OTHERS = [
+    PLAIN,
+    replace(PLAIN, detail="a word"),
+    replace(PLAIN, item=Item("papers", "\u00fc")),
+    replace(PLAIN, item=Item("mail", "0")),
+    replace(PLAIN, status="unchanged"),
+    replace(PLAIN, parts=(Part("20261125T120000Z-0a1b2c-documents-00000001", 7, 1),)),
+    replace(PLAIN, parts=(Part("20261125T120000Z-0a1b2c-documents-00000000", 9, 1),)),
+    *(replace(PLAIN, file={**PLAIN.file, name: value}) for name, value in (
+        ("nlink", 2), ("mode", 0o104755), ("mtime_ns", "9" * 30), ("atime_ns", str(-(2**63))),
+        ("xattrs", {"a": "YQ=="}),
+    )),
+]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(OTHERS), min_size=1, max_size=12), st.sampled_from([b"", b"\n", b"x", b"\n\n"]))
+@example([PLAIN] * 5, b"")
+def test_what_many_lines_say_of_plain_files_is_what_each_says(told, more):
+    """Each is what its own line says, in order, none is passed over; and of rows that follow each other one group."""
+    rows = {}
+    lines = []
+    for line in told:
+        part = line.parts[0]
+        nth = rows[part.batch] = rows.get(part.batch, -1) + 1
+        lines.append(replace(line, parts=(replace(part, first=part.first + nth),)))
+    raws = [line.encode() for line in lines]
+    raws[-1] += more
+
+    found = list(plain_or_lines(raws))
+    assert [raw for _, few in found for raw in few] == raws
+    place = 0
+    for plain, few in found:
+        if plain is not None:
+            assert not more
+            assert plain == Plain.joined([plain_of(line) for line in lines[place : place + len(few)]])
+            assert [plain.cut(nth, nth + 1) for nth in range(len(few))] == [
+                plain_of(line) for line in lines[place : place + len(few)]
+            ]
+        place += len(few)
+    assert [plain is None for plain, _ in found] == [False] or told != [PLAIN] * len(told) or more

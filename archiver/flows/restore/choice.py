@@ -61,13 +61,16 @@ class Choice:
         """Say whether an item is called as the glob wants it."""
         return self.glob is None or self._matches(line.item.relative_bytes())
 
-    def takes_plain(self, plain: Plain) -> bool | None:
-        """Say whether a plain file is wanted; None where its line alone does not tell."""
-        if not self.marks.are_told:
-            return None
+    @property
+    def knows_plain(self) -> bool:
+        """Whether the lines of plain files tell all that is to be known of them: nobody marked them later."""
+        return self.marks.are_told
+
+    def takes_plain(self, plain: Plain) -> list[bool]:
+        """Say of each of some plain files whether it is wanted."""
         if self.source not in (None, plain.source):
-            return False
-        return self.glob is None or self._matches(plain.path)
+            return [False] * plain.length
+        return [True] * plain.length if self.glob is None else list(map(self._matches, plain.paths))
 
     def allows(self, line: ItemLine, account: Account) -> bool:
         """Say whether an item may be handed out; one with a mark that nobody asked for is listed as left out."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import marshal
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Final
 
@@ -25,7 +25,7 @@ from archiver.model.items import ItemLine
 __all__ = ["Plan", "Range"]
 
 _BLOCK: Final = 1000
-_TOGETHER: Final = 64
+_TOGETHER: Final = 256
 _CACHE_KIB: Final = 16 << 10
 _SCHEMA: Final = """
 CREATE TABLE files(number INTEGER PRIMARY KEY, line BLOB NOT NULL, leader INTEGER);
@@ -46,13 +46,13 @@ CREATE INDEX IF NOT EXISTS ranges_by_number ON ranges(number) WHERE lines IS NOT
 class Range:
     """Rows of a batch that belong to a file, which the plan knows by its number.
 
-    Or to plain files with numbers from this one on: then `plain` has one for each row.
+    Or to plain files with numbers from this one on, one for each row: `plain`.
     """
 
     first: int
     count: int
     number: int
-    plain: tuple[Plain, ...] = ()
+    plain: Plain | None = None
 
     @property
     def end(self) -> int:
@@ -90,25 +90,37 @@ class Plan:
             [line.item.source, line.item.path, line.item.path.count("/"), chosen, line.encode()],
         )
 
-    def add_plain(self, plain: Plain, raw: bytes) -> None:
-        """Take in a plain file."""
-        last = self._plain[-1] if self._plain else None
-        if last is not None and (last.batch, last.first + 1) != (plain.batch, plain.first):
+    def add_plain(self, plain: Plain, lines: Sequence[bytes]) -> None:
+        """Take in plain files, with their lines."""
+        if self._plain and not self._plain[-1].is_followed_by(plain):
             self._end_plain()
-        self.files += 1
-        self.plain += 1
-        self.bytes += plain.size
-        self._plain.append(plain)
-        self._lines.append(raw)
-        if len(self._plain) >= _TOGETHER:
-            self._end_plain()
+        begin = 0
+        while begin < plain.length:
+            end = min(plain.length, begin + _TOGETHER - len(self._lines))
+            self._plain.append(plain.cut(begin, end))
+            self._lines += lines[begin:end]
+            self.files += end - begin
+            if len(self._lines) == _TOGETHER:
+                self._end_plain()
+            begin = end
+        self.plain += plain.length
+        self.bytes += sum(plain.sizes)
 
     def _end_plain(self) -> None:
         """Note the plain files that follow each other, up to here."""
         if self._plain:
-            begin, count = self._plain[0], len(self._plain)
-            plain, lines = marshal.dumps([tuple(one) for one in self._plain]), b"".join(self._lines)
-            self._ranges.append((begin.batch, begin.first, count, self.files - count + 1, plain, lines))
+            whole = Plain.joined(self._plain)
+            lines = b"".join(self._lines)
+            self._ranges.append(
+                (
+                    whole.batch,
+                    whole.first,
+                    whole.length,
+                    self.files - whole.length + 1,
+                    marshal.dumps([*whole]),
+                    lines,
+                )
+            )
             self._plain, self._lines = [], []
         if len(self._ranges) * _TOGETHER >= _BLOCK:
             self._write()
@@ -118,7 +130,7 @@ class Plan:
         leader = self._leader(line, self.files + 1)
         plain = plain_of(line) if leader is None else None
         if plain is not None:
-            self.add_plain(plain, line.encode())
+            self.add_plain(plain, [line.encode()])
             return
         self._end_plain()
         self.files += 1
@@ -166,7 +178,7 @@ class Plan:
             if packed is None:
                 yield Range(first, count, number)
             else:
-                yield Range(first, count, number, tuple(map(Plain._make, marshal.loads(packed))))  # noqa: S302 - written above
+                yield Range(first, count, number, Plain(*marshal.loads(packed)))  # noqa: S302 - written above
 
     def line(self, number: int) -> ItemLine:
         """Return the line of a file."""

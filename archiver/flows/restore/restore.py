@@ -39,6 +39,7 @@ from archiver.flows.restore.writers import Beside, Group, Writers
 from archiver.flows.restore.writing import Writing
 from archiver.judge.content import ObjectError
 from archiver.judge.disposal import Disposals
+from archiver.judge.reader import Archive
 from archiver.model.items import ItemLine, Part
 from archiver.model.statement import SnapshotPredicate
 from archiver.proof import canonical
@@ -82,6 +83,7 @@ def restore(
                 raise UnknownError("object-disposed", f"{wanted.id}: its list of items: {words}") from problem
             raise
         about = choice.about(wanted.id, to)
+        _begin(reading.archive, next(iter(plan.batches()), None))
         with Beside(plan.plain) as beside:
             much = {"items": plan.files, "bytes": plan.bytes}
             access.begin({**about, **much}, much)
@@ -105,6 +107,13 @@ def _state(access: Access, about: Words, done: Restored) -> None:
     by_reason: dict[str, canonical.JSON] = dict(done.counts)
     words: Words = {**about, "items": done.files, "bytes": done.bytes, "counts_missing": by_reason, "missing": missing}
     access.end("ok" if done.exit is Exit.OK else "partial", words, counts)
+
+
+def _begin(archive: Archive, batch: str | None) -> None:
+    """Let a batch be fetched and hashed beside what is done next; what is wrong with it is said when it is opened."""
+    found = None if batch is None else archive.statement("batch", batch)
+    if found is not None:
+        archive.begin(found[1])
 
 
 def _matches_nothing(glob: str, wanted: SnapshotPredicate) -> UsageError:
@@ -134,8 +143,9 @@ class _Restore:
         self._writers = writers
         for line in self._plan.chosen_folders():
             self._folder(line)
-        for batch in self._plan.batches():
-            self._batch(batch)
+        batches = self._plan.batches()
+        for batch, after in zip(batches, [*batches, None][1:], strict=True):
+            self._batch(batch, after)
         self._writers.settle()
         # A file whose last rows never came is not done and is read again below, by itself, and its problem is said.
         for number in list(self._open):
@@ -149,7 +159,9 @@ class _Restore:
 
     # Batches
 
-    def _batch(self, batch: str) -> None:
+    def _batch(self, batch: str, after: str | None) -> None:
+        """Write what is wanted of a batch; the one after it is fetched and hashed meanwhile."""
+        _begin(self._archive, after)
         waiting = self._plan.ranges(batch)
         coming = next(waiting, None)
         active: list[Range] = []
@@ -180,13 +192,13 @@ class _Restore:
     def _feed(self, one: Range, first: int, rows: Rows) -> None:
         """Write the rows of a range that are among `rows`, the first of which has the number `first`."""
         start, end = max(one.first, first), min(one.end, first + rows.count)
-        if one.plain:
-            number, files = one.number + start - one.first, one.plain[start - one.first : end - one.first]
+        if one.plain is not None:
+            number, files = one.number + start - one.first, one.plain.cut(start - one.first, end - one.first)
             plain = rows.plain(start - first, files)
             if plain is not None:
                 self._writers.write(Group(number, plain, rows, start - first))
                 return
-            for nth in range(len(files)):
+            for nth in range(files.length):
                 self._singly(number + nth, rows, start - first + nth)
             return
         try:

@@ -7,7 +7,9 @@ b'From: ...'
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from functools import cached_property
+from itertools import pairwise
+from operator import sub
 
 import pyarrow as pa
 
@@ -27,27 +29,58 @@ class Rows:
 
     def __init__(self, batch: pa.RecordBatch) -> None:
         """Take rows whose schema was checked; their bytes stay where they lie."""
-        raw, item = batch.column("raw"), batch.column("item")
+        raw, self._item, self._offset = batch.column("raw"), batch.column("item"), batch.column("offset")
         _, bounds, data = raw.buffers()
         self.count: int = batch.num_rows
         self._raw = raw
-        self._has_withheld = bool(raw.null_count)
+        self._has_nulls = bool(raw.null_count or self._item.null_count or self._offset.null_count)
         self._bounds: list[int] = memoryview(bounds).cast("q")[raw.offset : raw.offset + self.count + 1].tolist()
         self._data = memoryview(b"") if data is None else memoryview(data)
-        self._offsets: list[int | None] = batch.column("offset").to_pylist()
-        self._texts: list[str | None] = item.dictionary.to_pylist()
-        self._codes: list[int | None] = item.indices.to_pylist()
 
-    def plain(self, start: int, files: Sequence[Plain]) -> PlainRows | None:
-        """Return some rows, from `start` on, as those of plain files; None unless each can be a whole file."""
-        end = start + len(files)
-        texts = [None if code is None else self._texts[code] for code in self._codes[start:end]]
-        items = [text for text in texts if text is not None]
-        if self._has_withheld or self._offsets[start:end] != [0] * len(files) or len(items) != len(files):
-            return None
+    @cached_property
+    def _offsets(self) -> list[int | None]:
+        offsets: list[int | None] = self._offset.to_pylist()
+        return offsets
+
+    @cached_property
+    def _texts(self) -> list[str | None]:
+        texts: list[str | None] = self._item.dictionary.to_pylist()
+        return texts
+
+    @cached_property
+    def _codes(self) -> list[int | None]:
+        codes: list[int | None] = self._item.indices.to_pylist()
+        return codes
+
+    def plain(self, start: int, files: Plain) -> PlainRows | None:
+        """Return some rows, from `start` on, as those of plain files; None unless each is the whole of its file.
+
+        They have the items and sizes that are stated, and begin at offset 0; their bytes are still to be compared.
+        """
+        end = start + files.length
         bounds = self._bounds[start : end + 1]
+        if self._has_nulls or tuple(map(sub, bounds[1:], bounds)) != tuple(files.sizes):
+            return None
+        offsets = memoryview(self._offset.buffers()[1]).cast("Q")[self._offset.offset :]
+        if any(offsets[start:end].tolist()) or self._items(start, end) != list(files.items):
+            return None
         begin = bounds[0]
-        return PlainRows(files, items, [bound - begin for bound in bounds], self._data[begin : bounds[-1]])
+        return PlainRows(files, [bound - begin for bound in bounds], self._data[begin : bounds[-1]])
+
+    def _items(self, start: int, end: int) -> list[bytes]:
+        """Return the items of some rows, none of them null, from where Arrow has them."""
+        indices, dictionary = self._item.indices, self._item.dictionary
+        codes = memoryview(indices.buffers()[1]).cast("i")[indices.offset :][start:end].tolist()
+        if not codes or min(codes) < 0 or max(codes) >= len(dictionary) or dictionary.null_count:
+            return []
+        _, bounds, values = dictionary.buffers()
+        ends = memoryview(bounds).cast("i")[dictionary.offset :]
+        text = memoryview(b"" if values is None else values)
+        if codes == list(range(codes[0], codes[0] + len(codes))):
+            run = ends[codes[0] : codes[-1] + 2].tolist()
+            base, spelled = run[0], bytes(text[run[0] : run[-1]])
+            return [spelled[first - base : after - base] for first, after in pairwise(run)]
+        return [bytes(text[ends[code] : ends[code + 1]]) for code in codes]
 
     def piece(self, start: int, end: int, item: Item, offset: int) -> memoryview:
         """Return the bytes of rows `start` to `end`; raises `EvidenceError` unless they are what their part says.

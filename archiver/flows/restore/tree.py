@@ -33,6 +33,7 @@ _STAGING: Final = b".restoring"
 _BESIDE: Final = b"beside"  # in it; what lies there otherwise is called by numbers
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+_ALL_RIGHTS: Final = 0o7777
 _NO_LINKS: Final = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV}
 _DISK: Final = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 
@@ -191,23 +192,27 @@ class Tree:
         self._count += 1
         name = b"%d" % self._count
         try:
-            descriptor = os.open(name, _NEW, 0o600, dir_fd=self._staging)
+            # `.restoring` is closed to others, so that the file may have its own rights from the beginning on.
+            descriptor = os.open(name, _NEW, mode, dir_fd=self._staging)
         except OSError:
             return None
+        found = None
         try:
             try:
                 written = os.write(descriptor, data)
-                os.fchmod(descriptor, mode)
                 os.utime(descriptor, ns=times)
-                found = os.fstat(descriptor).st_mtime_ns
+                there = os.fstat(descriptor)
+                if there.st_mode & _ALL_RIGHTS != mode:  # a umask took some away
+                    os.fchmod(descriptor, mode)
             finally:
                 os.close(descriptor)
-            return found if written == len(data) and self._linked(name, place) else None
+            if written == len(data) and self._linked(name, place):
+                found = there.st_mtime_ns
         except (OSError, OverflowError):
-            return None  # taken step by step, each says what it means
-        finally:
-            with contextlib.suppress(OSError):  # `close` takes it away
-                os.unlink(name, dir_fd=self._staging)
+            pass  # taken step by step, each says what it means
+        with contextlib.suppress(OSError):  # `close` takes it away
+            os.unlink(name, dir_fd=self._staging)
+        return found
 
     def _linked(self, name: bytes, place: bytes) -> bool:
         """Give a file that is whole its own name; False where that is refused."""

@@ -55,7 +55,7 @@ class Group:
     @cached_property
     def names(self) -> frozenset[str]:
         """How its files are called, as a file system may see it."""
-        return frozenset([_alike(one.place) for one in self.plain.files])
+        return frozenset(map(_alike, self.plain.files.places))
 
     @cached_property
     def folders(self) -> frozenset[str]:
@@ -130,7 +130,7 @@ class Writers:
         """Have a group written, now or soon."""
         under_way = [one for one, done in self._untold if not done.done()]
         done = None
-        if len(group.plain.files) >= _FEW and len(under_way) < _UNDER_WAY:
+        if group.plain.files.length >= _FEW and len(under_way) < _UNDER_WAY:
             done = self._beside.begin(group.plain)
         if done is None:
             if under_way:
