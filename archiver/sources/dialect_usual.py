@@ -313,20 +313,28 @@ def _member(value: object, steps: Sequence[Step]) -> object:
 
 
 def _walk(values: pa.Array, place: Place, steps: Sequence[Step]) -> tuple[pa.Array, Kind] | None:
+    kind = _kind_at(place, steps)  # before any array is touched: nothing was seen at most places
+    return None if kind is None else (_values_at(values, steps), kind)
+
+
+def _kind_at(place: Place | None, steps: Sequence[Step]) -> Kind | None:
+    """Return what stands at the end of steps; None when there is nothing, or no way to it."""
+    for step in steps:
+        if not isinstance(step, str | int):
+            raise UnusualError
+        if place is None or place.kind is not (Kind.OBJECT if isinstance(step, str) else Kind.ARRAY):
+            return None
+        place = place.members[step] if isinstance(step, str) else place.element
+    return None if place is None else place.kind
+
+
+def _values_at(values: pa.Array, steps: Sequence[Step]) -> pa.Array:
     for at, step in enumerate(steps):
         if isinstance(step, str):
-            if place.kind is not Kind.OBJECT:
-                return None
             values = pc.struct_field(values, [values.type.get_field_index(step)])
-            place = place.members[step]
-        elif not isinstance(step, int):
-            raise UnusualError
-        elif place.kind is not Kind.ARRAY or place.element is None:
-            return None
-        else:
-            found = _walk(values.values, place.element, steps[at + 1 :])
-            return None if found is None else (found[0].take(_places_in(values, step)), found[1])
-    return None if place.kind is None else (values, place.kind)
+        elif isinstance(step, int):
+            return _values_at(values.values, steps[at + 1 :]).take(_places_in(values, step))
+    return values
 
 
 def _places_in(lists: pa.ListArray, member: int) -> pa.Int32Array:

@@ -20,12 +20,23 @@ from archiver.errors import WorldError
 from archiver.late import dataclass
 from archiver.writer.rows import Facts, OpenBatch
 
-__all__ = ["GROUP_BYTES", "GROUP_ROWS", "Cutter", "Indexer", "RowGroup", "Run", "column_over", "group_of", "rows_over"]
+__all__ = ["GROUPS", "Cutter", "Indexer", "Most", "RowGroup", "Run", "column_over", "group_of", "rows_over"]
 
-GROUP_BYTES: Final = 32 << 20
-GROUP_ROWS: Final = 65_536
 _AT_ONCE: Final = 8192
 """Lengths that are added up at one go."""
+
+
+class Most(NamedTuple):
+    """How many rows a group has, and bytes of raw where it has more than one row."""
+
+    rows: int = 65_536
+    size: int = 32 << 20
+
+
+GROUPS: Final = {"documents": Most(), "model_logs": Most(size=16 << 20), "items": Most(rows=8192)}
+"""Of each table. What is left of a batch when its last row is there are some groups, one compressed after the other:
+those of logs, where most of the work is, are smaller. All `items` of a run come at one go, and are compressed while
+those behind are hashed."""
 
 
 class Run(NamedTuple):
@@ -141,16 +152,15 @@ Indexer = Callable[[RowGroup], list[pa.Array]]
 class Cutter:
     """Finds the row groups of a batch whose rows are still coming in.
 
-    >>> lengths = array("Q", [GROUP_BYTES, 1, 2])
-    >>> cutter = Cutter(lengths)
+    >>> cutter = Cutter(array("Q", [100, 1, 2]), Most(size=100))
     >>> list(cutter.closed(3)), cutter.rest()
-    ([(0, 1, 0)], (1, 2, 33554432))
+    ([(0, 1, 0)], (1, 2, 100))
     """
 
-    def __init__(self, lengths: array[int], *, rows: int = GROUP_ROWS) -> None:
-        """Watch the lengths of a batch's rows; a group has no more than so many `rows`."""
+    def __init__(self, lengths: array[int], most: Most) -> None:
+        """Watch the lengths of a batch's rows."""
         self._lengths = lengths
-        self._most = rows
+        self._most = most
         self._first = self._start = 0
         self._seen = self._size = 0
 
@@ -163,15 +173,15 @@ class Cutter:
         """Yield the groups that the first `rows` rows close: first row, number of rows, place of their raw bytes."""
         while self._seen < rows:
             count = self._seen - self._first
-            if count >= self._most:
+            if count >= self._most.rows:
                 yield self._give(count)
-            some = self._lengths[self._seen : min(rows, self._first + self._most, self._seen + _AT_ONCE)]
+            some = self._lengths[self._seen : min(rows, self._first + self._most.rows, self._seen + _AT_ONCE)]
             size = self._size + sum(some)
-            if size <= GROUP_BYTES:  # then no row of these begins a group: nobody looks at each
+            if size <= self._most.size:  # then no row of these begins a group: nobody looks at each
                 self._seen, self._size = self._seen + len(some), size
                 continue
             for length in some:
-                if self._seen > self._first and self._size + length > GROUP_BYTES:
+                if self._seen > self._first and self._size + length > self._most.size:
                     yield self._give(self._seen - self._first)
                     break
                 self._size += length

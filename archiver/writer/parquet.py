@@ -26,7 +26,7 @@ from archiver.late import dataclass
 from archiver.model import tables
 from archiver.writer.durable import sync_folder
 from archiver.writer.engine import Engine
-from archiver.writer.groups import GROUP_ROWS, Cutter, Indexer, RowGroup, column_over, group_of, rows_over
+from archiver.writer.groups import GROUPS, Cutter, Indexer, RowGroup, column_over, group_of, rows_over
 from archiver.writer.hashed_file import HashedFile, open_fresh
 from archiver.writer.rows import OpenBatch, disk_error
 from archiver.writer.withheld import disclosed, evident
@@ -40,8 +40,6 @@ _PAGE: Final = 1 << 20
 _GATHERED: Final = 2 << 20
 """A group is some hundred small writes, and each would wait for the interpreter, which other threads want, too."""
 _BIG_ROW: Final = 65_536
-_ITEMS: Final = 8192
-"""Rows of a group of `items`: all lines of a run come at one go, and are compressed while those behind are hashed."""
 _SAMPLE: Final = 1024
 _COUNTED: Final = dict.fromkeys(("record", "offset", "source_offset"), "DELTA_BINARY_PACKED")
 """Numbers that grow from row to row: the differences are a tenth of them, and quickly made."""
@@ -144,7 +142,7 @@ class BatchFile:
         self._path.unlink(missing_ok=True)
 
     def _start(self) -> None:
-        self._cutter = Cutter(self._batch.lengths, rows=_ITEMS if self._table == "items" else GROUP_ROWS)
+        self._cutter = Cutter(self._batch.lengths, GROUPS[self._table])
         self._writer: pq.ParquetWriter | None = None
         try:
             self._sink = HashedFile(open_fresh(self._path))
@@ -214,10 +212,14 @@ class BatchFile:
 
 
 def _repeating(table: pa.Table) -> list[str]:
-    """Return the texts that are worth a dictionary: not those of which hardly one is there twice, as ids are."""
+    """Return the texts that are worth a dictionary: not those of which hardly one is there twice, as ids are.
+
+    Nor those of which there is none, as are most columns of a log: an empty dictionary takes as long as the rest of it.
+    """
     fields = [one for one in table.schema if pa.types.is_string(one.type) or pa.types.is_dictionary(one.type)]
     names = [one.name for one in fields if not one.name.endswith(("_text", "_raw"))]
-    return [name for name in names if not _is_unique(table.column(name).slice(0, _SAMPLE))]
+    there = [name for name in names if table.column(name).null_count < len(table)]
+    return [name for name in there if not _is_unique(table.column(name).slice(0, _SAMPLE))]
 
 
 def _is_unique(texts: pa.ChunkedArray) -> bool:

@@ -15,7 +15,7 @@ from archiver.model.leaf import Salts, item_digest, leaf, leaf_of_digest, leaves
 from archiver.proof import merkle
 from archiver.writer import groups, rows
 from archiver.writer.engine import Threads
-from archiver.writer.groups import GROUP_BYTES
+from archiver.writer.groups import GROUPS, Most
 from archiver.writer.index_columns import documents_index
 from archiver.writer.parquet import BatchFile
 from archiver.writer.rows import Facts, OpenBatch, Wholes
@@ -124,7 +124,7 @@ def test_the_same_rows_and_salt_give_the_same_bytes(tmp_path):
 
 @pytest.mark.parametrize("before", [[], [b"small"], [b"small"] * 3 + [b"x" * 70_000], [b"small"] * 40_000])
 def test_rows_that_pass_give_the_same_bytes_as_rows_that_are_kept(tmp_path, monkeypatch, before):
-    monkeypatch.setattr(groups, "GROUP_BYTES", 150_000)
+    monkeypatch.setitem(GROUPS, "documents", Most(size=150_000))
     long = [bytes([number]) * 70_000 for number in range(7)] + [b"end"]
     digests = set()
     for passing in (False, True):
@@ -299,7 +299,7 @@ def test_the_schema_and_the_metadata_are_exactly_the_published_ones(batch, tmp_p
 def test_row_groups_are_cut_by_the_rows_alone(tmp_path):
     opened = OpenBatch(tmp_path / "rows.raw", salt=SALT, max_bytes=1 << 30, max_rows=1000)
     opened.begin(Item("s", "a"), FACTS)
-    opened.add([bytes(GROUP_BYTES // 2)] * 5, 0)
+    opened.add([bytes(GROUPS["documents"].size // 2)] * 5, 0)
     file = pq.ParquetFile(written(opened, tmp_path / "b.parquet").path)
     assert [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)] == [2, 2, 1]
     opened.close()

@@ -12,9 +12,8 @@ from row_group_work import killed_always, killed_once, refused
 from archiver.errors import WorldError
 from archiver.model.item import Item
 from archiver.sources.reading_logs import LogReader
-from archiver.writer import groups
 from archiver.writer.engine import Threads
-from archiver.writer.groups import group_of
+from archiver.writer.groups import GROUPS, Most, group_of
 from archiver.writer.index_columns import model_logs_index
 from archiver.writer.parquet import BatchFile
 from archiver.writer.processes import Processes
@@ -41,14 +40,14 @@ def written(batch: OpenBatch, path: Path, engine) -> str:
 
 
 def test_the_bytes_are_the_same_whoever_derives_the_columns(batch, tmp_path, monkeypatch):
-    monkeypatch.setattr(groups, "GROUP_ROWS", 50)
+    monkeypatch.setitem(GROUPS, "model_logs", Most(rows=50))
     batch.add(ROWS, 0)
     with Threads() as threads, Processes(2) as processes:
         assert written(batch, tmp_path / "one", threads) == written(batch, tmp_path / "two", processes)
 
 
 def test_the_bytes_are_the_same_whenever_the_rows_were_offered_and_taken_back(batch, tmp_path, monkeypatch):
-    monkeypatch.setattr(groups, "GROUP_ROWS", 50)
+    monkeypatch.setitem(GROUPS, "model_logs", Most(rows=50))
     index = model_logs_index(LogReader().project)
     with Threads() as engine, ThreadPoolExecutor(1) as thread:
         file = BatchFile(batch, tmp_path / "one", table="model_logs", index=index, engine=engine, thread=thread)
