@@ -31,6 +31,11 @@ class Engine(Protocol):
         """How many groups are worth handing over before the first answer is taken."""
         ...
 
+    @property
+    def reads_here(self) -> bool:
+        """Whether it is this process that looks at raw: then it need not be in a file."""
+        ...
+
     def derive(self, index: Indexer, group: RowGroup) -> Columns:
         """Begin to derive; call what is returned for the answer."""
         ...
@@ -53,6 +58,7 @@ class Threads:
     """One thread of this process: the columns of a group are derived while the next rows are read."""
 
     ahead = 2  # while one is compressed, the next one is derived and a third waits for it
+    reads_here = True
 
     def __init__(self) -> None:
         """Start nothing yet."""

@@ -1,7 +1,8 @@
 """Row groups of an open batch: where they are cut, and what is known of the rows in them.
 
 A group is cut by the lengths of the rows alone, so it is known as soon as the row behind it is: its columns can be
-derived and written while further rows come in. Raw stays in the scratch file until somebody asks for it.
+derived and written while further rows come in. Raw stays in the scratch file until somebody asks for it, unless its
+rows pass (`OpenBatch.add`): they are in the group itself.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import pyarrow as pa
 
 from archiver.errors import WorldError
 from archiver.late import dataclass
+from archiver.model.rows import Rows
 from archiver.writer.rows import Facts, OpenBatch
 
 __all__ = ["GROUPS", "Cutter", "Indexer", "Most", "RowGroup", "Run", "column_over", "group_of", "rows_over"]
@@ -68,36 +70,58 @@ class RowGroup:
     continued: frozenset[int]
     hidden: frozenset[int] = frozenset()
     """Rows, counted from `first`, whose bytes are withheld."""
+    passing: Sequence[Rows] = ()
+    """The last of the rows, where these are not in the scratch file."""
 
     def __len__(self) -> int:
         return len(self.lengths)
 
     def __getstate__(self) -> dict[str, object]:
-        """Return what is sent to another process: without `raw`, which a thread may be fetching here meanwhile."""
+        """Return what is sent to another process: nothing of raw, which a thread may be fetching here meanwhile."""
         state = vars(self).copy()  # at one go, where a look at member after member could meet it half done
         state.pop("raw", None)
-        return state
+        return state | {"passing": ()}
 
     @cached_property
     def raw(self) -> pa.LargeBinaryArray:
-        """The rows, laid over one buffer without copying."""
-        return self.first_rows(len(self))
+        """The rows, laid over one buffer, beside each other.
 
-    def first_rows(self, count: int) -> pa.LargeBinaryArray:
-        """Return some of the rows from the scratch file: those behind them are somewhere else.
-
-        The buffer is of Arrow's own pool, whose pages are there already: fresh ones cost more than reading into them.
+        It is of Arrow's own pool, whose pages are there already: fresh ones cost more than reading into them.
         """
-        lengths = self.lengths[:count]
-        size = sum(lengths)
-        data = pa.allocate_buffer(size)
-        found = 0
-        with self.scratch.open("rb", buffering=0) as file, memoryview(data) as view:
+        data = pa.allocate_buffer(sum(self.lengths))
+        _, end = self._kept
+        with memoryview(data).cast("B") as view:
+            self._read(view[:end])
+            for rows in self.passing:
+                begin, end = end, end + len(rows.data)
+                view[begin:end] = rows.data
+        return rows_over(data, self.lengths)
+
+    @property
+    def raw_in_pieces(self) -> pa.ChunkedArray:
+        """The rows, laid over what they are in: those that pass are not copied."""
+        pieces = [rows_over(rows.data, rows.lengths) for rows in self.passing]
+        count, size = self._kept
+        if count:
+            kept = pa.allocate_buffer(size)
+            self._read(memoryview(kept))
+            pieces.insert(0, rows_over(kept, self.lengths[:count]))
+        return pa.chunked_array(pieces, pa.large_binary())
+
+    @property
+    def _kept(self) -> tuple[int, int]:
+        """How many of the rows are in the scratch file, and their bytes."""
+        passing = sum(map(len, self.passing)), sum(len(rows.data) for rows in self.passing)
+        return len(self) - passing[0], sum(self.lengths) - passing[1]
+
+    def _read(self, view: memoryview) -> None:
+        """Read from the scratch file."""
+        found, size = 0, len(view)
+        with self.scratch.open("rb", buffering=0) as file:
             while found < size and (more := os.preadv(file.fileno(), [view[found:]], self.start + found)):
                 found += more
         if found != size:
             raise WorldError("spool-short", f"{self.scratch}: expected {size} bytes at {self.start}, found {found}")
-        return rows_over(data, lengths)
 
     @property
     def facts(self) -> list[Facts]:
@@ -204,8 +228,8 @@ class Cutter:
         return group
 
 
-def group_of(batch: OpenBatch, first: int, count: int, start: int) -> RowGroup:
-    """Describe some rows of a batch, as far as they are known now."""
+def group_of(batch: OpenBatch, first: int, count: int, start: int, passing: Sequence[Rows] = ()) -> RowGroup:
+    """Describe some rows of a batch, as far as they are known now; the last of them may be `passing`."""
     after = first + count
     runs, texts, paths, withheld = _runs_of_wholes(batch, first, after) or _runs_of(batch, first, after)
     if batch.row_facts:
@@ -222,6 +246,7 @@ def group_of(batch: OpenBatch, first: int, count: int, start: int) -> RowGroup:
         runs=runs,
         continued=frozenset(row - first for row in batch.pieces if first <= row < after),
         hidden=frozenset({row - first for row in batch.hidden_between(first, after)} | withheld),
+        passing=passing,
     )
 
 

@@ -26,7 +26,7 @@ from archiver.late import dataclass
 from archiver.model import tables
 from archiver.writer.durable import sync_folder
 from archiver.writer.engine import Engine
-from archiver.writer.groups import GROUPS, Cutter, Indexer, RowGroup, column_over, group_of, rows_over
+from archiver.writer.groups import GROUPS, Cutter, Indexer, RowGroup, column_over, group_of
 from archiver.writer.hashed_file import HashedFile, open_fresh
 from archiver.writer.rows import OpenBatch, disk_error
 from archiver.writer.withheld import disclosed, evident
@@ -170,26 +170,29 @@ class BatchFile:
         return self._writer
 
     def _hand_over(self, first: int, count: int, start: int) -> None:
-        group = group_of(self._batch, first, count, start)
+        group = group_of(self._batch, first, count, start, self._batch.pass_on(first, count))
         derived = self._engine.derive(self._index, group)
-        passing = self._batch.pass_on(first, count)
-        self._waiting.append(self._thread.submit(self._write, group, passing, derived))
-        self._settle(leave=1 if passing else self._engine.ahead)  # what passes lies in memory until it is written
+        self._waiting.append(self._thread.submit(self._write, group, derived))
+        self._settle(leave=1 if self._is_in_pieces(group) else self._engine.ahead)
 
-    def _write(self, group: RowGroup, passing: list[bytes], derived: Callable[[], list[pa.Array]]) -> None:
+    def _write(self, group: RowGroup, derived: Callable[[], list[pa.Array]]) -> None:
         evidence = [
             column_over(array("Q", range(group.first, group.first + len(group))), pa.uint64()),
             group.items,
             column_over(group.offsets, pa.uint64()),
-            *(evident(group.raw, group.hidden) if not passing else _passed(group, passing)),
+            *(_in_pieces(group) if self._is_in_pieces(group) else evident(group.raw, group.hidden)),
         ]
         columns = disclosed(derived(), group.hidden, self._schema.names[len(tables.EVIDENCE) :])
         table = pa.Table.from_arrays([*evidence, *columns], schema=self._schema)
         table.validate(full=True)
         writer = self._writer or self._open(group, table)
-        if not (passing and self._big):  # else a page is one row, wherever it lies
+        if not (self._is_in_pieces(group) and self._big):  # else a page is one row, wherever it lies
             table = table.combine_chunks()
         writer.write_table(table, row_group_size=len(group))
+
+    def _is_in_pieces(self, group: RowGroup) -> bool:
+        """Say whether raw lies in memory in pieces: few such groups may wait. Logs are derived from it as a whole."""
+        return self._table == "documents" and bool(group.passing)
 
     def _settle(self, *, leave: int) -> None:
         """Wait until no more than `leave` groups are under way; what went wrong with one is raised here."""
@@ -229,12 +232,9 @@ def _is_unique(texts: pa.ChunkedArray) -> bool:
     return len(set(texts.to_pylist())) > there * 3 // 4
 
 
-def _passed(group: RowGroup, passing: list[bytes]) -> list[pa.Array | pa.ChunkedArray]:
+def _in_pieces(group: RowGroup) -> list[pa.Array | pa.ChunkedArray]:
     """Return the columns `raw` and `withheld` of a group whose last rows are in memory, none of them copied."""
-    kept = len(group) - len(passing)
-    rows = [rows_over(raw, [len(raw)]) for raw in passing]
-    chunks = [group.first_rows(kept), *rows] if kept else rows
-    return [pa.chunked_array(chunks, pa.large_binary()), pa.nulls(len(group), tables.WITHHELD)]
+    return [group.raw_in_pieces, pa.nulls(len(group), tables.WITHHELD)]
 
 
 def _arrow_schema(schema: pa.Schema) -> dict[str, str]:

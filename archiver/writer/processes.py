@@ -18,6 +18,8 @@ __all__ = ["Processes"]
 class Processes:
     """Processes on this machine, started when the first group comes; they read raw from the scratch file."""
 
+    reads_here = False
+
     def __init__(self, jobs: int) -> None:
         """Start nothing yet."""
         self.ahead = jobs

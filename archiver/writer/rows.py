@@ -4,8 +4,8 @@ An item's rows stay revocable while they are in the open batch: `mark` before th
 turns out to be unchanged or changed while it was read. Memory is about 60 bytes a row, whatever the rows hold.
 
 Rows that nobody asks for twice need no scratch file: they are held until their row group is built, and are gone then.
-Such are the rows of an item that fills the rest of its batch: no other item follows them. Whoever adds them lets their
-groups be built as they come, so no more than a few are held.
+Such are the rows of an item that no other item follows in its batch. Whoever adds them lets their groups be built as
+they come, so no more than a few are held.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import itertools
 import os
 from array import array
 from bisect import bisect_left, bisect_right
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -120,7 +121,7 @@ class OpenBatch:
         self._held_digests: list[bytes] = []
         """Of what is held, SHA-256 of the texts of its items, and of the bytes themselves."""
         self._digest = b""
-        self._passing: dict[int, bytes] = {}
+        self._passing: deque[tuple[int, Rows]] = deque()
         self._ended = False
 
     @property
@@ -149,7 +150,7 @@ class OpenBatch:
         del self.row_facts[mark.rows :], self.places[mark.rows :]
         self.pieces = {number for number in self.pieces if number < mark.rows}
         del self.hidden[bisect_left(self.hidden, mark.rows) :]
-        self._passing = {row: raw for row, raw in self._passing.items() if row < mark.rows}
+        self._passing = deque(one for one in self._passing if one[0] < mark.rows)
         self.raw_bytes = mark.raw_bytes
         self._file.seek(mark.raw_bytes)
         self._file.truncate()
@@ -229,17 +230,22 @@ class OpenBatch:
         self.row_facts.extend(facts[:taken])
         self.places.extend(places[:taken] or self.offsets[len(self.places) :])
         if passing:
-            self._passing.update(enumerate(rows, number))
+            self._passing.append((number, rows))
         else:
             self._write([rows.data])
         self.raw_bytes += after - offset
         return rows
 
-    def pass_on(self, first: int, count: int) -> list[bytes]:
+    def pass_on(self, first: int, count: int) -> list[Rows]:
         """Give the held ones of some rows away, which are the last of them; nobody can ask for them again."""
-        if not self._passing:
-            return []
-        return [self._passing.pop(row) for row in range(first, first + count) if row in self._passing]
+        given, after = list[Rows](), first + count
+        while self._passing and self._passing[0][0] < after:
+            number, rows = self._passing.popleft()
+            if number + len(rows) > after:
+                self._passing.appendleft((after, rows[after - number :]))
+                rows = rows[: after - number]
+            given.append(rows)
+        return given
 
     def fitting(self, lengths: Sequence[int]) -> int:
         """Return how many rows of these lengths can be added before the batch is full."""

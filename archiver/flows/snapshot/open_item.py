@@ -56,6 +56,8 @@ class OpenItem:
         self.expected = 0
         self.goes_on = False
         """Whether it is expected to fill the open batch and to go on behind it."""
+        self.passes = False
+        """Whether its rows are wanted once, and no other item follows them in the open batch."""
         self.size = begun.size if begun else 0
         self.rows = 0
         self.last_length = -1

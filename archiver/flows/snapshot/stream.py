@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from archiver.flows.snapshot.batch_words import Words, predicate
 from archiver.flows.snapshot.beginnings import Beginning
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from archiver.writer.sealed import Recipients
 
 __all__ = ["Captured", "Limits", "Stream"]
+
+_ALONE: Final = 4
+_LARGE: Final = 64 << 20
+"""A log of a quarter of what a batch may have, and of no less than this, is the last of its batch."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +155,7 @@ class Stream:
                     self._open_in_batch()
                 if open_item.goes_on and not open_item.has_left and rows.lengths[-1] < DOCUMENT_ROW:
                     raise PrefixChangedError("prefix-changed", f"{open_item.item.text()}: shorter than it was")
-                passing = open_item.goes_on
+                passing = open_item.passes
                 added = self._open().add(rows, open_item.size, facts, places, hidden, passing=passing)
                 taken = len(added)
                 open_item.took(added)
@@ -223,8 +227,8 @@ class Stream:
         if open_item.mark is not None:
             self._open().finish(facts, began_elsewhere=bool(open_item.parts))
             self._offer()
-            if open_item.goes_on:
-                self._open().end()  # it was to fill this batch and has shrunk
+            if open_item.passes:
+                self._open().end()
         parts = (*open_item.parts, *self._part_here(open_item))
         self._item = None
         return Captured(open_item.size, open_item.digest.hexdigest(), parts)
@@ -354,6 +358,7 @@ class Stream:
         continued = open_item.last_length == LOG_ROW
         batch.begin(open_item.item, open_item.facts, continued=continued, withheld=open_item.withheld)
         open_item.goes_on = self._goes_on(open_item, batch)
+        open_item.passes = open_item.goes_on or self._is_alone(open_item, batch)
 
     def _goes_on(self, open_item: OpenItem, batch: OpenBatch) -> bool:
         """Say whether a document is expected to fill the rest of the batch and to have a row behind it.
@@ -363,6 +368,13 @@ class Stream:
         rows = -(-(self._limits.raw_bytes - batch.raw_bytes) // DOCUMENT_ROW)
         fills = open_item.expected - open_item.size >= rows * DOCUMENT_ROW
         return self._words.table == "documents" and fills and not batch.withholds
+
+    def _is_alone(self, open_item: OpenItem, batch: OpenBatch) -> bool:
+        """Say whether a log takes so much of a batch that no other item follows it there: its rows pass, too."""
+        if self._words.table != "model_logs" or not self._engine.reads_here:
+            return False
+        large = max(self._limits.raw_bytes // _ALONE, _LARGE)
+        return open_item.expected - open_item.size >= large and self._records is None and not batch.withholds
 
     def _skip(self, open_item: OpenItem, rows: Rows) -> int:
         """Pass over rows that are sealed already; at their end the bytes so far must be the same as then."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -63,6 +64,23 @@ def test_the_bytes_are_the_same_whenever_the_rows_were_offered_and_taken_back(ba
             file.offer(batch.rows)
         first = file.finish(identity="b", archive_id="a").sha256
         assert first == written(batch, tmp_path / "two", engine)
+
+
+def test_rows_that_pass_give_the_same_bytes_as_rows_that_are_kept(batch, tmp_path, monkeypatch):
+    monkeypatch.setitem(GROUPS, "model_logs", Most(rows=50))
+    index = model_logs_index(LogReader().project)
+    batch.add(ROWS[:20], 0)
+    with Threads() as engine, ThreadPoolExecutor(1) as thread:
+        file = BatchFile(batch, tmp_path / "one", table="model_logs", index=index, engine=engine, thread=thread)
+        for first in range(20, 120, 33):
+            batch.add(ROWS[first : first + 33], sum(map(len, ROWS[:first])), passing=True)
+            file.offer(batch.rows)
+        passing = file.finish(identity="b", archive_id="a").sha256
+        assert batch.scratch.stat().st_size == sum(map(len, ROWS[:20]))
+        with closing(OpenBatch(tmp_path / "kept.raw", salt=SALT, max_bytes=1 << 30, max_rows=1000)) as kept:
+            kept.begin(Item("s", "a.jsonl"), FACTS)
+            kept.add(ROWS, 0)
+            assert passing == written(kept, tmp_path / "two", engine)
 
 
 def test_a_killed_worker_costs_the_group_that_it_was_at(batch):
