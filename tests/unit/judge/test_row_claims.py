@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import sqlite3
 from array import array
 from hashlib import sha256
 from unittest.mock import patch
 
+from databases import in_memory
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,7 +50,7 @@ def rows_of(rows, first):
 
 def claims_of(lines, *, in_runs=False):
     """Enter claims, those of one row by themselves or in runs."""
-    claims = Claims(sqlite3.connect(":memory:", isolation_level=None))
+    claims = in_memory(Claims)
     numbered = enumerate(lines)
     for is_row, some in itertools.groupby(numbered, lambda one: in_runs and one[1][4] == 1):
         if is_row:
@@ -150,7 +150,7 @@ def test_a_long_run_that_fits_is_one_look_at_few_values_and_one_that_does_not_na
 
 @given(st.lists(st.lists(st.binary(min_size=1, max_size=1), max_size=6), max_size=6))
 def test_different_digests_are_counted_wherever_they_are_kept(blocks):
-    distinct = Distinct(sqlite3.connect(":memory:"), in_memory=3)
+    distinct = in_memory(Distinct, in_memory=3)
     for _ in range(2):
         distinct.clear()
         for block in blocks:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -12,6 +11,7 @@ from hashlib import sha256
 from operator import attrgetter
 
 import pytest
+from databases import in_memory
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -68,7 +68,7 @@ def cut(rows, first, after):
 
 def claims_of(found, rows):
     """Enter claims; most are what their rows bear out."""
-    claims = Claims(sqlite3.connect(":memory:", isolation_level=None))
+    claims = in_memory(Claims)
     for number, (item, parts, more) in enumerate(found):
         clipped = [(batch, first, min(count, ROWS - first)) for batch, first, count in parts]
         raw = b"".join(bytes(rows.data[rows.bounds[first] : rows.bounds[first + count]]) for _, first, count in clipped)
@@ -123,7 +123,7 @@ def test_rows_come_out_as_they_were_packed(found):
 def test_who_waits_waits_until_what_is_hashed_beside_has_been():
     gate, order = threading.Event(), []
     with ThreadPoolExecutor(1) as beside, ThreadPoolExecutor(1) as other:
-        claims = Claims(sqlite3.connect(":memory:"), beside)
+        claims = in_memory(Claims, beside)
         beside.submit(lambda: (gate.wait(), order.append("hashed")))
         waiting = other.submit(lambda: (claims.wait(), order.append("waited")))
         gate.set()

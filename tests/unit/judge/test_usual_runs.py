@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import re
-import sqlite3
 import tracemalloc
 from dataclasses import replace
 from unittest.mock import patch
 
 import pytest
+from databases import in_memory
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -76,7 +76,7 @@ def entered(claims):
 
 @given(st.lists(st.lists(line, min_size=1, max_size=8), max_size=4), st.sampled_from([0, 1000]), st.integers(1, 3))
 def test_runs_of_lines_are_the_lines(lists, block, long):
-    one_by_one, in_runs = (Claims(sqlite3.connect(":memory:", isolation_level=None)) for _ in range(2))
+    one_by_one, in_runs = (in_memory(Claims) for _ in range(2))
     first = 0
     with (
         patch.object(row_claims, "_BLOCK", block),

@@ -83,13 +83,12 @@ def test_what_is_not_there_is_named(token, uri, code):
 def test_a_wrong_pin_is_tried_once_and_shown_nowhere(token):
     code = (
         "import sys; from archiver.model.key_uri import parse_key_uri; from archiver.signing.open import open_signer\n"
-        "open_signer(parse_key_uri(sys.argv[1]), None, {'ARCHIVER_PIN': 'wrong-4711'})"
-    )
+        "open_signer(parse_key_uri(sys.argv[1]), None, {'ARCHIVER_PIN': sys.argv[2]})"
+    )  # a traceback shows these lines
     import sys
 
-    done = subprocess.run(
-        [sys.executable, "-c", code, token.uri("statement")], check=False, capture_output=True, text=True
-    )
+    command = [sys.executable, "-c", code, token.uri("statement"), "wrong-4711"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert "expected the token's PIN in env:ARCHIVER_PIN, found another" in done.stderr
     assert "wrong-4711" not in done.stderr + done.stdout
     assert "PinIncorrect" not in done.stderr

@@ -59,6 +59,7 @@ class Writer:
     def __init__(self, world: World) -> None:
         self.world = world
         self.book = Catalog(":memory:")
+        world.books.append(self.book)
         self.strangers: list[str] = []
         self.log = Log(
             world.store,
@@ -93,7 +94,10 @@ def entry_of(stated: tuple[str, bytes]) -> bytes:
 def world():
     told = World()
     told.store = Shelf(versions=told.store.versions, count=told.store.count, now=told.store.now)
-    return told
+    told.books = []
+    yield told
+    for book in told.books:
+        book.close()
 
 
 @pytest.fixture
