@@ -27,7 +27,6 @@ from typing import BinaryIO, Final, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import ValidationError
 
 from archiver.errors import EvidenceError
 from archiver.flows.adopt_incidents import Left, incidents, is_settled, named_before
@@ -37,6 +36,7 @@ from archiver.flows.session import Session, statement_opener
 from archiver.judge import batches
 from archiver.judge.rows import RowJudge
 from archiver.model import instant, layout, tables
+from archiver.model.checked import ValidationError
 from archiver.model.item import Item
 from archiver.model.statement import (
     BatchPredicate,

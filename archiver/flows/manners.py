@@ -14,10 +14,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 from archiver.flows.state import StateFolder
 from archiver.flows.vault import Vault
+from archiver.model.checked import BaseModel, ConfigDict, ValidationError
 from archiver.model.instant import format_instant, parse_instant
 from archiver.stores.manner import Adapts, Manner
 from archiver.writer.durable import replace_file

@@ -19,9 +19,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from pydantic import ValidationError
-
 from archiver.errors import BusyError, UsageError, WorldError
+from archiver.model.checked import ValidationError
 from archiver.model.statement import Continues
 from archiver.writer.durable import write_new
 

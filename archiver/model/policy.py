@@ -18,10 +18,9 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ValidationError
-
 from archiver.late import dataclass
 from archiver.model import policy_checks, policy_places, policy_problems, policy_yaml
+from archiver.model.checked import ValidationError, real_model
 from archiver.model.instant import format_instant
 from archiver.model.key_uri import FileKey, KeyUri, parse_recipient, resolve_key_uri
 from archiver.model.named_file import read_named
@@ -312,7 +311,7 @@ def parse_policy(text: bytes, path: Path) -> Policy:
     try:
         words = PolicyWords.model_validate(document.value)
     except ValidationError as refusal:
-        problems += policy_problems.explain(refusal, document, PolicyWords)
+        problems += policy_problems.explain(refusal, document, real_model(PolicyWords))
         raise PolicyError(str(path), problems) from refusal
     absolute = path.absolute()
     problems += policy_checks.check(words, document)

@@ -15,9 +15,8 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Final
 
-from pydantic import ValidationError
-
 from archiver.late import dataclass
+from archiver.model.checked import ValidationError
 from archiver.model.instant import format_instant, parse_instant
 from archiver.model.policy import Matter, Policy, Source
 from archiver.model.policy_problems import closest

@@ -12,10 +12,11 @@ import ast
 import inspect
 import json
 
-from pydantic import BaseModel, JsonValue
+from pydantic import JsonValue
 from pydantic.json_schema import GenerateJsonSchema
 
 from archiver.model import policy_words
+from archiver.model.checked import BaseModel
 from archiver.model.policy_words import PolicyWords
 
 __all__ = ["json_schema", "schema_text"]

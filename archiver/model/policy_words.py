@@ -10,19 +10,19 @@ before a policy is read.
 
 import re
 from datetime import date, datetime
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
-from pydantic.fields import FieldInfo
-from pydantic_core import PydanticCustomError
-
+from archiver.model.checked import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
 from archiver.model.glob import BadGlobError, check_glob
 from archiver.model.hold import INSTANT_PATTERN, NotAnInstantError, parse_offset_instant
 from archiver.model.key_uri import BadKeyUriError, parse_key_uri, parse_recipient
 from archiver.model.policy_yaml import show
 from archiver.model.regular import MAX_PATTERN, glob_pattern, matching, problem_of
 from archiver.model.size import SIZE_PATTERN, parse_size
+
+if TYPE_CHECKING:
+    from pydantic_core import PydanticCustomError
 
 __all__ = [
     "AcceptWords",
@@ -44,11 +44,13 @@ __all__ = [
 LARGEST_BATCH: Final = 4 << 30  # one put_object takes at most 5 GiB; Parquet may need a little more than the raw bytes
 
 
-def _problem(text: str, instead: str = "") -> PydanticCustomError:
+def _problem(text: str, instead: str = "") -> "PydanticCustomError":
+    from pydantic_core import PydanticCustomError  # noqa: PLC0415 - most policies have no mistake
+
     return PydanticCustomError("policy", "{text}", {"text": text, "instead": instead})
 
 
-def _expected(expected: str, found: object, instead: str = "") -> PydanticCustomError:
+def _expected(expected: str, found: object, instead: str = "") -> "PydanticCustomError":
     return _problem(f"expected {expected}, found {show(found)}", instead)
 
 
@@ -177,9 +179,8 @@ def _authority_url(value: str) -> str:
     return value
 
 
-def _pattern(pattern: str) -> FieldInfo:
-    info: FieldInfo = Field(json_schema_extra={"pattern": pattern})
-    return info
+def _pattern(pattern: str) -> Any:
+    return Field(json_schema_extra={"pattern": pattern})
 
 
 _ARCHIVE: Final = r"[a-z0-9][a-z0-9.-]{0,62}"
@@ -302,7 +303,7 @@ class SensitiveWords(_Words):
     """Which records of logs: columns of `model_logs` and values of theirs, as for a source; any event counts."""
     moderation: list[Value] = Field(default=[], examples=[["sexual/minors"]])
     """Which records of logs: those with a verdict of moderation that flags one of these categories; `*` for any."""
-    sources: list[Id] = []
+    sources: list[Id] = Field(default=[])
     """In which sources; left out, in all."""
 
 
@@ -366,7 +367,7 @@ class SourceWords(_Words):
     """For which matters it is kept; the longest hold counts."""
     include: Annotated[list[Glob], Field(min_length=1)] = Field(examples=[["**"]])
     """Which paths are taken."""
-    exclude: list[ExcludeWords] = []
+    exclude: list[ExcludeWords] = Field(default=[])
     """Which paths are passed over, each with its reason."""
     keywords: list[Pattern] = Field(default=[], examples=[["(?i)undress", "(?i)nudif\\w+"]])
     """Regular expressions (RE2) on path and text: items, of logs records, are kept in which one of them is found."""
@@ -374,11 +375,11 @@ class SourceWords(_Words):
     """When a file must have been modified last; what was kept once is kept on."""
     event_time: WindowWords | None = None
     """When a record of a log must have happened; one without a time is kept."""
-    known_hashes: list[KnownHashesWords] = []
+    known_hashes: list[KnownHashesWords] = Field(default=[])
     """Documents that are passed over by the SHA-256 of their bytes."""
     only_custodians: list[Text] = Field(default=[], examples=[["Doe, Jane"]])
     """Whose material is kept, out of `custodians`; what is nobody's is kept."""
-    custodians: list[CustodianWords] = []
+    custodians: list[CustodianWords] = Field(default=[])
     """Whose material it is, by path."""
     dialect: Dialect | None = None
     """How the lines of `model_logs` are read; `auto`, the default, recognises the shipped dialects."""
@@ -444,7 +445,7 @@ class TimestampsWords(_Words):
 
     required: Annotated[int, Field(ge=0, le=16)] = 0
     """How many different authorities must stamp; the trust file demands as many."""
-    authorities: Annotated[list[AuthorityWords], Field(max_length=16)] = []
+    authorities: Annotated[list[AuthorityWords], Field(max_length=16)] = Field(default=[])
     """Which ones are asked, all of them."""
 
 
@@ -520,9 +521,9 @@ class PolicyWords(_Words):
     """How much is too much."""
     expected_every_hours: Annotated[int, Field(ge=1, le=8784)] = 24
     """A silence longer than this is reported; at most a year, or it would never be."""
-    accept: list[AcceptWords] = []
+    accept: list[AcceptWords] = Field(default=[])
     """Known failures."""
-    sensitive: list[SensitiveWords] = []
+    sensitive: list[SensitiveWords] = Field(default=[])
     """Which items are marked as sensitive; of several rules with one mark the first that matches counts."""
     reasons: ReasonsWords = ReasonsWords.model_construct()
     """Which commands want a reason."""

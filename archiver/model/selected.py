@@ -15,10 +15,9 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Annotated, Final, TypeVar
 
-from pydantic import Field, ValidationError
-
 from archiver.errors import EvidenceError
 from archiver.late import dataclass
+from archiver.model.checked import Field, ValidationError
 from archiver.model.items import ItemLine
 from archiver.model.statement_words import Count, Words
 from archiver.model.unjudged import said_of

@@ -11,10 +11,9 @@ below say which members each kind has, and nothing else is accepted:
 import re
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, ValidationError
-
 from archiver.errors import EvidenceError
 from archiver.model import layout
+from archiver.model.checked import AfterValidator, ConfigDict, Field, ValidationError
 from archiver.model.selected import Selected
 from archiver.model.statement_access import AccessPredicate, VerificationPredicate
 from archiver.model.statement_derivation import DerivationPredicate, derived_subjects

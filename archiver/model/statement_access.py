@@ -10,8 +10,7 @@ typing.Literal['begun', 'ok', 'partial', 'failed']
 
 from typing import Annotated, Final, Literal
 
-from pydantic import Field
-
+from archiver.model.checked import Field
 from archiver.model.statement_words import Count, Predicate
 
 __all__ = ["MAX_REASON", "AccessPredicate", "VerificationPredicate"]

@@ -9,9 +9,8 @@ the archive, can make it again. It points at the batch by the digests of its obj
 
 from typing import Annotated
 
-from pydantic import Field
-
 from archiver.model import layout
+from archiver.model.checked import Field
 from archiver.model.statement_words import BatchName, Count, Predicate, Sha256
 
 __all__ = ["DerivationPredicate", "derived_subjects"]

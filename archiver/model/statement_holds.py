@@ -9,9 +9,8 @@ is what two approvers have signed for; nothing here deletes anything. The reques
 
 from typing import Annotated, Final, Literal
 
-from pydantic import ConfigDict, Field, ValidationError
-
 from archiver.errors import EvidenceError
+from archiver.model.checked import ConfigDict, Field, ValidationError
 from archiver.model.statement_words import ArchiveId, ArchiveName, Count, Instant, MatterId, Predicate, Sha256, Words
 from archiver.proof import canonical
 

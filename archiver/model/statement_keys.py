@@ -10,9 +10,8 @@ key signs after it in the log does not count.
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
-
 from archiver.errors import ArchiverError
+from archiver.model.checked import Field, model_validator
 from archiver.model.statement_words import Instant, Predicate, Sha256
 from archiver.proof import keys, note
 

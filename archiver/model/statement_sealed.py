@@ -9,8 +9,7 @@ the place where the sealed object lies.
 
 from typing import Annotated
 
-from pydantic import Field
-
+from archiver.model.checked import Field
 from archiver.model.statement_words import BatchName, Count, MatterId, Predicate, ReceiptWords, Sha256, SourceId, Words
 
 __all__ = ["RecipientWords", "SealedPredicate"]

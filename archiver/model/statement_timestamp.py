@@ -11,8 +11,7 @@ import re
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import Field
-
+from archiver.model.checked import Field
 from archiver.model.statement_words import Count, Instant, Predicate, Sha256
 
 __all__ = ["TimestampPredicate", "authority_name"]

@@ -10,10 +10,9 @@ True
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-
 from archiver.errors import EvidenceError
 from archiver.model import instant, layout
+from archiver.model.checked import AfterValidator, BaseModel, ConfigDict, Field
 
 __all__ = [
     "ArchiveId",

@@ -12,9 +12,8 @@ import json
 from datetime import timedelta
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
 from archiver.errors import ArchiverError, EvidenceError, UsageError
+from archiver.model.checked import BaseModel, ConfigDict, Field, ValidationError
 from archiver.model.statement_words import ArchiveId, ArchiveName, Count, Instant, MatterId, Sha256
 from archiver.proof import cosignature, keys, note
 

@@ -13,8 +13,7 @@ import re
 from collections.abc import Iterable
 from typing import Annotated, Final
 
-from pydantic import Field
-
+from archiver.model.checked import Field
 from archiver.model.statement_words import Count, Words
 
 __all__ = ["SumOfUnjudged", "UnjudgedItems", "detail_of", "is_unjudged", "said_of"]

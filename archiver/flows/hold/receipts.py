@@ -14,12 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Final
 
-from pydantic import ValidationError
-
 from archiver.catalog.catalog import Catalog
 from archiver.errors import EvidenceError
 from archiver.flows.session import Session
 from archiver.model import layout
+from archiver.model.checked import ValidationError
 from archiver.model.statement import ReceiptPredicate, Subject
 from archiver.model.statement_words import ReceiptWords
 from archiver.proof import canonical

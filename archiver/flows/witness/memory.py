@@ -22,11 +22,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-
 from archiver.errors import ArchiverError, BusyError, EvidenceError, UsageError, WorldError
 from archiver.judge.growth import Conflict, Remembered
 from archiver.late import dataclass
+from archiver.model.checked import BaseModel, ConfigDict, Field, ValidationError
 from archiver.model.instant import format_instant
 from archiver.model.named_file import read_named
 from archiver.model.statement_words import Count, Instant, Sha256

@@ -7,19 +7,18 @@ is no evidence: `verify` checks every cosignature itself.
 [('counsel.example', 42)]
 """
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from functools import cache
 from typing import Annotated
-
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from archiver.errors import EvidenceError, WorldError
 from archiver.flows.state import StateFolder
 from archiver.model import layout
+from archiver.model.checked import BaseModel, ConfigDict, Field
 from archiver.model.instant import format_instant, parse_instant
 from archiver.model.trust import WITNESS_LAG, TrustFile
-from archiver.proof import cosignature
+from archiver.proof import canonical, cosignature
 from archiver.proof.cosignature import WitnessKey
 from archiver.proof.keys import SignatureError
 from archiver.stores.base import Store, Version
@@ -39,9 +38,10 @@ class SeenBy(BaseModel):
     at: str | None
 
 
-@cache
-def _by_log() -> TypeAdapter[dict[str, list[SeenBy]]]:
-    return TypeAdapter(dict[str, list[SeenBy]])
+class _Kept(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", defer_build=True)
+
+    logs: dict[str, list[SeenBy]]
 
 
 def is_late(one: SeenBy, log_size: int, now: datetime) -> bool:
@@ -66,7 +66,8 @@ def newest_time(store: Store, versions: list[Version], text: str, witness: Witne
 def keep(state: StateFolder, origin: str, found: tuple[SeenBy, ...], *, anew: bool = False) -> None:
     """Keep for `status` what was found of a log in its store; `anew` forgets what is kept of others."""
     known = {} if anew else _known(state)
-    replace_file(state.witnesses, _by_log().dump_json({**known, origin: list(found)}) + b"\n", mode=0o600)
+    logs = _Kept(logs={**known, origin: list(found)}).model_dump(mode="json")["logs"]
+    replace_file(state.witnesses, canonical.encode(logs) + b"\n", mode=0o600)
 
 
 def kept(state: StateFolder, trusted: TrustFile, origin: str) -> tuple[SeenBy, ...]:
@@ -79,8 +80,8 @@ def kept(state: StateFolder, trusted: TrustFile, origin: str) -> tuple[SeenBy, .
 
 def _known(state: StateFolder) -> dict[str, list[SeenBy]]:
     try:
-        return _by_log().validate_json(state.witnesses.read_bytes()) if state.witnesses.exists() else {}
-    except (OSError, ValidationError) as problem:
+        return _Kept(logs=json.loads(state.witnesses.read_bytes())).logs if state.witnesses.exists() else {}
+    except (OSError, ValueError) as problem:  # what it must be, and what JSON must be
         raise WorldError(
             "state-folder",
             f"{state.witnesses}: expected what is known of witnesses, found it unreadable",
