@@ -6,16 +6,17 @@ r"""How sizes, counts, times and names are spelled for people.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
+
+from archiver.late import pattern
 
 __all__ = ["columns", "count", "days_left", "indented", "instant", "listed", "plain", "plain_lines", "short", "size"]
 
 _STEP: Final = 1024
 _UNITS: Final = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
-_SURROGATE = re.compile("[\udc80-\udcff]")
+_SURROGATE = pattern("[\udc80-\udcff]")
 
 
 def plain(text: str) -> str:

@@ -178,7 +178,7 @@ class _Field:
         self.default = words.get("default", _NONE)
         self.alias: str = words.get("alias", name)
         self.exclude_if = words.get("exclude_if")
-        self.check = check_of(Annotated[kind, said])
+        self.check = check_of(kind, said)
 
 
 class _Plan:

@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from archiver.late import dataclass
+from archiver.late import dataclass, pattern
 from archiver.model.strict_json import Number
 
 __all__ = ["CsvTable", "escaped", "is_csv", "joined", "read_rows", "table_of", "unescaped"]
@@ -25,9 +25,9 @@ __all__ = ["CsvTable", "escaped", "is_csv", "joined", "read_rows", "table_of", "
 _SEPARATORS: Final = (",", ";", "\t", "|")
 _MOST_CELLS: Final = 1000
 _LONGEST_HEADER: Final = 8192  # it is repeated in the dictionary of every row group
-_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.:/-]*(?: [A-Za-z0-9_.:/()-]+)*")
-_ESCAPED: Final = re.compile(r"[%>\[\]\x00-\x1f\x7f]")
-_OPENS: Final = re.compile(rb'(?:(?:"(?:[^"]|"")*+"|[^",;\t|]*+)[,;\t|])*+"(?:[^"]|"")*+')
+_NAME: Final = pattern(r"[A-Za-z_][A-Za-z0-9_.:/-]*(?: [A-Za-z0-9_.:/()-]+)*")
+_ESCAPED: Final = pattern(r"[%>\[\]\x00-\x1f\x7f]")
+_OPENS: Final = pattern(rb'(?:(?:"(?:[^"]|"")*+"|[^",;\t|]*+)[,;\t|])*+"(?:[^"]|"")*+')
 _BOM: Final = "\ufeff"
 
 

@@ -15,13 +15,12 @@ module, whoever is in a hurry `sources.dialects`.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import field
 from decimal import Context, Decimal, Inexact, InvalidOperation
 from typing import Final
 
-from archiver.late import dataclass
+from archiver.late import dataclass, pattern
 from archiver.model import event_time
 from archiver.model.dialect import EVENT_COUNT, KINDS_OF, Candidate, Column, Dialect, TimeCandidate, ValueType
 from archiver.model.event_places import event_places, narrowed
@@ -44,7 +43,7 @@ __all__ = [
 Derived = str | int | float | bool | Decimal | list[str] | None
 """A derived value; `event_time` is an int, nanoseconds since 1970."""
 
-_INTEGER: Final = re.compile(r"-?[0-9]+")
+_INTEGER: Final = pattern(r"-?[0-9]+")
 _IDENTIFIER_DIGITS: Final = 64
 _FLOAT_DIGITS: Final = 400  # the largest double has 309; int() refuses texts of several thousand
 _INT64: Final = 1 << 63

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from decimal import Context, Decimal, Inexact
 from typing import Final
 
-from archiver.late import dataclass
+from archiver.late import dataclass, pattern
 
 __all__ = ["UNITS", "Instant", "NoInstant", "from_access_log", "from_number", "from_text"]
 
@@ -28,12 +28,12 @@ _WINDOWS: Final = {unit: (10 ** (18 - places), 10 ** (19 - places)) for unit, pl
 _LIMIT: Final = 1 << 63
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EXACT: Final = Context(prec=100, traps=[Inexact])
-_NUMBER: Final = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][-+]?[0-9]{1,2})?")
-_TEXT: Final = re.compile(
+_NUMBER: Final = pattern(r"-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][-+]?[0-9]{1,2})?")
+_TEXT: Final = pattern(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2}):([0-9]{2})"
     r"(?:\.([0-9]{1,40}))?(?:([Zz])|([-+])([0-9]{2}):([0-9]{2}))?"
 )
-_ACCESS_LOG: Final = re.compile(
+_ACCESS_LOG: Final = pattern(
     r"([0-9]{2})/([A-Z][a-z]{2})/([0-9]{4}):([0-9]{2}:[0-9]{2}:[0-9]{2}) ([-+][0-9]{2})([0-9]{2})"
 )
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

@@ -13,12 +13,11 @@ An instant in a policy is RFC 3339 with an offset. It is rounded up to whole sec
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from archiver.late import dataclass
+from archiver.late import dataclass, pattern
 from archiver.model.instant import format_instant
 
 __all__ = [
@@ -34,21 +33,21 @@ __all__ = [
 INSTANT_PATTERN: Final = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})$"
 LAST_ZONE: Final = timezone(timedelta(hours=-12))
 
-_INSTANT = re.compile(
+_INSTANT = pattern(
     r"(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})T(?P<clock>[0-9]{2}:[0-9]{2}:[0-9]{2})(?P<part>\.[0-9]+)?"
     r"(?P<offset>Z|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 )
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_NO_OFFSET = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}(?::[0-9]{2})?)(?:\.[0-9]+)?")
+_DAY = pattern(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_NO_OFFSET = pattern(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}(?::[0-9]{2})?)(?:\.[0-9]+)?")
 _MONTHS: Final = (
     "january", "february", "march", "april", "may", "june",
     "july", "august", "september", "october", "november", "december",
 )  # fmt: skip
 _MONTH: Final = "|".join(_MONTHS)
-_END_OF_YEAR = re.compile(r"\bend of (?:the year )?([12][0-9]{3})\b")
-_END_OF_MONTH = re.compile(rf"\bend of ({_MONTH}) ([12][0-9]{{3}})\b")
-_DAY_MONTH = re.compile(rf"\b([0-9]{{1,2}}) ({_MONTH}) ([12][0-9]{{3}})\b")
-_ISO_DAY = re.compile(r"\b([12][0-9]{3})-([0-9]{2})-([0-9]{2})\b")
+_END_OF_YEAR = pattern(r"\bend of (?:the year )?([12][0-9]{3})\b")
+_END_OF_MONTH = pattern(rf"\bend of ({_MONTH}) ([12][0-9]{{3}})\b")
+_DAY_MONTH = pattern(rf"\b([0-9]{{1,2}}) ({_MONTH}) ([12][0-9]{{3}})\b")
+_ISO_DAY = pattern(r"\b([12][0-9]{3})-([0-9]{2})-([0-9]{2})\b")
 
 
 class NotAnInstantError(ValueError):

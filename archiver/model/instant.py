@@ -8,15 +8,15 @@ Rounding goes up for locks, so that a lock is never a fraction short, and down e
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from archiver.errors import EvidenceError
+from archiver.late import pattern
 
 __all__ = ["compact_instant", "format_instant", "parse_instant", "round_up"]
 
-_INSTANT = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})Z")
+_INSTANT = pattern(r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})Z")
 
 
 def format_instant(moment: datetime) -> str:

@@ -16,7 +16,7 @@ from json.encoder import encode_basestring
 from typing import cast
 
 from archiver.errors import EvidenceError
-from archiver.late import dataclass
+from archiver.late import dataclass, pattern
 from archiver.proof import canonical
 
 __all__ = [
@@ -33,8 +33,8 @@ __all__ = [
 ]
 
 ITEMS_PATH = "items"
-_TO_ESCAPE = re.compile("[%\x00-\x1f\x7f\udc80-\udcff]")
-_MEMBER = re.compile(r"gzip|zstd|select:[0-9a-f]{16}|[a-z][a-z0-9]{0,15}:(?:0|[1-9][0-9]{0,15}):.*", re.DOTALL)
+_TO_ESCAPE = pattern("[%\x00-\x1f\x7f\udc80-\udcff]")
+_MEMBER = pattern(r"gzip|zstd|select:[0-9a-f]{16}|[a-z][a-z0-9]{0,15}:(?:0|[1-9][0-9]{0,15}):.*", re.DOTALL)
 _LIMIT = 1 << 20  # characters of an item text: 16 times the longest path a kernel hands out
 _TOGETHER = 1 << 22  # characters of texts that are put together: those of a dictionary may be long, and come often
 _COMPONENT = r'(?!\.{1,2}[/"])[ !#$&-.0-\[\]-~]++'
@@ -42,7 +42,7 @@ _PATH = rf"{_COMPONENT}(?:/{_COMPONENT})*"  # `)*+` takes half of a repetition b
 _WORD = r"[ !#-\[\]-~]"
 USUAL_ITEM = rf'\{{"path":"({_PATH})","source":"({_WORD}*+)"\}}'
 """Texts of items in no other, of printable ASCII that has one spelling. What does not match may be good, too."""
-_USUAL = re.compile(USUAL_ITEM)
+_USUAL = pattern(USUAL_ITEM)
 
 
 def escape_path(raw: bytes) -> str:

@@ -9,18 +9,18 @@ what it likes, as nothing is decided by it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from archiver.errors import ArchiverError
+from archiver.late import pattern
 from archiver.model import instant
 from archiver.model.item import unescape_path
 from archiver.proof import canonical
 
 __all__ = ["STORES", "is_object"]
 
-_STORE: Final = re.compile("[a-z][a-z0-9-]{0,62}")
+_STORE: Final = pattern("[a-z][a-z0-9-]{0,62}")
 
 Check = Callable[[canonical.JSON], bool]
 

@@ -17,7 +17,7 @@ from typing import Any, Final, TypeGuard, TypeVar
 import orjson
 
 from archiver.errors import EvidenceError
-from archiver.late import dataclass
+from archiver.late import dataclass, pattern
 from archiver.model import instant, layout
 from archiver.model.item import Item, unescape_path
 from archiver.model.item_object import is_object
@@ -48,8 +48,8 @@ MAX_LINE: Final = 8 << 20  # bytes; ten thousand holes and 64 KiB of attributes,
 _MAX_COUNT: Final = 1 << 53
 _OBJECT: Final = b',"object":'  # only as a member: a quote within a text is escaped
 _RULES: Final = ("exclude", "include")
-_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,38})")
-_REASON = re.compile(r"[a-z][a-z0-9-]{0,62}")
+_DECIMAL = pattern(r"-?(?:0|[1-9][0-9]{0,38})")
+_REASON = pattern(r"[a-z][a-z0-9-]{0,62}")
 _MEMBERS: Final = {
     "item", "kind", "table", "status", "reason", "detail", "errno", "basis", "size", "sha256", "parts", "observed_at",
     "file",
@@ -57,7 +57,7 @@ _MEMBERS: Final = {
 _RANGE: Final = {"batch", "first", "count"}
 _Made = TypeVar("_Made", Item, "Part", "ItemLine")
 _MARK: Final = {"by", "handling", "mark", "reason"}
-_BY: Final = re.compile(r"(?s:(?:path|where|moderation):.+)|hashes:[0-9a-f]{64}")
+_BY: Final = pattern(r"(?s:(?:path|where|moderation):.+)|hashes:[0-9a-f]{64}")
 _FILE_STRINGS: Final = {"dev", "ino", "atime_ns", "mtime_ns", "ctime_ns", "btime_ns"}
 _FILE_NUMBERS: Final = {"nlink", "mode", "uid", "gid"}
 _FILE: Final = _FILE_STRINGS | _FILE_NUMBERS | {"owner", "group", "link_target", "holes", "xattrs"}

@@ -15,11 +15,11 @@ from enum import Enum
 from functools import cache, cached_property
 
 from archiver.errors import UsageError
-from archiver.late import dataclass
+from archiver.late import dataclass, pattern
 
 __all__ = ["Every", "Keyed", "Path", "Step", "parse_path", "pointer_step", "spell"]
 
-_STEP = re.compile(
+_STEP = pattern(
     r"\.(?P<name>[A-Za-z_@][A-Za-z0-9_@-]*)"
     r'|\["(?P<quoted>[^"\\*\x00-\x1f]+)"\]'
     r"|\{(?P<key>[A-Za-z0-9_.@/-]+)\}"

@@ -11,14 +11,14 @@ that must be escaped, and for lone surrogates, which no UTF-8 has.
 from __future__ import annotations
 
 import json
-import re
 from typing import Final
 
+from archiver.late import pattern
 from archiver.model.strict_json import Ambiguous, Number, Value
 
 __all__ = ["members_of", "spell_value"]
 
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_SURROGATE: Final = pattern("[\ud800-\udfff]")
 
 
 def members_of(value: dict[str, Value]) -> list[tuple[str, Value]]:

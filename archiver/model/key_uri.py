@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 from urllib.parse import quote, unquote, unquote_to_bytes, urlsplit
 
-from archiver.late import dataclass
+from archiver.late import dataclass, pattern
 
 __all__ = [
     "BadKeyUriError",
@@ -37,11 +37,11 @@ __all__ = [
 _EXAMPLE_FILE: Final = '"file:keys/statement.pem"'
 _EXAMPLE_TOKEN: Final = '"pkcs11:token=NAME;object=NAME?module-path=/path/to/module.so&pin-source=env:NAME"'  # noqa: S105 - a place
 _EXAMPLE_SERVICE: Final = '"awskms:arn:aws:kms:REGION:ACCOUNT:key/ID"'
-_PIN_SOURCE: Final = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:.+")
-_ARN: Final = re.compile(
+_PIN_SOURCE: Final = pattern(r"env:[A-Za-z_][A-Za-z0-9_]*|file:.+")
+_ARN: Final = pattern(
     r"arn:aws(?:-[a-z]+)*:kms:(?P<region>[a-z0-9-]+):[0-9]{12}:(?:key/[A-Za-z0-9-]+|alias/[A-Za-z0-9/_-]+)"
 )
-_BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_BAD_ESCAPE: Final = pattern(r"%(?![0-9A-Fa-f]{2})")
 
 
 class BadKeyUriError(ValueError):

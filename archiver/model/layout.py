@@ -12,7 +12,7 @@ import re
 from typing import Final
 
 from archiver.errors import EvidenceError
-from archiver.late import dataclass
+from archiver.late import dataclass, pattern
 
 __all__ = [
     "CHECKPOINTS",
@@ -58,15 +58,16 @@ TABLE: Final = r"[a-z][a-z0-9_]{0,62}"
 KIND: Final = r"[a-z][a-z0-9-]{0,62}"
 HEX64: Final = r"[0-9a-f]{64}"
 _NAME: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
-_STATEMENT = re.compile(rf"statements/({KIND})/({STAMP}(?:-{TABLE}-[0-9]{{8}})?)\.json")
-_BATCH = re.compile(rf"({STAMP})-({TABLE})-([0-9]{{8}})")
+_STATEMENT_KEY: Final = rf"statements/({KIND})/({STAMP}(?:-{TABLE}-[0-9]{{8}})?)\.json"
+_STATEMENT = pattern(_STATEMENT_KEY)
+_BATCH = pattern(rf"({STAMP})-({TABLE})-([0-9]{{8}})")
 _KEYS: Final = tuple(
-    re.compile(pattern)
-    for pattern in (
+    pattern(expression)
+    for expression in (
         r"README\.txt",
         rf"data/(?P<table>{TABLE})/date=(?P<date>[0-9]{{8}})/(?P=date)T[0-9]{{6}}Z-[0-9a-f]{{6}}-(?P=table)-[0-9]{{8}}\.parquet",
         rf"derived/{TABLE}/date=(?P<day>[0-9]{{8}})/(?P=day)T[0-9]{{6}}Z-[0-9a-f]{{6}}\.parquet",
-        _STATEMENT.pattern,
+        _STATEMENT_KEY,
         r"log/(?:entries|checkpoints)/[0-9]{12}",
         r"log/tile/(?:entries|[0-9]|[1-5][0-9]|6[0-3])/(?:x[0-9]{3}/)*[0-9]{3}",
         r"log/cosignatures/[0-9]{12}/[0-9a-f]{8}",
@@ -171,7 +172,7 @@ def timestamp_key(size: int, authority: str, response_sha256: str, kind: str) ->
 
 def is_archive_key(key: str) -> bool:
     """Say whether the published layout has a place for this key at all."""
-    return any(pattern.fullmatch(key) for pattern in _KEYS)
+    return any(known.fullmatch(key) for known in _KEYS)
 
 
 def _plain_name(name: str) -> str:

@@ -11,13 +11,12 @@ item that is not read again. An item carries each mark once: of several rules th
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from hashlib import sha256
 from typing import Final, Literal
 
 from archiver.errors import UsageError
-from archiver.late import dataclass
+from archiver.late import dataclass, pattern
 from archiver.model.glob import compile_glob
 from archiver.proof import canonical
 
@@ -40,7 +39,7 @@ Handling = Literal["mark", "quarantine"]
 MAX_LIST: Final = 64 << 20
 """Bytes of a list of hashes: a million lines; its digests are held in memory, 32 bytes and a set's entry each."""
 
-_DIGEST: Final = re.compile(rb"[0-9a-fA-F]+")
+_DIGEST: Final = pattern(rb"[0-9a-fA-F]+")
 _SHA256_DIGITS: Final = 64
 _KNOWN: Final = {32: "MD5", 40: "SHA-1", 96: "SHA-384", 128: "SHA-512"}
 

@@ -10,10 +10,11 @@ an annotation that it does not know is a fault of the program (`TypeError`), whi
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Hashable, Iterator
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
+
+from archiver import late
 
 __all__ = ["Check", "DoubtError", "Said", "check_of", "doubting", "models_in"]
 
@@ -23,7 +24,7 @@ _SCALARS: Final = (int, bool, NoneType)
 _BOUNDED: Final = (str, int, list, dict)
 _BOUNDS: Final = {"pattern", "ge", "gt", "le", "lt", "min_length", "max_length"}
 # With these signs an expression may mean one thing to Python's engine and another to pydantic's, which is Rust's.
-_OTHER_SIGNS: Final = re.compile(r"\\[A-Za-z0-9]|(?<!\\)\$|\(\?(?!:)|&&|--|~~|\[\[|\n")
+_OTHER_SIGNS: Final = late.pattern(r"\\[A-Za-z0-9]|(?<!\\)\$|\(\?(?!:)|&&|--|~~|\[\[|\n")
 
 
 class DoubtError(Exception):
@@ -42,8 +43,10 @@ class Said:
         return {name: value for name, value in self.words.items() if name in _BOUNDS}
 
 
-def check_of(kind: Any) -> Check:
-    """Return the check of an annotation; a model brings its own, `plain_check`."""
+def check_of(kind: Any, *said: Said) -> Check:
+    """Return the check of an annotation and of words beside it; a model brings its own, `plain_check`."""
+    if any(one.bounds() for one in said):
+        return _annotated(kind, said)
     if kind is str:
         return _text
     if kind in _SCALARS:
@@ -209,8 +212,8 @@ def _matches(pattern: str) -> Callable[[Any], bool]:
     inner = pattern[1:-1]
     if not (pattern.startswith("^") and pattern.endswith("$")) or _OTHER_SIGNS.search(inner):
         raise TypeError(f"{pattern}: no plain check is sure to mean the same")
-    compiled = re.compile(rf"^{inner}\Z")
-    return lambda value: compiled.search(value) is not None
+    expression = late.pattern(rf"^{inner}\Z")
+    return lambda value: expression.search(value) is not None
 
 
 _BOUND: Final[dict[str, Callable[[Any], Callable[[Any], bool]]]] = {

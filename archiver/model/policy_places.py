@@ -12,12 +12,11 @@ True
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from archiver.late import dataclass
+from archiver.late import dataclass, pattern
 from archiver.model.key_uri import FileKey, KeyUri, TokenKey, parse_key_uri, resolve_key_uri
 from archiver.model.policy_sql import faults, is_database
 from archiver.model.policy_words import DestinationWords, PolicyWords, SourceWords
@@ -28,8 +27,8 @@ __all__ = ["PIPE", "Places", "resolve"]
 PIPE: Final = "-"
 """The location of a source that is a pipe."""
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(?://|$)")
-_BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/([^/].*)?)?")
+_SCHEME = pattern(r"([A-Za-z][A-Za-z0-9+.-]*):(?://|$)")
+_BUCKET = pattern(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/([^/].*)?)?")
 _S3_ONLY: Final = ("endpoint", "region", "profile")
 
 

@@ -14,16 +14,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Literal
 
-from archiver.late import dataclass
+from archiver.late import dataclass, pattern
 from archiver.model.policy_words import SourceWords
 
 __all__ = ["Query", "faults", "is_database", "query_of"]
 
-_POSTGRESQL: Final = re.compile(
+_POSTGRESQL: Final = pattern(
     r"postgresql://(?:(?P<user>[^:@/?#\s]+)@)?(?:[^:@/?#\s\[\]]+|\[[0-9a-fA-F:]+\])(?::[0-9]+)?/[^/?#@\s]+(?P<options>\?[^#@\s]*)?"
 )
-_SQLITE: Final = re.compile(r"sqlite://[^?#]+")
-_DATABASE: Final = re.compile(r"(postgresql|postgres|sqlite)://")
+_SQLITE: Final = pattern(r"sqlite://[^?#]+")
+_DATABASE: Final = pattern(r"(postgresql|postgres|sqlite)://")
 
 
 @dataclass(frozen=True)

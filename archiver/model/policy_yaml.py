@@ -11,7 +11,6 @@ tags, directives, merge keys and second documents are refused too. All problems 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Final
@@ -19,7 +18,7 @@ from typing import Final
 import yaml
 
 from archiver.errors import UsageError
-from archiver.late import dataclass
+from archiver.late import dataclass, pattern
 
 __all__ = ["Document", "Location", "Mark", "PolicyError", "Problem", "Value", "dotted", "read_yaml", "show"]
 
@@ -30,10 +29,10 @@ MAX_BYTES: Final = 1 << 20  # a thousand sources take a third of it, and PyYAML 
 MAX_DEPTH: Final = 16  # the deepest place of a policy is 5
 MAX_REPORTED: Final = 50  # nobody reads more at a time
 
-_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,17}")
+_INTEGER = pattern(r"0|-?[1-9][0-9]{0,17}")
 _TAG: Final = "tag:yaml.org,2002:"
-_YAML_1_2_NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|0o[0-7]+|0x[0-9a-fA-F]+")
-_NO_TEXT = re.compile("[\x00\ud800-\udfff]")  # names with such bytes are reached by ? in a glob
+_YAML_1_2_NUMBER = pattern(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|0o[0-7]+|0x[0-9a-fA-F]+")
+_NO_TEXT = pattern("[\x00\ud800-\udfff]")  # names with such bytes are reached by ? in a glob
 _NO_TEXT_FOUND: Final = "expected text, found NUL or an escape of half a character"
 _YAML_1_1_LETTER = frozenset("yYnN")
 

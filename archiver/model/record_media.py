@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
+from archiver.late import pattern
 from archiver.model.dialect_lists import Media, Moderation
 from archiver.model.json_lookup import AmbiguousPath
 from archiver.model.json_path import pointer_step
@@ -25,8 +26,8 @@ from archiver.model.strict_json import Ambiguous
 
 __all__ = ["media_at", "verdicts_at"]
 
-_DATA_URI: Final = re.compile(r"data:([^,;]*)((?:;[^,;]*)*),", re.IGNORECASE)
-_ESCAPED: Final = re.compile(r"(?:[!-$&-~]|%[0-9A-Fa-f]{2})*")
+_DATA_URI: Final = pattern(r"data:([^,;]*)((?:;[^,;]*)*),", re.IGNORECASE)
+_ESCAPED: Final = pattern(r"(?:[!-$&-~]|%[0-9A-Fa-f]{2})*")
 
 
 def media_at(rule: Media, start: Node, direction: str | None, account: Account) -> Iterator[Row]:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import field
 from typing import Final, NamedTuple
 
-from archiver.late import dataclass
+from archiver.late import dataclass, pattern
 from archiver.model.dialect import Candidate, Condition
 from archiver.model.json_lookup import AmbiguousPath, holds, keyed, look_up
 from archiver.model.json_path import Every, Keyed, Path, Step, pointer_step, spell
@@ -30,7 +30,7 @@ __all__ = ["Account", "Node", "among", "child", "first", "found", "matching", "n
 _NOWHERE: Final = "="  # no pointer begins like this
 _SCALARS: Final = {"stringValue": str, "boolValue": bool, "bytesValue": str}
 _ESCAPE: Final = r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U(?:000[0-9a-f]{5}|0010[0-9a-f]{4})|[\\'\"nrt])"
-_PRINTED: Final = re.compile(rf"""'((?:[^'\\]|{_ESCAPE})*+)'|"((?:[^"\\]|{_ESCAPE})*+)\"""", re.DOTALL)
+_PRINTED: Final = pattern(rf"""'((?:[^'\\]|{_ESCAPE})*+)'|"((?:[^"\\]|{_ESCAPE})*+)\"""", re.DOTALL)
 _SHORT: Final = {"\\": "\\", "'": "'", '"': '"', "n": "\n", "r": "\r", "t": "\t"}
 
 

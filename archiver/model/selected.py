@@ -10,13 +10,12 @@ was kept because it could not be judged is counted by reason, too, and is part o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import field
 from typing import Annotated, Final, TypeVar
 
 from archiver.errors import EvidenceError
-from archiver.late import dataclass
+from archiver.late import dataclass, pattern
 from archiver.model.checked import Field, ValidationError
 from archiver.model.items import ItemLine
 from archiver.model.statement_words import Count, Words
@@ -42,7 +41,7 @@ __all__ = [
 SELECTED: Final = "selected"
 """Reason of a log of which a selection is kept, in the inner item that its account names."""
 _Key = TypeVar("_Key")
-_MEMBER: Final = re.compile(r"select:([0-9a-f]{16})")
+_MEMBER: Final = pattern(r"select:([0-9a-f]{16})")
 _MAX_DETAIL: Final = 1 << 16
 _Select = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 _Positive = Annotated[int, Field(ge=1, lt=1 << 53)]

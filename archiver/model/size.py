@@ -10,15 +10,16 @@ Decimal units are refused rather than guessed: half of the world reads GB as 10^
 
 from __future__ import annotations
 
-import re
 from typing import Final
+
+from archiver.late import pattern
 
 __all__ = ["SIZE_PATTERN", "format_size", "parse_size"]
 
 SIZE_PATTERN: Final = r"^(0|[1-9][0-9]{0,15})(B|KiB|MiB|GiB|TiB|PiB)?$"
 _UNITS: Final = {"B": 0, "KiB": 10, "MiB": 20, "GiB": 30, "TiB": 40, "PiB": 50}
-_SIZE = re.compile(r"(0|[1-9][0-9]{0,15})(B|KiB|MiB|GiB|TiB|PiB)?")
-_DECIMAL = re.compile(r"([0-9]+)\s*([kKmMgGtTpP])[iI]?[bB]?")
+_SIZE = pattern(r"(0|[1-9][0-9]{0,15})(B|KiB|MiB|GiB|TiB|PiB)?")
+_DECIMAL = pattern(r"([0-9]+)\s*([kKmMgGtTpP])[iI]?[bB]?")
 _LARGEST: Final = 1 << 53  # beyond it a JSON number is not exact
 
 

@@ -8,10 +8,10 @@ below say which members each kind has, and nothing else is accepted:
  'sealed', 'snapshot', 'timestamp', 'verification']
 """
 
-import re
 from typing import Annotated, Final, Literal
 
 from archiver.errors import EvidenceError
+from archiver.late import pattern
 from archiver.model import layout
 from archiver.model.checked import AfterValidator, ConfigDict, Field, ValidationError
 from archiver.model.selected import Selected
@@ -72,7 +72,7 @@ __all__ = [
 
 STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
 MAX_PAYLOAD: Final = 65_535  # an envelope is no larger, so neither is what is in it
-_PREDICATE_TYPE = re.compile(r"urn:archiver:([a-z][a-z0-9-]{0,62}):v([1-9][0-9]{0,3})")
+_PREDICATE_TYPE = pattern(r"urn:archiver:([a-z][a-z0-9-]{0,62}):v([1-9][0-9]{0,3})")
 
 
 class PublishedKey(Words):

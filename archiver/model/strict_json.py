@@ -16,7 +16,7 @@ import json
 import re
 from collections import Counter
 
-from archiver.late import dataclass
+from archiver.late import dataclass, pattern
 
 __all__ = [
     "MAX_NESTING",
@@ -34,9 +34,9 @@ __all__ = [
 MAX_NESTING = 256
 MAX_RECORD = 16 << 20
 
-_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+_NUMBER = pattern(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 _WHITESPACE = " \t\r\n"
-_BRACKETS = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|([\[{])|([\]}])', re.DOTALL)
+_BRACKETS = pattern(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"|([\[{])|([\]}])', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,17 +9,17 @@ selects records of logs: what lies in a container, or in a compressed log that i
 ('keywords 0f1e2d3c4b5a6978', 'embedded, too-large')
 """
 
-import re
 from collections.abc import Iterable
 from typing import Annotated, Final
 
+from archiver.late import pattern
 from archiver.model.checked import Field
 from archiver.model.statement_words import Count, Words
 
 __all__ = ["SumOfUnjudged", "UnjudgedItems", "detail_of", "is_unjudged", "said_of"]
 
 _WORDS: Final = "kept, it could not be judged by"
-_SAID: Final = re.compile(rf"{_WORDS} ((?:keywords |select:)[0-9a-f]{{16}}): ([a-z-]+(?:, [a-z-]+)*)")
+_SAID: Final = pattern(rf"{_WORDS} ((?:keywords |select:)[0-9a-f]{{16}}): ([a-z-]+(?:, [a-z-]+)*)")
 
 
 class UnjudgedItems(Words):

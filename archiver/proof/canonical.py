@@ -18,7 +18,6 @@ again as they were are canonical; all others are read once more, slowly, to say 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from typing import Final, TypeAlias, cast
 
@@ -26,6 +25,7 @@ import orjson
 import rfc8785
 
 from archiver.errors import EvidenceError
+from archiver.late import pattern
 
 __all__ = [
     "JSON",
@@ -48,15 +48,15 @@ MAX_NESTING: Final = 64
 
 _WRITTEN_WITH_EXPONENT: Final = 1e21  # smaller whole numbers are written as integers (ECMA-262, Number::toString)
 _LONGEST_INTEGER: Final = len(str(-MAX_INTEGER))
-_BEYOND_BMP: Final = re.compile("[\U00010000-\U0010ffff]")
+_BEYOND_BMP: Final = pattern("[\U00010000-\U0010ffff]")
 _FAST: Final = json.JSONEncoder(
     ensure_ascii=False, sort_keys=True, separators=(",", ":"), check_circular=False, allow_nan=False
 )
-_UNUSUAL: Final = re.compile(rb"[:,\[]-?[0-9]+(?:[.eE]|(?<=[0-9]{16}))")
+_UNUSUAL: Final = pattern(rb"[:,\[]-?[0-9]+(?:[.eE]|(?<=[0-9]{16}))")
 """A fraction or an integer of 16 digits; within a text it only costs time. Without a choice in front, `re` is quick."""
 _NO_NUMBER: Final = (b"{", b"[", b'"')
 """How a value begins that is no number by itself."""
-_BEYOND_BMP_BYTES: Final = re.compile(rb"[\xf0-\xf4]")
+_BEYOND_BMP_BYTES: Final = pattern(rb"[\xf0-\xf4]")
 _OPTIONS: Final = (
     orjson.OPT_SORT_KEYS
     | orjson.OPT_PASSTHROUGH_SUBCLASS

@@ -11,17 +11,16 @@ every writer that holds the key makes the same bytes. Extension lines are refuse
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from archiver.errors import EvidenceError
-from archiver.late import dataclass
+from archiver.late import dataclass, pattern
 from archiver.proof import b64, merkle, note
 
 __all__ = ["Checkpoint", "CheckpointError", "open_cosigned", "open_signed", "parse_text", "sign"]
 
 MAX_SIZE: Final = 2**53 - 1
-_TEXT: Final = re.compile(r"([^\n]+)\n(0|[1-9][0-9]{0,15})\n([A-Za-z0-9+/]{43}=)\n")
+_TEXT: Final = pattern(r"([^\n]+)\n(0|[1-9][0-9]{0,15})\n([A-Za-z0-9+/]{43}=)\n")
 
 
 class CheckpointError(EvidenceError):

@@ -15,10 +15,9 @@ b'cosignature/v1\ntime 1\n'
 from __future__ import annotations
 
 import hashlib
-import re
 from typing import Final
 
-from archiver.late import dataclass
+from archiver.late import dataclass, pattern
 from archiver.proof import b64
 from archiver.proof.keys import KeyRefusedError, SignatureError, load_ed25519, verify
 from archiver.proof.note import Note, NoteError, NoteSignature, NoteSigner, is_name, parse_note
@@ -33,7 +32,7 @@ _HASH_BYTES: Final = 4
 _TIME_BYTES: Final = 8
 _SIGNATURE_BYTES: Final = 64
 _LAST_TIME: Final = 253402300799  # the end of the year 9999, the last that an instant can spell
-_VKEY: Final = re.compile(r"([^+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/=]+)")
+_VKEY: Final = pattern(r"([^+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/=]+)")
 
 
 @dataclass(frozen=True)

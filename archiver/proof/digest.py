@@ -7,13 +7,14 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Iterator
 from typing import IO, Final
 
+from archiver.late import pattern
+
 __all__ = ["HEX64", "hashed", "is_sha256_hex", "sha256_hex", "sha256_of", "sha256_of_blocks", "sha256_of_copy"]
 
-HEX64: Final = re.compile(r"[0-9a-f]{64}")
+HEX64: Final = pattern(r"[0-9a-f]{64}")
 _BLOCK: Final = 1 << 20
 
 

@@ -8,10 +8,10 @@ An entry binds name and bytes. Whether the id has the form that its kind wants i
 
 from __future__ import annotations
 
-import re
 from typing import Final, NamedTuple
 
 from archiver.errors import EvidenceError
+from archiver.late import pattern
 from archiver.proof import canonical
 from archiver.proof.digest import is_sha256_hex
 
@@ -20,7 +20,7 @@ __all__ = ["MAX_ENTRY", "Entry", "EntryError", "decode", "encode"]
 MAX_ENTRY: Final = 1024
 """An entry has about 180 bytes; a kind of 63 and an id of 200 characters fit."""
 
-_KEY: Final = re.compile(r"statements/[a-z][a-z0-9-]{0,62}/[A-Za-z0-9][A-Za-z0-9._-]{0,199}\.json")
+_KEY: Final = pattern(r"statements/[a-z][a-z0-9-]{0,62}/[A-Za-z0-9][A-Za-z0-9._-]{0,199}\.json")
 
 
 class EntryError(EvidenceError):

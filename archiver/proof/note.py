@@ -15,11 +15,10 @@ keys that are not known are passed over, a bad one by a known key refuses the no
 from __future__ import annotations
 
 import hashlib
-import re
 from typing import Final, Protocol
 
 from archiver.errors import EvidenceError
-from archiver.late import dataclass
+from archiver.late import dataclass, pattern
 from archiver.proof import b64
 from archiver.proof.keys import KeyRefusedError, SignatureError, load_ed25519, verify
 
@@ -45,9 +44,9 @@ MAX_SIGNATURES: Final = 100
 
 _ED25519: Final = b"\x01"
 _HASH_BYTES: Final = 4
-_VKEY: Final = re.compile(r"([^+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/=]+)")
-_LINE: Final = re.compile(r"\u2014 ([^ ]+) ([A-Za-z0-9+/=]+)")
-_CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f]")
+_VKEY: Final = pattern(r"([^+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/=]+)")
+_LINE: Final = pattern(r"\u2014 ([^ ]+) ([A-Za-z0-9+/=]+)")
+_CONTROL: Final = pattern(r"[\x00-\x09\x0b-\x1f]")
 
 
 class NoteError(EvidenceError):

@@ -16,13 +16,12 @@ before it, as SHA-256 binds them all. 0xFF is the type that C2SP leaves to other
 from __future__ import annotations
 
 import hashlib
-import re
 from typing import Final, Protocol
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA65PublicKey
 
-from archiver.late import dataclass
+from archiver.late import dataclass, pattern
 from archiver.proof import b64
 from archiver.proof.keys import KeyRefusedError, SignatureError
 from archiver.proof.note import NoteSignature, is_name
@@ -33,7 +32,7 @@ TYPE: Final = b"\xff" + b"urn:archiver:ml-dsa-65:v1"
 CONTEXT: Final = b"urn:archiver:checkpoint:v1"
 _KEY_BYTES: Final = 1952
 _HASH_BYTES: Final = 4
-_VKEY: Final = re.compile(r"([^+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/=]{1,4096})")
+_VKEY: Final = pattern(r"([^+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/=]{1,4096})")
 
 
 class PostQuantumSigner(Protocol):

@@ -19,7 +19,6 @@ nothing can be cut, exchanged, repeated or put in another order. Nothing is give
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from hashlib import sha256
 from typing import BinaryIO, Final
@@ -28,7 +27,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from archiver.errors import EvidenceError
-from archiver.late import dataclass
+from archiver.late import dataclass, pattern
 from archiver.proof import b64, canonical
 from archiver.proof.digest import is_sha256_hex
 from archiver.proof.wrapping import WRAPPED, X25519, WrappedKey
@@ -46,7 +45,7 @@ _END: Final = (1 << 64) - 1
 _NOBODY: Final = bytes(32)
 _MEMBERS: Final = {"ephemeral", "matter", "recipient", "wrapped"}
 _BY_OTHER_MEANS: Final = {"encrypted", "key", "matter", "means", "recipient", "wrapped"}
-_MEANS: Final = re.compile("[a-z][a-z0-9-]{0,62}")
+_MEANS: Final = pattern("[a-z][a-z0-9-]{0,62}")
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,10 @@ entries beside level 0 holds the entries themselves, each after its length in tw
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Final
 
-from archiver.late import dataclass
+from archiver.late import dataclass, pattern
 from archiver.proof.merkle import HASH_BYTES
 
 __all__ = ["WIDTH", "Tile", "due", "entries_tile", "hash_tile", "number_of", "parse_key", "path_of"]
@@ -23,8 +22,8 @@ __all__ = ["WIDTH", "Tile", "due", "entries_tile", "hash_tile", "number_of", "pa
 WIDTH: Final = 256
 MAX_ENTRY: Final = 0xFFFF
 _MAX_NUMBER: Final = 2**53
-_PATH: Final = re.compile(r"((?:x[0-9]{3}/){0,5})([0-9]{3})")
-_KEY: Final = re.compile(r"log/tile/(entries|0|[1-9]|[1-5][0-9]|6[0-3])/([x0-9/]+)")
+_PATH: Final = pattern(r"((?:x[0-9]{3}/){0,5})([0-9]{3})")
+_KEY: Final = pattern(r"log/tile/(entries|0|[1-9]|[1-5][0-9]|6[0-3])/([x0-9/]+)")
 
 
 @dataclass(frozen=True)

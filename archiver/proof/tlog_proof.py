@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from archiver.errors import EvidenceError
-from archiver.late import dataclass
+from archiver.late import dataclass, pattern
 from archiver.proof import b64, merkle, note
 from archiver.proof.checkpoint import MAX_SIZE, Checkpoint, open_cosigned
 
@@ -30,7 +30,7 @@ MAX_PATH: Final = 63
 """As in sumdb's tlog: a tree of 2^63 entries."""
 
 _HEAD: Final = "c2sp.org/tlog-proof@v1"
-_PROOF: Final = re.compile(
+_PROOF: Final = pattern(
     re.escape(_HEAD) + r"\n(?:extra ([A-Za-z0-9+/=]*)\n)?index (0|[1-9][0-9]{0,15})\n((?:[A-Za-z0-9+/]{43}=\n)*)\n(.+)",
     re.DOTALL,
 )

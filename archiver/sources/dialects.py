@@ -14,7 +14,6 @@ records in memory at a time.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from decimal import Decimal
 from functools import cache, cached_property
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING, Final, Self
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from archiver.late import pattern
 from archiver.model.csv_table import CsvTable
 from archiver.model.dialect import DERIVED_FIELDS, FIELDS, INNER, Dialect, LinePattern
 from archiver.model.dialect_reference import derive_all
@@ -60,7 +60,7 @@ _LENIENT: Final = (
 )
 """What DuckDB's parser takes and RFC 8259 does not: trailing commas, NaN, Infinity. May also match inside a string."""
 
-_SCALED: Final = re.compile(r"-?[0-9]{1,13}e-?[0-9]+")
+_SCALED: Final = pattern(r"-?[0-9]{1,13}e-?[0-9]+")
 
 
 def schema_for(dialect: Dialect) -> pa.Schema:

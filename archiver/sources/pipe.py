@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Final
 
 from archiver.errors import WorldError
-from archiver.late import dataclass
+from archiver.late import dataclass, pattern
 from archiver.model.instant import format_instant, parse_instant
 from archiver.model.items import ItemLine
 from archiver.proof import canonical
@@ -38,7 +38,7 @@ __all__ = ["PipeLocation", "Received", "receive"]
 
 _BLOCK: Final = 1 << 20
 _UNSYNCED: Final = 16 << 20
-_NAME: Final = re.compile(r"([0-9]{8}T[0-9]{6}Z-[0-9a-f]{6})\.(?:part|([0-9]{8}T[0-9]{6}Z))")
+_NAME: Final = pattern(r"([0-9]{8}T[0-9]{6}Z-[0-9a-f]{6})\.(?:part|([0-9]{8}T[0-9]{6}Z))")
 _STAMP: Final = "%Y%m%dT%H%M%SZ"
 
 

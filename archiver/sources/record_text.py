@@ -14,12 +14,13 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from archiver.late import pattern
 from archiver.model.regular import matching
 
 __all__ = ["found_in", "unescaped"]
 
 _DEEPEST: Final = 8  # a request in a log line in a container's line in an export is four
-_ESCAPE: Final = re.compile(r'\\(?:u([0-9a-fA-F]{4})|(["\\/bfnrt]))')
+_ESCAPE: Final = pattern(r'\\(?:u([0-9a-fA-F]{4})|(["\\/bfnrt]))')
 _SHORT: Final = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 
 

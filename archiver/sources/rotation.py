@@ -13,12 +13,14 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from archiver.late import pattern
+
 __all__ = ["beginning_of", "family"]
 
-_COMPRESSED: Final = re.compile(r"\.(?:gz|zst|zstd|bz2|xz)\Z", re.IGNORECASE)
+_COMPRESSED: Final = pattern(r"\.(?:gz|zst|zstd|bz2|xz)\Z", re.IGNORECASE)
 _STAMP: Final = r"(?:\d{4}-?\d{2}-?\d{2}(?:[-T_.]?\d{2}(?:[-_.]?\d{2}){0,2})?|\d{10}|\d{1,5})"
-_AT_END: Final = re.compile(rf"(?:[-._]{_STAMP})+\Z")
-_BEFORE_EXTENSION: Final = re.compile(rf"(?:[-._]{_STAMP})+(?=\.[A-Za-z][A-Za-z0-9]{{0,7}}\Z)")
+_AT_END: Final = pattern(rf"(?:[-._]{_STAMP})+\Z")
+_BEFORE_EXTENSION: Final = pattern(rf"(?:[-._]{_STAMP})+(?=\.[A-Za-z][A-Za-z0-9]{{0,7}}\Z)")
 
 
 def family(path: str) -> str:

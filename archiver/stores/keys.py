@@ -9,16 +9,16 @@ left there, as long as it cannot lead out of the store. Names that begin with `.
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from archiver.errors import UsageError
+from archiver.late import pattern
 
 __all__ = ["LONGEST_KEY", "check_key", "path_of"]
 
 LONGEST_KEY: Final = 900  # S3 allows 1,024 bytes, of which the destination's prefix needs some
 _LONGEST_NAME: Final = 255  # of one component: NAME_MAX of the common file systems
-_PLAIN: Final = re.compile(r"[\x20-\x7e]+")
+_PLAIN: Final = pattern(r"[\x20-\x7e]+")
 
 
 def check_key(key: str) -> str:

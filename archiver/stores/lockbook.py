@@ -19,7 +19,6 @@ import fcntl
 import io
 import json
 import os
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -27,6 +26,7 @@ from threading import Lock as Mutex
 from typing import Final
 
 from archiver.errors import EvidenceError
+from archiver.late import pattern
 from archiver.model.instant import format_instant, parse_instant
 from archiver.stores.base import Lock
 from archiver.stores.locks import UNKNOWN, UNLOCKED, highest
@@ -35,11 +35,11 @@ __all__ = ["LOCKS", "LockBook", "line_of", "parse_line", "parse_release", "relea
 
 LOCKS: Final = ".locks.jsonl"
 _LONGEST_LINE: Final = 8192  # a key has at most 900 bytes, six each when escaped, and the rest is short
-_PLAIN: Final = re.compile(
+_PLAIN: Final = pattern(
     rb'\{"key":"([ !#-\[\]-~]*)","legal_hold":(true|false),"mode":"(NONE|GOVERNANCE|COMPLIANCE)",'
     rb'"retain_until":(?:null|"([0-9TZ:-]{20})")\}\n'
 )
-_LINES: Final = re.compile(
+_LINES: Final = pattern(
     r'(?m)^\{"key":"([ !#-\[\]-~]{0,4096})"(,"legal_hold":(?:true|false),"mode":"(?:NONE|GOVERNANCE|COMPLIANCE)",'
     r'"retain_until":(?:null|"[0-9TZ:-]{20}")\})\n'
 )

@@ -10,7 +10,6 @@ request is sent by opening; boto3 is loaded only for a bucket.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
@@ -19,6 +18,7 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from archiver.errors import UsageError
+from archiver.late import pattern
 from archiver.stores.base import Store
 from archiver.stores.folder import FolderStore
 from archiver.stores.keys import check_key
@@ -26,8 +26,8 @@ from archiver.stores.manner import Manner
 
 __all__ = ["open_store"]
 
-_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):/")
-_BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{2,254}")
+_SCHEME: Final = pattern(r"([A-Za-z][A-Za-z0-9+.-]*):/")
+_BUCKET: Final = pattern(r"[A-Za-z0-9][A-Za-z0-9._-]{2,254}")
 
 
 def open_store(

@@ -8,6 +8,7 @@ import importlib
 import inspect
 import pickle
 import pkgutil
+import re
 import subprocess
 import sys
 import threading
@@ -20,6 +21,7 @@ import pytest
 
 import archiver
 from archiver.late import dataclass as late
+from archiver.late import pattern
 
 T = TypeVar("T")
 
@@ -258,3 +260,23 @@ def test_every_dataclass_of_the_program_can_be_finished():
 
 def _module(method):
     return getattr(method, "__module__", "")
+
+
+def test_every_expression_of_the_program_is_one_and_late_ones_match_as_real_ones_do():
+    names = [found.name for found in pkgutil.walk_packages(archiver.__path__, "archiver.")]
+    found = [
+        one
+        for name in names
+        if name != "archiver.__main__"
+        for one in vars(importlib.import_module(name)).values()
+        if isinstance(one, pattern)
+    ]
+    assert len(found) > 50
+    assert all(one.fullmatch.__self__ == re.compile(one.pattern, one.flags) for one in found)
+    late_one, real = pattern("(?P<digit>[0-9])-*", re.DOTALL), re.compile("(?P<digit>[0-9])-*", re.DOTALL)
+    for name in (name for name in dir(real) if not name.startswith("_")):
+        assert callable(getattr(real, name)) or getattr(late_one, name) == getattr(real, name)
+    assert late_one.sub(r"\g<digit>+", "1--2-") == real.sub(r"\g<digit>+", "1--2-") == "1+2+"
+    with pytest.raises(re.error):
+        pattern("(").match("")
+    assert not hasattr(late_one, "other")

@@ -6,16 +6,16 @@ r"""A declaration as Markdown: what is typed into it stays text, whatever signs 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
 from archiver.flows.declare.blocks import Blanks, Block, Bullets, Document, Facts, Heading, Paragraph, Table
+from archiver.late import pattern
 
 __all__ = ["escaped", "to_markdown"]
 
 _LINE: Final = r"\_" * 40
-_SIGNS: Final = re.compile(r"([\\`*_\[\]<>|#~])")
+_SIGNS: Final = pattern(r"([\\`*_\[\]<>|#~])")
 
 
 def to_markdown(document: Document) -> str:

@@ -13,13 +13,13 @@ source of that matter have their bytes in it; everything outside `data/` belongs
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Callable, Iterator
 from operator import attrgetter
 
 from archiver.catalog.catalog import Catalog
 from archiver.errors import EvidenceError
 from archiver.judge.reader import open_archive
+from archiver.late import pattern
 from archiver.model import layout
 from archiver.model.items import ItemLine
 from archiver.model.statement import PolicyPredicate
@@ -31,7 +31,7 @@ from archiver.stores.base import Store, Version
 __all__ = ["Scope", "matters_ever", "only", "serving"]
 
 _SMALL = 65_535
-_SIZED = re.compile(r"(?:log/checkpoints|log/cosignatures|timestamps)/([0-9]{12})(?:/|$)")
+_SIZED = pattern(r"(?:log/checkpoints|log/cosignatures|timestamps)/([0-9]{12})(?:/|$)")
 
 
 def matters_ever(catalog: Catalog) -> set[str]:

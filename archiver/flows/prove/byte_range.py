@@ -13,7 +13,6 @@ the path for all of them (`proof.merkle_range`). Everything else is as with the 
 
 from __future__ import annotations
 
-import re
 from hashlib import sha256
 from typing import Final
 
@@ -31,7 +30,7 @@ from archiver.flows.prove.prove import (
 )
 from archiver.flows.reading import Reading, UnknownError
 from archiver.judge import batches
-from archiver.late import dataclass
+from archiver.late import dataclass, pattern
 from archiver.model.item import Item
 from archiver.model.items import ItemLine, Part
 from archiver.model.leaf import LOG_ROW, Salts, item_digest, leaf
@@ -48,7 +47,7 @@ FORMAT: Final = "urn:archiver:range-proof:v1"
 MAX_RANGE: Final = LOG_ROW
 """Bytes of all records of a proof: with base64 and paths it stays below `MAX_PROOF`."""
 
-_SALT: Final = re.compile(r"[0-9a-f]{32}")
+_SALT: Final = pattern(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)

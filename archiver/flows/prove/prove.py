@@ -19,7 +19,6 @@ the batch is disclosed. Not proven: that the log has not gone on, and when the s
 
 from __future__ import annotations
 
-import re
 from hashlib import sha256
 from typing import Final
 
@@ -29,7 +28,7 @@ from archiver.flows.prove import members
 from archiver.flows.reading import Reading, UnknownError, finished_snapshot, items_of
 from archiver.flows.restore.places import is_called
 from archiver.judge import batches
-from archiver.late import dataclass
+from archiver.late import dataclass, pattern
 from archiver.model.item import Item
 from archiver.model.items import CONTENT_STATUSES, ItemLine, Part
 from archiver.model.leaf import LOG_ROW, Salts, item_digest, leaf, leaf_of_digest
@@ -57,7 +56,7 @@ MAX_PROOF: Final = 2 * LOG_ROW
 """The longest record has 64 MiB, a third more in base64; the rest is below 2 MiB."""
 
 _MEMBERS: Final = {"format", "item", "offset", "raw", "salt", "record", "hashes", "statement", "tlog_proof"}
-_SALT: Final = re.compile(r"[0-9a-f]{32}")
+_SALT: Final = pattern(r"[0-9a-f]{32}")
 _MAX_PATH: Final = 64
 
 

@@ -21,12 +21,12 @@ same. Nothing in a name leads out of the container's folder.
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
 from archiver.flows.restore.tree import NameRefusedError, Parts
+from archiver.late import pattern
 from archiver.model.item import Item
 from archiver.model.items import ItemLine
 
@@ -34,7 +34,7 @@ __all__ = ["beside", "inner_path", "inner_place", "is_called", "is_source", "pla
 
 _LONGEST: Final = 200
 """Bytes of a component: below the 255 that file systems take, with room for what is inside a compressed member."""
-_SOURCE: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_SOURCE: Final = pattern(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
 def inner_path(item: Item) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from archiver.errors import EvidenceError, UsageError
 from archiver.flows.own_trust import own_trust, trust_path
+from archiver.late import pattern
 from archiver.model.named_file import read_named
 from archiver.model.policy import Policy
 from archiver.model.trust import TimestampAuthority, TimestampTrust
@@ -24,7 +25,7 @@ __all__ = ["MAX_DELAY_S", "authorities_of", "name_in_trust", "trusted_timestamps
 MAX_DELAY_S: Final = 86_400
 """How late a timestamp may be in the trust files that the operator hands out; auditors change it as they like."""
 _MAX_ROOTS: Final = 1 << 20
-_PEM = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n?", re.DOTALL)
+_PEM = pattern(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----\n?", re.DOTALL)
 
 
 def authorities_of(policy: Policy) -> tuple[Authority, ...]:

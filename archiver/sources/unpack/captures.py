@@ -13,18 +13,18 @@ The laws:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Final
 
+from archiver.late import pattern
 from archiver.sources.compressed import FEED, Input, StoppedError
 from archiver.sources.unpack.base import Member
 
 __all__ = ["arc_members", "sniffed", "warc_members"]
 
 _MOST_HEADERS: Final = 256 * 1024
-_LENGTH: Final = re.compile(rb"[0-9]{1,16}")
+_LENGTH: Final = pattern(rb"[0-9]{1,16}")
 _ARC_FIELDS, _ARC2_FIELDS = 5, 10
 
 

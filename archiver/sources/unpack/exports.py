@@ -28,7 +28,7 @@ from functools import cached_property, partial
 from typing import Final
 from xml.parsers import expat
 
-from archiver.late import dataclass
+from archiver.late import dataclass, pattern
 from archiver.sources.compressed import StoppedError
 from archiver.sources.unpack import zips
 from archiver.sources.unpack.base import Bytes
@@ -56,7 +56,7 @@ _DIGESTS: Final = {
     "sha256": ("nativesha256", "sha256hash", "sha256"),
 }
 _LENGTHS: Final = {32: "md5", 40: "sha1", 64: "sha256"}
-_SUM: Final = re.compile(r"\b(?:[0-9a-fA-F]{64}|[0-9a-fA-F]{40}|[0-9a-fA-F]{32})\b")
+_SUM: Final = pattern(r"\b(?:[0-9a-fA-F]{64}|[0-9a-fA-F]{40}|[0-9a-fA-F]{32})\b")
 _CONCORDANCE: Final = "\u00fe\u0014"
 
 

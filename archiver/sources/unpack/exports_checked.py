@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -21,7 +20,7 @@ from hashlib import md5, sha1, sha256
 from pathlib import Path
 from typing import IO, Final
 
-from archiver.late import dataclass
+from archiver.late import dataclass, pattern
 from archiver.proof import canonical
 from archiver.sources.base import Problem
 from archiver.sources.compressed import StoppedError
@@ -36,8 +35,8 @@ _NEW: Final[dict[str, Callable[[], hashlib._Hash]]] = {
     "sha1": lambda: sha1(usedforsecurity=False),
     "sha256": sha256,
 }
-_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\.json")
-_STAMP: Final = re.compile(r"[0-9]{1,12}\.[0-9]{1,9}")
+_DAY: Final = pattern(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\.json")
+_STAMP: Final = pattern(r"[0-9]{1,12}\.[0-9]{1,9}")
 _MOST_DAY: Final = 256 << 20
 
 Json = dict[str, canonical.JSON]

@@ -15,11 +15,11 @@ The laws:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from functools import partial
 from typing import Final
 
+from archiver.late import pattern
 from archiver.sources.unpack.base import Bytes, Member, span
 from archiver.sources.unpack.lines import Lines
 from archiver.sources.unpack.mails import header_block
@@ -27,8 +27,8 @@ from archiver.sources.unpack.mails import header_block
 __all__ = ["members", "sniffed"]
 
 _FROM: Final = rb"From [^\r\n]{0,400}?[ 0-9:]{8}[^\r\n]{0,80}?[0-9]{4}"
-_FIRST: Final = re.compile(_FROM)
-_NEXT: Final = re.compile(rb"\n(\r?\n)(?=" + _FROM + rb")")
+_FIRST: Final = pattern(_FROM)
+_NEXT: Final = pattern(rb"\n(\r?\n)(?=" + _FROM + rb")")
 _BLOCK: Final = 1 << 20
 _LONGEST: Final = 512
 """So many bytes on, the regular expression above has seen what it wants to see."""

@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
-from archiver.late import dataclass
+from archiver.late import dataclass, pattern
 from archiver.sources.base import Problem
 from archiver.sources.compressed import STEP, StoppedError
 from archiver.sources.unpack.base import Bytes, Member, span
@@ -37,11 +37,11 @@ __all__ = ["header_block", "members"]
 
 _MOST_HEADERS: Final = 256 * 1024
 _SOON: Final = 8192
-_END_OF_HEADERS: Final = re.compile(rb"(?:\A|\n)\r*\n")
+_END_OF_HEADERS: Final = pattern(rb"(?:\A|\n)\r*\n")
 _DEEPEST: Final = 100
 _READABLE: Final = ("text/plain", "text/html")
 _AS_IS: Final = ("", "7bit", "8bit", "binary")
-_NOT_BASE64: Final = re.compile(rb"[^A-Za-z0-9+/=]")
+_NOT_BASE64: Final = pattern(rb"[^A-Za-z0-9+/=]")
 
 
 @dataclass

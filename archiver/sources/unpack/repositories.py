@@ -19,7 +19,6 @@ The laws:
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import stat
 import subprocess
@@ -30,7 +29,7 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Final
 
-from archiver.late import dataclass
+from archiver.late import dataclass, pattern
 from archiver.sources.base import Problem
 from archiver.sources.compressed import STEP, StoppedError
 from archiver.sources.limits import limit
@@ -40,8 +39,8 @@ __all__ = ["REFS", "Repository", "repository"]
 
 REFS: Final = b"refs"
 _SHA1: Final = 40
-_OBJECT: Final = re.compile(rb"[0-9a-f]{40}|[0-9a-f]{64}")
-_NAME: Final = re.compile(rb"refs/[^\x00-\x20\x7f~^:?*\[\\]+")
+_OBJECT: Final = pattern(rb"[0-9a-f]{40}|[0-9a-f]{64}")
+_NAME: Final = pattern(rb"refs/[^\x00-\x20\x7f~^:?*\[\\]+")
 _MOST_REFS: Final = 1_000_000
 _MOST_PACKED: Final = 256 << 20
 _MOST_REF: Final = 4096

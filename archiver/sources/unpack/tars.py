@@ -13,12 +13,11 @@ The laws:
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import field
 from typing import Final
 
-from archiver.late import dataclass
+from archiver.late import dataclass, pattern
 from archiver.sources.base import Problem
 from archiver.sources.compressed import FEED, Input, StoppedError
 from archiver.sources.unpack.base import Member
@@ -30,7 +29,7 @@ _ZEROS: Final = bytes(BLOCK)
 _MOST_WORDS: Final = 1 << 20
 _KINDS: Final = {b"1": "inner", b"2": "symlink", b"3": "device", b"4": "device", b"5": "directory", b"6": "fifo"}
 _WITHOUT_BYTES: Final = {b"1", b"2", b"3", b"4", b"5", b"6"}
-_TIME: Final = re.compile(rb"(-?)([0-9]{1,20})(?:\.([0-9]{1,40}))?")
+_TIME: Final = pattern(rb"(-?)([0-9]{1,20})(?:\.([0-9]{1,40}))?")
 OCTAL: Final = b"01234567 \0"  # what a number is written with; anything else shows at once that this is no header
 _SPARSE: Final = 0x1E2  # of an old GNU header: whether a block with more of the map follows; 0x1F8 in such a block
 _SPARSE_AGAIN: Final = 0x1F8
