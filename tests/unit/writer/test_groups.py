@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archiver.writer import groups
-from archiver.writer.groups import Cutter
+from archiver.writer.groups import Cutter, Most
 
 MOST_ROWS, MOST_BYTES = 5, 20
 lengths = st.lists(st.one_of(st.integers(0, 6), st.integers(0, 3 * MOST_BYTES)), min_size=1, max_size=40)
@@ -27,14 +27,14 @@ def by_the_rule(rows: list[int]) -> list[tuple[int, int, int]]:
 
 @given(lengths, st.lists(st.integers(1, 40), max_size=8), st.integers(1, 10))
 def test_groups_are_cut_by_the_lengths_alone(rows, calls, at_once):
-    before = groups.GROUP_BYTES, groups._AT_ONCE
-    groups.GROUP_BYTES, groups._AT_ONCE = MOST_BYTES, at_once
+    before = groups._AT_ONCE
+    groups._AT_ONCE = at_once
     try:
-        cutter, found = Cutter(array("Q", rows), rows=MOST_ROWS), []
+        cutter, found = Cutter(array("Q", rows), Most(MOST_ROWS, MOST_BYTES)), []
         for upto in sorted(min(call, len(rows)) for call in [*calls, len(rows)]):
             found += cutter.closed(upto)
         last = cutter.rest()
     finally:
-        groups.GROUP_BYTES, groups._AT_ONCE = before
+        groups._AT_ONCE = before
 
     assert [*found, last] == by_the_rule(rows)
