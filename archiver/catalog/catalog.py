@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from hashlib import sha256
 from pathlib import Path
@@ -64,6 +64,7 @@ _BATCH = (
     "id, snapshot, source, tbl, number, records, items, raw_bytes, object_key, object_version, object_size, "
     "object_sha256, retain_until, host, at"
 )
+_BATCH_OF = ", ".join(f"batches.{name}" for name in _BATCH.split(", "))
 
 _UNFINISHED = (
     "WITH RECURSIVE one(id) AS (SELECT min(snapshot) FROM batches UNION ALL "
@@ -233,8 +234,8 @@ class Catalog(ItemIndex):
         known = int(self._one("SELECT value FROM meta WHERE name = 'reports-known'", default=-1))
         return [
             (position, statement.subject[0].name, statement.subject[0].digest.sha256)
-            for position, statement in self.statements("receipt")
-            if position > known and statement.subject[0].name.startswith(layout.REPORTS)
+            for position, statement in self.statements("receipt", first=known + 1)
+            if statement.subject[0].name.startswith(layout.REPORTS)
         ]
 
     def committed(self, key: str) -> str | None:
@@ -249,8 +250,10 @@ class Catalog(ItemIndex):
         return None if row is None else str(row[0])
 
     def is_named(self, key: str) -> bool:
-        """Say whether any statement but those of batches has a key among its words."""
-        found = self._db.execute("SELECT 1 FROM statements WHERE instr(payload, CAST(? AS BLOB)) LIMIT 1", [key])
+        """Say whether any statement but those of batches has a key among its words; of the newest it is known soon."""
+        found = self._db.execute(
+            "SELECT 1 FROM statements WHERE instr(payload, CAST(? AS BLOB)) ORDER BY position DESC LIMIT 1", [key]
+        )
         return found.fetchone() is not None
 
     def position_of(self, key: str) -> int | None:
@@ -302,12 +305,14 @@ class Catalog(ItemIndex):
         predicate = parse_statement(bytes(row[0])).predicate if row else None
         return predicate if isinstance(predicate, SnapshotPredicate) else None
 
-    def statements(self, kind: str | None = None, *, newest_first: bool = False) -> Iterator[tuple[int, Statement]]:
-        """Yield the known statements except those of batches, in log order or from its end."""
+    def statements(
+        self, kind: str | None = None, *, first: int = 0, newest_first: bool = False
+    ) -> Iterator[tuple[int, Statement]]:
+        """Yield the known statements except those of batches, from a position on, in log order or from its end."""
         order = "DESC" if newest_first else "ASC"
-        which, of_kind = ("", []) if kind is None else ("WHERE kind = ?", [kind])
-        query = f"SELECT position, payload FROM statements {which} ORDER BY position {order}"  # noqa: S608 - constants
-        for position, payload in self._db.execute(query, of_kind):
+        which, of_kind = ("", []) if kind is None else ("kind = ? AND", [kind])
+        query = f"SELECT position, payload FROM statements WHERE {which} position >= ? ORDER BY position {order}"  # noqa: S608 - constants
+        for position, payload in self._db.execute(query, [*of_kind, first]):
             yield position, parse_statement(bytes(payload))
 
     def sources_ever(self) -> set[str]:
@@ -346,6 +351,14 @@ class Catalog(ItemIndex):
         """Return the batches whose reported lock ends before an instant."""
         query = f"SELECT {_BATCH} FROM batches WHERE retain_until < ? ORDER BY position"  # noqa: S608 - a constant
         return [BatchRow(*row) for row in self._db.execute(query, [retain_until])]
+
+    def below_each(self, retain_until: Mapping[str, str]) -> list[BatchRow]:
+        """Return the batches of these sources whose reported lock ends before an instant of each."""
+        query = (
+            f"SELECT {_BATCH_OF} FROM json_each(?) AS asked CROSS JOIN batches"  # noqa: S608 - a constant
+            " ON batches.source = asked.key AND batches.retain_until < asked.value ORDER BY position"
+        )
+        return [BatchRow(*row) for row in self._db.execute(query, [json.dumps(retain_until)])]
 
     def totals(self) -> dict[str, int]:
         """Return numbers of batches, records, raw bytes and stored bytes."""

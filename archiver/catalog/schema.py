@@ -44,6 +44,7 @@ CREATE TABLE IF NOT EXISTS batches (
     retain_until TEXT NOT NULL, host TEXT NOT NULL, at TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS batches_by_snapshot ON batches (snapshot, tbl, number);
 CREATE INDEX IF NOT EXISTS batches_by_lock ON batches (retain_until, position);
+CREATE INDEX IF NOT EXISTS batches_by_source ON batches (source, retain_until, position);
 CREATE INDEX IF NOT EXISTS batches_amounts ON batches (records, raw_bytes, object_size);
 CREATE TABLE IF NOT EXISTS snapshots (
     id TEXT PRIMARY KEY, position INTEGER NOT NULL, status TEXT NOT NULL, finished TEXT NOT NULL,

@@ -29,7 +29,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from archiver.errors import EvidenceError
-from archiver.flows.adopt_incidents import Left, incidents, is_settled, named_before
+from archiver.flows.adopt_incidents import Left, NamedBefore, incidents, is_settled
 from archiver.flows.adopt_tokens import tokens
 from archiver.flows.key.facts import has_ended
 from archiver.flows.session import Session, statement_opener
@@ -110,7 +110,7 @@ def _recent(session: Session, folder: str, days: set[str]) -> Iterator[Version]:
 
 def _statements(session: Session, days: set[str]) -> tuple[int, list[Left]]:
     open_statement = statement_opener(session.trust)
-    known = named_before(session)
+    known = NamedBefore(session)
     entered, left = 0, []
     for kind in _KINDS:
         for key, found in _stored(session, kind, days):
@@ -189,7 +189,7 @@ def _small(session: Session, version: Version) -> bytes:
 
 def _batches(session: Session, days: set[str]) -> tuple[list[Left], list[Left]]:
     """Return the objects that were adopted and those that were not."""
-    known = named_before(session)
+    known = NamedBefore(session)
     adopted: list[Left] = []
     left: list[Left] = []
     for table in tables.TABLES:
@@ -326,7 +326,7 @@ def _sign(session: Session, predicate: BatchPredicate, version: Version, digest:
 
 def _reports(session: Session, days: set[str]) -> list[Left]:
     """Return the recent reports and derived tables that no statement of the log names."""
-    known, first = named_before(session), min(days)
+    known, first = NamedBefore(session), min(days)
     left: list[Left] = []
     kinds = {layout.REPORTS: "report", layout.DERIVED: "derived table"}
     listed = itertools.chain.from_iterable(map(session.store.list, kinds))

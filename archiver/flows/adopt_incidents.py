@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from functools import cached_property
 from hashlib import sha256
 from typing import Final
 
@@ -18,7 +19,7 @@ from archiver.model.statement import IncidentObject, IncidentPredicate, Subject
 from archiver.proof import canonical
 from archiver.stores.base import Version
 
-__all__ = ["Left", "incidents", "is_settled", "named_before"]
+__all__ = ["Left", "NamedBefore", "incidents", "is_settled"]
 
 SETTLED: Final = timedelta(minutes=10)
 """A run signs a batch within seconds of storing it; what is younger may still get its statement from its maker."""
@@ -39,8 +40,23 @@ class Left:
         return IncidentObject(key=self.version.key, version=self.version.version, sha256=self.sha256)
 
 
-def named_before(session: Session) -> set[tuple[str, str]]:
-    """Return key and SHA-256 of everything that an incident has named."""
+class NamedBefore:
+    """Key and SHA-256 of everything that an incident has named, read when somebody asks: on nearly no run."""
+
+    def __init__(self, session: Session) -> None:
+        """Begin with nothing read."""
+        self._session = session
+
+    def __contains__(self, one: tuple[str, str]) -> bool:
+        """Say whether an incident has named an object."""
+        return one in self._known
+
+    @cached_property
+    def _known(self) -> set[tuple[str, str]]:
+        return _named(self._session)
+
+
+def _named(session: Session) -> set[tuple[str, str]]:
     return {
         (one.key, one.sha256)
         for _, statement in session.catalog.statements("incident")

@@ -15,7 +15,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from archiver.errors import EvidenceError, UsageError
-from archiver.flows.adopt_incidents import Left, is_settled, named_before
+from archiver.flows.adopt_incidents import Left, NamedBefore, is_settled
 from archiver.flows.session import Session
 from archiver.flows.timestamps.authorities import authorities_of
 from archiver.flows.timestamps.stamping import TOLERANCE, enter_token
@@ -50,7 +50,7 @@ class _Found:
 
 def tokens(session: Session, *, first: str) -> tuple[int, list[Left]]:
     """Enter what is good; return how many tokens were, and the objects that were not. `first` is a day, YYYYMMDD."""
-    known = named_before(session)
+    known = NamedBefore(session)
     entered, left = 0, list[Left]()
     for (size, name), parts in list(_unnamed(session, first).items())[:_MOST]:
         found = _judged(session, size, name, parts)
@@ -70,15 +70,21 @@ def tokens(session: Session, *, first: str) -> tuple[int, list[Left]]:
 
 def _unnamed(session: Session, first: str) -> dict[tuple[int, str], dict[str, list[Version]]]:
     """Return the recent, settled objects that no statement names, by checkpoint and token, then by kind."""
-    named = {
-        one.name
-        for _, statement in session.catalog.statements("timestamp")
-        for one in statement.objects
-    }  # fmt: skip
+    recent = [
+        version
+        for version in session.store.list(layout.TIMESTAMPS)
+        if not version.is_delete_marker
+        and instant.compact_instant(version.modified) >= first
+        and is_settled(session, version)
+        and layout.is_archive_key(version.key)
+    ]
+    unnamed = {version.key for version in recent}
+    newest_first = session.catalog.statements("timestamp", newest_first=True)
+    while unnamed and (one := next(newest_first, None)) is not None:  # of what is recent, the newest speak
+        unnamed -= {subject.name for subject in one[1].objects}
     found: dict[tuple[int, str], dict[str, list[Version]]] = {}
-    for version in session.store.list(layout.TIMESTAMPS):
-        recent = instant.compact_instant(version.modified) >= first and is_settled(session, version)
-        if version.is_delete_marker or not recent or version.key in named or not layout.is_archive_key(version.key):
+    for version in recent:
+        if version.key not in unnamed:
             continue
         size, _, rest = version.key.removeprefix(layout.TIMESTAMPS).partition("/")
         name, _, kind = rest.rpartition(".")

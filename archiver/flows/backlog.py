@@ -20,11 +20,12 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
+from itertools import permutations
 from pathlib import Path
 from typing import IO, Final
 
 from archiver.catalog.catalog import UNCONFIRMED, BatchRow
-from archiver.catalog.compare import missing
+from archiver.catalog.compare import missing, note_all_known
 from archiver.errors import EvidenceError, Exit, WorldError
 from archiver.events import Advanced, Stage
 from archiver.flows import begin
@@ -76,6 +77,8 @@ def clear(session: Session) -> int:
     if len(session.vaults) == 1:
         return 0
     entered = sum(session.everywhere(lambda late: _bring(session, late)))
+    for vault, other in permutations(session.vaults, 2):
+        note_all_known(vault.catalog.path, other.catalog.path, lambda data: kind_of(entry.decode(data).key) not in OWN)
     for vault in session.up:
         _demand_chain(session, vault)
     return entered + sum(session.everywhere(lambda vault: _confirm(session, vault)))

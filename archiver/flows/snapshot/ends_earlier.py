@@ -13,6 +13,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Final
 
 from archiver.catalog.catalog import BatchRow, Catalog
 from archiver.model.instant import format_instant, parse_instant, round_up
@@ -20,6 +21,8 @@ from archiver.model.policy import Policy
 from archiver.model.statement import PolicyPredicate
 
 __all__ = ["dates", "ends_earlier"]
+
+_NEVER: Final = parse_instant("1970-01-01T00:00:00Z")
 
 
 def dates(catalog: Catalog, policy: Policy | None) -> dict[str, datetime]:
@@ -40,12 +43,12 @@ def ends_earlier(catalog: Catalog, held: Mapping[str, datetime]) -> list[BatchRo
     if not held:
         return []
     served = _Served(catalog)
-    rows = catalog.below(format_instant(max(held.values())))
+    rows = catalog.below_each({source: format_instant(until) for source, until in served.latest(held).items()})
     return [row for row in rows if parse_instant(row.retain_until) < _latest(held, served.matters(row))]
 
 
 def _latest(held: Mapping[str, datetime], matters: Iterable[str]) -> datetime:
-    return max((held[matter] for matter in matters if matter in held), default=parse_instant("1970-01-01T00:00:00Z"))
+    return max((held[matter] for matter in matters if matter in held), default=_NEVER)
 
 
 class _Served:
@@ -59,6 +62,14 @@ class _Served:
             if isinstance(statement.predicate, PolicyPredicate):
                 self._positions.append(position)
                 self._sources.append({one.id: one.matters for one in statement.predicate.sources})
+
+    def latest(self, held: Mapping[str, datetime]) -> dict[str, datetime]:
+        """Return an instant for each source that no batch of it has to be held beyond; "" is that of `items`."""
+        found: dict[str, datetime] = {}
+        for sources in self._sources:
+            for name, matters in sources.items():
+                found[name] = max(_latest(held, matters), found.get(name, _NEVER))
+        return {**found, "": max(found.values(), default=_NEVER)}
 
     def matters(self, row: BatchRow) -> set[str]:
         """Return the matters of a batch; one of `items` serves all sources of its snapshot."""

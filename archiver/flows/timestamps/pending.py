@@ -55,4 +55,5 @@ def _made(catalog: Catalog, position: int) -> str | None:
     if named[0] == "batch":
         row = catalog.batch(named[1])
         return None if row is None else row.at
-    return next((one.predicate.at for place, one in catalog.statements(named[0]) if place == position), None)
+    place, statement = next(catalog.statements(first=position), (None, None))
+    return None if statement is None or place != position else statement.predicate.at
