@@ -121,6 +121,8 @@ class OpenBatch:
         self._held_digests: list[bytes] = []
         """Of what is held, SHA-256 of the texts of its items, and of the bytes themselves."""
         self._digest = b""
+        self._unhashed: tuple[bytes, int, Rows] | None = None
+        """Rows that were added last, the digest of their item's text and their offset, if they have no leaves yet."""
         self._passing: deque[tuple[int, Rows]] = deque()
         self._ended = False
 
@@ -145,6 +147,7 @@ class OpenBatch:
     def rollback(self, mark: Mark) -> None:
         """Forget every row since `mark`."""
         self.flush()
+        self.hash()
         del self.offsets[mark.rows :], self.lengths[mark.rows :], self.members[mark.items :]
         self._leaves.take_back(mark.rows)
         del self.row_facts[mark.rows :], self.places[mark.rows :]
@@ -213,6 +216,7 @@ class OpenBatch:
         bytes are withheld. Rows that are `passing` are held in memory, until their group asks for them.
         """
         self.flush()
+        self.hash()
         rows, number = Rows.of(given), self.rows
         taken = self.fitting(rows.lengths)
         if taken < len(rows):
@@ -223,7 +227,7 @@ class OpenBatch:
         if LOG_ROW in lengths:
             pieces = [number + place for place, length in enumerate(lengths) if length == LOG_ROW]
             self.pieces.update(pieces, (piece + 1 for piece in pieces))
-        self._leaves.add(self._digest, offset, rows)
+        self._unhashed = self._digest, offset, rows
         self.offsets.extend(offsets)
         self.lengths.extend(lengths)
         self.hidden.extend(number + place for place, is_hidden in enumerate(hidden[:taken]) if is_hidden)
@@ -235,6 +239,12 @@ class OpenBatch:
             self._write([rows.data])
         self.raw_bytes += after - offset
         return rows
+
+    def hash(self) -> None:
+        """Make the leaves of the rows that were added last, which may be offered to others before."""
+        if self._unhashed is not None:
+            unhashed, self._unhashed = self._unhashed, None
+            self._leaves.add(*unhashed)
 
     def pass_on(self, first: int, count: int) -> list[Rows]:
         """Give the held ones of some rows away, which are the last of them; nobody can ask for them again."""
@@ -265,6 +275,7 @@ class OpenBatch:
         """
         if len(set(map(len, items[:-1]))) != 1 or sum(items.lengths) != len(items.data):
             raise ValueError(f"rows: {len(items.texts)} items, whose fields or bytes are of others")
+        self.hash()
         first = self.rows
         rows = range(first, first + len(items.texts))
         self.members.extend(map(_Member, items.texts, items.paths, rows, items.facts))
@@ -298,6 +309,7 @@ class OpenBatch:
     def root(self) -> bytes:
         """Return the Merkle root over the rows' leaves."""
         self.flush()
+        self.hash()
         return self._leaves.root()
 
     def close(self) -> None:

@@ -335,6 +335,7 @@ class Stream:
         if self._batch is not None:
             self._batch.flush()
             (self._file or self._follow(self._batch)).offer(self._batch.rows - but)
+            self._batch.hash()  # while groups of these rows are derived and compressed
 
     def _offer_open(self, open_item: OpenItem) -> None:
         """Offer rows of an item that is not at its end.
