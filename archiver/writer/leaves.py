@@ -85,6 +85,11 @@ class Leaves:
     def __len__(self) -> int:
         return len(self._bytes) // _LEAF
 
+    @property
+    def are_made_apart(self) -> bool:
+        """Say whether another process makes them, so that it takes no time here to add rows."""
+        return self._beside.process is not None and not self._beside.process.has_ended
+
     def add(self, item: bytes, offset: int, rows: Rows) -> None:
         """Add rows beside each other of one item, the first at `offset`, given the digest of its text."""
         for some in pieces(rows):

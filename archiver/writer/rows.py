@@ -228,6 +228,8 @@ class OpenBatch:
             pieces = [number + place for place, length in enumerate(lengths) if length == LOG_ROW]
             self.pieces.update(pieces, (piece + 1 for piece in pieces))
         self._unhashed = self._digest, offset, rows
+        if self._leaves.are_made_apart:
+            self.hash()
         self.offsets.extend(offsets)
         self.lengths.extend(lengths)
         self.hidden.extend(number + place for place, is_hidden in enumerate(hidden[:taken]) if is_hidden)
