@@ -17,15 +17,16 @@ import pytest
 from e2e.test_restore_attacks import BATCH, FILE, Told, bring_back, names
 
 from archiver.errors import WorldError
+from archiver.flows.restore import beside as processes
 from archiver.flows.restore import writers
+from archiver.flows.restore.beside import Beside
 from archiver.flows.restore.restore import _Restore
 from archiver.flows.restore.tree import Tree, join_tree, open_tree
-from archiver.flows.restore.writers import Beside
 from archiver.model.item import Item
 
 
-@pytest.fixture
-def beside(monkeypatch):
+@pytest.fixture(params=["copy", "afresh"])
+def beside(request, monkeypatch):
     """Let the process beside this one write all that it may write."""
 
     def join(self, *words):
@@ -35,8 +36,11 @@ def beside(monkeypatch):
     real = Beside.join
     monkeypatch.setattr(Beside, "join", join)
     monkeypatch.setattr("archiver.workers.cores", lambda: 2)
-    for name, number in (("_MANY", 0), ("_FEW", 1), ("_UNDER_WAY", 100)):
-        monkeypatch.setattr(writers, name, number)
+    for module, name, number in ((processes, "_MANY", 0), (writers, "_FEW", 1), (writers, "_UNDER_WAY", 100)):
+        monkeypatch.setattr(module, name, number)
+    if request.param == "copy":
+        monkeypatch.setattr(processes, "_MANY_BY_COPY", 0)
+        monkeypatch.setattr(processes, "_PLACE", 5)  # of some groups there are more bytes
 
 
 def filled() -> Told:
@@ -73,7 +77,8 @@ def found(folder: Path) -> dict[str, tuple[object, ...]]:
 def test_what_another_process_writes_is_what_this_one_would_write(tmp_path, beside, monkeypatch):
     told = filled()
     done = bring_back(told, tmp_path / "beside")
-    monkeypatch.setattr(writers, "_MANY", 1000)
+    monkeypatch.setattr(processes, "_MANY", 1000)
+    monkeypatch.setattr(processes, "_MANY_BY_COPY", 1000)
     assert done == bring_back(told, tmp_path / "here")
     assert found(tmp_path / "beside") == found(tmp_path / "here")
     assert len(found(tmp_path / "here")) == done.files
@@ -124,7 +129,7 @@ def test_the_process_beside_has_ended_before_anything_is_taken_away(tmp_path, mo
     before, close = set(active_children()), Tree.close
     monkeypatch.setattr(Tree, "close", closed)
     monkeypatch.setattr("archiver.workers.cores", lambda: 2)
-    monkeypatch.setattr(writers, "_MANY", 0)
+    monkeypatch.setattr(processes, "_MANY", 0)
     told = Told()
     told.put(Item("papers", "a"), b"a")
     if is_stopped:
@@ -145,7 +150,7 @@ def test_where_no_process_can_be_started_this_one_writes_all(tmp_path, monkeypat
     told = filled()
     here = bring_back(told, tmp_path / "here")
     monkeypatch.setattr("archiver.workers.cores", lambda: 2)
-    monkeypatch.setattr(writers, "_MANY", 0)
+    monkeypatch.setattr(processes, "_MANY", 0)
     monkeypatch.setattr(process, name, refused)
     assert bring_back(told, tmp_path / "beside") == here
 
@@ -172,7 +177,7 @@ def test_a_process_that_ends_before_it_joins_is_said_to_be_killed(tmp_path, monk
     join = Beside.join
     monkeypatch.setattr(Beside, "join", ended)
     monkeypatch.setattr("archiver.workers.cores", lambda: 2)
-    monkeypatch.setattr(writers, "_MANY", 0)
+    monkeypatch.setattr(processes, "_MANY", 0)
     with pytest.raises(WorldError) as stopped:
         bring_back(filled(), tmp_path / "restored")
     assert stopped.value.code == "workers-killed"

@@ -19,14 +19,16 @@ import hashlib
 import os
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 from archiver.errors import EvidenceError, Exit, UsageError
-from archiver.events import Advanced, Listener, Stage
+from archiver.events import Advanced, Listener, Paused, Stage
 from archiver.flows.access import Access, Unrecorded, Words
 from archiver.flows.marked import Marks
 from archiver.flows.reading import Reading, UnknownError, finished_snapshot
 from archiver.flows.restore.account import Account, NotRestored, Restored, why
+from archiver.flows.restore.beside import Beside
 from archiver.flows.restore.choice import Choice
 from archiver.flows.restore.facts import give_all_back, give_back, holes_of, write_at
 from archiver.flows.restore.pipes import Pipes
@@ -35,7 +37,7 @@ from archiver.flows.restore.plan import Plan, Range
 from archiver.flows.restore.rows import COLUMNS, Rows, check_whole
 from archiver.flows.restore.sorting import sort_lines
 from archiver.flows.restore.tree import NameRefusedError, Parts, Tree, check_target, open_tree
-from archiver.flows.restore.writers import Beside, Group, Writers
+from archiver.flows.restore.writers import Group, Writers
 from archiver.flows.restore.writing import Writing
 from archiver.judge.content import ObjectError
 from archiver.judge.disposal import Disposals
@@ -69,8 +71,9 @@ def restore(
     pipes = Pipes(reading.archive) if snapshot is not None else Pipes.before(reading.archive, wanted)
     marks = Marks(reading, wanted)
     choice = Choice(wanted, source, path_glob, decoded=decoded, include=include_marked, marks=marks, pipes=pipes)
-    plan = Plan()
-    try:
+    with closing(Plan()) as plan, Beside() as beside:
+        listener(Paused())
+        beside.copy(_files_of(wanted, source) if path_glob is None else 0)
         disposals = Disposals(reading.archive, reading.now)
         account = Account(reading.exit, disposals.may_be_gone)
         try:
@@ -84,20 +87,24 @@ def restore(
             raise
         about = choice.about(wanted.id, to)
         _begin(reading.archive, next(iter(plan.batches()), None))
-        with Beside(plan.plain) as beside:
-            much = {"items": plan.files, "bytes": plan.bytes}
-            access.begin({**about, **much}, much)
-            # A kill from here on leaves an access that has begun and not ended, and a folder with whole files only.
-            listener(Stage("restore", plan.bytes, "bytes"))
-            # The process beside this one has ended before the tree takes away what was not finished.
-            with open_tree(to) as tree, beside, ThreadPoolExecutor(2, "write") as threads:
-                restored = _Restore(reading, plan, tree, account, listener, threads)
-                restored.run(Writers(tree, to, restored.told, beside))
+        beside.start(plan.plain)
+        much = {"items": plan.files, "bytes": plan.bytes}
+        access.begin({**about, **much}, much)
+        # A kill from here on leaves an access that has begun and not ended, and a folder with whole files only.
+        listener(Stage("restore", plan.bytes, "bytes"))
+        # The process beside this one has ended before the tree takes away what was not finished.
+        with open_tree(to) as tree, beside, ThreadPoolExecutor(2, "write") as threads:
+            restored = _Restore(reading, plan, tree, account, listener, threads)
+            restored.run(Writers(tree, to, restored.told, beside))
         done = account.result(wanted.id)
         _state(access, about, done)
         return done
-    finally:
-        plan.close()
+
+
+def _files_of(wanted: SnapshotPredicate, source: str | None) -> int:
+    """Return about how many files are going to be written."""
+    counts = [one.counts for one in wanted.sources if source in (None, one.id)]
+    return sum(one.captured + one.unchanged for one in counts)
 
 
 def _state(access: Access, about: Words, done: Restored) -> None:

@@ -21,23 +21,19 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import BrokenExecutor, Executor, Future
-from contextlib import suppress
+from concurrent.futures import Future
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final
 from unicodedata import normalize
 
-from archiver.errors import WorldError
+from archiver.flows.restore.beside import Beside, answer_of
 from archiver.flows.restore.plain import PlainRows, write_plain
-from archiver.flows.restore.tree import Parts, Tree, join_tree
+from archiver.flows.restore.tree import Parts, Tree
 from archiver.late import dataclass
 
-__all__ = ["Beside", "Group", "Writers"]
+__all__ = ["Group", "Writers"]
 
-_Answer = TypeVar("_Answer")
-_MANY: Final = 3000
-"""Files from which on a second process is worth its start, which takes as long as to write so many."""
 _FEW: Final = 8
 _UNDER_WAY: Final = 2
 _UNTOLD: Final = 8
@@ -69,49 +65,6 @@ class Group:
 
 Told = Callable[[Group, list[str | None]], None]
 """Takes in what came of each file of a group, as `write_plain` says it."""
-
-
-class Beside:
-    """A process that writes, started when there is enough for it to do."""
-
-    def __init__(self, files: int) -> None:
-        """Start it, where so many plain files and the cores of this machine are worth it."""
-        self._pool: Executor | None = None
-        self._joined: Future[bool] | None = None
-        if files < _MANY:
-            return
-        from archiver.workers import cores, pool_of  # noqa: PLC0415 - what starts processes is loaded when wanted
-
-        if cores() > 1:
-            with suppress(OSError, NotImplementedError):  # where no process can be started, this one writes all
-                pool = pool_of(1, __name__)
-                pool.submit(int)  # it is started by the first work, and loads what it needs
-                self._pool = pool
-
-    def join(self, target: Path, tree: Tree) -> None:
-        """Let it open the target; until it has, it takes nothing."""
-        if self._pool is not None:
-            try:
-                self._joined = self._pool.submit(_join, target.absolute(), tree.identity)
-            except BrokenExecutor as problem:
-                raise _killed() from problem
-
-    def begin(self, rows: PlainRows) -> Future[list[str | None]] | None:
-        """Let it write some files; None where it does not take them."""
-        if self._pool is None or self._joined is None or not self._joined.done() or not _answer(self._joined):
-            return None
-        try:
-            return self._pool.submit(_write, rows._replace(data=bytes(rows.data)))
-        except BrokenExecutor as problem:
-            raise _killed() from problem
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Wait until it has ended; no more than that when it has."""
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
 
 
 class Writers:
@@ -150,7 +103,7 @@ class Writers:
     def _wait(self, names: frozenset[str], folders: frozenset[str]) -> None:
         for group, done in self._untold:
             if not done.done() and group.is_in_the_way(names, folders):
-                _answer(done)
+                answer_of(done)
 
     def settle(self) -> None:
         """Wait until all is written, and told; what is told now comes before what would have to be waited for."""
@@ -159,7 +112,7 @@ class Writers:
 
     def _tell(self) -> None:
         group, done = self._untold.popleft()
-        remarks = _answer(done)
+        remarks = answer_of(done)
         self._is_telling = True
         self._told(group, remarks)
         self._is_telling = False
@@ -181,33 +134,3 @@ def _folders(names: frozenset[str]) -> frozenset[str]:
             found.add(folder)
             folder = folder.rpartition("/")[0]
     return frozenset(found)
-
-
-def _answer(done: Future[_Answer]) -> _Answer:
-    try:
-        return done.result()
-    except BrokenExecutor as problem:
-        raise _killed() from problem
-
-
-def _killed() -> WorldError:
-    return WorldError(
-        "workers-killed",
-        "a process that wrote files beside this one was killed; what is in the folder is whole, and not all",
-        hint="look whether memory runs out, and restore into another folder",
-    )
-
-
-# In the process beside
-
-_joined: Final[list[Tree]] = []
-
-
-def _join(target: Path, identity: tuple[int, int]) -> bool:
-    tree = join_tree(target, identity)
-    _joined[:] = [] if tree is None else [tree]
-    return tree is not None
-
-
-def _write(rows: PlainRows) -> list[str | None]:
-    return write_plain(_joined[0], rows)
