@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from archiver.errors import EvidenceError
-from archiver.flows.restore.plain import Plain, plain_of, plain_or_lines
+from archiver.flows.restore.plain import Plain, line_of, plain_of, plain_or_lines
 from archiver.model.item import Item, are_usual_of, escape_path, source_of
 from archiver.model.items import ItemLine, Part
 from archiver.model.usual_line import is_usual, usual_files, usual_row
@@ -250,5 +250,11 @@ def test_what_many_lines_say_of_plain_files_is_what_each_says(told, more):
             assert [plain.cut(nth, nth + 1) for nth in range(len(few))] == [
                 plain_of(line) for line in lines[place : place + len(few)]
             ]
+            for nth, line in enumerate(lines[place : place + len(few)]):
+                again = line_of(plain, nth)
+                assert plain_of(again) == plain.cut(nth, nth + 1) == plain_of(line)
+                assert again == replace(
+                    line, basis=None, table=None, observed_at="", file={name: line.file[name] for name in again.file}
+                )
         place += len(few)
     assert [plain is None for plain, _ in found] == [False] or told != [PLAIN] * len(told) or more

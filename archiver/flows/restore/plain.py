@@ -22,10 +22,11 @@ from archiver.errors import ArchiverError
 from archiver.flows.restore.facts import kept_time, rights_of
 from archiver.flows.restore.places import is_source
 from archiver.flows.restore.tree import Tree
-from archiver.model.items import ItemLine
+from archiver.model.item import Item
+from archiver.model.items import ItemLine, Part
 from archiver.model.usual_line import LONGEST, Told, UsualFiles, usual_files
 
-__all__ = ["Plain", "PlainRows", "plain_of", "plain_or_lines", "runs", "write_plain"]
+__all__ = ["Plain", "PlainRows", "line_of", "plain_of", "plain_or_lines", "runs", "write_plain"]
 
 _RIGHTS: Final = 0o1777
 _TIMES: Final = range(-(2**63), 2**63)
@@ -42,6 +43,7 @@ class Plain(NamedTuple):
     """
 
     source: str
+    status: str
     batch: str
     first: int
     paths: Sequence[bytes]
@@ -86,13 +88,13 @@ class Plain(NamedTuple):
 
     def is_followed_by(self, other: Plain) -> bool:
         """Say whether the rows of others follow on these."""
-        return (self.source, self.batch, self.end) == (other.source, other.batch, other.first)
+        return (*self[:3], self.end) == other[:4]
 
     @classmethod
     def joined(cls, groups: Sequence[Self]) -> Self:
         """Return groups that follow each other as one."""
         first = groups[0]
-        return first if len(groups) == 1 else cls(*first[:3], *map(_joined, list(zip(*groups, strict=True))[3:]))
+        return first if len(groups) == 1 else cls(*first[:4], *map(_joined, list(zip(*groups, strict=True))[4:]))
 
 
 class PlainRows(NamedTuple):
@@ -110,11 +112,12 @@ class PlainRows(NamedTuple):
 
 def plain_or_lines(lines: Sequence[bytes]) -> Iterator[tuple[Plain | None, Sequence[bytes]]]:
     """Yield what lines say of plain files, and these lines; None with those that are to be looked at one by one."""
-    if not _are_lines(lines):
+    joined = b"".join(lines)
+    if not _are_lines(lines, joined):
         yield None, lines
         return
     place = 0
-    for some in usual_files(b"".join(lines)):
+    for some in usual_files(joined):
         few = lines[place : place + some.number]
         place += some.number
         if some.told is None:
@@ -123,10 +126,10 @@ def plain_or_lines(lines: Sequence[bytes]) -> Iterator[tuple[Plain | None, Seque
             yield from _of_usual(some.told, some, few)
 
 
-def _are_lines(lines: Sequence[bytes]) -> bool:
+def _are_lines(lines: Sequence[bytes], joined: bytes) -> bool:
     """Say whether each is no longer than a usual line and has one line feed, which is its last byte."""
-    are_ended = {line[-1:] for line in lines} == {_LF}
-    return are_ended and max(map(len, lines)) <= LONGEST and sum(line.count(_LF) for line in lines) == len(lines)
+    is_short = max(map(len, lines)) <= LONGEST
+    return is_short and joined.count(_LF) == len(lines) and {line[-1:] for line in lines} == {_LF}
 
 
 def _of_usual(told: Told, some: UsualFiles, lines: Sequence[bytes]) -> Iterator[tuple[Plain | None, Sequence[bytes]]]:
@@ -137,6 +140,7 @@ def _of_usual(told: Told, some: UsualFiles, lines: Sequence[bytes]) -> Iterator[
     good = _are_plain(told.source, some.nlinks, modes, atimes, mtimes)
     plain = Plain(
         told.source,
+        told.status,
         told.batch,
         0,
         some.paths,
@@ -187,10 +191,31 @@ def plain_of(line: ItemLine) -> Plain | None:
         return None
     path, modes = item.relative_bytes(), (cast("int", file["mode"]),)
     atimes, mtimes = ((int(str(file[name])),) for name in ("atime_ns", "mtime_ns"))
-    if b"\0" in path or line.sha256 is None or _are_plain(item.source, (b"1",), modes, atimes, mtimes) != [True]:
+    if (
+        b"\0" in path
+        or None in (line.size, line.sha256)
+        or _are_plain(item.source, (b"1",), modes, atimes, mtimes) != [True]
+    ):
         return None
-    text, sizes, digest = item.text().encode(), (line.size or 0,), bytes.fromhex(line.sha256)
-    return Plain(item.source, part.batch, part.first, (path,), (text,), sizes, digest, modes, atimes, mtimes)
+    text, sizes, digest = item.text().encode(), (line.size or 0,), bytes.fromhex(line.sha256 or "")
+    said = item.source, line.status, part.batch, part.first
+    return Plain(*said, (path,), (text,), sizes, digest, modes, atimes, mtimes)
+
+
+def line_of(plain: Plain, nth: int) -> ItemLine:
+    """Return what the line of a plain file says, as far as somebody asks who gives the file back or tells why not."""
+    times = {"atime_ns": str(plain.atimes[nth]), "mtime_ns": str(plain.mtimes[nth])}
+    return ItemLine(
+        Item.parse(plain.items[nth].decode()),
+        kind="file",
+        table=None,
+        status=plain.status,
+        observed_at="",
+        size=plain.sizes[nth],
+        sha256=plain.sha256s[_DIGEST * nth : _DIGEST * (nth + 1)].hex(),
+        parts=(Part(plain.batch, plain.first + nth, 1),),
+        file={"mode": plain.modes[nth], **times, "holes": [], "xattrs": {}},
+    )
 
 
 def write_plain(tree: Tree, rows: PlainRows) -> list[str | None]:

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import marshal
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
 
 from archiver.flows.number_set import NumberSet
-from archiver.flows.restore.plain import Plain, plain_of
+from archiver.flows.restore.plain import Plain, line_of, plain_of
 from archiver.late import dataclass
 from archiver.model.items import ItemLine
 
@@ -30,7 +30,7 @@ _CACHE_KIB: Final = 16 << 10
 _SCHEMA: Final = """
 CREATE TABLE files(number INTEGER PRIMARY KEY, line BLOB NOT NULL, leader INTEGER);
 CREATE TABLE ranges(batch TEXT NOT NULL, first INTEGER NOT NULL, count INTEGER NOT NULL, number INTEGER NOT NULL,
-    plain BLOB, lines BLOB);
+    plain BLOB);
 CREATE TABLE folders(source TEXT NOT NULL, path TEXT NOT NULL, depth INTEGER NOT NULL, chosen INTEGER NOT NULL,
     line BLOB NOT NULL, PRIMARY KEY(source, path)) WITHOUT ROWID;
 CREATE TABLE links(dev TEXT NOT NULL, ino TEXT NOT NULL, sha256 TEXT NOT NULL, number INTEGER NOT NULL,
@@ -38,7 +38,7 @@ CREATE TABLE links(dev TEXT NOT NULL, ino TEXT NOT NULL, sha256 TEXT NOT NULL, n
 """
 _INDEXES: Final = """
 CREATE INDEX IF NOT EXISTS ranges_by_batch ON ranges(batch, first);
-CREATE INDEX IF NOT EXISTS ranges_by_number ON ranges(number) WHERE lines IS NOT NULL;
+CREATE INDEX IF NOT EXISTS ranges_by_number ON ranges(number) WHERE plain IS NOT NULL;
 """
 
 
@@ -75,7 +75,7 @@ class Plan:
         self._files: list[tuple[object, ...]] = []
         self._ranges: list[tuple[object, ...]] = []
         self._plain: list[Plain] = []  # those that follow each other, up to here
-        self._lines: list[bytes] = []  # of these
+        self._together = 0  # how many these are
         self._done = NumberSet()
         self._refused = NumberSet()
 
@@ -90,17 +90,17 @@ class Plan:
             [line.item.source, line.item.path, line.item.path.count("/"), chosen, line.encode()],
         )
 
-    def add_plain(self, plain: Plain, lines: Sequence[bytes]) -> None:
-        """Take in plain files, with their lines."""
+    def add_plain(self, plain: Plain) -> None:
+        """Take in plain files."""
         if self._plain and not self._plain[-1].is_followed_by(plain):
             self._end_plain()
         begin = 0
         while begin < plain.length:
-            end = min(plain.length, begin + _TOGETHER - len(self._lines))
+            end = min(plain.length, begin + _TOGETHER - self._together)
             self._plain.append(plain.cut(begin, end))
-            self._lines += lines[begin:end]
+            self._together += end - begin
             self.files += end - begin
-            if len(self._lines) == _TOGETHER:
+            if self._together == _TOGETHER:
                 self._end_plain()
             begin = end
         self.plain += plain.length
@@ -110,18 +110,9 @@ class Plan:
         """Note the plain files that follow each other, up to here."""
         if self._plain:
             whole = Plain.joined(self._plain)
-            lines = b"".join(self._lines)
-            self._ranges.append(
-                (
-                    whole.batch,
-                    whole.first,
-                    whole.length,
-                    self.files - whole.length + 1,
-                    marshal.dumps([*whole]),
-                    lines,
-                )
-            )
-            self._plain, self._lines = [], []
+            number = self.files - whole.length + 1
+            self._ranges.append((whole.batch, whole.first, whole.length, number, marshal.dumps([*whole])))
+            self._plain, self._together = [], 0
         if len(self._ranges) * _TOGETHER >= _BLOCK:
             self._write()
 
@@ -130,7 +121,7 @@ class Plan:
         leader = self._leader(line, self.files + 1)
         plain = plain_of(line) if leader is None else None
         if plain is not None:
-            self.add_plain(plain, [line.encode()])
+            self.add_plain(plain)
             return
         self._end_plain()
         self.files += 1
@@ -139,14 +130,14 @@ class Plan:
         ascending = len(parts) == 1 or all((a.batch, a.first) < (b.batch, b.first) for a, b in pairwise(parts))
         self._files.append((self.files, line.encode(), leader))
         if leader is None and ascending:
-            self._ranges += [(part.batch, part.first, part.count, self.files, None, None) for part in line.parts]
+            self._ranges += [(part.batch, part.first, part.count, self.files, None) for part in line.parts]
         if len(self._files) >= _BLOCK:
             self._write()
 
     def _write(self) -> None:
         """Write down what was gathered."""
         self._db.executemany("INSERT INTO files VALUES(?, ?, ?)", self._files)
-        self._db.executemany("INSERT INTO ranges VALUES(?, ?, ?, ?, ?, ?)", self._ranges)
+        self._db.executemany("INSERT INTO ranges VALUES(?, ?, ?, ?, ?)", self._ranges)
         self._files, self._ranges = [], []
 
     def _leader(self, line: ItemLine, number: int) -> int | None:
@@ -178,18 +169,18 @@ class Plan:
             if packed is None:
                 yield Range(first, count, number)
             else:
-                yield Range(first, count, number, Plain(*marshal.loads(packed)))  # noqa: S302 - written above
+                yield Range(first, count, number, _unpacked(packed))
 
     def line(self, number: int) -> ItemLine:
         """Return the line of a file."""
         found = self._db.execute("SELECT line FROM files WHERE number = ?", [number]).fetchone()
         if found is not None:
             return ItemLine.own(found[0])
-        first, lines = self._db.execute(
-            "SELECT number, lines FROM ranges WHERE lines IS NOT NULL AND number <= ? ORDER BY number DESC LIMIT 1",
+        first, packed = self._db.execute(
+            "SELECT number, plain FROM ranges WHERE plain IS NOT NULL AND number <= ? ORDER BY number DESC LIMIT 1",
             [number],
         ).fetchone()
-        return ItemLine.own(lines.split(b"\n")[number - first] + b"\n")  # within a line there is none
+        return line_of(_unpacked(packed), number - first)
 
     def mark(self, number: int, count: int = 1) -> None:
         """Note that files from this one on are restored, or that it was said why not."""
@@ -232,3 +223,7 @@ class Plan:
         """Yield all known folders, inner ones first: what they hold must be finished before their times are set."""
         for (line,) in self._db.execute("SELECT line FROM folders ORDER BY depth DESC, source, path"):
             yield ItemLine.own(line)
+
+
+def _unpacked(packed: bytes) -> Plain:
+    return Plain(*marshal.loads(packed))  # noqa: S302 - written above

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from itertools import islice
 from typing import Final
 
@@ -26,17 +26,17 @@ def sort_lines(lines: Iterator[bytes], choice: Choice, plan: Plan, account: Acco
     while some := list(islice(lines, _AT_ONCE)):
         for plain, few in plain_or_lines(some):
             if plain is not None and choice.knows_plain:
-                _sort_plain(plain, few, choice, plan)
+                _sort_plain(plain, choice, plan)
             else:
                 for raw in few:
                     _sort(ItemLine.parse(raw), choice, plan, account)
 
 
-def _sort_plain(plain: Plain, lines: Sequence[bytes], choice: Choice, plan: Plan) -> None:
+def _sort_plain(plain: Plain, choice: Choice, plan: Plan) -> None:
     for is_taken, few in runs(choice.takes_plain(plain)):
         if is_taken:
             choice.matched = True
-            plan.add_plain(plain.cut(few.start, few.stop), lines[few])
+            plan.add_plain(plain.cut(few.start, few.stop))
 
 
 def _sort(line: ItemLine, choice: Choice, plan: Plan, account: Account) -> None:
