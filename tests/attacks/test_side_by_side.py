@@ -67,6 +67,7 @@ def several(workers, monkeypatch, tmp_path, request):
     if request.param == "divided":
         monkeypatch.setattr(World, "rows_in_group", 1)
         monkeypatch.setattr(side_by_side, "DIVIDED", 1)
+        monkeypatch.setattr(side_by_side, "DIVIDED_LIST", 1)
         monkeypatch.setattr(side_by_side, "is_divided", lambda *_: True)
 
     def verify(world, trusted=None, **words):

@@ -28,10 +28,13 @@ from archiver.judge.unit import Outcome, Share, Unit, facts_of, judge_unit
 from archiver.late import dataclass
 from archiver.model.statement import BatchPredicate, Statement
 
-__all__ = ["DIVIDED", "Begun", "Given", "begin_first", "begun", "is_left_out", "of_data", "of_items"]
+__all__ = ["DIVIDED", "DIVIDED_LIST", "Begun", "Given", "begin_first", "begun", "is_left_out", "of_data", "of_items"]
 
 DIVIDED: Final = 32 << 20
 """Bytes of records from which on a batch is divided, and which a share has at least, if its row groups are so small."""
+
+DIVIDED_LIST: Final = 1 << 20
+"""The same of a list of items, each line of which is read: a byte of it takes ten times as long as one of a log."""
 
 _MOST_PARTS: Final = 100_000  # of some hundred bytes each, in this process and in that one
 _MOST_WAITING: Final = 64
@@ -184,7 +187,11 @@ def units_of(case: Case, crew: Crew, predicate: BatchPredicate, statement: State
 
 def is_divided(case: Case, predicate: BatchPredicate) -> bool:
     """Say whether a batch is large and lies in a file: others can open it when it has been hashed."""
-    return predicate.raw_bytes >= DIVIDED and case.archive.store.destination.kind == "folder"
+    return predicate.raw_bytes >= _least(predicate) and case.archive.store.destination.kind == "folder"
+
+
+def _least(predicate: BatchPredicate) -> int:
+    return DIVIDED_LIST if predicate.table == "items" else DIVIDED
 
 
 def _shares(case: Case, predicate: BatchPredicate, statement: Statement) -> list[Share | None]:
@@ -195,7 +202,7 @@ def _shares(case: Case, predicate: BatchPredicate, statement: Statement) -> list
     for number in range(metadata.num_row_groups):
         group = metadata.row_group(number)
         rows, size = rows + group.num_rows, size + group.total_byte_size
-        if size >= DIVIDED or number == metadata.num_row_groups - 1:
+        if size >= _least(predicate) or number == metadata.num_row_groups - 1:
             shares.append(Share(range(begin, number + 1), first, facts))
             begin, first, rows, size = number + 1, first + rows, 0, 0
     return shares
