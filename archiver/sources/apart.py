@@ -16,13 +16,14 @@ What is known comes field by field (`Told`), so that whoever takes all documents
 
 from __future__ import annotations
 
+import heapq
 import marshal
 import mmap
 import os
 import struct
 import sys
 from collections import deque
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -127,11 +128,14 @@ class Request:
 class Apart:
     """A process that reads, and the memory that it shares with this one."""
 
-    def __init__(self, slots: int) -> None:
-        """Start it."""
-        self._free = deque(range(slots))
+    def __init__(self, slots: int, early: int = 0) -> None:
+        """Start it, with so many slots, and more for those that are asked for early.
+
+        These are used where no other is free, and the system has their memory back when they are given back.
+        """
+        self._free, self._usual = list(range(slots + early)), slots
         self._asked: deque[Request] = deque()
-        self._companion = Companion("archiver.sources.apart", slots * _SLOT)
+        self._companion = Companion("archiver.sources.apart", (slots + early) * _SLOT)
         self.memory = self._companion.memory
         self.seen = memoryview(self.memory).toreadonly()
 
@@ -154,7 +158,7 @@ class Apart:
         size = _put(self.memory, request.slot, marshal.dumps((os.fsencode(folder), wanted, documents)))
         self._companion.ask(_ASKED.pack(request.slot, size))
         self._asked.append(request)
-        self._free.popleft()
+        heapq.heappop(self._free)
         return request
 
     def answer(self, wanted: Request) -> Told | None:
@@ -165,8 +169,11 @@ class Apart:
                 return Told._make(marshal.loads(_words(self.memory, wanted.slot, size))) if size else None  # noqa: S302 - of this program
 
     def give_back(self, request: Request) -> None:
-        """Use the slot of a request again, and first: what was in use is near."""
-        self._free.appendleft(request.slot)
+        """Use the slot of a request again."""
+        heapq.heappush(self._free, request.slot)
+        if request.slot >= self._usual:
+            with suppress(OSError):  # then it is kept
+                self.memory.madvise(mmap.MADV_REMOVE, request.slot * _SLOT, _SLOT)
 
     def close(self) -> None:
         """End the process: what it was reading is not wanted any more."""

@@ -22,7 +22,7 @@ from archiver.model.item_row import COLUMNS, AlikeRows, ItemRow, RowsElsewhere, 
 from archiver.model.items import ItemLine
 from archiver.writer import line_packs, said_again
 from archiver.writer.journal_words import Count, JournaledBatch, Line, Progress, Run
-from archiver.writer.line_packs import LinePack, LinePacks, in_packs
+from archiver.writer.line_packs import LinePack, LinePacks, Packed, in_packs
 from archiver.writer.said_again import SaidAgain
 
 __all__ = ["Journal"]
@@ -106,7 +106,9 @@ class Journal:
             self.said_again.forget()
             cursor.execute("COMMIT")
 
-    def enter(self, batch: JournaledBatch | None, lines: Iterable[Line], progress: Progress | None = None) -> None:
+    def enter(
+        self, batch: JournaledBatch | None, lines: Iterable[Line | Packed], progress: Progress | None = None
+    ) -> None:
         """Enter a finished batch, the items it completes and the item it ends in, all or nothing."""
         with closing(self._db.cursor()) as cursor:
             cursor.execute("BEGIN IMMEDIATE")
@@ -115,11 +117,11 @@ class Journal:
                     "INSERT INTO batches (id, place, words) SELECT ?, count(*), ? FROM batches",
                     [batch.id, json.dumps(asdict(batch))],
                 )
-            for is_pack, some in in_packs(lines) if self.may_pack else [(False, list(lines))]:
-                if is_pack:
+            for some in in_packs(lines, makes=self.may_pack):
+                if isinstance(some, Packed):
                     place = self._next_place()
                     self._packs.enter(place, some)
-                    self._packed_to = place + len(some)
+                    self._packed_to = place + some.items
                 else:
                     self._enter_rows(cursor, some)
             # The one item that may be in both has just been entered; progress never holds more than a handful.

@@ -26,6 +26,8 @@ from archiver.writer.leaves_apart import LeavesApart, Trees, Words, Work, fits, 
 __all__ = ["Beside", "Leaves"]
 
 _LEAF: Final = 32
+_MANY: Final = 64
+"""Rows whose subtrees are made when they are added: at the end of a batch nothing else is there to be done."""
 _BEGIN: Final = 32 << 20
 """Bytes of rows before a process is started: they are hashed here in less time than that takes."""
 
@@ -80,7 +82,7 @@ class Leaves:
         self._bytes = bytearray()
         self._waiting: deque[tuple[LeavesApart, Work]] = deque()
         self._trees: list[tuple[int, int, Trees]] = []
-        """First row, number of rows, and the subtrees over them, of rows that another process has hashed."""
+        """First row, number of rows, and the subtrees over them, of rows that were added at one go; in any order."""
 
     def __len__(self) -> int:
         return len(self._bytes) // _LEAF
@@ -114,8 +116,11 @@ class Leaves:
         self, items: Iterable[bytes], offsets: Sequence[int], lengths: Sequence[int], digests: Sequence[bytes]
     ) -> None:
         """Add rows given the SHA-256 of each, and of the texts of their items."""
-        salts = self._salts.rows(len(self), len(digests))
-        self._bytes += b"".join(leaves_of_digests(items, offsets, lengths, salts, digests))
+        first, count = len(self), len(digests)
+        leaves = leaves_of_digests(items, offsets, lengths, self._salts.rows(first, count), digests)
+        self._bytes += b"".join(leaves)
+        if count >= _MANY:
+            self._trees.append((first, count, merkle.subtrees(first, leaves)))
 
     def take_back(self, rows: int) -> None:
         """Forget all but the first `rows` rows."""
@@ -129,7 +134,7 @@ class Leaves:
         if not self._trees:
             return merkle.root_of(self._between(0, len(self)))
         tree = merkle.Frontier()
-        for first, rows, trees in [*self._trees, (len(self), 0, [])]:
+        for first, rows, trees in [*sorted(self._trees), (len(self), 0, [])]:
             for height, root in itertools.chain(merkle.subtrees(tree.size, self._between(tree.size, first)), trees):
                 tree.graft(height, root)
             if tree.size != first + rows:

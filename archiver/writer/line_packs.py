@@ -7,7 +7,7 @@ others.
 The law: a pack has lines only that say nothing but what is kept of them here, so that its lines are, field for field
 and in their order, those that were entered.
 
->>> packs.enter(17, lines)
+>>> packs.enter(17, Packed.of(lines))
 >>> [pack.lines() == lines for pack in packs.all()]
 [True]
 """
@@ -27,7 +27,7 @@ from archiver.model.item_row import AlikeRows
 from archiver.writer.journal_words import Line
 from archiver.writer.packed import packed, unpacked
 
-__all__ = ["FEWEST", "MOST", "SCHEMA", "LinePack", "LinePacks", "in_packs"]
+__all__ = ["FEWEST", "MOST", "SCHEMA", "LinePack", "LinePacks", "Packed", "in_packs"]
 
 FEWEST, MOST = 64, 4096
 """Lines of a pack. Few are worth none; many are taken in and given out at once."""
@@ -86,6 +86,25 @@ class LinePack(NamedTuple):
             yield (*row, *rest)
 
 
+class Packed(NamedTuple):
+    """Lines beside each other as they are kept; `size` is the sum of their items'."""
+
+    items: int
+    source: str
+    tbl: str
+    batch: str
+    size: int
+    words: bytes
+
+    @staticmethod
+    def of(lines: Sequence[Line]) -> Packed:
+        """Pack lines of one kind."""
+        first = lines[0]
+        fields = dict(zip(first._fields, zip(*lines, strict=True), strict=True))
+        words = packed([orjson.dumps([fields[name] for name in _COLUMNS]), b"\n", *fields["line"]])
+        return Packed(len(lines), first.source, str(first.tbl), str(first.batch), sum(fields["size"]), words)
+
+
 class LinePacks:
     """The packs of a journal."""
 
@@ -93,15 +112,11 @@ class LinePacks:
         """Use the journal's own connection and transactions."""
         self._db = database
 
-    def enter(self, place: int, lines: Sequence[Line]) -> None:
-        """Enter lines of one kind at a place."""
-        first = lines[0]
-        fields = dict(zip(first._fields, zip(*lines, strict=True), strict=True))
-        columns = [fields[name] for name in _COLUMNS]
-        words = packed([orjson.dumps(columns), b"\n", *fields["line"]])
+    def enter(self, place: int, pack: Packed) -> None:
+        """Enter a pack at a place."""
         self._db.execute(
             "INSERT INTO line_packs (place, items, source, tbl, batch, bytes, words) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [place, len(lines), first.source, first.tbl, first.batch, sum(fields["size"]), words],
+            [place, *pack],
         )
 
     def all(self) -> Iterator[LinePack]:
@@ -137,17 +152,27 @@ class LinePacks:
             cursor.execute("DELETE FROM line_packs")
 
 
-def in_packs(lines: Iterable[Line]) -> Iterator[tuple[bool, list[Line]]]:
-    """Yield lines in their order: those of a pack, or others, as many as are beside each other."""
+def in_packs(lines: Iterable[Line | Packed], *, makes: bool = True) -> Iterator[Packed | list[Line]]:
+    """Yield lines in their order: packs, or as many others as are beside each other; it `makes` more packs, or none."""
     others: list[Line] = []
-    for kind, some in itertools.groupby(lines, _kind_of):
+    for kind, some in itertools.groupby(lines, _kind_or_pack if makes else _pack_alone):
         while chunk := list(itertools.islice(some, MOST)):
-            if kind is None or len(chunk) < FEWEST:
-                others += chunk
+            own = [one for one in chunk if isinstance(one, Line)]
+            if kind is None or len(own) in range(1, FEWEST):
+                others += own
                 continue
             if others:
-                yield False, others
+                yield others
                 others = []
-            yield True, chunk
+            yield from [Packed.of(own)] if own else [one for one in chunk if isinstance(one, Packed)]
     if others:
-        yield False, others
+        yield others
+
+
+def _kind_or_pack(one: Line | Packed) -> tuple[str, ...] | Packed | None:
+    """Return what those have in common that may be in one pack: of a pack itself, which stays as it is, itself."""
+    return one if isinstance(one, Packed) else _kind_of(one)
+
+
+def _pack_alone(one: Line | Packed) -> Packed | None:
+    return one if isinstance(one, Packed) else None

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from archiver.catalog.catalog import Catalog
+from archiver.flows.snapshot import waiting
 from archiver.flows.snapshot.journal_lines import batches_named, rows_of_items
 from archiver.model.item import Item
 from archiver.model.item_row import row_of
@@ -173,6 +174,27 @@ def test_new_lines_in_packs_say_what_they_say_in_rows(tmp_path, monkeypatch):
         assert all(packs.line(line.item) == line for lines in ENTERED for line in lines)
         packs.enter(None, [new("15")])
         assert [line.size for line in packs.lines()][-1] == 15
+
+
+@pytest.mark.parametrize("still", [True, False], ids=["packs", "no packs any more"])
+def test_lines_that_wait_in_packs_are_entered_as_they_came(tmp_path, journal, monkeypatch, still):
+    monkeypatch.setattr(line_packs, "FEWEST", 2)
+    monkeypatch.setattr(waiting, "MOST", 4)
+    with closing(Journal(tmp_path / "rows")) as rows:
+        for lines in ENTERED:
+            rows.enter(None, lines)
+        expected = told(rows)
+    journal.may_pack = True
+    coming = waiting.Waiting(journal)
+    for number, lines in enumerate(ENTERED):
+        coming.add(lines)
+        assert len(coming) == sum(map(len, ENTERED[: number + 1]))
+    journal.may_pack = still
+    taken = coming.take()
+    journal.enter(None, taken)
+
+    assert any(isinstance(one, line_packs.Packed) for one in taken)
+    assert (told(journal), len(coming), coming.take()) == (expected, 0, [])
 
 
 def test_a_journal_whose_packs_are_forgotten_begins_anew(journal, monkeypatch):

@@ -39,8 +39,8 @@ _TRIES: Final = 3
 _UNIT: Final = 128
 _SLOTS: Final = 32
 """Units that are read or wait to be taken, of all processes together; each process has at least two."""
-_EARLY: Final = 160 if has_memfd() else 0
-_EARLY_BYTES: Final = 64 << 20
+_EARLY: Final = 352 if has_memfd() else 0
+_EARLY_BYTES: Final = 112 << 20
 """So many units more may be read before the first is to be taken, as long as they are no more than so many bytes."""
 _SIGHTS: Final = 4096
 
@@ -159,7 +159,7 @@ class Readers:
         if not self.processes and self._tries:
             self._tries -= 1
             with suppress(OSError):
-                self.processes.extend(Apart(self._slots + self._early) for _ in range(self._most))
+                self.processes.extend(Apart(self._slots, self._early) for _ in range(self._most))
         return self.processes[0] if self.processes and self.processes[0].room > leave else None
 
     def ask(self, unit: _Unit, folder: Path, wanted: frozenset[str], *, early: bool = False) -> bool:

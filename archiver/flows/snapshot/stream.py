@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Self
 from archiver.flows.snapshot.batch_words import Words, predicate
 from archiver.flows.snapshot.beginnings import Beginning
 from archiver.flows.snapshot.open_item import OpenItem, PrefixChangedError
+from archiver.flows.snapshot.waiting import Waiting
 from archiver.late import dataclass
 from archiver.model import layout
 from archiver.model.item import Item
@@ -99,7 +100,7 @@ class Stream:
         self._batch: OpenBatch | None = None
         self._identity = ""
         self._file: BatchFile | None = None
-        self._pending: list[Line] = []
+        self._pending = Waiting(journal)
         self._item: OpenItem | None = None
 
     # An item
@@ -248,7 +249,7 @@ class Stream:
 
         Lines that are entered together are on record together.
         """
-        self._pending += lines
+        self._pending.add(lines)
         if len(self._pending) >= self._limits.records:
             self.seal()
 
@@ -267,8 +268,7 @@ class Stream:
         if journaled is None:
             self._abandon()
         # A crash before this line leaves files that the next run sweeps away; after it, a batch that will be delivered.
-        self._journal.enter(journaled, self._pending, progress)
-        self._pending = []
+        self._journal.enter(journaled, self._pending.take(), progress)
         if batch is not None:
             batch.close()
         self._batch = None

@@ -79,6 +79,23 @@ def test_rows_hashed_here_and_there_are_of_one_tree(beside):
     assert leaves.root() == merkle.root_of(PUBLISHED)
 
 
+@pytest.mark.parametrize("kept", [0, 63, 64, 500, 1700, 2200])
+def test_subtrees_that_were_made_on_the_way_are_those_of_the_tree(beside, kept):
+    digests, lengths = [sha256(raw).digest() for raw in ROWS], list(map(len, ROWS))
+    leaves = Leaves(SALT, beside)
+    for first, after, here in [(0, 63, True), (63, 500, True), (500, 1700, False), (1700, 2300, True)]:
+        if here:
+            leaves.add_digests(
+                [ITEM] * (after - first), OFFSETS[first:after], lengths[first:after], digests[first:after]
+            )
+        else:
+            add(leaves, first, after)
+    leaves.take_back(kept)
+    rest = slice(kept, 3000)
+    leaves.add_digests([ITEM] * (3000 - kept), OFFSETS[:-1][rest], lengths[rest], digests[rest])
+    assert leaves.root() == merkle.root_of(PUBLISHED)
+
+
 def test_batches_beside_each_other_may_ask_one_process(beside):
     first, given_up, second = (Leaves(SALT, beside) for _ in range(3))
     for begin in range(0, 3000, 100):
