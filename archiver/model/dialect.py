@@ -318,6 +318,18 @@ class Dialect:
         return (*fields, (INNER, "string")) if self.is_carrier else fields
 
     @cached_property
+    def nothing(self) -> dict[str, None]:
+        """What is derived of nothing, by its names in order; take a copy."""
+        return dict.fromkeys(name for name, _ in self.fields)
+
+    @cached_property
+    def reading(self) -> tuple[tuple[str, Column | None], ...]:
+        """The columns that are read, in the order in which they are derived; None is the number of events."""
+        columns = {column.name: column for column in self.columns}
+        names = [name for name, _ in self.fields]
+        return tuple((name, columns.get(name)) for name in names if name in columns or name == EVENT_COUNT)
+
+    @cached_property
     def is_plain(self) -> bool:
         """Say whether any JSON reader walks the paths: no lists of keys and values, no events in arrays of arrays.
 

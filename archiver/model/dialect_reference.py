@@ -22,7 +22,7 @@ from typing import Final
 
 from archiver.late import dataclass, pattern
 from archiver.model import event_time
-from archiver.model.dialect import EVENT_COUNT, KINDS_OF, Candidate, Column, Dialect, TimeCandidate, ValueType
+from archiver.model.dialect import KINDS_OF, Candidate, Column, Dialect, TimeCandidate, ValueType
 from archiver.model.event_places import event_places, narrowed
 from archiver.model.json_lookup import AmbiguousPath, holds, kind_of, look_up
 from archiver.model.line_pattern import Members, read_lines
@@ -73,7 +73,7 @@ class _Account:
 
 def _begun(dialect: Dialect) -> _Account:
     """Return the values of a record of which nothing is read."""
-    account = _Account(dict.fromkeys(name for name, _ in dialect.fields))
+    account = _Account({**dialect.nothing})
     account.values |= {"dialect": dialect.id, "parse_status": "opaque", "content_status": "unknown"}
     return account
 
@@ -148,8 +148,7 @@ def _derive_line(dialect: Dialect, raw: bytes, members: Members | None) -> dict[
 
 def derive_record(dialect: Dialect, record: dict[str, Value]) -> dict[str, Derived]:
     """Return the derived columns of a record that was read."""
-    account = _Account(dict.fromkeys(name for name, _ in dialect.fields))
-    account.values |= {"dialect": dialect.id}
+    account = _Account({**dialect.nothing, "dialect": dialect.id})
     _read(dialect, record, account)
     return account.values
 
@@ -169,12 +168,8 @@ def _read(dialect: Dialect, batch: dict[str, Value], account: _Account) -> None:
     record, count = _first_event(dialect, batch)
     account.values["content_status"] = _content(dialect, record, account)
     _event_time(dialect, record, account)
-    columns = {column.name: column for column in dialect.columns}
-    for name in account.values:
-        if name in columns:
-            account.values[name] = _column(columns[name], record, account)
-        elif name == EVENT_COUNT:
-            account.values[name] = _count(count, account)
+    for name, column in dialect.reading:
+        account.values[name] = _count(count, account) if column is None else _column(column, record, account)
     account.values["parse_status"] = "partial" if account.reasons else "ok"
     account.values["parse_error"] = "; ".join(account.reasons) or None
 
