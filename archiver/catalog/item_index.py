@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from archiver.catalog import laid_by
 from archiver.catalog.recall import Recall
@@ -17,9 +17,11 @@ from archiver.model.item import Item
 from archiver.model.item_row import COLUMNS, ItemRow, RowsElsewhere, RowsInOrder, row_of
 from archiver.model.items import ItemLine
 
-__all__ = ["ItemIndex"]
+__all__ = ["ItemIndex", "Numbers"]
 
 _AT_ONCE: Final = 1000
+_FEW: Final = 1 << 14
+"""Rows that are put in order by themselves rather than found in the order of all."""
 _MANY: Final = 8
 """To put an item into its place costs as much as to sort so many."""
 _SAID: Final = ("status", "line", "tbl", "size", "sha256", "stamp", "marked", "snapshot")
@@ -79,6 +81,18 @@ def _without_index(cursor: sqlite3.Cursor) -> bool:
             raise
         return False
     return True
+
+
+class Numbers(Protocol):
+    """A set of rows that can say which of all rows are not in it."""
+
+    def __contains__(self, number: int, /) -> bool:
+        """Say whether a row is in it."""
+        ...
+
+    def missing(self, first: int, after: int) -> Iterator[int]:
+        """Yield the rows from `first` to before `after` that are not."""
+        ...
 
 
 class ItemIndex:
@@ -201,18 +215,29 @@ class ItemIndex:
         for (data,) in found:
             yield ItemLine.own(data)
 
-    def texts_present(self, source: str, but: Callable[[int], bool]) -> Iterator[list[str]]:
+    def texts_present(self, source: str, but: Numbers) -> Iterator[list[str]]:
         """Yield the item texts of `present`, in the same order, but those of some rows (`Known.row`), many at once.
 
-        The index alone says which rows there are; nothing else is read of those that are left out.
+        Nothing is read of the rows that are left out, and where they are nearly all, the others alone are looked for.
         """
+        last: int = self._db.execute("SELECT coalesce(max(id), 0) FROM latest").fetchone()[0]
+        few = list(itertools.islice(but.missing(1, last + 1), _FEW + 1))
+        if len(few) <= _FEW:
+            found = self._db.execute(
+                "SELECT item FROM latest WHERE id IN (SELECT value FROM json_each(?)) AND +source = ?"
+                " AND status != 'absent' ORDER BY path, item",
+                [json.dumps(few), source],
+            )
+            while some := found.fetchmany(_AT_ONCE):
+                yield [text for (text,) in some]
+            return
         rows = self._db.execute("SELECT id FROM latest WHERE source = ? ORDER BY path, item", [source])
-        wanted = (row for (row,) in rows if not but(row))
-        while some := list(itertools.islice(wanted, _AT_ONCE)):
+        wanted = (row for (row,) in rows if row not in but)
+        while ids := list(itertools.islice(wanted, _AT_ONCE)):
             found = self._db.execute(
                 "SELECT item FROM latest WHERE id IN (SELECT value FROM json_each(?)) AND status != 'absent'"
                 " ORDER BY path, item",
-                [json.dumps(some)],
+                [json.dumps(ids)],
             )
             yield [text for (text,) in found]
 

@@ -87,8 +87,8 @@ def looked(place):
         look = first_look.first_look(session, marking, rehash=False)
         seen = survey(session.catalog, place.policy.sources, place.clock, hear, marking, look=look)
         packs = list(session.journal.said_again.packs())
-        is_settled = look.settled()
-        rows = [row for row in range(2 * len(NAMES)) if is_settled(row)]
+        settled = look.settled()
+        rows = [row for row in range(2 * len(NAMES)) if row in settled]
         left = [plainly(sight) for source in place.policy.sources for sight in look.left(source)]
     assert sum(told) == sum(one.items.total() for one in seen.sources)
     assert seen == plan(place.policy, clock=place.clock, listener=silent).survey

@@ -7,6 +7,7 @@ from contextlib import closing
 import pytest
 
 from archiver.catalog.catalog import Catalog
+from archiver.flows.number_set import NumberSet
 
 SNAPSHOT = "20261125T120000Z-0a1b2c"
 TABLES = ("latest", "batches", "entries", "statements")
@@ -26,6 +27,7 @@ SMALL = ("INDEX latest_marked", "INDEX batches_amounts")
         lambda catalog: catalog.below("2027-01-01T00:00:00Z"),
         lambda catalog: catalog.below_each({"papers": "2027-01-01T00:00:00Z"}),
         lambda catalog: catalog.committed("statements/batch/x.json"),
+        lambda catalog: list(catalog.texts_present("papers", NumberSet())),
         Catalog.counts_by_mark,
         Catalog.last_snapshot,
         Catalog.last_success,

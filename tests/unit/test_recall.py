@@ -8,8 +8,10 @@ from itertools import chain
 
 import pytest
 
+from archiver.catalog import item_index
 from archiver.catalog.catalog import Catalog
 from archiver.catalog.recall import Known
+from archiver.flows.number_set import NumberSet
 from archiver.model.item import Item
 from archiver.model.items import ItemLine
 
@@ -95,14 +97,18 @@ def test_nothing_is_known_of_a_source_that_is_new(catalog):
     assert told(catalog.recall("logs").of(Item("logs", items()[0].path))) == (None, False)
 
 
-def test_texts_that_are_present_are_those_of_the_lines_but_some(catalog):
+@pytest.mark.parametrize("few", [1, 1 << 14], ids=["among all", "alone"])
+def test_texts_that_are_present_are_those_of_the_lines_but_some(catalog, monkeypatch, few):
+    monkeypatch.setattr(item_index, "_FEW", few)
     lines = [line.item.text() for line in catalog.present("papers")]
     rows = {
         text: catalog._db.execute("SELECT id FROM latest WHERE item = ?", [text]).fetchone()[0] for text in lines[::7]
     }
 
-    assert list(chain.from_iterable(catalog.texts_present("papers", but=lambda _row: False))) == lines
-    some = catalog.texts_present("papers", but=set(rows.values()).__contains__)
+    assert list(chain.from_iterable(catalog.texts_present("papers", but=NumberSet()))) == lines
+    but = NumberSet()
+    but.update(rows.values())
+    some = catalog.texts_present("papers", but)
     assert list(chain.from_iterable(some)) == [text for text in lines if text not in rows]
 
 

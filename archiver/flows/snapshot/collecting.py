@@ -123,7 +123,7 @@ class Collecting:
                 if left is None:
                     recall = session.catalog.recall(source.id)
                     looked = sights(source, place, recall.of, session.clock, rehash=self._rehash)
-                    seen = (one for one in looked if one.last.row is None or not settled(one.last.row))
+                    seen = (one for one in looked if one.last.row is None or one.last.row not in settled)
                 else:
                     seen = taken_up(left, place)
                 first = next(seen, None)

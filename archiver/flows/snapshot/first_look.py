@@ -125,12 +125,12 @@ class FirstLook:
         is_fresh = self._at is not None and self._session.clock() - self._at < _FRESH
         return left if is_fresh else None
 
-    def settled(self) -> Callable[[int], bool]:
-        """Return what says of a row of the catalog (`Known.row`) whether its item has a line by this look."""
+    def settled(self) -> NumberSet:
+        """Return the rows of the catalog (`Known.row`) whose items have a line by this look."""
         if self.is_of_another_catalog:
             self._session.journal.take_packs_apart()
-            return lambda _row: False
-        return self._settled.__contains__
+            return NumberSet()
+        return self._settled
 
     @property
     def is_of_another_catalog(self) -> bool:
