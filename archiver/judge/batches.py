@@ -38,6 +38,7 @@ __all__ = [
     "Rows",
     "check_schema",
     "is_published",
+    "open_again",
     "open_parquet",
     "predicate_of",
     "raws_of",
@@ -54,7 +55,6 @@ _MOST_ROWS: Final = 8192
 _PAGES_OF: Final = 1024
 """Rows of which pages hold a multiple. Who reads them by such numbers has them copied once; across the end of a page
 what was decoded is copied again, into a larger place: a tenth of what it takes to verify logs."""
-_FEW: Final = 32
 _BUFFER: Final = 1 << 18  # what is decompressed is still in the cache: a quarter faster than with 4 MiB
 _EVIDENCE: Final = [field.name for field in tables.EVIDENCE]
 _KEYS: Final = ("format", "archive_id", "table", "table_version", "batch", "salt")
@@ -144,7 +144,7 @@ def stated_size(statement: Statement) -> int | None:
 def open_parquet(stream: BinaryIO, predicate: BatchPredicate | BatchWords) -> pq.ParquetFile:
     """Open a batch whose bytes were checked; raises `BatchError("record-schema")` unless it is as published."""
     with told("record-schema", "a readable Parquet object"):
-        file = pq.ParquetFile(stream, page_checksum_verification=True, buffer_size=_BUFFER, pre_buffer=False)
+        file = _parquet(stream)
         found = file.schema_arrow
         published = tables.VERSIONS.get((predicate.table, predicate.table_version))
         if published is None:  # a later table: the evidence columns are the same in all of them
@@ -154,6 +154,18 @@ def open_parquet(stream: BinaryIO, predicate: BatchPredicate | BatchWords) -> pq
     if file.metadata.num_rows != predicate.records:
         raise BatchError("record-order", f"{predicate.records} records", f"{file.metadata.num_rows} records")
     return file
+
+
+def open_again(stream: BinaryIO, checked: pq.FileMetaData) -> pq.ParquetFile:
+    """Open a batch whose very bytes `open_parquet` has opened before, by what it found and checked then."""
+    with told("record-schema", "a readable Parquet object"):
+        return _parquet(stream, checked)
+
+
+def _parquet(stream: BinaryIO, metadata: pq.FileMetaData | None = None) -> pq.ParquetFile:
+    return pq.ParquetFile(
+        stream, metadata=metadata, page_checksum_verification=True, buffer_size=_BUFFER, pre_buffer=False
+    )
 
 
 def is_published(predicate: BatchPredicate) -> bool:
@@ -324,18 +336,6 @@ def _items(column: pa.DictionaryArray) -> tuple[list[str], list[bytes]]:
     places = {code: place for place, code in enumerate(used)}
     wanted = [places[code] for code in codes]
     return [texts[place] for place in wanted], [digests[place] for place in wanted]
-
-
-def _texts(dictionary: pa.Array, used: list[int]) -> list[str]:
-    """Return the texts of these codes, in order; `take` only where it pays: it loads hundreds of functions."""
-    in_range = bool(used) and used[0] >= 0 and used[-1] < len(dictionary)
-    if in_range and len(used) <= _FEW:
-        return [dictionary[code].as_py() for code in used]
-    if in_range and len(used) * 2 >= len(dictionary):
-        whole: list[str] = dictionary.to_pylist()
-        return whole if len(used) == len(whole) else [whole[code] for code in used]
-    texts: list[str] = dictionary.take(pa.array(used, pa.int32())).to_pylist()
-    return texts
 
 
 def _spelled(dictionary: pa.StringArray, codes: list[int]) -> list[bytes]:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
 
 import pyarrow.parquet as pq
 
@@ -45,6 +45,9 @@ _BUFFER: Final = 1 << 16
 
 Facts = tuple[int, ...]
 """Which file it is, and that nobody has written to it."""
+
+_checked: Final[dict[tuple[str, BatchWords, Facts], pq.FileMetaData]] = {}
+"""What the object of the last divided batch says of itself, as it was found to be published."""
 
 
 @dataclass(frozen=True)
@@ -80,8 +83,7 @@ class Unit:
     share: Share | None = None
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(NamedTuple):
     """What came of some rows: by themselves, about claims; and the rows, where somebody else decides by them.
 
     They have their bytes where there are claims that want more than these rows, and else only the digests of these.
@@ -115,7 +117,7 @@ def judge_unit(unit: Unit) -> Outcome:
         try:
             with _object(unit) as (version, stream):
                 outcome = replace(outcome, version=version)
-                parquet = batches.open_parquet(stream, unit.batch)
+                parquet = _parquet(unit, stream)
                 outcome = replace(outcome, opened=True)
                 for piece, rows in _judged(unit, parquet):
                     data = rows.data if rows is not None and piece.is_beyond else None
@@ -140,7 +142,7 @@ def pieces(outcome: Outcome) -> Iterator[Piece]:
             piece, rows, size = words
             begin = file.tell()
             data = None if size is None else mapped[begin : file.seek(begin + size)]
-            yield piece if rows is None else replace(piece, rows=unpacked(rows, data))
+            yield piece if rows is None else piece._replace(rows=unpacked(rows, data))
 
 
 def _opened(path: str, flags: int) -> int:
@@ -186,6 +188,19 @@ def _object(unit: Unit) -> Iterator[tuple[int, BinaryIO]]:
 def _store(opener: Opener) -> Store:
     """Return the store, the same for all batches, as its connections are worth keeping."""
     return opener()
+
+
+def _parquet(unit: Unit, stream: BinaryIO) -> pq.ParquetFile:
+    """Open an object; what this process has read and checked of it for another share is not read again."""
+    if unit.share is None or unit.share.facts is None or facts_of(stream) != unit.share.facts:
+        return batches.open_parquet(stream, unit.batch)
+    words = unit.sha256, unit.batch, unit.share.facts
+    if words not in _checked:
+        found = batches.open_parquet(stream, unit.batch)
+        _checked.clear()
+        _checked[words] = found.metadata
+        return found
+    return batches.open_again(stream, _checked[words])
 
 
 @functools.lru_cache(maxsize=1)

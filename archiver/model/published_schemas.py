@@ -20,8 +20,9 @@ from pydantic import JsonValue
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
-from archiver.model import items, layout, statement, tables, trust
+from archiver.model import dialect_compiled, items, layout, statement, tables, trust
 from archiver.model import mark as mark_words
+from archiver.model.dialect_file import load_dialects
 from archiver.proof import dsse
 
 __all__ = ["published"]
@@ -62,6 +63,7 @@ def published() -> dict[str, bytes]:
         "proof.schema.json": _document("proof", "A proof of one record, version 1", _proof()),
         "trust.schema.json": _document("trust", "A trust file, version 1", _generated(trust.TrustFile)),
     }
+    files[dialect_compiled.COMPILED] = dialect_compiled.compiled(load_dialects(), dialect_compiled.digest_now())
     for kind, model in statement.PREDICATES.items():
         name, title = f"statements/{kind}.schema.json", f"A statement of the kind {kind}, version 1"
         files[name] = _document(f"statement:{kind}", title, _statement(kind, model))

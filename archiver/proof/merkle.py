@@ -226,7 +226,11 @@ class Frontier:
 
 def _level_above(level: Sequence[bytes]) -> list[bytes]:
     pairs = iter(level)
-    above = [sha256(b"\x01" + left + right).digest() for left, right in zip(pairs, pairs, strict=False)]
+    begun, above = sha256(b"\x01").copy, list[bytes]()  # a copy is quicker than a new one: a tenth
+    for left, right in zip(pairs, pairs, strict=False):
+        node = begun()
+        node.update(left + right)
+        above.append(node.digest())
     if len(level) & 1:
         above.append(level[-1])
     return above

@@ -42,9 +42,9 @@ class LogReader:
 
     @cached_property
     def _dialects(self) -> Mapping[str, Dialect]:
-        from archiver.model.dialect_file import load_dialects  # noqa: PLC0415 - see above
+        from archiver.model.dialect_compiled import published_dialects  # noqa: PLC0415 - see above
 
-        return load_dialects() if self._given is None else self._given
+        return published_dialects() if self._given is None else self._given
 
     def recogniser(self, dialect: str) -> Callable[[list[bytes]], str]:
         """Return what names the dialect of a log's first lines: a choice, or always the one that the policy names.

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import judge_work
@@ -122,6 +124,25 @@ def test_a_file_that_is_written_to_after_it_was_hashed_is_hashed_again(changes, 
     assert {finding.code for finding in report.findings if finding.severity == "failed"} == (
         {"object-sha256"} if changes else set()
     )
+
+
+@pytest.mark.parametrize("several", ["divided"], indirect=True)
+def test_a_file_that_is_written_to_between_two_shares_is_hashed_again(several, tmp_path):
+    world = World()
+    store = folder_of(world, tmp_path)
+    _, given = several(world, store=store)
+    batch = next(one.sha256 for one in given if one.share.first == 1)
+    shares = [one for one in given if one.sha256 == batch]
+    first, second = (replace(one, folder=tmp_path, pieces=tmp_path / "pieces") for one in shares[:2])
+    path = Path(store.destination.bucket) / first.versions[0][0]
+    data, times = path.read_bytes(), path.stat()
+    assert [judge_unit(one).problem for one in (first, second)] == [None, None]
+    path.chmod(0o600)
+    path.write_bytes(data[:-9] + bytes([data[-9] ^ 1]) + data[-8:])
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert judge_unit(second).problem.code == "object-sha256"
+    path.write_bytes(data)
+    assert judge_unit(second).problem is None
 
 
 def test_a_killed_process_costs_the_share_that_it_was_at(several, monkeypatch):

@@ -12,6 +12,7 @@ import pytest
 from archiver.catalog.catalog import Catalog
 from archiver.errors import UsageError, WorldError
 from archiver.flows.snapshot import first_look
+from archiver.flows.snapshot.collecting import Collecting
 from archiver.flows.state import StateFolder
 from archiver.sources.files import walk
 from archiver.stores.folder import FolderStore
@@ -82,6 +83,31 @@ def test_a_second_look_says_the_same(organisations, verified, monkeypatch):
     assert (second.pop(GONE), second.pop("link"), second.pop("jdoe")) == ("absent", "recorded", "recorded")
     assert set(second.values()) == {"unchanged"}
     assert len(second) == 18 + 1 + 1
+
+
+def test_what_is_not_read_is_said_without_what_reads(place, verified, monkeypatch):
+    (place.papers / "jdoe" / "packed.zip").unlink()
+    (place.papers / "jdoe" / "~$late.docx").write_bytes(b"not kept")
+    (place.papers / "jdoe" / "HEADS").mkdir()
+    os.mkfifo(place.papers / "jdoe" / "fifo")
+    settle(place)
+    place.take()
+
+    def take(*_: object) -> None:
+        pytest.fail("nothing is to be read")
+
+    said = []
+    for way, other in (("_first_to_take", lambda _self, seen: next(seen, None)), ("_take", take)):
+        with monkeypatch.context() as patched:
+            patched.setattr(Collecting, way, other)
+            place.later(hours=1)
+            place.take()
+        said.append([what(line) for line in place.said()])
+    verified(place)
+
+    assert said[0] == said[1]
+    statuses = {line.item.path: line.status for line in said[0] if line.item.path.startswith("jdoe/")}
+    assert statuses == {"jdoe/HEADS": "recorded", "jdoe/fifo": "recorded", "jdoe/~$late.docx": "excluded"}
 
 
 def test_all_is_said_of_a_directory_and_of_a_link(place):

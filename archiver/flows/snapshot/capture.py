@@ -19,13 +19,12 @@ from archiver.flows.snapshot.contents import Contents
 from archiver.flows.snapshot.exported import Exported
 from archiver.flows.snapshot.inside import Inside, wanted_of
 from archiver.flows.snapshot.item_lines import (
-    basis_of,
     failed_line,
     inside_again,
     journal_line,
     passed_over_line,
-    said,
     unchanged_line,
+    without_content_line,
 )
 from archiver.flows.snapshot.marking import Marker
 from archiver.flows.snapshot.plain_lines import line_again
@@ -41,7 +40,6 @@ from archiver.model import mime
 from archiver.model.items import CONTENT_STATUSES, ItemLine
 from archiver.model.policy import Source
 from archiver.model.selected import is_kept_whole, selected_by
-from archiver.model.selection import INCLUDE_RULE
 from archiver.model.unjudged import is_unjudged
 from archiver.sources.base import ReadProblem
 from archiver.sources.decode import sniff
@@ -222,21 +220,7 @@ class Capture:
 
     def without_content(self, sight: Sight) -> ItemLine:
         """Account for what is not read: excluded, recorded, or failed before it could be opened."""
-        if sight.decision == "failed" and sight.found.error is not None:
-            return self._enter(sight, failed_line(sight, sight.found.error))
-        line = ItemLine(
-            item=sight.item,
-            kind=sight.found.kind,
-            table=None,
-            status=sight.decision,
-            reason=None if sight.rule is None else ("include" if sight.rule == INCLUDE_RULE else "exclude"),
-            detail=sight.rule,
-            observed_at=sight.observed_at,
-            basis=basis_of(sight),
-            size=sight.found.size,
-            sha256=sight.known.sha256 if sight.known is not None and sight.known.detail == sight.rule else None,
-        )
-        return self._enter(sight, said(line, sight.found.facts))
+        return self._enter(sight, without_content_line(sight))
 
     def rest(self, sight: Sight, outer: ItemLine) -> Iterator[ItemLine]:
         """Go on with what is inside a file whose own line was entered before a kill."""

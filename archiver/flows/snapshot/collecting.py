@@ -18,8 +18,9 @@ from archiver.flows.session import Session
 from archiver.flows.snapshot.contents import Contents
 from archiver.flows.snapshot.early import Early
 from archiver.flows.snapshot.first_look import FirstLook, taken_up
+from archiver.flows.snapshot.item_lines import journal_line, without_content_line
 from archiver.flows.snapshot.marking import Marker
-from archiver.flows.snapshot.sight import Sight, sights
+from archiver.flows.snapshot.sight import Sight, may_be_a_head, sights
 from archiver.flows.snapshot.stream import Stream
 from archiver.flows.snapshot.streams import Streams
 from archiver.flows.uploads import Uploads
@@ -126,7 +127,7 @@ class Collecting:
                     seen = (one for one in looked if one.last.row is None or one.last.row not in settled)
                 else:
                     seen = taken_up(left, place)
-                first = next(seen, None)
+                first = self._first_to_take(seen)
                 if first is not None:  # what reads and takes apart is loaded where there is something to read
                     self._take(source, streams, place, itertools.chain([first], seen))
         except SourceUnavailable as problem:
@@ -134,6 +135,15 @@ class Collecting:
             session.say(f"{source.id}: {problem.message}", "error")
         for stream in streams.values():
             stream.seal()
+
+    def _first_to_take(self, seen: Iterator[Sight]) -> Sight | None:
+        """Account for what is not read in front of all that may be, as folders are where nothing is new."""
+        for sight in seen:
+            is_read = sight.decision in ("read", "unchanged") or may_be_a_head(sight.found.path)
+            if is_read or self._goes_on or self._look.is_of_another_catalog or self._marking.has_rules:
+                return sight
+            self._account(journal_line(sight, without_content_line(sight), None))
+        return None
 
     def _take(self, source: Source, streams: dict[str, Stream], place: Location, seen: Iterator[Sight]) -> None:
         from archiver.flows.snapshot.capture import Capture  # noqa: PLC0415 - an unchanged source needs none of these

@@ -44,7 +44,7 @@ class Early:
         self._readers: Readers | None = None
         self._source: Source | None = None
         self._is_open = processes > 0
-        self._seen = 0
+        self._seen = self._looked_at = self._to_read = 0
 
     @property
     def readers(self) -> Readers:
@@ -71,9 +71,14 @@ class Early:
         source = self._source
         if not self._is_open or source is None or source.path is None:
             return
+        unseen = itertools.islice(reversed(left), len(left) - self._looked_at)
+        self._to_read += sum(sight.decision == "read" for sight in unseen)
+        self._looked_at = len(left)
+        if not self._to_read:  # folders of which nothing is new
+            return
         from archiver.flows.snapshot.read_ahead import BEGIN  # noqa: PLC0415 - see above
 
-        if len(left) < BEGIN:
+        if self._to_read < BEGIN:
             return
         from archiver.flows.snapshot.inside import wanted_of  # noqa: PLC0415 - see above
 

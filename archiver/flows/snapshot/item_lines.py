@@ -10,7 +10,7 @@ journal_line    any of them, as the journal keeps it
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from archiver.flows.snapshot.beginnings import Beginning, shared_parts
 from archiver.flows.snapshot.sight import Sight
@@ -18,10 +18,13 @@ from archiver.flows.snapshot.stream import Captured
 from archiver.model.item import Item
 from archiver.model.items import CHANGED_UNSEEN, CONTENT_STATUSES, ItemLine, Json
 from archiver.model.selected import selected_by
+from archiver.model.selection import INCLUDE_RULE
 from archiver.sources.base import Facts, FileFacts, ObjectFacts, Problem
-from archiver.sources.decode import Damage
 from archiver.sources.rotation import family
 from archiver.writer.journal_words import Line
+
+if TYPE_CHECKING:  # a source where nothing is new is never decoded
+    from archiver.sources.decode import Damage
 
 __all__ = [
     "basis_of",
@@ -39,6 +42,7 @@ __all__ = [
     "shared_line",
     "unchanged_line",
     "what_became",
+    "without_content_line",
 ]
 
 
@@ -56,6 +60,25 @@ def failed_line(sight: Sight, problem: Problem) -> ItemLine:
         size=sight.found.size,
     )
     return said(line, sight.found.seen_closer().facts)
+
+
+def without_content_line(sight: Sight) -> ItemLine:
+    """Return the line of what is not read: excluded, recorded, or failed before it could be opened."""
+    if sight.decision == "failed" and sight.found.error is not None:
+        return failed_line(sight, sight.found.error)
+    line = ItemLine(
+        item=sight.item,
+        kind=sight.found.kind,
+        table=None,
+        status=sight.decision,
+        reason=None if sight.rule is None else ("include" if sight.rule == INCLUDE_RULE else "exclude"),
+        detail=sight.rule,
+        observed_at=sight.observed_at,
+        basis=basis_of(sight),
+        size=sight.found.size,
+        sha256=sight.known.sha256 if sight.known is not None and sight.known.detail == sight.rule else None,
+    )
+    return said(line, sight.found.facts)
 
 
 def passed_over_line(sight: Sight, rule: str, sha256: str | None, facts: Facts) -> ItemLine:

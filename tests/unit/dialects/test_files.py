@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import jsonschema
@@ -10,6 +11,8 @@ import pyarrow as pa
 import pytest
 
 from archiver.errors import UsageError
+from archiver.model import dialect_compiled
+from archiver.model.dialect_compiled import published_dialects
 from archiver.model.dialect_events import events_of
 from archiver.model.dialect_file import json_schema, load_dialects, parse_dialect
 from archiver.model.dialect_reference import derive
@@ -35,6 +38,20 @@ NEW = {
         },
     },
 }
+
+
+def test_what_is_written_down_of_the_dialects_is_what_their_files_say(tmp_path, monkeypatch):
+    assert published_dialects() == load_dialects()
+    assert repr(published_dialects()) == repr(load_dialects())
+    assert published_dialects() is not load_dialects()
+
+    shutil.copytree(schemas_folder(), tmp_path / "schemas")
+    monkeypatch.setattr(dialect_compiled, "schemas_folder", lambda: tmp_path / "schemas")
+    file = tmp_path / "schemas/dialects/xai.chat.json"
+    file.write_bytes(file.read_bytes() + b" ")  # it was made of another file: the files are read
+    assert published_dialects.__wrapped__() is load_dialects()
+    (tmp_path / "schemas" / dialect_compiled.COMPILED).unlink()
+    assert published_dialects.__wrapped__() is load_dialects()
 
 
 def refused(**changes):
