@@ -29,6 +29,7 @@ from archiver.judge.ahead import ahead
 from archiver.judge.batches import Rows
 from archiver.judge.brackets import Brackets
 from archiver.judge.content import Content
+from archiver.judge.far_rows import numbered
 from archiver.judge.inventory import Inventory, Role
 from archiver.judge.log import Log, Seen, read_log
 from archiver.judge.scratch import scratch_database
@@ -133,11 +134,25 @@ class Archive:
 
     def batch_rows(self, statement: Statement, *, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """Yield the rows of a batch in order, a few MiB at a time; its schema and metadata were checked."""
+        for _, rows in self.numbered_rows(statement, columns=columns):
+            yield rows
+
+    def numbered_rows(
+        self,
+        statement: Statement,
+        *,
+        columns: Sequence[str] | None = None,
+        spans: Sequence[tuple[int, int]] | None = None,
+    ) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Yield the same, each with the number of its first row; with `spans`, what of it is far from them is left out.
+
+        They are of rows from one to before another, in order and apart. What is sealed is read as a whole.
+        """
         predicate = batches.predicate_of(statement)
         with self.batch(statement) as stream, self._opened(predicate.id) as fill:
             file = batches.open_parquet(stream, predicate)
-            for rows in ahead(batches.record_batches(file, columns=columns)):
-                yield rows if fill is None or columns is not None else fill.batch(rows)
+            for first, rows in ahead(numbered(file, columns=columns, spans=None if fill else spans)):
+                yield first, (rows if fill is None or columns is not None else fill.batch(rows))
 
     def rows(self, file: pq.ParquetFile, batch: str) -> Iterator[Rows]:
         """Yield the evidence of an opened batch's rows; where there is a key, withheld ones with their bytes."""

@@ -81,18 +81,23 @@ class Told:
     def begin(self, statement: str) -> None:
         assert statement in self.rows
 
-    def batch_rows(self, statement: str, *, columns: object = None) -> Iterator[pa.RecordBatch]:
+    def numbered_rows(
+        self, statement: str, *, columns: object = None, spans: object
+    ) -> Iterator[tuple[int, pa.RecordBatch]]:
         rows = self.rows[statement]
         for start in range(0, len(rows), 3):
             some = rows[start : start + 3]
-            yield pa.record_batch(
-                {
-                    "record": pa.array(range(start, start + len(some)), pa.uint64()),
-                    "item": pa.array([text for text, _, _ in some]).dictionary_encode(),
-                    "offset": pa.array([offset for _, offset, _ in some], pa.uint64()),
-                    "raw": pa.array([raw for _, _, raw in some], pa.large_binary()),
-                    "withheld": pa.nulls(len(some), tables.WITHHELD),
-                }
+            yield (
+                start,
+                pa.record_batch(
+                    {
+                        "record": pa.array(range(start, start + len(some)), pa.uint64()),
+                        "item": pa.array([text for text, _, _ in some]).dictionary_encode(),
+                        "offset": pa.array([offset for _, offset, _ in some], pa.uint64()),
+                        "raw": pa.array([raw for _, _, raw in some], pa.large_binary()),
+                        "withheld": pa.nulls(len(some), tables.WITHHELD),
+                    }
+                ),
             )
 
 

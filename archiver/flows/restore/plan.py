@@ -26,6 +26,7 @@ __all__ = ["Plan", "Range"]
 
 _BLOCK: Final = 1000
 _TOGETHER: Final = 256
+_MOST_SPANS: Final = 10_000
 _CACHE_KIB: Final = 16 << 10
 _SCHEMA: Final = """
 CREATE TABLE files(number INTEGER PRIMARY KEY, line BLOB NOT NULL, leader INTEGER);
@@ -170,6 +171,18 @@ class Plan:
                 yield Range(first, count, number)
             else:
                 yield Range(first, count, number, _unpacked(packed))
+
+    def spans(self, batch: str) -> list[tuple[int, int]]:
+        """Return which rows of a batch are wanted, from one to before another, in order and apart."""
+        found = list[tuple[int, int]]()
+        for first, end in self._db.execute(
+            "SELECT first, first + count FROM ranges WHERE batch = ? ORDER BY batch, first", [batch]
+        ):
+            if found and (first <= found[-1][1] or len(found) >= _MOST_SPANS):
+                found[-1] = found[-1][0], max(end, found[-1][1])
+            else:
+                found.append((first, end))
+        return found
 
     def line(self, number: int) -> ItemLine:
         """Return the line of a file."""

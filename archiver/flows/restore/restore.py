@@ -173,7 +173,7 @@ class _Restore:
         coming = next(waiting, None)
         active: list[Range] = []
         try:
-            for first, rows in self._rows(batch):
+            for first, rows in self._rows(batch, self._plan.spans(batch)):
                 end = first + rows.count
                 while coming is not None and coming.first < end:
                     active.append(coming)
@@ -186,15 +186,13 @@ class _Restore:
         except EvidenceError:
             return  # what needs this batch is still not done, and says so when it is read by itself
 
-    def _rows(self, batch: str) -> Iterator[tuple[int, Rows]]:
+    def _rows(self, batch: str, spans: list[tuple[int, int]]) -> Iterator[tuple[int, Rows]]:
         found = self._archive.statement("batch", batch)
         if found is None:
             raise EvidenceError("statement-missing", f"batch {batch}: expected its statement in the log, found none")
-        first = 0
         columns = COLUMNS if self._archive.unsealer is None else None
-        for rows in self._archive.batch_rows(found[1], columns=columns):
+        for first, rows in self._archive.numbered_rows(found[1], columns=columns, spans=spans):
             yield first, Rows(rows)
-            first += rows.num_rows
 
     def _feed(self, one: Range, first: int, rows: Rows) -> None:
         """Write the rows of a range that are among `rows`, the first of which has the number `first`."""
@@ -352,7 +350,7 @@ class _Restore:
     def _part(self, writing: Writing, part: Part) -> None:
         after = part.first + part.count
         taken = 0
-        for first, rows in self._rows(part.batch):
+        for first, rows in self._rows(part.batch, [(part.first, after)]):
             start, end = max(part.first, first), min(after, first + rows.count)
             if start < end:
                 self._take(writing, part, rows, start - first, end - first)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from world import ARCHIVE_ID, CHAT_ROWS, FIRST, ORIGIN, SECOND, World
 
 from archiver.errors import EvidenceError
+from archiver.judge import far_rows
+from archiver.judge.far_rows import numbered
 from archiver.judge.reader import open_archive
 from archiver.model import layout
 from archiver.proof import checkpoint, merkle
@@ -48,6 +52,35 @@ def test_rows_of_a_batch_come_in_order(opened):
     _, statement, _ = archive.statement("batch", f"{FIRST}-model_logs-00000000")
     rows = [row for batch in archive.batch_rows(statement, columns=["record", "raw"]) for row in batch.to_pylist()]
     assert rows == [{"record": number, "raw": raw} for number, raw in enumerate(CHAT_ROWS)]
+
+
+SPANS = [
+    None,
+    [],
+    [(0, 1)],
+    [(2, 3)],
+    [(3, 4)],
+    [(9, 10)],
+    [(10, 99)],
+    [(2, 4)],
+    [(0, 3), (9, 11)],
+    [(0, 10)],
+]
+
+
+@pytest.mark.parametrize("spans", SPANS)
+def test_row_groups_that_have_no_wanted_row_are_not_read(tmp_path, spans, monkeypatch):
+    """Of ten rows in groups of three."""
+    read, real = list[range](), far_rows.record_batches
+    monkeypatch.setattr(
+        far_rows, "record_batches", lambda file, **words: read.append(words["groups"]) or real(file, **words)
+    )
+    pq.write_table(pa.table({"raw": pa.array(range(10))}), tmp_path / "batch", row_group_size=3)
+    found = list(numbered(pq.ParquetFile(tmp_path / "batch"), spans=spans))
+    wanted = range(10) if spans is None else {row for first, end in spans for row in range(first, end) if row < 10}
+    assert [group.start for group in read] == sorted({row // 3 for row in wanted})
+    rows = [(first + nth, raw) for first, rows in found for nth, raw in enumerate(rows["raw"].to_pylist())]
+    assert rows == [(row, row) for group in read for row in range(10) if row // 3 == group.start]
 
 
 def test_items_of_a_snapshot_come_as_lines(opened):
