@@ -19,16 +19,16 @@ from archiver.model.items import ItemLine
 
 __all__ = ["NOTHING", "Known", "Recall", "Row"]
 
-Row: TypeAlias = tuple[str, str, bytes, str, str | None, int]
-"""Path and item text; line, status, stamp and row, as `Known` has them."""
+Row: TypeAlias = tuple[str, bytes, str, str | None, int]
+"""Item text; line, status, stamp and row, as `Known` has them."""
 
 _FAR: Final = 512
 """Rows that are read ahead at most; up to four times as many wait."""
 _GROWTH: Final = 4
 
-_TEXT_OF: Final = operator.itemgetter(1)
+_TEXT_OF: Final = operator.itemgetter(0)
 _AHEAD: Final = (
-    "SELECT path, item, line, status, stamp, id FROM latest WHERE source = ?1 AND (path, item) >= (?2, ?3) "
+    "SELECT item, line, status, stamp, id FROM latest WHERE source = ?1 AND (path, item) >= (?2, ?3) "
     "AND item >= '{\"path\"' ORDER BY path, item LIMIT ?4"
 )
 """The text of an item inside another begins with `members`, which is less."""
@@ -101,7 +101,7 @@ class Recall:
         found = self.row(item.path, item.text())
         if found is None:
             return Known(has_inside=True) if item.path in self.outer else NOTHING
-        return Known(*found[2:], has_inside=item.path in self.outer)
+        return Known(*found[1:], has_inside=item.path in self.outer)
 
     def row(self, path: str, text: str) -> Row | None:
         """Return what is known of the item of this text, None when it is new; then `outer` says of its path, too."""
@@ -132,9 +132,10 @@ class Recall:
             self._waiting, self.outer = {}, set()
         rows = self._db.execute(_AHEAD, [self._source, path, text, self._ahead]).fetchall()
         self._first = path, text
-        self._last = rows[-1][:2] if len(rows) == self._ahead else _END
+        last = Item.parse(rows[-1][0]).path if rows else ""
+        self._last = (last, rows[-1][0]) if len(rows) == self._ahead else _END
         self._answered = set()
         self._waiting.update(zip(map(_TEXT_OF, rows), rows, strict=True))
-        after = max(path, self._last[0], rows[-1][0] if rows else "")  # the last two may be behind the end
+        after = max(path, self._last[0], last)  # the last two may be behind the end
         self.outer.update(name for (name,) in self._db.execute(_OUTER, [self._source, path, after]))
         self._unasked = len(rows)

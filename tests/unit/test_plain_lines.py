@@ -17,7 +17,7 @@ from archiver.model.items import ItemLine, Part
 from archiver.model.leaf import item_digest
 from archiver.proof import canonical
 from archiver.sources.base import FileFacts, Found
-from archiver.sources.plain_words import plain_words
+from archiver.sources.plain_words import device_words, owner_words, plain_words
 from archiver.writer.journal_words import Line
 
 BATCH = "20261125T120000Z-0a1b2c-documents-00000000"
@@ -119,6 +119,35 @@ def test_a_file_that_is_unchanged(item, found, atime_ns, status, table):
     assert known.startswith(b"ab" * 32, again.sha256_at)
     assert plain_lines.batch_at(known, again.batch_at) == BATCH.encode()
     assert plain_lines.line_again(seen(then, now), "vault") == Line.of(expected)._replace(**KEPT)
+
+
+like = st.tuples(
+    st.builds(Item, st.just("papers"), st.text('ab:"}\\1,', min_size=1, max_size=6)),
+    st.builds(
+        FACTS._replace,
+        owner=st.sampled_from([None, "jdoe", '"owner":']),
+        ino=st.integers(1, 10**5),
+        atime_ns=st.sampled_from([1, FACTS.atime_ns]),
+        btime_ns=st.sampled_from([None, FACTS.atime_ns]),
+    ),
+    st.sampled_from(["captured", "unchanged"]),
+    st.integers(0, 99),
+)
+
+
+@given(st.lists(like, min_size=2, max_size=6))
+def test_who_has_said_other_lines_says_the_same(lines):
+    saying = plain_lines.SayingAgain()
+    for item, found, status, row in lines:
+        parts = (Part(BATCH, row, 1, of=Item("papers", "b:7") if row % 5 == 0 else None, sealed=row % 7 == 0),)
+        raw = line_of(item, found, status=status, basis="read" if row % 2 else "stat", parts=parts).encode()
+        device = device_words(found.dev, found.gid, found.group)
+        words = raw, device, plain_lines.whose(owner_words(found.owner, found.uid), item.text()), row, NOW.encode()
+
+        again = saying(*words)
+
+        assert again == plain_lines.SayingAgain()(*words)
+        assert (again is None) == (row % 7 == 0)
 
 
 SHARED = Part(BATCH, 7, 1, of=Item("papers", "b.txt"))

@@ -24,7 +24,7 @@ from typing import Final
 
 from archiver.catalog.recall import NOTHING, Recall, Row
 from archiver.flows.snapshot.packing import Packing
-from archiver.flows.snapshot.plain_lines import line_said_again
+from archiver.flows.snapshot.plain_lines import SayingAgain
 from archiver.flows.snapshot.sight import Seconds, Sight, may_be_a_head
 from archiver.model.item import Item, Names
 from archiver.model.items import CONTENT_STATUSES
@@ -71,6 +71,7 @@ class Glance:
         self._selects = record_rule(source) is not None
         self._account: tuple[int, int, int] | None = None
         self._device = self._owner = b""
+        self._say = SayingAgain()
         self._above, self._spell = b"", Names(source.id, b"")
         self._at, self._at_bytes = "", b""
         self._told = self._read = self._read_bytes = self._unchanged = self._unchanged_bytes = 0
@@ -146,7 +147,7 @@ class Glance:
 
     def _is_as_it_was(self, name: bytes, text: str, row: Row, now: os.stat_result) -> bool:
         """Settle a file that has its stamp and is taken by the rules, if its line can be said again."""
-        _, _, raw, status, stamp, number = row
+        _, raw, status, stamp, number = row
         size = now.st_size
         if stamp != f"{size} {now.st_mtime_ns} {now.st_ctime_ns} {now.st_ino}" or status not in CONTENT_STATUSES:
             return False
@@ -156,7 +157,7 @@ class Glance:
             return True
         if self._account != (now.st_dev, now.st_uid, now.st_gid):
             self._learn_account(now.st_dev, now.st_uid, now.st_gid)
-        again = line_said_again(raw, self._device, self._owner + text.encode() + AT, now.st_atime_ns, self._at_bytes)
+        again = self._say(raw, self._device, self._owner + text.encode() + AT, now.st_atime_ns, self._at_bytes)
         if again is None:
             return False
         custodian = self._custodian_of(name) if self._has_custodians else None

@@ -22,14 +22,17 @@ from archiver.sources.base import FileFacts
 from archiver.sources.plain_words import AT, BORN, DIGEST, PART, READ, STAT, device_words, owner_words
 from archiver.writer.journal_words import Line
 
-__all__ = ["Again", "Documents", "batch_at", "captured", "line_again", "line_said_again", "said_again", "whose"]
+__all__ = ["Again", "Documents", "SayingAgain", "batch_at", "captured", "line_again", "said_again", "whose"]
 
 _BEGINNINGS: Final = (READ, STAT)
 _BEFORE: Final = len(READ)
+_OWNED: Final = b'"owner":'
 _BATCH: Final = b'"batch":"'
 _SIZE: Final = b',"size":'
 _STATUS: Final = b',"status":"'
 _SEALED: Final = b'"sealed":'
+_ONLY: Final = b"}" + DIGEST
+"""What is behind the number of the row that the only part of a line begins with."""
 _INSTANT: Final = len("2026-11-26T02:00:00Z")
 _DIGITS: Final = 64
 _ENDING: Final = ',"status":"{}","table":"{}"}}\n'
@@ -91,7 +94,7 @@ def said_again(sight: Sight) -> Again | None:
         return None
     device = device_words(facts.dev, facts.gid, facts.group)
     named = whose(owner_words(facts.owner, facts.uid), sight.item.text())
-    again = line_said_again(raw, device, named, facts.atime_ns, sight.observed_at.encode())
+    again = SayingAgain()(raw, device, named, facts.atime_ns, sight.observed_at.encode())
     return None if again is None else Again(*again)
 
 
@@ -100,33 +103,86 @@ def whose(owner: bytes, item: str) -> bytes:
     return b"%b%b%b" % (owner, item.encode(), AT)
 
 
-def line_said_again(
-    raw: bytes, device: bytes, named: bytes, atime_ns: int, at: bytes
-) -> tuple[bytes, str, int, int] | None:
-    """Return what the line of a stamped file says `Again` at a time when the file has that stamp.
+class _Places(NamedTuple):
+    """Where a line has what is looked for in it, and what stands there in lines beside it, too.
 
-    `device` are its `device_words`, `named` says `whose` it is, `at` when it is looked at. What its system says of it
-    now must be what it said then, but for the time of the last access. Size, times and inode are the same, and so is
-    whatever sets ctime when it changes.
+    `begun` and `there` are where birth and device are, `owned` where the owner is; `digest` is where the SHA-256 is,
+    counted from the parts. `part` is how these begin, up to the number of the row, `ending` how the line ends.
     """
+
+    begun: int
+    there: int
+    owned: int
+    digest: int
+    part: bytes
+    ending: bytes
+
+    def are_of(self, raw: bytes, device: bytes, named: bytes) -> bool:
+        """Say whether a line has all of this at the same places, and nothing else in its only part."""
+        begun, there, owned, digest, part, ending = self
+        end = owned + len(named)
+        if raw[begun : begun + len(BORN)] != BORN or raw[there : there + len(device)] != device:
+            return False
+        if raw[owned:end] != named or raw[-len(ending) :] != ending or raw[:_BEFORE] not in _BEGINNINGS:
+            return False
+        first, digest = end + _INSTANT, end + _INSTANT + digest
+        before, after = digest - len(_ONLY), digest + _DIGITS + 1
+        if raw[first : first + len(part)] != part or raw[before:digest] != _ONLY:
+            return False
+        return raw[first + len(part) : before].isdigit() and raw[after : after + len(_SIZE)] == _SIZE
+
+
+class SayingAgain:
+    """Says lines of stamped files again, one after the other: beside each other, most have the same at the same places.
+
+    >>> say = SayingAgain()
+    >>> say(line, device, named, atime_ns, b"2026-11-26T02:00:00Z")[1]
+    'documents'
+    """
+
+    def __init__(self) -> None:
+        """Know of no line yet."""
+        self._places = _Places(0, 0, 0, 0, b"", b" ")
+
+    def __call__(
+        self, raw: bytes, device: bytes, named: bytes, atime_ns: int, at: bytes
+    ) -> tuple[bytes, str, int, int] | None:
+        """Return what the line of a stamped file says `Again` at a time when the file has that stamp.
+
+        `device` are its `device_words`, `named` says `whose` it is, `at` when it is looked at. What its system says of
+        it now must be what it said then, but for the time of the last access. Size, times and inode are the same, and
+        so is whatever sets ctime when it changes.
+        """
+        places = self._places
+        if not places.are_of(raw, device, named):
+            found = _places_of(raw, device, named)
+            if found is None:
+                return None
+            self._places = places = found
+        begun, _, owned, digest, _, ending = places
+        end = owned + len(named)
+        part = end + _INSTANT
+        table, end_of_line = _ENDINGS[ending]
+        line = b"".join((STAT, b"%d" % atime_ns, raw[begun:end], at, raw[part : -len(ending)], end_of_line))
+        return line, table, part + digest, part + len(PART)
+
+
+def _places_of(raw: bytes, device: bytes, named: bytes) -> _Places | None:
+    """Return where a line has what is looked for, None where it is not as all lines are that are said again."""
     begun = raw.find(BORN, _BEFORE)
     there = raw.find(device, begun)
-    owned = raw.find(named, there)  # it begins with a member: a quote within a text is escaped, so that no text has it
-    if begun < 0 or there < 0 or owned < 0 or not raw.startswith(_BEGINNINGS):
+    owned = raw.find(_OWNED, there)  # a quote within a text is escaped, so that no text has it
+    if begun < 0 or there < 0 or not raw.startswith(named, owned) or not raw.startswith(_BEGINNINGS):
         return None
-    end = owned + len(named)
-    part = end + _INSTANT
+    part = owned + len(named) + _INSTANT
     digest = raw.find(DIGEST, part) + len(DIGEST)
-    status = raw.rfind(_STATUS)
-    ending = _ENDINGS.get(raw[status:])
-    if ending is None or digest < len(DIGEST) or not raw.startswith(_SIZE, digest + _DIGITS + 1):
+    ending = raw[raw.rfind(_STATUS) :]
+    if ending not in _ENDINGS or digest < len(DIGEST) or not raw.startswith(_SIZE, digest + _DIGITS + 1):
         return None
-    batch = part + len(PART)
-    if not raw.startswith(PART, part) or raw.find(_BATCH, batch, digest) >= 0 or raw.find(_SEALED, batch, digest) >= 0:
+    if not raw.startswith(PART, part) or raw.count(_BATCH, part, digest) != 1 or raw.find(_SEALED, part, digest) >= 0:
         return None
-    table, end_of_line = ending
-    line = b"".join((STAT, b"%d" % atime_ns, raw[begun:end], at, raw[part:status], end_of_line))
-    return line, table, digest, batch
+    words = raw[part : raw.rfind(b":", part, digest - len(DIGEST)) + 1]
+    return _Places(begun, there, owned, digest - part, words, ending)
 
 
 def line_again(sight: Sight, known_by: str) -> Line | None:
