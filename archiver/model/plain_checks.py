@@ -24,7 +24,7 @@ _SCALARS: Final = (int, bool, NoneType)
 _BOUNDED: Final = (str, int, list, dict)
 _BOUNDS: Final = {"pattern", "ge", "gt", "le", "lt", "min_length", "max_length"}
 # With these signs an expression may mean one thing to Python's engine and another to pydantic's, which is Rust's.
-_OTHER_SIGNS: Final = late.pattern(r"\\[A-Za-z0-9]|(?<!\\)\$|\(\?(?!:)|&&|--|~~|\[\[|\n")
+_OTHER_SIGNS: Final = late.pattern(r"\\(?!x[0-9a-f]{2})[A-Za-z0-9]|(?<!\\)\$|\(\?(?!:)|&&|--|~~|\[\[|\n")
 
 
 class DoubtError(Exception):
@@ -179,6 +179,8 @@ def _annotated(kind: Any, said: tuple[Said, ...]) -> Check:
     functions = [one for one in said if one.name == "PlainValidator"]
     check = doubting(functions[0].arguments[0]) if functions else check_of(kind)
     for one in said:
+        if "strict" in one.words:
+            raise TypeError(f"{kind}: there is no plain check of it that is more strict, or less")
         if one.name == "Field" and one.bounds():
             if functions or (get_origin(kind) or kind) not in _BOUNDED:
                 raise TypeError(f"{kind}: there are no plain bounds of it")
@@ -208,11 +210,12 @@ def _bounded(first: Check, bounds: dict[str, Any]) -> Check:
 
 
 def _matches(pattern: str) -> Callable[[Any], bool]:
-    """Return the test of a pattern from end to end of a text, of signs that mean the same to every engine."""
-    inner = pattern[1:-1]
-    if not (pattern.startswith("^") and pattern.endswith("$")) or _OTHER_SIGNS.search(inner):
+    """Return the test of a pattern from the beginning of a text, of signs that mean the same to every engine."""
+    ends = pattern.endswith("$") and not pattern.endswith(r"\$")
+    inner = pattern.removeprefix("^").removesuffix("$" if ends else "")
+    if not pattern.startswith("^") or _OTHER_SIGNS.search(inner):
         raise TypeError(f"{pattern}: no plain check is sure to mean the same")
-    expression = late.pattern(rf"^{inner}\Z")
+    expression = late.pattern(rf"^{inner}\Z" if ends else pattern)
     return lambda value: expression.search(value) is not None
 
 

@@ -302,6 +302,7 @@ def test_help_is_quick_and_loads_nothing_heavy():
 
 
 _NEVER = [
+    "pydantic",
     "importlib.metadata",
     "duckdb",
     "boto3",
