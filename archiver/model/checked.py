@@ -13,6 +13,7 @@ All models are strict; what else they say of themselves (`extra`, `frozen`, `ser
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -129,6 +130,9 @@ else:
         def __getstate__(self) -> dict[str, Any]:
             return vars(self)
 
+        def __iter__(self) -> Iterator[tuple[str, Any]]:
+            yield from vars(self).items()
+
         def __setattr__(self, name: str, value: Any) -> None:
             if config_of(type(self)).get("frozen"):
                 raise AttributeError(f"{type(self).__name__} is frozen: {name} is not set")
@@ -147,3 +151,6 @@ else:
 
         def __repr__(self) -> str:
             return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in vars(self).items())})"
+
+        def __str__(self) -> str:
+            return " ".join(f"{name}={value!r}" for name, value in vars(self).items())

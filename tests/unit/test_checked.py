@@ -151,7 +151,7 @@ def _said(decide: Any) -> Any:
             return "refused", str(refusal), repr(refusal.errors(include_url=False))
         except UnicodeEncodeError:  # pydantic cannot word some refusals of what is no UTF-8
             return "refused", str(refusal)
-    return "taken", repr(found.model_dump()), repr(found)
+    return "taken", repr(found.model_dump()), repr(found), str(found), repr(list(found))
 
 
 @pytest.mark.parametrize("name", [f"{one.__module__}:{one.__qualname__}" for one in _MODELS])
@@ -214,6 +214,7 @@ def test_a_model_is_a_value() -> None:
     assert repr(two) == "_Two(name='b', size=7, ones=[_One(name='a', size=7)])"
     assert (one, hash(one)) == (_One(size=7, name="a"), hash(_One.model_construct(name="a")))
     assert one != _One(name="a", size=8)
+    assert dict(two) == {"name": "b", "size": 7, "ones": [one]}
     assert one.model_copy(update={"size": 8}) == _One(name="a", size=8)
     assert pickle.loads(pickle.dumps(two)) == copy.deepcopy(two) == two
     assert _Two.model_validate_json('{"name": "b", "ones": [{"name": "a"}]}') == two
