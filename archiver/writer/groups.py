@@ -32,13 +32,13 @@ class Most(NamedTuple):
     """How many rows a group has, and bytes of raw where it has more than one row."""
 
     rows: int = 65_536
-    size: int = 32 << 20
+    size: int = 16 << 20
 
 
-GROUPS: Final = {"documents": Most(), "model_logs": Most(size=16 << 20), "items": Most(rows=8192)}
-"""Of each table. What is left of a batch when its last row is there are some groups, one compressed after the other:
-those of logs, where most of the work is, are smaller. All `items` of a run come at one go, and are compressed while
-those behind are hashed."""
+GROUPS: Final = {"documents": Most(), "model_logs": Most(), "items": Most(rows=8192)}
+"""Of each table. What is left of a batch when its last row is there are some groups, one compressed after the other
+while nothing else is to be done: they are small. All `items` of a run come at one go, and are compressed while those
+behind are hashed."""
 
 
 class Run(NamedTuple):
