@@ -66,14 +66,23 @@ else:
             """The real fields."""
             return real_model(cls).model_fields
 
+    class BaseModel(metaclass=_Model):
+        """Named values, checked when it is made."""
+
+        __slots__ = ("__dict__", "__pydantic_extra__", "__pydantic_fields_set__", "__pydantic_private__")
+        model_config = {}  # noqa: RUF012 - never changed
+
+        @classmethod
         def model_json_schema(cls, **words: Any) -> Any:
             """Return the JSON Schema."""
             return real_model(cls).model_json_schema(**words)
 
+        @classmethod
         def model_rebuild(cls, **words: Any) -> Any:
             """Build the real model again."""
             return real_model(cls).model_rebuild(**words)
 
+        @classmethod
         def model_validate(cls, value: Any) -> Any:
             """Return the model of a value; raises `ValidationError`."""
             try:
@@ -81,14 +90,17 @@ else:
             except DoubtError:
                 return decided(cls, value)
 
+        @classmethod
         def model_validate_json(cls, data: bytes | str) -> Any:
             """Return the model of a text; raises `ValidationError`."""
             return decided(cls, data, as_json=True)
 
+        @classmethod
         def model_construct(cls, **values: Any) -> Any:
             """Return a model of values that nobody checks."""
             return made(cls, {**defaults_of(cls), **values})
 
+        @classmethod
         def plain_check(cls, value: Any) -> Any:
             """Return the model of a usual value; raises `DoubtError` for any other."""
             if isinstance(value, cls):
@@ -96,12 +108,6 @@ else:
             if type(value) is not dict:
                 raise DoubtError
             return plan_of(cls).filled(cls.__new__(cls), value)
-
-    class BaseModel(metaclass=_Model):
-        """Named values, checked when it is made."""
-
-        __slots__ = ("__dict__", "__pydantic_extra__", "__pydantic_fields_set__", "__pydantic_private__")
-        model_config = {}  # noqa: RUF012 - never changed
 
         def __init__(self, /, **values: Any) -> None:
             """Make it of values; raises `ValidationError`."""

@@ -214,6 +214,7 @@ def test_a_model_is_a_value() -> None:
     assert repr(two) == "_Two(name='b', size=7, ones=[_One(name='a', size=7)])"
     assert (one, hash(one)) == (_One(size=7, name="a"), hash(_One.model_construct(name="a")))
     assert one != _One(name="a", size=8)
+    assert one.model_validate({"name": "a"}) == one
     assert dict(two) == {"name": "b", "size": 7, "ones": [one]}
     assert one.model_copy(update={"size": 8}) == _One(name="a", size=8)
     assert pickle.loads(pickle.dumps(two)) == copy.deepcopy(two) == two
