@@ -56,15 +56,13 @@ class Beside:
         from archiver.workers import cores, forked_pool  # noqa: PLC0415 - what starts processes is loaded when wanted
 
         if cores() > 1:
-            shared = mmap.mmap(-1, _PLACES * _PLACE)
-            _shared[:] = [shared]  # the copy finds it there
             with suppress(OSError, NotImplementedError):  # where no process can be started, this one writes all
+                self._shared = mmap.mmap(-1, _PLACES * _PLACE)
+                _shared[:] = [self._shared]  # the copy finds it there
                 self._pool = forked_pool(1)
             _shared.clear()
             if self._pool is None:
-                shared.close()
-            else:
-                self._shared = shared
+                self._forget()
 
     def start(self, files: int) -> None:
         """Start it afresh, where so many plain files and the cores are worth it, and there is none yet."""
@@ -117,8 +115,12 @@ class Beside:
         """Wait until it has ended; no more than that when it has."""
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
+        self._forget()
+
+    def _forget(self) -> None:
         if self._shared is not None:
             self._shared.close()
+        self._shared = None
 
 
 def answer_of(done: Future[_Answer]) -> _Answer:
