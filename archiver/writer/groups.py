@@ -88,8 +88,10 @@ class RowGroup:
 
         It is of Arrow's own pool, whose pages are there already: fresh ones cost more than reading into them.
         """
+        count, end = self._kept
+        if not count and len(self.passing) == 1:  # as a row of many MiB is: it lies there already
+            return rows_over(self.passing[0].data, self.lengths)
         data = pa.allocate_buffer(sum(self.lengths))
-        _, end = self._kept
         with memoryview(data).cast("B") as view:
             self._read(view[:end])
             for rows in self.passing:

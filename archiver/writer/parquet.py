@@ -173,7 +173,7 @@ class BatchFile:
         group = group_of(self._batch, first, count, start, self._batch.pass_on(first, count))
         derived = self._engine.derive(self._index, group)
         self._waiting.append(self._thread.submit(self._write, group, derived))
-        self._settle(leave=1 if self._is_in_pieces(group) else self._engine.ahead)
+        self._settle(leave=1 if self._is_heavy(group) else self._engine.ahead)
 
     def _write(self, group: RowGroup, derived: Callable[[], list[pa.Array]]) -> None:
         evidence = [
@@ -191,8 +191,12 @@ class BatchFile:
         writer.write_table(table, row_group_size=len(group))
 
     def _is_in_pieces(self, group: RowGroup) -> bool:
-        """Say whether raw lies in memory in pieces: few such groups may wait. Logs are derived from it as a whole."""
+        """Say whether raw lies in memory in pieces. Logs are derived from it as a whole."""
         return self._table == "documents" and bool(group.passing)
+
+    def _is_heavy(self, group: RowGroup) -> bool:
+        """Say whether few such groups may wait: raw is in memory, in pieces, or of a row larger than other groups."""
+        return bool(group.passing) and (self._is_in_pieces(group) or sum(group.lengths) > GROUPS[self._table].size)
 
     def _settle(self, *, leave: int) -> None:
         """Wait until no more than `leave` groups are under way; what went wrong with one is raised here."""

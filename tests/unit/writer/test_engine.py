@@ -83,6 +83,22 @@ def test_rows_that_pass_give_the_same_bytes_as_rows_that_are_kept(batch, tmp_pat
             assert passing == written(kept, tmp_path / "two", engine)
 
 
+@pytest.mark.parametrize(("largest", "waiting"), [(1000, 2), (40, 1)])
+def test_few_groups_wait_whose_rows_are_in_memory_and_large(batch, tmp_path, monkeypatch, largest, waiting):
+    monkeypatch.setitem(GROUPS, "model_logs", Most(rows=1, size=largest))
+    index = model_logs_index(LogReader().project)
+    with Threads() as engine, ThreadPoolExecutor(1) as thread:
+        file = BatchFile(batch, tmp_path / "one", table="model_logs", index=index, engine=engine, thread=thread)
+        batch.add(ROWS[::3], 0, passing=True)
+        file.offer(batch.rows)
+        assert len(file._waiting) == waiting
+        passing = file.finish(identity="b", archive_id="a").sha256
+        with closing(OpenBatch(tmp_path / "kept.raw", salt=SALT, max_bytes=1 << 30, max_rows=1000)) as kept:
+            kept.begin(Item("s", "a.jsonl"), FACTS)
+            kept.add(ROWS[::3], 0)
+            assert passing == written(kept, tmp_path / "two", engine)
+
+
 def test_a_killed_worker_costs_the_group_that_it_was_at(batch):
     batch.add(ROWS, 0)
     with Processes(2) as engine:
