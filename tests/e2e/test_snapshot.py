@@ -11,6 +11,7 @@ import pytest
 from archiver.errors import Exit, UsageError
 from archiver.events import Advanced
 from archiver.flows.session import own_trust
+from archiver.flows.snapshot import stream
 from archiver.model.policy import PolicyError
 
 LONG = 300_000  # times a word: it is not read in one piece
@@ -275,3 +276,14 @@ def test_a_file_older_than_its_last_look_is_not_read_again(organisations, verifi
     place.take()
     assert lines(place)["papers/a.txt"].basis == "stat"
     verified(place)
+
+
+def test_a_batch_of_many_small_documents_is_closed_before_its_items_take_much_memory(
+    organisation, monkeypatch, verified
+):
+    monkeypatch.setattr(stream, "_ITEMS", 3)
+    for number in range(7):
+        (organisation.papers / f"{number}.txt").write_bytes(b"%d" % number)
+    assert organisation.take().batches == {"documents": 3, "items": 1}
+    assert counts(organisation.take(), "papers") == {"seen": 7, "unchanged": 7}
+    verified(organisation)

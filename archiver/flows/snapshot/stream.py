@@ -40,6 +40,7 @@ __all__ = ["Captured", "Limits", "Stream"]
 _ALONE: Final = 4
 _LARGE: Final = 64 << 20
 """A log of a quarter of what a batch may have, and of no less than this, is the last of its batch."""
+_ITEMS: Final = 1 << 19  # of one batch at most: each takes somewhat less than a kilobyte of memory until it is closed
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Stream:
         self._words = words
         self._journal = journal
         self._spool = spool
-        self._limits = limits
+        self._limits, self._most_items = limits, min(limits.records, _ITEMS)
         self._random = random
         self._index = index
         self._engine = engine
@@ -196,7 +197,7 @@ class Stream:
             self.seal()
         batch = self._open()
         row = batch.rows
-        taken = min(batch.fitting(items.lengths), self._limits.records - len(self._pending))
+        taken = min(batch.fitting(items.lengths), self._most_items - len(self._pending))
         if batch.add_wholes(items.between(0, taken)):
             self._offer()
         return self._identity, row, taken
@@ -245,12 +246,12 @@ class Stream:
         self._item = None
 
     def enter(self, *lines: Line) -> None:
-        """Account for an item together with the open batch; as many lines as a batch may have rows wait at most.
+        """Account for an item together with the open batch; as many lines as a batch may have items wait at most.
 
         Lines that are entered together are on record together.
         """
         self._pending.add(lines)
-        if len(self._pending) >= self._limits.records:
+        if len(self._pending) >= self._most_items:
             self.seal()
 
     # A batch
