@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from datetime import datetime
+from inspect import get_annotations
 from types import NoneType
 from typing import Any, Final, get_type_hints
 
@@ -111,7 +112,7 @@ def fields_of(model: Any) -> dict[str, tuple[Any, Any]]:
 
 def hints_of(model: Any) -> dict[str, Any]:
     """Return the annotations of a class itself, none of them a text."""
-    own: dict[str, Any] = vars(model).get("__annotations__", {})
+    own: dict[str, Any] = get_annotations(model)  # later Pythons make them when they are asked for
     if not any(isinstance(kind, str) for kind in own.values()):
         return own
     hints = get_type_hints(model, include_extras=True)

@@ -15,7 +15,10 @@ from archiver.model.plain_models import hints_of
 
 __all__ = ["ValidationError", "decided", "real_model", "serializer_of"]
 
-_NOT_KEPT: Final = ("__dict__", "__weakref__", "_plan", "_real", "_validator", "_serializer")
+_NOT_KEPT: Final = (
+    *("__dict__", "__weakref__", "_plan", "_real", "_validator", "_serializer"),
+    *("__annotate__", "__annotate_func__", "__annotations_cache__"),  # how later Pythons keep what stands in `hints_of`
+)
 
 
 class ValidationError(ValueError):
