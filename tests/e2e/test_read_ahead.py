@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import signal
@@ -21,6 +22,7 @@ from archiver.flows.snapshot.early import AT_ONCE, Early
 from archiver.flows.snapshot.read_ahead import Readers
 from archiver.flows.snapshot.sight import Sight, sights
 from archiver.flows.snapshot.together import Together
+from archiver.sources.apart import Apart
 from archiver.sources.location import held_open, location
 from archiver.writer.journal import Journal
 
@@ -246,6 +248,20 @@ def test_where_no_more_processes_can_be_started_all_is_read_nevertheless(seen, s
         assert len(readers.processes) == started
 
     assert (len(read), any(read)) == (COUNT + 4 + 7, bool(started))
+
+
+def test_a_process_that_may_not_have_much_memory_has_less(seen):
+    coming, place = seen
+
+    def start(slots, early):
+        if early:
+            raise OSError(errno.ENOMEM, "no memory")
+        return Apart(slots)
+
+    with patch.object(read_ahead, "Apart", start), Readers(1) as readers:
+        read = [document is not None for _, document in ahead(readers, coming, place)]
+        assert any(read)
+        assert readers.processes[0].room == read_ahead._SLOTS
 
 
 def test_a_source_leaves_all_room_to_the_next(seen):

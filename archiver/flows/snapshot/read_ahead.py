@@ -158,9 +158,17 @@ class Readers:
         """
         if not self.processes and self._tries:
             self._tries -= 1
-            with suppress(OSError):
-                self.processes.extend(Apart(self._slots, self._early) for _ in range(self._most))
+            self._start()
         return self.processes[0] if self.processes and self.processes[0].room > leave else None
+
+    def _start(self) -> None:
+        """Start processes: without room for what is read early where so much memory may not be had, used or not."""
+        for early in dict.fromkeys((self._early, 0)):
+            with suppress(OSError):
+                self.processes.extend(Apart(self._slots, early) for _ in range(self._most))
+            if self.processes:
+                self._early = early
+                return
 
     def ask(self, unit: _Unit, folder: Path, wanted: frozenset[str], *, early: bool = False) -> bool:
         """Ask for a unit; say whether there was room for it. Those that are asked early are the first to be taken."""
