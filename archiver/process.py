@@ -15,12 +15,10 @@ from typing import Final
 __all__ = ["begin"]
 
 _LOADER: Final = "pydantic.plugin._loader"
-_WORDS_READER: Final = "pyarrow.vendored.docscrape"
-_SSH: Final = "cryptography.hazmat.primitives.serialization.ssh"
 
 
 def begin() -> None:
-    """Spare Python and what it loads what nobody will want; before anything of that is loaded."""
+    """Spare Python and pydantic what they would look for; before any module with models is loaded."""
     # Modules and records make objects by the hundred thousand and hardly a cycle: looking for cycles at every 700th is
     # an eighth of what it takes to start, and to look once at the 100,000 that a snapshot of logs has made is 0.05 s.
     gc.set_threshold(200_000, 20, 100)
@@ -37,22 +35,3 @@ def begin() -> None:
     loader = ModuleType(_LOADER)
     loader.get_plugins = tuple  # type: ignore[attr-defined] # none
     sys.modules.setdefault(_LOADER, loader)
-    # Arrow words a page of help for each of its functions, from the help of their options, which it takes apart first:
-    # half of the 0.04 s that its functions take to load.
-    reader = ModuleType(_WORDS_READER)
-    reader.NumpyDocString = _no_words  # type: ignore[attr-defined]
-    sys.modules.setdefault(_WORDS_READER, reader)
-    # Keys of SSH sign nothing here. What reads and writes them would be loaded with what reads any key: a twentieth of
-    # what it takes to start. All that is imported of it are names.
-    ssh = ModuleType(_SSH)
-    ssh.__getattr__ = _no_name  # type: ignore[method-assign]
-    sys.modules.setdefault(_SSH, ssh)
-
-
-def _no_words(_text: str) -> dict[str, tuple[str, ...]]:
-    return {"Parameters": ()}
-
-
-def _no_name(name: str) -> None:
-    if name.startswith("__"):
-        raise AttributeError(name)
