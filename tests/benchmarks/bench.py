@@ -126,9 +126,10 @@ def _cell(told: dict[str, Any], name: str, job: dict[str, Any] | None, what: str
 
 
 def _caption(told: dict[str, Any]) -> str:
-    here = told["machine"]
+    here, most = told["machine"], told["limits"]
     return (
-        f"{here['processor']}, {here['cores']} cores, load {here['load']}, {told['at']}; "
+        f"{here['processor']}, {here['cores']} cores, load {here['load']}, {told['at']}; a core hashes "
+        f"{most['sha256_mb']:,.0f} MB/s, compresses {most['zstd_3_mb']:,.0f}, decompresses {most['unzstd_mb']:,.0f}; "
         f"x is {OURS} divided by the peer: below 1 it is faster"
     )
 

@@ -15,6 +15,7 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -73,6 +74,7 @@ def machine() -> dict[str, str | int | float]:
     }
 
 
+@cache
 def limits() -> dict[str, float]:
     """Say what one core does here in a second, at its best of three: no program that hashes and compresses beats it.
 
