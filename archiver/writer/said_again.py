@@ -68,19 +68,21 @@ class SaidAgain:
     def enter(self, pack: Pack) -> None:
         """Enter a pack. It is on disk when the run is that it belongs to: what begins a run syncs all before it."""
         self._db.execute("PRAGMA synchronous = NORMAL")
-        self._db.execute(
-            "INSERT INTO packs (source, known_by, items, bytes, batches, runs, lines) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            [
-                pack.source,
-                pack.known_by,
-                len(pack.lines),
-                pack.size,
-                json.dumps(sorted(pack.batches)),
-                json.dumps(pack.runs),
-                packed([_lengths_of(pack.lines), pack.lines.data]),
-            ],
-        )
-        self._db.execute("PRAGMA synchronous = FULL")
+        try:
+            self._db.execute(
+                "INSERT INTO packs (source, known_by, items, bytes, batches, runs, lines) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [
+                    pack.source,
+                    pack.known_by,
+                    len(pack.lines),
+                    pack.size,
+                    json.dumps(sorted(pack.batches)),
+                    json.dumps(pack.runs),
+                    packed([_lengths_of(pack.lines), pack.lines.data]),
+                ],
+            )
+        finally:
+            self._db.execute("PRAGMA synchronous = FULL")
 
     def packs(self, *, but_known_by: str | None = None) -> Iterator[Pack]:
         """Yield the packs in the order of their entry, but those whose items a destination knows."""
