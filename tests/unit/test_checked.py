@@ -48,7 +48,8 @@ def _all_models() -> list[Any]:
         for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             importlib.import_module(found.name)
     return sorted(
-        {one for one in _models() if one.__module__.startswith("archiver.")}, key=lambda one: one.__qualname__
+        {one for one in _models() if one.__module__.startswith("archiver.")},
+        key=lambda one: (one.__module__, one.__qualname__),
     )
 
 
