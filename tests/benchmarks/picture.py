@@ -14,6 +14,7 @@ __all__ = ["picture"]
 
 _WIDTH: Final = 760
 _BAR: Final = 13
+_LINE: Final = 11
 _COLOURS: Final = {
     "archiver": "#1f6f5c",
     "bucket": "#6fa596",
@@ -26,7 +27,7 @@ _COLOURS: Final = {
     "cp": "#b9bec6",
 }
 _NAMES: Final = {
-    "bucket": "archiver, to Ceph on the same machine",
+    "bucket": "archiver to Ceph",
     "cp": "sha256sum and cp",
     "tar": "tar, zstd and sha256sum",
     "duckdb": "duckdb COPY, no hashes",
@@ -94,6 +95,7 @@ def _line(told: dict[str, Any], top: int) -> tuple[list[str], int]:
     floor = top + 26 + height
     pieces.append(f'<path d="M{_LEFT} {top + 26}V{floor}H{_LEFT + width}" fill="none" stroke="#bbb"/>')
     pieces.append(_text(8, top + 36, f"{longest:.1f} s", "s"))
+    names: list[tuple[float, str]] = []
     for job, colour in zip(told["lines"], ("#1f6f5c", "#b08a3e", "#7b6ba8", "#a8606b"), strict=False):
         places = [
             (
@@ -105,7 +107,11 @@ def _line(told: dict[str, Any], top: int) -> tuple[list[str], int]:
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
         pieces.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.5"/>')
         pieces += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="2.5" fill="{colour}"/>' for x, y in places]
-        pieces.append(_text(places[-1][0] + 6, places[-1][1] + 4, job, "s"))
+        names.append((places[-1][1] + 4, job))
+    below = float(floor)
+    for place, job in sorted(names, reverse=True):  # from below, none upon another
+        below = min(place, below - _LINE)
+        pieces.append(_text(_LEFT + width + 6, below, job, "s"))
     return pieces, height + 26
 
 
