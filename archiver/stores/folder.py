@@ -145,7 +145,7 @@ class FolderStore:
             self._swept = True
 
     def _link(self, root: int, parts: tuple[bytes, ...], key: str, fresh: Scratch, wanted: Lock) -> None:
-        with grow(root, parts[:-1], self._durable) as folder, self._book.held_for_new(root) as raise_lock:
+        with grow(root, parts[:-1], self._durable) as folder, self._book.held(root, are_new=True) as raise_lock:
             _refuse_existing(root, parts, key)
             raise_lock(key, wanted)
             # a crash here leaves a lock without object; the same put again finds it and goes on

@@ -134,30 +134,25 @@ class LockBook:
         finally:
             os.close(handle)
 
-    def _present(self, handle: int, key: str, *, whole: bool = False) -> Lock | None:
-        """Return what is said of a key as of now, in the lines that were read or, if there is nothing, in all."""
+    def _present(self, handle: int, key: str, *, whole: bool = False, is_new: bool = False) -> Lock | None:
+        """Return what is said of a key as of now, in the lines that were read or, if there is nothing, in all.
+
+        Of one that `is_new` nothing is looked for in those that were not.
+        """
         with self._mutex:  # while another thread begins anew, nothing is known
             self._read_on(handle, whole=whole)
-            if self._begin and key not in self._locks:
+            if self._begin and not is_new and key not in self._locks:
                 self._read_on(handle, whole=True)
             return self._locks.get(key)
 
     @contextmanager
-    def held(self, root: int) -> Iterator[Raise]:
-        """Keep all other writers of this folder out; yields the function that raises a key's lock durably."""
-        with self._opened(root) as handle:
-            yield lambda key, lock: self._raise(handle, key, self._present(handle, key), lock)
+    def held(self, root: int, *, are_new: bool = False) -> Iterator[Raise]:
+        """Keep all other writers of this folder out; yields the function that raises a key's lock durably.
 
-    @contextmanager
-    def held_for_new(self, root: int) -> Iterator[Raise]:
-        """Do what `held` does for keys that have no object: what is said of one far back is not looked for."""
+        Of keys that `are_new`, as they have no object, what is said far back is not looked for.
+        """
         with self._opened(root) as handle:
-            yield lambda key, lock: self._raise(handle, key, self._said(handle, key), lock)
-
-    def _said(self, handle: int, key: str) -> Lock | None:
-        with self._mutex:
-            self._read_on(handle)
-            return self._locks.get(key)
+            yield lambda key, lock: self._raise(handle, key, self._present(handle, key, is_new=are_new), lock)
 
     @contextmanager
     def releasing(self, root: int) -> Iterator[Callable[[str], None]]:

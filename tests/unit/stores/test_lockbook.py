@@ -351,7 +351,7 @@ def test_the_end_of_the_lines_says_no_more_than_all_of_them(
             for key in asked:
                 assert book.lock_of(root, key) == expected[key]
                 assert {key: book.least_lock_of(root, key) for key in expected} == expected
-            with book.held_for_new(root) as raise_lock:
+            with book.held(root, are_new=True) as raise_lock:
                 raise_lock("new", HELD)
             assert book.least_lock_of(root, "new") == HELD
             with book.held(root) as raise_lock:
