@@ -37,6 +37,7 @@ __all__ = [
     "BatchWords",
     "Rows",
     "check_schema",
+    "integers_of",
     "is_published",
     "open_again",
     "open_parquet",
@@ -46,6 +47,7 @@ __all__ = [
     "salt_of",
     "slices",
     "slices_of",
+    "spelled_of",
     "stated_size",
     "told",
 ]
@@ -325,9 +327,9 @@ def _withheld(batch: pa.RecordBatch, first: int, lengths: list[int]) -> dict[int
 def _items(column: pa.DictionaryArray) -> tuple[list[str], list[bytes]]:
     """Return item text and its SHA-256 for each row, each different text decoded and hashed once."""
     _no_nulls(column, "item")
-    codes = _cast(column.indices, "i")
+    codes = integers_of(column.indices, "i")
     used = sorted(set(codes))
-    spelled = _spelled(column.dictionary, used)
+    spelled = spelled_of(column.dictionary, used)
     texts, digests = [one.decode() for one in spelled], [sha256(one).digest() for one in spelled]
     if len(used) == 1:
         return texts * len(codes), digests * len(codes)
@@ -338,14 +340,17 @@ def _items(column: pa.DictionaryArray) -> tuple[list[str], list[bytes]]:
     return [texts[place] for place in wanted], [digests[place] for place in wanted]
 
 
-def _spelled(dictionary: pa.StringArray, codes: list[int]) -> list[bytes]:
-    """Return some values of a dictionary, in order, from where Arrow has them: its functions take long to load."""
-    if codes and not 0 <= codes[0] <= codes[-1] < len(dictionary):
-        raise BatchError("record-order", f"items below {len(dictionary)} of their dictionary", f"{codes[-1]}")
+def spelled_of(dictionary: pa.StringArray, codes: list[int]) -> list[bytes]:
+    """Return the values of a dictionary for some codes, from where Arrow has them: its functions take long to load.
+
+    Raises `BatchError` for a code that it does not have.
+    """
+    if codes and not 0 <= min(codes) <= max(codes) < len(dictionary):
+        raise BatchError("record-order", f"items below {len(dictionary)} of their dictionary", f"{max(codes)}")
     _, offsets, values = dictionary.buffers()
     bounds = memoryview(offsets).cast("i")[dictionary.offset :]
     data = memoryview(b"" if values is None else values)
-    if codes and codes[-1] - codes[0] + 1 == len(codes):  # they rise, and none twice
+    if codes and codes == list(range(codes[0], codes[0] + len(codes))):
         run = bounds[codes[0] : codes[-1] + 2].tolist()
         start, spelled = run[0], bytes(data[run[0] : run[-1]])
         return [spelled[first - start : after - start] for first, after in itertools.pairwise(run)]
@@ -372,10 +377,11 @@ def raws_of(column: pa.LargeBinaryArray) -> list[bytes]:
 
 def _uint64(column: pa.UInt64Array) -> list[int]:
     _no_nulls(column, "record or offset")
-    return _cast(column, "Q")
+    return integers_of(column, "Q")
 
 
-def _cast(column: pa.Array, code: Literal["Q", "i"]) -> list[int]:
+def integers_of(column: pa.Array, code: Literal["Q", "i"]) -> list[int]:
+    """Return integers without nulls, of 64 bits unsigned or of 32."""
     return memoryview(column.buffers()[1]).cast(code)[column.offset : column.offset + len(column)].tolist()
 
 

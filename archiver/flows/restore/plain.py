@@ -230,11 +230,10 @@ def write_plain(tree: Tree, rows: PlainRows) -> list[str | None]:
         good = [True] * len(pieces)
     else:
         good = [one == files.sha256s[_DIGEST * nth : _DIGEST * (nth + 1)] for nth, one in enumerate(digests)]
-    before = files.source.encode() + b"/"
     return [
-        _write(tree, before + path, piece, rights_of(mode), times) if is_good else None
-        for is_good, path, piece, mode, times in zip(
-            good, files.paths, pieces, files.modes, zip(files.atimes, files.mtimes, strict=True), strict=True
+        _write(tree, place, piece, rights_of(mode), times) if is_good else None
+        for is_good, place, piece, mode, times in zip(
+            good, files.places, pieces, files.modes, zip(files.atimes, files.mtimes, strict=True), strict=True
         )
     ]
 

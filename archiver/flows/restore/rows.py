@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import itertools
 from functools import cached_property
-from itertools import pairwise
 from operator import sub
 
 import pyarrow as pa
 
 from archiver.errors import EvidenceError
 from archiver.flows.restore.plain import Plain, PlainRows
+from archiver.judge.batches import BatchError, integers_of, spelled_of
 from archiver.model.item import Item
 from archiver.model.items import ItemLine
 
@@ -61,26 +61,21 @@ class Rows:
         bounds = self._bounds[start : end + 1]
         if self._has_nulls or tuple(map(sub, bounds[1:], bounds)) != tuple(files.sizes):
             return None
-        offsets = memoryview(self._offset.buffers()[1]).cast("Q")[self._offset.offset :]
-        if any(offsets[start:end].tolist()) or self._items(start, end) != list(files.items):
+        offsets = integers_of(self._offset.slice(start, files.length), "Q")
+        if any(offsets) or self._items(start, files.length) != list(files.items):
             return None
         begin = bounds[0]
         return PlainRows(files, [bound - begin for bound in bounds], self._data[begin : bounds[-1]])
 
-    def _items(self, start: int, end: int) -> list[bytes]:
-        """Return the items of some rows, none of them null, from where Arrow has them."""
-        indices, dictionary = self._item.indices, self._item.dictionary
-        codes = memoryview(indices.buffers()[1]).cast("i")[indices.offset :][start:end].tolist()
-        if not codes or min(codes) < 0 or max(codes) >= len(dictionary) or dictionary.null_count:
+    def _items(self, start: int, count: int) -> list[bytes]:
+        """Return the items of some rows, none of them null; nothing where the dictionary has not all of them."""
+        dictionary = self._item.dictionary
+        if dictionary.null_count:
             return []
-        _, bounds, values = dictionary.buffers()
-        ends = memoryview(bounds).cast("i")[dictionary.offset :]
-        text = memoryview(b"" if values is None else values)
-        if codes == list(range(codes[0], codes[0] + len(codes))):
-            run = ends[codes[0] : codes[-1] + 2].tolist()
-            base, spelled = run[0], bytes(text[run[0] : run[-1]])
-            return [spelled[first - base : after - base] for first, after in pairwise(run)]
-        return [bytes(text[ends[code] : ends[code + 1]]) for code in codes]
+        try:
+            return spelled_of(dictionary, integers_of(self._item.indices.slice(start, count), "i"))
+        except BatchError:
+            return []
 
     def piece(self, start: int, end: int, item: Item, offset: int) -> memoryview:
         """Return the bytes of rows `start` to `end`; raises `EvidenceError` unless they are what their part says.
