@@ -31,6 +31,7 @@ from archiver.model.items import CONTENT_STATUSES
 from archiver.model.policy import Source
 from archiver.model.record_rule import record_rule
 from archiver.model.selection import rules_of
+from archiver.model.stamp import spell_stamp
 from archiver.sources.base import Found
 from archiver.sources.facts import account_names, facts_of_file
 from archiver.sources.plain_words import AT, device_words, owner_words
@@ -149,7 +150,7 @@ class Glance:
         """Settle a file that has its stamp and is taken by the rules, if its line can be said again."""
         _, raw, status, stamp, number = row
         size = now.st_size
-        if stamp != f"{size} {now.st_mtime_ns} {now.st_ctime_ns} {now.st_ino}" or status not in CONTENT_STATUSES:
+        if stamp != spell_stamp(size, now.st_mtime_ns, now.st_ctime_ns, now.st_ino) or status not in CONTENT_STATUSES:
             return False
         if self._selects or says_more(name) or not (self._takes_all or self._rules.decide(self._above + name).taken):
             return False
