@@ -17,7 +17,7 @@ import sys
 import tempfile
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 from contest import OURS, contest, line, tidy
@@ -28,6 +28,9 @@ from rich.console import Console
 from rich.table import Table
 
 CONSOLE = Console(stderr=True)
+_NOTABLE: Final = (
+    0.1  # of a program's own seconds, and seconds at least: what else worked meanwhile is shown from there
+)
 _below = click.option(
     "--below",
     type=click.Path(path_type=Path),
@@ -121,6 +124,8 @@ def _cell(told: dict[str, Any], name: str, job: dict[str, Any] | None, what: str
     if job is None:
         return "-"
     cell = f"{job['wall_s']['median']:.2f} s, {job['cpu_s']['median']:.2f} cpu"
+    if (beside := job["beside_s"]["median"]) >= _NOTABLE * max(1, job["cpu_s"]["median"]):
+        cell += f" + {beside:.2f}"
     ratio = told.get("ratios", {}).get(name, {}).get(what)
     return cell if ratio is None else f"{cell}\nx{ratio['wall']:.2f}, x{ratio['cpu']:.2f} cpu"
 
@@ -130,7 +135,7 @@ def _caption(told: dict[str, Any]) -> str:
     return (
         f"{here['processor']}, {here['cores']} cores, load {here['load']}, {told['at']}; a core hashes "
         f"{most['sha256_mb']:,.0f} MB/s, compresses {most['zstd_3_mb']:,.0f}, decompresses {most['unzstd_mb']:,.0f}; "
-        f"x is {OURS} divided by the peer: below 1 it is faster"
+        f"x is {OURS} divided by the peer: below 1 it is faster; + is what the rest of the machine worked beside it"
     )
 
 

@@ -25,7 +25,7 @@ from typing import Any, Final
 
 from contestants import JOBS, Contestant, contestants, versions
 from corpora import Corpus, handful, settle
-from measure import Cost, limits, machine, measure
+from measure import Cost, limits, machine, measure, touch_memory
 
 __all__ = ["FORMAT", "OURS", "contest", "line", "ratios", "tidy"]
 
@@ -34,6 +34,7 @@ OURS: Final = "archiver"
 _FACTORS: Final = (1, 4, 16)
 _ASIDE: Final = "aside"
 _MANY: Final = 500
+_MEMORY_PER_BYTE: Final = 8  # of a corpus, which is in memory itself while it is read
 
 Told = Callable[[str], None]
 
@@ -51,6 +52,7 @@ def contest(
     taking_part = [one for one in contestants(corpus, below) if not only or one.name in only]
     if "unchanged" in jobs:
         settle(corpus)
+    touch_memory(_MEMORY_PER_BYTE * corpus.bytes)
     _compile(corpus, below, [one.name for one in taking_part], jobs)
     costs: dict[str, dict[str, list[Cost]]] = {one.name: {} for one in taking_part}
     stored: dict[str, int] = {}
@@ -155,6 +157,7 @@ def _words(costs: list[Cost]) -> dict[str, Any]:
     return {
         "wall_s": _spread([cost.wall_s for cost in costs]),
         "cpu_s": _spread([cost.cpu_s for cost in costs]),
+        "beside_s": _spread([cost.beside_s for cost in costs]),
         "rss_mib": round(max(cost.rss_mib for cost in costs), 1),
     }
 

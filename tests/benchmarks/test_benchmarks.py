@@ -59,6 +59,7 @@ def test_a_contest_tells_seconds_ratios_machine_and_versions(results):
         for job in result["jobs"].values():
             assert len(job["wall_s"]["all"]) == 1
             assert job["wall_s"]["median"] > 0
+            assert job["beside_s"]["median"] >= 0
             assert job["rss_mib"] > 0
 
 
