@@ -2,6 +2,7 @@
 
 A piece of work is a function that other processes find by its name, and its arguments. Answers depend on these alone;
 their order is the caller's. A worker that is killed costs the work that was under way: it is begun again, a few times.
+One that somebody has stopped (SIGSTOP) would be waited for without end: it is killed.
 
 >>> with Workers(4, over="one batch") as workers:
 ...     answers = [workers.begin(judge_unit, unit) for unit in units]
@@ -20,15 +21,17 @@ import time
 import warnings
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import wait as wait_for
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Final, ParamSpec, Self, TypeVar
 
 from archiver import process
+from archiver.companion import PATIENCE, end_if_stopped
 from archiver.errors import WorldError
 
-__all__ = ["Workers", "cores", "forked_pool", "pool_of"]
+__all__ = ["Workers", "answer_of", "cores", "forked_pool", "pool_of", "shut_down"]
 
 _TRIES: Final = 3
 _ABOUT_TO_END: Final = 0.02
@@ -68,7 +71,7 @@ class Workers:
             pool, future = begun
             for _ in range(_TRIES):
                 try:
-                    return future.result()
+                    return answer_of(future)
                 except BrokenProcessPool:
                     self._replace(pool)
                     pool, future = submitted()
@@ -96,7 +99,7 @@ class Workers:
 
     def __exit__(self, *_: object) -> None:
         if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+            shut_down(self._pool)
 
     def _running(self) -> ProcessPoolExecutor:
         with self._lock:
@@ -150,6 +153,36 @@ def _is_single() -> bool:
             return True
         time.sleep(_ABOUT_TO_END / _LOOKS)
     return False
+
+
+def answer_of(future: Future[_Answer]) -> _Answer:
+    """Wait for an answer of a process; one that was stopped is killed, which breaks its pool."""
+    while not wait_for([future], PATIENCE).done:
+        _end_stopped()
+    return future.result()
+
+
+def shut_down(pool: ProcessPoolExecutor) -> None:
+    """Let the processes of a pool end, and wait for them; what was not begun is not wanted any more."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(PATIENCE):
+            _end_stopped()
+
+    watching = threading.Thread(target=watch, name="stopped", daemon=True)
+    watching.start()
+    try:
+        pool.shutdown(cancel_futures=True)
+    finally:
+        ended.set()
+        watching.join()
+
+
+def _end_stopped() -> None:
+    for child in multiprocessing.active_children():
+        if child.pid is not None:
+            end_if_stopped(child.pid)
 
 
 def cores() -> int:

@@ -20,6 +20,15 @@ def killed_once(group: RowGroup) -> list[pa.Array]:
     return [pa.array([group.first])]
 
 
+def stopped_once(group: RowGroup) -> list[pa.Array]:
+    """Stop the process that it runs in, unless it was here before."""
+    mark = group.scratch.with_name(f"stopped-{group.first}")
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGSTOP)
+    return [pa.array([group.first])]
+
+
 def killed_always(_group: RowGroup) -> list[pa.Array]:
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError

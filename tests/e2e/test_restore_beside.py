@@ -9,6 +9,7 @@ import stat
 import time
 from concurrent.futures import process
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from multiprocessing import active_children, util
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 from e2e.test_restore_attacks import BATCH, FILE, Told, bring_back, names
 
+from archiver import workers
 from archiver.errors import WorldError
 from archiver.flows.restore import beside as processes
 from archiver.flows.restore import writers
@@ -102,13 +104,18 @@ def test_what_lies_below_a_file_never_overtakes_it(tmp_path, monkeypatch, one, o
     assert (tmp_path / "restored" / "papers" / one).read_bytes() == b"1"
 
 
-def test_a_process_that_is_killed_ends_the_restore_and_leaves_no_half_file(tmp_path, beside, monkeypatch):
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+def test_a_process_that_is_killed_or_stopped_ends_the_restore_and_leaves_no_half_file(
+    tmp_path, beside, monkeypatch, how
+):
     def killed(self, rows):
         for one in list(self._pool._processes):
-            os.kill(one, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # by the group before
+                os.kill(one, how)
         return begin(self, rows)
 
     begin = Beside.begin
+    monkeypatch.setattr(workers, "PATIENCE", 0.05)
     monkeypatch.setattr(Beside, "begin", killed)
     with pytest.raises(WorldError) as stopped:
         bring_back(filled(), tmp_path / "restored")

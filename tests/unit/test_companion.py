@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 import tempfile
 from contextlib import closing
 from pathlib import Path
@@ -16,11 +17,13 @@ from archiver.companion import Companion, EndedError
 SIZE = 3_000_000
 TELLING = """
 import sys
+import time
 from archiver import companion
 
 memory = companion.shared(int(sys.argv[1]))
 for asked in companion.questions(2):
     memory[:2] = asked
+    time.sleep(0.2 if asked == b"zz" else 0)
     companion.answer(b"%d" % len(memory))
 """
 
@@ -46,6 +49,39 @@ def test_a_process_finds_its_module_where_this_one_would(tmp_path, monkeypatch):
 def test_a_process_that_does_not_start_has_ended():
     with closing(Companion("archiver.no_such_module", SIZE)) as process, pytest.raises(EndedError):
         process.answer(1)
+
+
+@pytest.fixture
+def telling(tmp_path, monkeypatch):
+    """Start the process that tells, and lose patience at once."""
+    (tmp_path / "telling.py").write_text(TELLING)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(companion, "PATIENCE", 0.02)
+    with closing(Companion("telling", SIZE)) as process:
+        yield process
+
+
+def test_a_process_that_was_stopped_has_ended_and_what_it_had_said_is_there(telling):
+    telling.ask(b"ab")
+    telling.ask(b"cd")
+    assert telling.answer(7) == b"3000000"
+    assert telling.answer(7) == b"3000000"
+    os.kill(telling.pid, signal.SIGSTOP)
+    telling.ask(b"ef")
+    with pytest.raises(EndedError):
+        telling.answer(7)
+
+
+def test_a_process_that_is_slow_or_goes_on_again_is_waited_for(telling):
+    os.kill(telling.pid, signal.SIGSTOP)
+    os.kill(telling.pid, signal.SIGCONT)
+    telling.ask(b"zz")
+    assert telling.answer(7) == b"3000000"
+
+
+def test_what_has_ended_is_no_more_to_be_ended():
+    assert os.spawnlp(os.P_WAIT, "true", "true") == 0
+    companion.end_if_stopped(os.getpid())  # no child of its own, as one is that was waited for
 
 
 def test_what_a_file_stands_for_is_there_before_it_is_written_to(tmp_path, monkeypatch):

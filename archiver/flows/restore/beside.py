@@ -16,14 +16,17 @@ is sent them. What is written and checked is the same.
 from __future__ import annotations
 
 import mmap
-from concurrent.futures import BrokenExecutor, Executor, Future
+from concurrent.futures import BrokenExecutor, Future
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from archiver.errors import WorldError
 from archiver.flows.restore.plain import PlainRows, write_plain
 from archiver.flows.restore.tree import Tree, join_tree
+
+if TYPE_CHECKING:
+    from concurrent.futures import ProcessPoolExecutor
 
 __all__ = ["Beside", "answer_of"]
 
@@ -41,7 +44,7 @@ class Beside:
 
     def __init__(self) -> None:
         """Start nothing yet."""
-        self._pool: Executor | None = None
+        self._pool: ProcessPoolExecutor | None = None
         self._joined: Future[bool] | None = None
         self._shared: mmap.mmap | None = None
         self._used: list[Future[list[str | None]] | None] = [None] * _PLACES
@@ -114,7 +117,9 @@ class Beside:
     def __exit__(self, *_: object) -> None:
         """Wait until it has ended; no more than that when it has."""
         if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
+            from archiver.workers import shut_down  # noqa: PLC0415 - the same
+
+            shut_down(self._pool)
         self._forget()
 
     def _forget(self) -> None:
@@ -125,8 +130,10 @@ class Beside:
 
 def answer_of(done: Future[_Answer]) -> _Answer:
     """Return what came of some work; raises `WorldError` when the process was killed over it."""
+    from archiver import workers  # noqa: PLC0415 - the same; what was begun has loaded it
+
     try:
-        return done.result()
+        return workers.answer_of(done)
     except BrokenExecutor as problem:
         raise _killed() from problem
 

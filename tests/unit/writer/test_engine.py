@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import pickle
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
 import pytest
-from row_group_work import killed_always, killed_once, refused
+from row_group_work import killed_always, killed_once, refused, stopped_once
 
+from archiver import workers
 from archiver.errors import WorldError
 from archiver.model.item import Item
 from archiver.sources.reading_logs import LogReader
@@ -104,6 +106,23 @@ def test_a_killed_worker_costs_the_group_that_it_was_at(batch):
     with Processes(2) as engine:
         answers = [engine.derive(killed_once, group_of(batch, first, 10, 0)) for first in (0, 10, 20)]
         assert [answer()[0].to_pylist() for answer in answers] == [[0], [10], [20]]
+
+
+def test_a_worker_that_was_stopped_costs_the_group_that_it_was_at(batch, monkeypatch):
+    monkeypatch.setattr(workers, "PATIENCE", 0.05)
+    batch.add(ROWS, 0)
+    with Processes(2) as engine:
+        answers = [engine.derive(stopped_once, group_of(batch, first, 10, 0)) for first in (0, 10, 20)]
+        assert [answer()[0].to_pylist() for answer in answers] == [[0], [10], [20]]
+
+
+def test_nobody_waits_at_the_end_for_a_worker_that_was_stopped(batch, monkeypatch):
+    monkeypatch.setattr(workers, "PATIENCE", 0.05)
+    batch.add(ROWS, 0)
+    with Processes(2) as engine:
+        engine.derive(stopped_once, group_of(batch, 0, 10, 0))
+        while not batch.scratch.with_name("stopped-0").exists():
+            time.sleep(0.01)
 
 
 def test_workers_that_are_always_killed_are_said_and_waited_for_no_longer(batch):
