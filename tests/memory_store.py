@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from archiver.errors import KeyExistsError, NotStoredError
 from archiver.stores.base import Body, Destination, Lock, Receipt, Stat, Version
+from archiver.stores.bodies import digest_of
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,9 @@ class MemoryStore:
         default=Destination("s3", "s3://vault/case", "https://s3.example", "vault", "case/", True, True)  # noqa: FBT003
     )
 
-    def put(self, key: str, body: Body, *, sha256: str, lock: Lock, condition: bool = True) -> Receipt:
-        data = body if isinstance(body, bytes) else body.read_bytes()
-        assert hashlib.sha256(data).hexdigest() == sha256
+    def put(self, key: str, body: Body, *, lock: Lock, condition: bool = True) -> Receipt:
+        data = body if isinstance(body, bytes) else body.path.read_bytes()
+        assert hashlib.sha256(data).hexdigest() == digest_of(body)
         if condition and key in self.versions:
             raise KeyExistsError("key-exists", key)
         stored = self.add(key, data, lock)

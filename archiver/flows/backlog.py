@@ -39,6 +39,7 @@ from archiver.model.statement import BatchPredicate, ReceiptPredicate, Subject
 from archiver.proof import dsse, entry
 from archiver.proof.digest import sha256_of, sha256_of_copy
 from archiver.stores.base import Receipt
+from archiver.stores.bodies import Spooled
 from archiver.writer.place import check_receipt, place, versions_of
 from archiver.writer.seal import receipt_words
 
@@ -170,17 +171,17 @@ def _objects(session: Session, late: Vault, source: Vault, envelope: bytes) -> l
 
 
 @contextmanager
-def _body(session: Session, source: Vault, subject: Subject) -> Iterator[Path]:
+def _body(session: Session, source: Vault, subject: Subject) -> Iterator[Spooled]:
     """Yield a file with the bytes of an object: the spool's own, or a checked copy from another destination."""
     spooled = session.state.spool / subject.name.rpartition("/")[2]
     if subject.name.startswith((layout.DATA, layout.DERIVED)) and spooled.exists():
         with spooled.open("rb") as file:
             if sha256_of(file) == subject.digest.sha256:
-                yield spooled
+                yield Spooled.of(spooled, subject.digest.sha256)
                 return
     with tempfile.NamedTemporaryFile(dir=session.state.spool, prefix="copy-") as copy:
         _fetch(source, subject, copy)
-        yield Path(copy.name)
+        yield Spooled.of(Path(copy.name), subject.digest.sha256)
 
 
 def _fetch(source: Vault, subject: Subject, copy: IO[bytes]) -> None:

@@ -21,6 +21,7 @@ from archiver.model import instant, layout
 from archiver.model.statement import BatchPredicate, HoldWords, ReceiptWords, Subject
 from archiver.proof import entry
 from archiver.stores.base import Lock, Receipt, Store
+from archiver.stores.bodies import Spooled
 from archiver.writer.journal_words import JournaledBatch
 from archiver.writer.place import check_receipt, place, versions_of
 from archiver.writer.seal import receipt_words
@@ -102,7 +103,7 @@ def _place_derived(session: Session, vault: Vault, subject: Subject) -> None:
     """Store a derived table from its spool file; where that is gone, the store must have it."""
     path = session.state.spool / subject.name.rpartition("/")[2]
     if path.exists():
-        receipt = session.place(vault, subject.name, path, sha256=subject.digest.sha256)
+        receipt = session.place(vault, subject.name, Spooled.of(path, subject.digest.sha256))
         check_receipt(receipt, session.lock_for(store=vault.store))
     elif not versions_of(vault.store, subject.name):
         raise WorldError(
@@ -139,8 +140,8 @@ def batch_lock(session: Session, batch: JournaledBatch, store: Store) -> Lock:
 
 def put_batch(session: Session, store: Store, batch: JournaledBatch, lock: Lock) -> Receipt:
     """Put the file of a batch; touches nothing of the session that another thread could not bear."""
-    spool = session.state.spool / batch.spool
-    return place(store, batch.key, spool, lock=lock, strangers=session.strangers.append, sha256=batch.sha256)
+    file = batch.spooled(session.state.spool)
+    return place(store, batch.key, file, lock=lock, strangers=session.strangers.append)
 
 
 def _put(session: Session, vault: Vault, batch: JournaledBatch, sent: Sent = _NOTHING_SENT) -> Receipt:

@@ -80,7 +80,8 @@ def put_sealed(session: Session, batch: JournaledBatch) -> None:
         store = destination_store(session.policy, session.clock, spec)
         lock = session.lock_for(matters, store=store)
         name = layout.sealed_key(batch.id)
-        receipt = place(store, name, session.state.spool / sealed.spool, lock=lock, strangers=session.strangers.append)
+        file = sealed.spooled(session.state.spool)
+        receipt = place(store, name, file, lock=lock, strangers=session.strangers.append)
         check_receipt(receipt, lock)
     except WorldError as problem:
         words = f"destination {spec.id}, which seals: {problem.message}"

@@ -9,7 +9,6 @@ entries after the last line uncovered until the next one ends.
 from __future__ import annotations
 
 from contextlib import suppress
-from hashlib import sha256
 
 from archiver.errors import EvidenceError, KeyExistsError, UsageError
 from archiver.flows.vault import Vault
@@ -66,7 +65,7 @@ def _cosign(session: Session, vault: Vault, signer: PostQuantumSigner) -> None:
     # Two signatures over one text differ, so what another writer has just put is as good as one's own.
     with suppress(KeyExistsError):
         lock = session.lock_for(store=vault.store)
-        vault.store.put(name, line, sha256=sha256(line).hexdigest(), lock=lock)
+        vault.store.put(name, line, lock=lock)
 
 
 def _is_there(vault: Vault, name: str, text: str, key: PostQuantumKey) -> bool:

@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import field, replace
 from datetime import datetime
-from pathlib import Path
 from typing import Final, TypeVar
 
 from archiver.catalog.catalog import Catalog
@@ -27,7 +26,7 @@ from archiver.late import dataclass
 from archiver.model.policy import Policy
 from archiver.model.statement_holds import ReleasePredicate
 from archiver.model.trust import TrustFile
-from archiver.stores.base import Lock, Receipt, Store, Version
+from archiver.stores.base import Body, Lock, Receipt, Store, Version
 from archiver.writer.append import Log
 from archiver.writer.journal import Journal
 from archiver.writer.place import place
@@ -141,12 +140,12 @@ class Session:
             return Lock("NONE", None, legal_hold=True)
         return Lock("COMPLIANCE", until, legal_hold=True)
 
-    def place(self, vault: Vault, key: str, body: bytes | Path, *, sha256: str | None = None) -> Receipt:
-        """Store an object that serves the whole archive in one destination; `sha256` is its own where it is known."""
+    def place(self, vault: Vault, key: str, body: Body) -> Receipt:
+        """Store an object that serves the whole archive in one destination."""
         lock = self.lock_for(store=vault.store)
-        return place(vault.store, key, body, lock=lock, strangers=self.strangers.append, sha256=sha256)
+        return place(vault.store, key, body, lock=lock, strangers=self.strangers.append)
 
-    def put(self, key: str, body: bytes | Path) -> list[Receipt]:
+    def put(self, key: str, body: Body) -> list[Receipt]:
         """Store an object that serves the whole archive; return a receipt of each destination."""
         return self.everywhere(lambda vault: self.place(vault, key, body))
 

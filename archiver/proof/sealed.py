@@ -21,7 +21,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from hashlib import sha256
-from typing import BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -31,6 +31,9 @@ from archiver.late import dataclass, pattern
 from archiver.proof import b64, canonical
 from archiver.proof.digest import is_sha256_hex
 from archiver.proof.wrapping import WRAPPED, X25519, WrappedKey
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 __all__ = ["CHUNK", "FORMAT", "Header", "KeyFor", "Sealing", "Unsealing", "frames", "read_header"]
 
@@ -75,7 +78,7 @@ class Header:
 class Sealing:
     """Writes one sealed object, its rows in ascending order."""
 
-    def __init__(self, sink: BinaryIO, header: Header, data_key: bytes) -> None:
+    def __init__(self, sink: SupportsWrite[bytes], header: Header, data_key: bytes) -> None:
         """Write the header; the data key must never have been used before."""
         head = header.encode()
         sink.write(head)

@@ -18,15 +18,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime
-from pathlib import Path
 from typing import BinaryIO, Protocol, runtime_checkable
 
 from archiver.late import dataclass
+from archiver.stores.bodies import Body
 
 __all__ = ["Body", "Destination", "Finds", "Lock", "Receipt", "Releases", "Stat", "Store", "Version"]
-
-Body = bytes | Path
-"""What is put: bytes, or the path of a finished spool file."""
 
 
 @dataclass(frozen=True)
@@ -124,10 +121,10 @@ class Store(Protocol):
         """Say who this store is, without a request."""
         ...
 
-    def put(self, key: str, body: Body, *, sha256: str, lock: Lock, condition: bool = True) -> Receipt:
+    def put(self, key: str, body: Body, *, lock: Lock, condition: bool = True) -> Receipt:
         """Store `body` under `key` with `lock` in one durable step, then read size and lock back.
 
-        The bytes must have this SHA-256 (hex), else `EvidenceError("spool-changed")` and nothing is stored.
+        A spool file must be what is said of it, else `EvidenceError("spool-changed")` and nothing is stored.
         With `condition` a key that exists raises `KeyExistsError`, whatever its bytes: the caller decides by reading.
         Without it, a versioned store adds a version; a folder still refuses, as it cannot keep two.
         A lock that came back weaker than asked for raises `LockError("lock-not-applied")`; the object stays.

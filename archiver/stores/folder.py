@@ -6,7 +6,7 @@ is read without following a link, and listed whatever it is; reading creates not
 can change it: that is seen by verifying, it is not prevented.
 
 >>> store = FolderStore(Path("archive"), location="./archive", clock=clock)
->>> store.put("README.txt", b"hello", sha256=sha256(b"hello").hexdigest(), lock=lock).basis
+>>> store.put("README.txt", b"hello", lock=lock).basis
 'read-back'
 """
 
@@ -22,9 +22,8 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from archiver.errors import KeyExistsError, NotStoredError, WorldError, printable
-from archiver.proof.digest import sha256_of
 from archiver.stores.base import Body, Destination, Lock, Receipt, Stat, Version
-from archiver.stores.bodies import BLOCK, blocks, open_body, spool_changed
+from archiver.stores.bodies import BLOCK, blocks, digest_of, measured, open_body, spool_changed
 from archiver.stores.disk import ToldFile, told
 from archiver.stores.keys import check_key, path_of
 from archiver.stores.lockbook import LockBook
@@ -73,9 +72,9 @@ class FolderStore:
         """Return None: a folder has no clock of its own."""
         return None
 
-    def put(self, key: str, body: Body, *, sha256: str, lock: Lock, condition: bool = True) -> Receipt:  # noqa: ARG002
+    def put(self, key: str, body: Body, *, lock: Lock, condition: bool = True) -> Receipt:  # noqa: ARG002
         """Store `body` once, with or without `condition`: a folder keeps one version of a key."""
-        parts, wanted = _parts(check_key(key)), wanted_lock(lock)
+        parts, wanted, sha256 = _parts(check_key(key)), wanted_lock(lock), digest_of(body)
         with told(self._location, key):
             make_root(self._root)
             with open_root(self._root) as root:
@@ -161,8 +160,7 @@ class FolderStore:
             found, size = fresh.sha256()
         if found == sha256:
             return size
-        with open_body(body) as stream:
-            spool = sha256_of(stream)
+        spool = measured(body)
         if spool != sha256:
             raise spool_changed(key, sha256, spool)
         raise WorldError(
@@ -208,7 +206,7 @@ def _parts(key: str) -> tuple[bytes, ...]:
 def _staged(root: int, body: Body) -> Iterator[Scratch]:
     """Bring a body into the hidden folder, durable: a spool file itself where that is sound, else a copy."""
     if not isinstance(body, bytes):
-        with second_name(root, body) as taken:
+        with second_name(root, body.path) as taken:
             if taken is not None:
                 taken.finish()
                 yield taken

@@ -2,7 +2,8 @@
 
 Laws, each of which has a store behind it that needs it:
 1. One `put_object` carries bytes, lock, SHA-256 and MD5, its payload signed: multipart uploads drop lock headers on
-   some stores, trailing checksums are refused by others, and some check only one of the two digests.
+   some stores, trailing checksums are refused by others, and some check only one of the two digests. All three say what
+   the body is said to be; a file that is not signed as that does not leave (`s3_sending`).
 2. What the store keeps is read back by version id and compared: a lock that is missing, weaker or earlier is an error.
 3. `If-None-Match: *` is not relied on: some stores ignore it where versions are kept, and a retried put may leave
    several versions. Where it was not seen to be honoured the key is looked up first. What a key means is decided by
@@ -36,7 +37,7 @@ from archiver.proof.digest import sha256_of
 from archiver.s3.errors import CONFLICTS, DAMAGED, REFUSALS, Refusal, Subject, asked, code_of, no_store, s3_error
 from archiver.s3.stream import ObjectStream
 from archiver.stores.base import Body, Destination, Lock, Receipt, Stat, Version
-from archiver.stores.bodies import BLOCK, blocks, open_body, spool_changed
+from archiver.stores.bodies import BLOCK, Spooled, blocks, digest_of, measured, open_body, size_of, spool_changed
 from archiver.stores.keys import check_key
 from archiver.stores.locks import demand, highest, lifted, shortfalls, wanted_lock
 from archiver.stores.manner import Manner
@@ -44,6 +45,7 @@ from archiver.stores.s3_answers import differs, etag_of, instant, whole_object_s
 from archiver.stores.s3_learn import LARGEST_LESSON, learn
 from archiver.stores.s3_listing import in_order, is_listing, keep_order
 from archiver.stores.s3_lock import bucket_without_lock, lock_of
+from archiver.stores.s3_sending import demand_stated, to_send
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -83,6 +85,7 @@ class S3Store:
         self._endpoint = client.meta.endpoint_url
         self.manner = manner
         keep_order(client)
+        demand_stated(client)
 
     @property
     def destination(self) -> Destination:
@@ -117,9 +120,10 @@ class S3Store:
         date = instant(headers.get("date"))
         return None if date is None else round((date - middle).total_seconds())
 
-    def put(self, key: str, body: Body, *, sha256: str, lock: Lock, condition: bool = True) -> Receipt:
+    def put(self, key: str, body: Body, *, lock: Lock, condition: bool = True) -> Receipt:
         """Store `body` as a new version of `key`, locked, and read it back."""
-        request, wanted = self._request(check_key(key), body, sha256), wanted_lock(lock)
+        sha256, wanted = digest_of(body), wanted_lock(lock)
+        request = self._request(check_key(key), body, sha256)
         if wanted.retain_until is not None:
             request["ObjectLockMode"] = "COMPLIANCE" if wanted.mode == "COMPLIANCE" else "GOVERNANCE"
             request["ObjectLockRetainUntilDate"] = wanted.retain_until
@@ -129,7 +133,7 @@ class S3Store:
             self._refuse_existing(key)
         if condition and self.manner.conditional is not False:
             request["IfNoneMatch"] = "*"
-        answer = self._send(request, body, key, sha256)
+        answer = self._send(request, body, key)
         # a crash here leaves a locked version without receipt: the next run finds it under its key and adopts it
         found = self._read_back(key, answer, wanted, sha256, request["ContentLength"])
         self._learn(request, body)
@@ -189,9 +193,7 @@ class S3Store:
         return lifted(self._receipt(found, found.sha256, "store", found.request_id))
 
     def _request(self, key: str, body: Body, sha256: str) -> PutObjectRequestTypeDef:
-        size, found, md5 = _measure(body)
-        if found != sha256:
-            raise spool_changed(key, sha256, found)
+        size = size_of(body)
         if size > LARGEST:
             raise WorldError(
                 "object-too-large",
@@ -202,34 +204,32 @@ class S3Store:
             "Bucket": self._bucket,
             "Key": self._prefix + key,
             "ContentLength": size,
-            "ContentMD5": md5,
+            "ContentMD5": base64.b64encode(_md5_of(body)).decode(),
             "ChecksumAlgorithm": "SHA256",
             "ChecksumSHA256": base64.b64encode(bytes.fromhex(sha256)).decode(),
             "Metadata": {"sha256": sha256},  # for people: a claim that nobody checks
         }
 
-    def _send(self, request: PutObjectRequestTypeDef, body: Body, key: str, sha256: str) -> PutObjectOutputTypeDef:
+    def _send(self, request: PutObjectRequestTypeDef, body: Body, key: str) -> PutObjectOutputTypeDef:
         pauses = iter(_PAUSES)
         while True:
             try:
-                with open_body(body) as stream:
+                with to_send(key, body) as stream:
                     sent = request.copy()
                     sent["Body"] = stream
                     return self._client.put_object(**sent)
             except REFUSALS as error:
                 pause = next(pauses, None) if code_of(error) in CONFLICTS else None
                 if pause is None:
-                    raise self._refusal(error, request, body, key, sha256) from error
+                    raise self._refusal(error, request, body, key) from error
                 self._sleep(pause)
 
-    def _refusal(
-        self, error: Refusal, request: PutObjectRequestTypeDef, body: Body, key: str, sha256: str
-    ) -> ArchiverError:
+    def _refusal(self, error: Refusal, request: PutObjectRequestTypeDef, body: Body, key: str) -> ArchiverError:
         """Say what a refused put means: the spool, a bucket without Object Lock, or the store itself."""
         subject = self._subject(key, "PutObject")
         if code_of(error) in DAMAGED:
-            found = _measure(body)[1]
-            return s3_error(error, subject) if found == sha256 else spool_changed(key, sha256, found)
+            stated, found = digest_of(body), measured(body)
+            return s3_error(error, subject) if found == stated else spool_changed(key, stated, found)
         locked = "ObjectLockMode" in request or "ObjectLockLegalHoldStatus" in request
         if code_of(error) == "InvalidRequest" and locked and bucket_without_lock(self._client, self._bucket):
             return LockError(
@@ -363,12 +363,12 @@ def _name(bucket: str, key: str, version: str | None) -> _Name:
     return {"Bucket": bucket, "Key": key} if version is None else {"Bucket": bucket, "Key": key, "VersionId": version}
 
 
-def _measure(body: Body) -> tuple[int, str, str]:
-    """Return size, SHA-256 (hex) and MD5 (base64, as the header wants it) of what is to be put."""
-    sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
+def _md5_of(body: Body) -> bytes:
+    """Return the MD5 of what is to be put, from whoever wrote it or by reading it."""
+    if isinstance(body, Spooled) and body.md5 is not None:
+        return bytes.fromhex(body.md5)
+    md5 = hashlib.md5(usedforsecurity=False)
     with open_body(body) as stream:
         for block in blocks(stream):
-            sha256.update(block)
             md5.update(block)
-            size += len(block)
-    return size, sha256.hexdigest(), base64.b64encode(md5.digest()).decode()
+    return md5.digest()

@@ -169,7 +169,7 @@ class Log:
         found = self._entry(index)  # looking first leaves fewer lost entries where stores ignore the condition
         if found is None:
             with suppress(KeyExistsError):  # the listing below says by whom
-                self._store.put(key, mine, sha256=sha256(mine).hexdigest(), lock=self._lock())
+                self._store.put(key, mine, lock=self._lock())
             found = self._entry(index)
         if found is None:  # only strangers are there
             place(self._store, key, mine, lock=self._lock(), strangers=self._strangers)
@@ -208,7 +208,7 @@ class Log:
             )
         key, signed = layout.checkpoint_key(head.size), checkpoint.sign(head, self._signer)
         try:
-            self._store.put(key, signed, sha256=sha256(signed).hexdigest(), lock=self._lock())
+            self._store.put(key, signed, lock=self._lock())
         except KeyExistsError:
             # Not beside a valid one: should the two differ, this writer would have forked the log itself.
             if self._checkpoint(head.size) is None:

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from archiver.late import dataclass
-from archiver.writer.durable import sync_folder
-from archiver.writer.hashed_file import HashedFile, open_fresh
+from archiver.stores.bodies import Spooled
+from archiver.writer.hashed_file import HashedFile
 from archiver.writer.rows import disk_error
 
 __all__ = ["WrittenTable", "write_table"]
@@ -28,9 +28,7 @@ _GROUP_BYTES: Final = 64 << 20
 class WrittenTable:
     """A finished file, synced to disk; `writer` names the program that wrote it."""
 
-    path: Path
-    sha256: str
-    size: int
+    file: Spooled
     rows: int
     writer: str
 
@@ -41,19 +39,17 @@ def write_table(
     """Write a derived table; a file that is there is written anew."""
     rows = 0
     try:
-        with HashedFile(open_fresh(path)) as sink:
+        with HashedFile(path, md5=False) as sink:
             options = {"compression": "zstd", "compression_level": _LEVEL, "use_dictionary": _texts(schema)}
             options |= {"write_page_index": True, "write_page_checksum": True}
             with pq.ParquetWriter(sink, schema.with_metadata(metadata), **options) as writer:
                 for group in _groups(schema, batches):
                     writer.write_table(group, row_group_size=len(group))
                     rows += len(group)
-            sink.sync()
-            size, digest = sink.size, sink.sha256()
-        sync_folder(path.parent)
+            file = sink.finish()
     except OSError as problem:
         raise disk_error(problem, path) from problem
-    return WrittenTable(path, digest, size, rows, f"pyarrow {pa.__version__}")
+    return WrittenTable(file, rows, f"pyarrow {pa.__version__}")
 
 
 def _texts(schema: pa.Schema) -> list[str]:

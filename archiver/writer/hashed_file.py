@@ -1,15 +1,16 @@
 """A spool file that is hashed as it is written, so that nobody has to read it again to know what it is.
 
-SHA-256 runs beside the writing, in a thread of its own and no more than one write behind. Long before the file is
-synced the disk is told to begin: syncing then waits for the end of it, not for all.
+SHA-256 runs beside the writing, in a thread of its own and no more than one write behind, and so does MD5 where it is
+asked for. Long before the file is synced the disk is told to begin: syncing then waits for the end of it, not for all.
 
 Laws: the file is new and this user's alone: no name that is there is written to, since a file that was sent to an
-archive may have a second name there. What was hashed are the bytes that the system took, in their order.
+archive may have a second name there. What was hashed are the bytes that the system took, in their order. A file is
+told of when it is durable, and its name is.
 
->>> with HashedFile(open_fresh(Path("spool/a.parquet"))) as file:
+>>> with HashedFile(Path("spool/a.parquet"), md5=False) as file:
 ...     file.write(b"PAR1")
-...     file.sync()
-...     file.size, file.sha256()
+...     file.finish()
+Spooled(path=PosixPath('spool/a.parquet'), sha256='e0a6…', size=4, md5=None)
 """
 
 from __future__ import annotations
@@ -22,52 +23,56 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from archiver.late import dataclass
+from archiver.stores.bodies import Spooled
+from archiver.writer.durable import sync_folder
+
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-__all__ = ["HashedFile", "open_fresh"]
+__all__ = ["HashedFile", "Spool"]
 
 _GATHERED: Final = 1 << 20
 _AHEAD: Final = 16 << 20
 _NEW: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def open_fresh(path: Path) -> int:
-    """Return a descriptor of a new file that only this user may open; what had its name is let go, not written to."""
-    path.unlink(missing_ok=True)
-    return os.open(path, _NEW, 0o600)
+@dataclass(frozen=True)
+class Spool:
+    """A folder of spool files, and whether MD5 is made beside, as a destination asks for it."""
+
+    folder: Path
+    md5: bool
 
 
 class HashedFile(io.RawIOBase):
     """A new file, open for writing from its beginning to its end; small writes are gathered."""
 
-    def __init__(self, descriptor: int) -> None:
-        """Own the descriptor of a new file."""
+    def __init__(self, path: Path, *, md5: bool) -> None:
+        """Open a new file that only this user may open; what had its name is let go, not written to."""
         super().__init__()
-        self._file = descriptor
-        self._digest = hashlib.sha256()
+        self._path = path
+        self._sha256 = hashlib.sha256()
+        self._md5 = hashlib.md5(usedforsecurity=False) if md5 else None
         self._thread = ThreadPoolExecutor(1, "digest")
         self._hashing: Future[None] | None = None
         self._held: list[bytes] = []
         self._held_bytes = 0
         self._written = 0
         self._begun = 0
+        self._file = -1  # it is closed also where there comes to be none
+        path.unlink(missing_ok=True)
+        self._file = os.open(path, _NEW, 0o600)
 
-    @property
-    def size(self) -> int:
-        """Bytes so far."""
-        return self._written + self._held_bytes
-
-    def sha256(self) -> str:
-        """Return the SHA-256 in hex of what was written."""
-        self.flush()
-        self._settle()
-        return self._digest.hexdigest()
-
-    def sync(self) -> None:
-        """Make what was written durable."""
+    def finish(self) -> Spooled:
+        """Make the file durable, close it, and say what it is."""
         self.flush()
         os.fsync(self._file)
+        self._settle()
+        self.close()
+        sync_folder(self._path.parent)
+        md5 = None if self._md5 is None else self._md5.hexdigest()
+        return Spooled(self._path, self._sha256.hexdigest(), self._written, md5)
 
     def writable(self) -> bool:
         """Say yes."""
@@ -75,7 +80,7 @@ class HashedFile(io.RawIOBase):
 
     def tell(self) -> int:
         """Return the size so far: nobody goes back."""
-        return self.size
+        return self._written + self._held_bytes
 
     def write(self, data: ReadableBuffer, /) -> int:
         """Take all of some bytes."""
@@ -93,7 +98,7 @@ class HashedFile(io.RawIOBase):
         data = self._held[0] if len(self._held) == 1 else b"".join(self._held)
         self._held, self._held_bytes = [], 0
         self._settle()
-        self._hashing = self._thread.submit(self._digest.update, data)
+        self._hashing = self._thread.submit(self._hash, data)
         view = memoryview(data)
         while view:
             taken = os.write(self._file, view)
@@ -111,6 +116,11 @@ class HashedFile(io.RawIOBase):
                 os.close(self._file)
             self._thread.shutdown()
         super().close()
+
+    def _hash(self, data: bytes) -> None:
+        self._sha256.update(data)
+        if self._md5 is not None:
+            self._md5.update(data)
 
     def _settle(self) -> None:
         if self._hashing is not None:

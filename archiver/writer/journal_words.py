@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from archiver.late import dataclass
 from archiver.model.item_row import row_of
 from archiver.model.items import ItemLine
+from archiver.stores.bodies import Spooled
 
 __all__ = ["Count", "JournaledBatch", "Line", "Progress", "Run"]
 
@@ -41,6 +43,19 @@ class JournaledBatch:
     predicate: dict[str, object]
     sealed: dict[str, Any] | None = None
     """The words of a `SealedFile`, where rows of the batch are withheld."""
+    md5: str | None = None
+    """That of the spool file, where it was made beside the SHA-256."""
+
+    @staticmethod
+    def of(
+        file: Spooled, *, identity: str, key: str, predicate: dict[str, object], sealed: dict[str, Any] | None
+    ) -> JournaledBatch:
+        """Return a batch as a journal keeps it, of its finished file."""
+        return JournaledBatch(identity, key, file.path.name, file.sha256, file.size, predicate, sealed, file.md5)
+
+    def spooled(self, folder: Path) -> Spooled:
+        """Return the spool file in the folder of the spool."""
+        return Spooled(folder / self.spool, self.sha256, self.size, self.md5)
 
     @property
     def files(self) -> set[str]:

@@ -24,10 +24,10 @@ import pyarrow.parquet as pq
 
 from archiver.late import dataclass
 from archiver.model import tables
-from archiver.writer.durable import sync_folder
+from archiver.stores.bodies import Spooled
 from archiver.writer.engine import Engine
 from archiver.writer.groups import GROUPS, Cutter, Indexer, RowGroup, column_over, group_of
-from archiver.writer.hashed_file import HashedFile, open_fresh
+from archiver.writer.hashed_file import HashedFile
 from archiver.writer.rows import OpenBatch, disk_error
 from archiver.writer.withheld import disclosed, evident
 
@@ -47,11 +47,9 @@ _COUNTED: Final = dict.fromkeys(("record", "offset", "source_offset"), "DELTA_BI
 
 @dataclass(frozen=True)
 class Built:
-    """A finished spool file, synced to disk."""
+    """A finished spool file, synced to disk, and what its batch says of itself."""
 
-    path: Path
-    sha256: str
-    size: int
+    file: Spooled
     merkle_root: str
     records: int
     items: int
@@ -65,11 +63,23 @@ class BatchFile:
     """The Parquet file of an open batch, which it follows."""
 
     def __init__(
-        self, batch: OpenBatch, path: Path, *, table: str, index: Indexer, engine: Engine, thread: ThreadPoolExecutor
+        self,
+        batch: OpenBatch,
+        path: Path,
+        *,
+        table: str,
+        index: Indexer,
+        engine: Engine,
+        thread: ThreadPoolExecutor,
+        md5: bool = False,
     ) -> None:
-        """Follow a batch into the file `path`; `thread` compresses, one group after the other."""
+        """Follow a batch into the file `path`; `thread` compresses, one group after the other.
+
+        With `md5` that is made of the file, too: a destination asks for it.
+        """
         self._batch = batch
         self._path = path
+        self._md5 = md5
         self._table = table
         self._schema = tables.schema_of(table)
         self._index = index
@@ -115,18 +125,13 @@ class BatchFile:
             self._writer.add_key_value_metadata(metadata | _arrow_schema(self._schema.with_metadata(metadata)))
             self._writer.close()
             self._gathered.flush()
-            self._sink.sync()
-            size, digest = self._sink.size, self._sink.sha256()
-            self._sink.close()
-            sync_folder(self._path.parent)
+            file = self._sink.finish()
         except OSError as problem:
             raise disk_error(problem, self._path) from problem
         facts = batch.row_facts or map(attrgetter("facts"), batch.members)
         observed = set(map(attrgetter("collected_at"), facts))
         return Built(
-            path=self._path,
-            sha256=digest,
-            size=size,
+            file=file,
             merkle_root=root,
             records=batch.rows,
             items=len(set(map(attrgetter("text"), batch.members))),
@@ -145,7 +150,7 @@ class BatchFile:
         self._cutter = Cutter(self._batch.lengths, GROUPS[self._table])
         self._writer: pq.ParquetWriter | None = None
         try:
-            self._sink = HashedFile(open_fresh(self._path))
+            self._sink = HashedFile(self._path, md5=self._md5)
         except OSError as problem:
             raise disk_error(problem, self._path) from problem
         self._gathered = pa.BufferedOutputStream(pa.PythonFile(self._sink, "w"), _GATHERED)

@@ -12,8 +12,9 @@ from contextlib import suppress
 from dataclasses import replace
 
 from archiver.errors import EvidenceError, KeyExistsError, LockError, NotStoredError, WorldError
-from archiver.proof.digest import sha256_hex, sha256_of
+from archiver.proof.digest import sha256_of
 from archiver.stores.base import Body, Finds, Lock, Receipt, Store, Version
+from archiver.stores.bodies import digest_of, size_of
 from archiver.stores.locks import shortfalls
 
 __all__ = ["Strangers", "check_receipt", "first_under", "meets", "place", "raise_lock", "versions_of"]
@@ -22,19 +23,14 @@ Strangers = Callable[[Version], None]
 """Told of every version that was found under a key and is not ours."""
 
 
-def place(
-    store: Store, key: str, body: Body, *, lock: Lock, strangers: Strangers, sha256: str | None = None
-) -> Receipt:
-    """Make sure that a version with exactly these bytes is stored under `key` with at least this lock.
-
-    `sha256` is that of the body where it is known; the store refuses a body that has another one.
-    """
-    digest = sha256 or _digest_of(body)
+def place(store: Store, key: str, body: Body, *, lock: Lock, strangers: Strangers) -> Receipt:
+    """Make sure that a version with exactly these bytes is stored under `key` with at least this lock."""
     try:
         # A crash after this line leaves a locked object that the next run finds below, by its bytes.
-        return store.put(key, body, sha256=digest, lock=lock)
+        return store.put(key, body, lock=lock)
     except KeyExistsError:
-        mine = _find(store, key, digest, _size_of(body), strangers)
+        digest = digest_of(body)
+        mine = _find(store, key, digest, size_of(body), strangers)
     if mine is not None:
         receipt = raise_lock(store, mine, body, lock=lock)
         # The store may say nothing of the bytes; they were read and hashed a moment ago.
@@ -45,7 +41,7 @@ def place(
             f"{key}: expected SHA-256 {digest}, found other bytes, and this store keeps one version only",
             hint="somebody else wrote this file; move the archive to a fresh folder and find out who did",
         )
-    return store.put(key, body, sha256=digest, lock=lock, condition=False)
+    return store.put(key, body, lock=lock, condition=False)
 
 
 def raise_lock(store: Store, version: Version, body: Body, *, lock: Lock) -> Receipt:
@@ -59,7 +55,7 @@ def raise_lock(store: Store, version: Version, body: Body, *, lock: Lock) -> Rec
         gone = isinstance(problem, NotStoredError)  # its lock was short, and it is gone since it was listed
         if not (gone or problem.code == "store-denied") or not store.destination.versioned:
             raise
-    return store.put(version.key, body, sha256=_digest_of(body), lock=lock, condition=False)
+    return store.put(version.key, body, lock=lock, condition=False)
 
 
 def first_under(store: Store, prefix: str) -> Version | None:
@@ -123,14 +119,3 @@ def _find(store: Store, key: str, digest: str, size: int, strangers: Strangers) 
 def _digest_in(store: Store, version: Version) -> str:
     with store.read(version.key, version.version) as stream:
         return sha256_of(stream)
-
-
-def _digest_of(body: Body) -> str:
-    if isinstance(body, bytes):
-        return sha256_hex(body)
-    with body.open("rb") as file:
-        return sha256_of(file)
-
-
-def _size_of(body: Body) -> int:
-    return len(body) if isinstance(body, bytes) else body.stat().st_size

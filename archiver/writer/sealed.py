@@ -19,11 +19,10 @@ from typing import BinaryIO
 from archiver.errors import WorldError
 from archiver.late import dataclass
 from archiver.model.leaf import item_digest
-from archiver.proof.digest import sha256_of
 from archiver.proof.sealed import Header, KeyFor, Sealing
 from archiver.proof.wrapping import DATA_KEY, Context, Recipient
-from archiver.writer.durable import sync_folder
-from archiver.writer.hashed_file import open_fresh
+from archiver.stores.bodies import Spooled
+from archiver.writer.hashed_file import HashedFile
 from archiver.writer.rows import OpenBatch, disk_error
 
 __all__ = ["Recipients", "SealedFile", "seal_rows"]
@@ -48,6 +47,10 @@ class SealedFile:
     raw_bytes: int
     recipients: list[tuple[str, str]]
 
+    def spooled(self, folder: Path) -> Spooled:
+        """Return the file in the folder of the spool."""
+        return Spooled(folder / self.spool, self.sha256, self.size)
+
 
 def seal_rows(
     batch: OpenBatch, path: Path, recipients: Recipients, *, identity: str, archive_id: str
@@ -56,20 +59,16 @@ def seal_rows(
     if not batch.withholds:
         return None
     try:
-        with os.fdopen(open_fresh(path), "w+b") as sink:
+        with HashedFile(path, md5=False) as sink:
             sealing = _seal(batch, sink, recipients, identity, archive_id)
-            sink.flush()
-            os.fsync(sink.fileno())
-            sink.seek(0)
-            digest, size = sha256_of(sink), sink.tell()
-        sync_folder(path.parent)
+            file = sink.finish()
     except OSError as problem:
         raise disk_error(problem, path) from problem
     ids = [(matter, recipient.keyid) for matter, recipient in recipients.keys]
-    return SealedFile(path.name, digest, size, sealing.rows, sealing.raw_bytes, ids)
+    return SealedFile(path.name, file.sha256, file.size, sealing.rows, sealing.raw_bytes, ids)
 
 
-def _seal(batch: OpenBatch, sink: BinaryIO, recipients: Recipients, identity: str, archive_id: str) -> Sealing:
+def _seal(batch: OpenBatch, sink: HashedFile, recipients: Recipients, identity: str, archive_id: str) -> Sealing:
     data_key = recipients.random(DATA_KEY)
     keys = [
         KeyFor(

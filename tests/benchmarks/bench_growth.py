@@ -12,7 +12,6 @@ Milliseconds of the clock and of the processor.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import secrets
 import statistics
@@ -54,7 +53,7 @@ def one_more(session: Any, policy: Policy) -> None:
     batch = f"{session.seal.fresh_id()}-documents-00000000"
     key, envelope, _ = statement_of(session, batch, 0, b"", policy)
     lock = Lock("COMPLIANCE", session.retain_until(("CASE-1",)), legal_hold=True)
-    session.store.put(key, envelope, sha256=hashlib.sha256(envelope).hexdigest(), lock=lock)
+    session.store.put(key, envelope, lock=lock)
     session.log.append(key, envelope)
 
 

@@ -22,9 +22,10 @@ import pytest
 from moto import mock_aws
 from real_stores import RealStore
 
-from archiver.errors import EvidenceError, KeyExistsError, NotStoredError, UsageError
+from archiver.errors import ArchiverError, EvidenceError, KeyExistsError, NotStoredError, UsageError
 from archiver.s3.client import connect
 from archiver.stores.base import Lock, Store
+from archiver.stores.bodies import Spooled
 from archiver.stores.folder import FolderStore
 from archiver.stores.manner import Manner
 from archiver.stores.open import open_store
@@ -122,7 +123,7 @@ def sha256(body: bytes) -> str:
 
 
 def put(place: Place, key: str, body: bytes = b"hello", lock: Lock = HELD, **more: Any) -> Any:
-    return place.store.put(key, body, sha256=sha256(body), lock=lock, **more)
+    return place.store.put(key, body, lock=lock, **more)
 
 
 def read(place: Place, key: str, version: str | None = None) -> bytes:
@@ -153,7 +154,7 @@ def test_a_spool_file_is_put_like_bytes(place: Place, tmp_path: Path) -> None:
     spool = tmp_path / "spool.parquet"
     spool.write_bytes(b"batch" * 1000)
     digest = sha256(b"batch" * 1000)
-    receipt = place.store.put("data/a", spool, sha256=digest, lock=HELD)
+    receipt = place.store.put("data/a", Spooled(spool, digest, 5000), lock=HELD)
     assert (receipt.size, receipt.sha256) == (5000, digest)
     assert read(place, "data/a") == b"batch" * 1000
 
@@ -240,11 +241,35 @@ def test_without_the_condition_a_version_is_added_where_there_are_versions(place
     assert read(place, "a") == b"two"
 
 
-def test_bytes_that_are_not_the_hashed_ones_are_not_stored(place: Place) -> None:
+@pytest.mark.parametrize("now", [b"changed", b"hash", b"hashed!", b""], ids=["other", "shorter", "longer", "empty"])
+@pytest.mark.parametrize("md5", [hashlib.md5(b"hashed").hexdigest(), None], ids=["md5", "no-md5"])
+def test_a_spool_file_that_is_not_what_was_hashed_is_not_stored(
+    place: Place, tmp_path: Path, now: bytes, md5: str | None
+) -> None:
+    spool = tmp_path / "spool.parquet"
+    spool.write_bytes(now)
     with pytest.raises(EvidenceError) as caught:
-        place.store.put("a", b"changed", sha256=sha256(b"hashed"), lock=HELD)
-    assert caught.value.code == "spool-changed"
+        place.store.put("a", Spooled(spool, sha256(b"hashed"), 6, md5), lock=HELD)
+    assert (caught.value.code, sha256(now) in caught.value.message) == ("spool-changed", True)
     assert list(place.store.list()) == []
+
+
+def test_a_spool_file_that_changes_behind_its_signature_gets_no_receipt(place: Place, tmp_path: Path) -> None:
+    if not isinstance(place.store, S3Store):
+        return  # a folder signs nothing
+    spool = tmp_path / "spool.parquet"
+    spool.write_bytes(b"hashed")
+    body = Spooled(spool, sha256(b"hashed"), 6, hashlib.md5(b"hashed").hexdigest())
+
+    def change(**_: object) -> None:
+        spool.write_bytes(b"change")
+
+    place.store._client.meta.events.register_last("before-send.s3.PutObject", change)
+    with pytest.raises(ArchiverError) as caught:
+        place.store.put("a", body, lock=HELD)
+    refused = place.does("checks-payload")
+    assert caught.value.code == ("spool-changed" if refused else "read-back-differs")
+    assert [read(place, one.key, one.version) for one in place.store.list()] == ([] if refused else [b"change"])
 
 
 @pytest.mark.parametrize(

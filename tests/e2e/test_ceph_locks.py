@@ -5,7 +5,6 @@ Dates come from the real clock. Where a lock must be seen to end it lasts three 
 
 from __future__ import annotations
 
-import hashlib
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -43,7 +42,7 @@ def day_ahead() -> datetime:
 
 
 def put(store, lock: Lock, body: bytes = BODY):
-    return store.put(KEY, body, sha256=hashlib.sha256(body).hexdigest(), lock=lock)
+    return store.put(KEY, body, lock=lock)
 
 
 def compliance(until: datetime, *, hold: bool = True) -> Lock:
@@ -146,7 +145,7 @@ def test_a_lock_that_the_store_keeps_weaker_is_an_error_of_ours(store, client, b
     assert put(store, compliance(WRAPS, hold=False)).retain_until == WRAPS
     wrapping = compliance(WRAPS + timedelta(seconds=1), hold=False)
     with pytest.raises(LockError) as caught:
-        store.put("another", b"evidence", sha256=hashlib.sha256(b"evidence").hexdigest(), lock=wrapping)
+        store.put("another", b"evidence", lock=wrapping)
     assert caught.value.code == "lock-not-applied"
 
 

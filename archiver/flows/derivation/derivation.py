@@ -241,11 +241,11 @@ class _Work:
         session.enter(key, envelope)
         session.listener(Advanced())
         # A crash here leaves a spool file that nothing waits for; the next run sweeps it away.
-        written.path.unlink(missing_ok=True)
-        named = _named(predicate)
+        written.file.path.unlink(missing_ok=True)
+        named, file = _named(predicate), written.file
         derived_key = layout.derived_key(tables.EVENTS[0], identity)
         return Derived(
-            named.batch, named.source, named.records, named.raw_bytes, identity, derived_key, written.rows, written.size
+            named.batch, named.source, named.records, named.raw_bytes, identity, derived_key, written.rows, file.size
         )
 
     def _write(self, identity: str, predicate: BatchPredicate, statement: Statement) -> WrittenTable:
@@ -275,12 +275,12 @@ class _Work:
             table=table,
             table_version=version,
             rows=written.rows,
-            size=written.size,
+            size=written.file.size,
             dialects=self.dialects,
             parquet_writer=written.writer,
         )
         subjects = [
-            Subject.of(layout.derived_key(table, identity), written.sha256),
+            Subject.of(layout.derived_key(table, identity), written.file.sha256),
             Subject.of(layout.dialects_key(self.dialects), self.dialects),
         ]
         return self.session.seal.seal("derivation", subjects, predicate)

@@ -24,6 +24,7 @@ from archiver.model.statement_words import ReceiptWords
 from archiver.proof import canonical
 from archiver.proof.digest import sha256_of, sha256_of_copy
 from archiver.stores.base import Receipt, Store
+from archiver.stores.bodies import Spooled
 from archiver.writer.place import versions_of
 from archiver.writer.seal import receipt_words
 
@@ -70,7 +71,7 @@ def _put(session: Session, path: Path, name: str) -> tuple[Subject, list[Receipt
     with path.open("rb") as file:
         digest = sha256_of(file)
     key = layout.report_key(digest, name)
-    return Subject.of(key, digest), session.put(key, path)
+    return Subject.of(key, digest), session.put(key, Spooled.of(path, digest))
 
 
 def _receipts(store: Store, key: str, digest: str) -> Iterator[ReceiptWords]:

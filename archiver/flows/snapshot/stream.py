@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from archiver.flows.snapshot.batch_words import Words, predicate
@@ -25,6 +24,7 @@ from archiver.model.leaf import DOCUMENT_ROW, LOG_ROW, item_digest
 from archiver.model.rows import Rows
 from archiver.writer.engine import Engine
 from archiver.writer.groups import Indexer
+from archiver.writer.hashed_file import Spool
 from archiver.writer.journal import Journal
 from archiver.writer.journal_words import JournaledBatch, Line
 from archiver.writer.leaves import Beside
@@ -68,7 +68,7 @@ class Stream:
         words: Words,
         *,
         journal: Journal,
-        spool: Path,
+        spool: Spool,
         limits: Limits,
         random: Callable[[int], bytes],
         index: Indexer,
@@ -301,14 +301,12 @@ class Stream:
         if self._recipients is not None:
             from archiver.writer.sealed import seal_rows  # noqa: PLC0415 - few policies know a quarantine
 
-            place, archive_id = self._spool / f"{identity}.sealed", words.archive_id
+            place, archive_id = self._spool.folder / f"{identity}.sealed", words.archive_id
             sealed = seal_rows(batch, place, self._recipients, identity=identity, archive_id=archive_id)
-        return JournaledBatch(
-            id=identity,
+        return JournaledBatch.of(
+            built.file,
+            identity=identity,
             key=layout.batch_key(words.table, identity),
-            spool=built.path.name,
-            sha256=built.sha256,
-            size=built.size,
             predicate=predicate(words, layout.parse_batch_id(identity).number, built),
             sealed=None if sealed is None else asdict(sealed),
         )
@@ -316,7 +314,7 @@ class Stream:
     def _open(self) -> OpenBatch:
         if self._batch is None:
             self._batch = OpenBatch(
-                self._spool / f"{self._words.table}.raw",
+                self._spool.folder / f"{self._words.table}.raw",
                 salt=self._random(32),
                 max_bytes=self._limits.raw_bytes,
                 max_rows=self._limits.records,
@@ -327,8 +325,10 @@ class Stream:
         return self._batch
 
     def _follow(self, batch: OpenBatch) -> BatchFile:
-        path, table = self._spool / f"{self._identity}.parquet", self._words.table
-        self._file = BatchFile(batch, path, table=table, index=self._index, engine=self._engine, thread=self._compress)
+        path, table, md5 = self._spool.folder / f"{self._identity}.parquet", self._words.table, self._spool.md5
+        self._file = BatchFile(
+            batch, path, table=table, index=self._index, engine=self._engine, thread=self._compress, md5=md5
+        )
         return self._file
 
     def _offer(self, *, but: int = 0) -> None:

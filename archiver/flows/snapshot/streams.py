@@ -16,6 +16,7 @@ from archiver.flows.snapshot.stream import Limits, Stream
 from archiver.model.policy import Source
 from archiver.writer.engine import Engine
 from archiver.writer.groups import Indexer
+from archiver.writer.hashed_file import Spool
 from archiver.writer.journal_words import JournaledBatch, Run
 from archiver.writer.leaves import Beside
 
@@ -61,7 +62,7 @@ class Streams:
         return Stream(
             words,
             journal=session.journal,
-            spool=session.state.spool,
+            spool=Spool(session.state.spool, md5=any(one.store.destination.kind == "s3" for one in session.vaults)),
             limits=Limits(session.policy.limits.batch_raw_bytes, session.policy.limits.batch_records),
             random=session.random,
             index=index,

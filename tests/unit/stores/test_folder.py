@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from archiver.errors import ArchiverError, EvidenceError, KeyExistsError, NotStoredError, WorldError
-from archiver.stores.base import Body, Lock, Receipt
+from archiver.stores.base import Lock, Receipt
+from archiver.stores.bodies import Spooled
 from archiver.stores.folder import FolderStore
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -38,7 +39,7 @@ def open_folder(root: Path) -> FolderStore:
 
 
 def put(store: FolderStore, key: str, body: bytes = b"hello", lock: Lock = HELD) -> Receipt:
-    return store.put(key, body, sha256=hashlib.sha256(body).hexdigest(), lock=lock)
+    return store.put(key, body, lock=lock)
 
 
 def keys(store: FolderStore, prefix: str = "") -> list[str]:
@@ -157,7 +158,7 @@ def test_a_read_only_mount_can_be_read_and_is_named_when_written(tiny_disk: Path
 
 
 KILLED = """
-import hashlib, os, signal, sys
+import os, signal, sys
 from datetime import UTC, datetime
 from pathlib import Path
 from archiver.stores.base import Lock
@@ -169,7 +170,7 @@ def kill(*arguments, **options):
 real = {module}.{name}
 {module}.{name} = kill
 FolderStore(Path(sys.argv[1]), location="a", clock=lambda: datetime(2026, 1, 1, tzinfo=UTC)).put(
-    "log/a", b"hello", sha256=hashlib.sha256(b"hello").hexdigest(),
+    "log/a", b"hello",
     lock=Lock("COMPLIANCE", datetime(2027, 1, 1, 12, tzinfo=UTC), legal_hold=True))
 """
 
@@ -199,7 +200,7 @@ def test_a_file_that_is_being_written_is_not_swept_away(store: FolderStore, root
     spool = tmp_path / "fifo"
     os.mkfifo(spool)
     digest = hashlib.sha256(b"slow").hexdigest()
-    slow = threading.Thread(target=lambda: store.put("slow", spool, sha256=digest, lock=HELD))
+    slow = threading.Thread(target=lambda: store.put("slow", Spooled(spool, digest, 4), lock=HELD))
     slow.start()
     with spool.open("wb") as pipe:  # opens when the other side has its hidden file
         put(open_folder(root), "quick")
@@ -212,7 +213,7 @@ def test_a_spool_file_that_is_a_link_or_missing_is_not_put(store: FolderStore, t
     (tmp_path / "link").symlink_to("/etc/hostname")
     for body in (tmp_path / "link", tmp_path / "none"):
         with pytest.raises(WorldError) as caught:
-            store.put("a", body, sha256="00" * 32, lock=HELD)
+            store.put("a", Spooled(body, "00" * 32, 0), lock=HELD)
         assert code_of(caught) == "spool-unreadable"
     assert keys(store) == []
 
@@ -227,10 +228,10 @@ def test_a_disk_that_changes_what_it_keeps_is_found_when_reading_back(
     assert (code_of(caught), keys(store)) == ("read-back-differs", [])
 
 
-def test_a_changed_spool_leaves_no_trace(store: FolderStore, root: Path) -> None:
-    body: Body = b"changed"
+def test_a_changed_spool_leaves_no_trace(store: FolderStore, root: Path, tmp_path: Path) -> None:
+    (tmp_path / "spool").write_bytes(b"changed")
     with pytest.raises(EvidenceError):
-        store.put("a/b", body, sha256="00" * 32, lock=HELD)
+        store.put("a/b", Spooled(tmp_path / "spool", "00" * 32, 7), lock=HELD)
     assert all_names(root) == []
 
 

@@ -24,6 +24,7 @@ from archiver.errors import ArchiverError, EvidenceError, KeyExistsError, LockEr
 from archiver.s3.client import connect
 from archiver.s3.errors import Subject, s3_error
 from archiver.stores.base import Lock
+from archiver.stores.bodies import Spooled
 from archiver.stores.manner import Manner
 from archiver.stores.s3 import LARGEST, S3Store
 
@@ -103,7 +104,7 @@ def store(script: Script, monkeypatch: pytest.MonkeyPatch) -> S3Store:
 
 
 def put(store: S3Store, **more: Any) -> Any:
-    return store.put("a", BODY, sha256=DIGEST, lock=more.pop("lock", HELD), **more)
+    return store.put("a", BODY, lock=more.pop("lock", HELD), **more)
 
 
 def code_of(caught: pytest.ExceptionInfo[ArchiverError]) -> str:
@@ -299,7 +300,7 @@ def test_a_spool_file_that_changes_between_hashing_and_sending_is_found(
     store._client.meta.events.register("before-sign.s3.PutObject", change)
     script.on("PUT", "", (400, {}, error("BadDigest")))
     with pytest.raises(EvidenceError) as caught:
-        store.put("a", spool, sha256=DIGEST, lock=HELD)
+        store.put("a", Spooled(spool, DIGEST, len(BODY)), lock=HELD)
     assert code_of(caught) == "spool-changed"
 
 

@@ -18,6 +18,7 @@ import pytest
 
 from archiver.errors import EvidenceError, KeyExistsError
 from archiver.stores.base import Lock
+from archiver.stores.bodies import Spooled
 from archiver.stores.folder import FolderStore
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -35,6 +36,10 @@ def spool(tmp_path: Path) -> Path:
     return path
 
 
+def spooled(path: Path) -> Spooled:
+    return Spooled(path, SHA256, len(BODY))
+
+
 def open_folder(root: Path) -> FolderStore:
     return FolderStore(root, location="./archive", clock=lambda: NOW)
 
@@ -45,7 +50,7 @@ def all_names(root: Path) -> list[str]:
 
 def linked(root: Path, spool: Path) -> bool:
     """Put the file and say whether it is the object now."""
-    assert open_folder(root).put(KEY, spool, sha256=SHA256, lock=HELD).sha256 == SHA256
+    assert open_folder(root).put(KEY, spooled(spool), lock=HELD).sha256 == SHA256
     assert (root / KEY).read_bytes() == BODY
     assert stat.S_IMODE((root / KEY).stat().st_mode) == 0o444
     assert all_names(root) == [".locks.jsonl", KEY]
@@ -113,7 +118,7 @@ def test_where_the_system_refuses_a_step_the_bytes_are_copied(
 def test_a_changed_spool_file_is_refused_and_stays(tmp_path: Path, spool: Path) -> None:
     spool.write_bytes(BODY + b"!")
     with pytest.raises(EvidenceError) as caught:
-        open_folder(tmp_path / "archive").put(KEY, spool, sha256=SHA256, lock=HELD)
+        open_folder(tmp_path / "archive").put(KEY, spooled(spool), lock=HELD)
     assert caught.value.code == "spool-changed"
     assert (all_names(tmp_path / "archive"), spool.stat().st_nlink) == ([], 1)
 
@@ -123,6 +128,7 @@ import os, signal, sys
 from datetime import UTC, datetime
 from pathlib import Path
 from archiver.stores.base import Lock
+from archiver.stores.bodies import Spooled
 from archiver.stores.folder import FolderStore
 calls = {calls}
 def kill(*arguments, **options):
@@ -133,7 +139,7 @@ def kill(*arguments, **options):
     return real(*arguments, **options)
 real, os.{name} = os.{name}, kill
 FolderStore(Path(sys.argv[1]), location="a", clock=lambda: datetime(2026, 1, 1, tzinfo=UTC)).put(
-    {key!r}, Path(sys.argv[2]), sha256={sha256!r},
+    {key!r}, Spooled(Path(sys.argv[2]), {sha256!r}, 20000),
     lock=Lock("COMPLIANCE", datetime(2027, 1, 1, 12, tzinfo=UTC), legal_hold=True))
 """
 
@@ -152,9 +158,9 @@ def test_a_kill_at_any_step_leaves_the_object_whole_or_absent(
     assert (root / KEY).exists() == (name == "unlink")
     if (root / KEY).exists():
         with pytest.raises(KeyExistsError):
-            store.put(KEY, spool, sha256=SHA256, lock=HELD)
+            store.put(KEY, spooled(spool), lock=HELD)
         assert (root / KEY).read_bytes() == BODY
     else:
         linked(root, spool)
-    store.put("b", b"", sha256=hashlib.sha256(b"").hexdigest(), lock=HELD)  # sweeps what the killed one left
+    store.put("b", b"", lock=HELD)  # sweeps what the killed one left
     assert all_names(root) == [".locks.jsonl", "b", KEY]

@@ -38,10 +38,10 @@ class Shelf(MemoryStore):
     may_raise_locks: bool = True
     puts: list[str] = field(default_factory=list)
 
-    def put(self, key: str, body: bytes, *, sha256: str, lock: Lock, condition: bool = True) -> Receipt:
+    def put(self, key: str, body: bytes, *, lock: Lock, condition: bool = True) -> Receipt:
         self.before_put(key)
         self.puts.append(key)
-        return super().put(key, body, sha256=sha256, lock=lock, condition=condition)
+        return super().put(key, body, lock=lock, condition=condition)
 
     def hold(self, key: str, version: str | None, lock: Lock) -> Receipt:
         here = self.versions[key]

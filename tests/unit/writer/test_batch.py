@@ -117,7 +117,7 @@ def test_the_same_rows_and_salt_give_the_same_bytes(tmp_path):
                 opened.add([row], 0)
                 if row == b"gone":
                     opened.rollback(mark)
-        digests.add(written(opened, tmp_path / f"{name}.parquet").sha256)
+        digests.add(written(opened, tmp_path / f"{name}.parquet").file.sha256)
         opened.close()
     assert len(digests) == 1
 
@@ -142,7 +142,7 @@ def test_rows_that_pass_give_the_same_bytes_as_rows_that_are_kept(tmp_path, monk
             for place, row in enumerate(long):
                 opened.add([row], place * 70_000, passing=passing)
                 file.offer(opened.rows)
-            digests.add(file.finish(identity="b", archive_id="a").sha256)
+            digests.add(file.finish(identity="b", archive_id="a").file.sha256)
         assert opened.scratch.stat().st_size == sum(map(len, before)) + (0 if passing else sum(map(len, long)))
         opened.close()
     assert len(digests) == 1
@@ -268,21 +268,21 @@ def test_an_item_of_several_batches_has_its_digest_on_its_last_row_alone(batch, 
     batch.begin(Item("s", "a"), FACTS)
     batch.add([b"one", b"two"], 100)
     batch.finish(FACTS, began_elsewhere=True)
-    table = pq.read_table(written(batch, tmp_path / "b.parquet").path, partitioning=None)
+    table = pq.read_table(written(batch, tmp_path / "b.parquet").file.path, partitioning=None)
     assert table.column("sha256").to_pylist() == [None, "0" * 64]
     assert table.column("size").to_pylist() == [None, 5]
 
 
 def test_an_item_of_one_batch_has_its_digest_on_every_row(batch, tmp_path):
     fill(batch)
-    table = pq.read_table(written(batch, tmp_path / "b.parquet").path, partitioning=None)
+    table = pq.read_table(written(batch, tmp_path / "b.parquet").file.path, partitioning=None)
     assert table.column("sha256").to_pylist() == ["0" * 64] * 2
 
 
 def test_the_schema_and_the_metadata_are_exactly_the_published_ones(batch, tmp_path):
     fill(batch)
     built = written(batch, tmp_path / "b.parquet")
-    file = pq.ParquetFile(built.path)
+    file = pq.ParquetFile(built.file.path)
     assert file.schema_arrow.remove_metadata() == tables.schema_of("documents")
     assert {key.decode(): value.decode() for key, value in file.schema_arrow.metadata.items()} == {
         "archiver.format": "1",
@@ -293,14 +293,14 @@ def test_the_schema_and_the_metadata_are_exactly_the_published_ones(batch, tmp_p
         "archiver.salt": SALT.hex(),
         "archiver.merkle_root": built.merkle_root,
     }
-    assert built.sha256 == hashlib.sha256(built.path.read_bytes()).hexdigest()
+    assert built.file.sha256 == hashlib.sha256(built.file.path.read_bytes()).hexdigest()
 
 
 def test_row_groups_are_cut_by_the_rows_alone(tmp_path):
     opened = OpenBatch(tmp_path / "rows.raw", salt=SALT, max_bytes=1 << 30, max_rows=1000)
     opened.begin(Item("s", "a"), FACTS)
     opened.add([bytes(GROUPS["documents"].size // 2)] * 5, 0)
-    file = pq.ParquetFile(written(opened, tmp_path / "b.parquet").path)
+    file = pq.ParquetFile(written(opened, tmp_path / "b.parquet").file.path)
     assert [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)] == [2, 2, 1]
     opened.close()
 
@@ -312,7 +312,7 @@ def test_texts_that_are_all_different_get_no_dictionary_and_read_back_as_they_we
         opened.begin(Item("s", path), FACTS)
         opened.add([path.encode()], 0)
         opened.finish(FACTS, began_elsewhere=False)
-    file = pq.ParquetFile(written(opened, tmp_path / "b.parquet").path)
+    file = pq.ParquetFile(written(opened, tmp_path / "b.parquet").file.path)
     group = file.metadata.row_group(0)
     columns = [group.column(place) for place in range(group.num_columns)]
     encodings = {one.path_in_schema: one.encodings for one in columns}
@@ -332,5 +332,5 @@ def test_a_time_that_no_column_can_hold_is_null(batch, tmp_path, nanoseconds):
     facts = Facts(modified_ns=nanoseconds, collected_at="2026-11-23T12:00:00Z")
     batch.begin(Item("s", "a"), facts)
     batch.add([b"one"], 0)
-    table = pq.read_table(written(batch, tmp_path / "b.parquet").path, partitioning=None)
+    table = pq.read_table(written(batch, tmp_path / "b.parquet").file.path, partitioning=None)
     assert table.column("modified").to_pylist() == [None]

@@ -39,7 +39,7 @@ def written(batch: OpenBatch, path: Path, engine) -> str:
     index = model_logs_index(LogReader().project)
     with ThreadPoolExecutor(1) as thread:
         file = BatchFile(batch, path, table="model_logs", index=index, engine=engine, thread=thread)
-        return file.finish(identity="b", archive_id="a").sha256
+        return file.finish(identity="b", archive_id="a").file.sha256
 
 
 def test_the_bytes_are_the_same_whoever_derives_the_columns(batch, tmp_path, monkeypatch):
@@ -64,7 +64,7 @@ def test_the_bytes_are_the_same_whenever_the_rows_were_offered_and_taken_back(ba
             batch.rollback(mark)
             file.take_back(mark.rows)
             file.offer(batch.rows)
-        first = file.finish(identity="b", archive_id="a").sha256
+        first = file.finish(identity="b", archive_id="a").file.sha256
         assert first == written(batch, tmp_path / "two", engine)
 
 
@@ -77,7 +77,7 @@ def test_rows_that_pass_give_the_same_bytes_as_rows_that_are_kept(batch, tmp_pat
         for first in range(20, 120, 33):
             batch.add(ROWS[first : first + 33], sum(map(len, ROWS[:first])), passing=True)
             file.offer(batch.rows)
-        passing = file.finish(identity="b", archive_id="a").sha256
+        passing = file.finish(identity="b", archive_id="a").file.sha256
         assert batch.scratch.stat().st_size == sum(map(len, ROWS[:20]))
         with closing(OpenBatch(tmp_path / "kept.raw", salt=SALT, max_bytes=1 << 30, max_rows=1000)) as kept:
             kept.begin(Item("s", "a.jsonl"), FACTS)
@@ -94,7 +94,7 @@ def test_few_groups_wait_whose_rows_are_in_memory_and_large(batch, tmp_path, mon
         batch.add(ROWS[::3], 0, passing=True)
         file.offer(batch.rows)
         assert len(file._waiting) == waiting
-        passing = file.finish(identity="b", archive_id="a").sha256
+        passing = file.finish(identity="b", archive_id="a").file.sha256
         with closing(OpenBatch(tmp_path / "kept.raw", salt=SALT, max_bytes=1 << 30, max_rows=1000)) as kept:
             kept.begin(Item("s", "a.jsonl"), FACTS)
             kept.add(ROWS[::3], 0)
