@@ -11,6 +11,7 @@ import itertools
 import os
 from array import array
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import field
 from functools import cached_property
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -70,8 +71,8 @@ class RowGroup:
     continued: frozenset[int]
     hidden: frozenset[int] = frozenset()
     """Rows, counted from `first`, whose bytes are withheld."""
-    passing: Sequence[Rows] = ()
-    """The last of the rows, where these are not in the scratch file."""
+    passing: list[Rows] = field(default_factory=list)
+    """The last of the rows, where these are not in the scratch file; none once `raw` is there."""
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -80,7 +81,7 @@ class RowGroup:
         """Return what is sent to another process: nothing of raw, which a thread may be fetching here meanwhile."""
         state = vars(self).copy()  # at one go, where a look at member after member could meet it half done
         state.pop("raw", None)
-        return state | {"passing": ()}
+        return state | {"passing": []}
 
     @cached_property
     def raw(self) -> pa.LargeBinaryArray:
@@ -90,11 +91,12 @@ class RowGroup:
         """
         count, end = self._kept
         if not count and len(self.passing) == 1:  # as a row of many MiB is: it lies there already
-            return rows_over(self.passing[0].data, self.lengths)
+            return rows_over(self.passing.pop().data, self.lengths)
         data = pa.allocate_buffer(sum(self.lengths))
         with memoryview(data).cast("B") as view:
             self._read(view[:end])
-            for rows in self.passing:
+            while self.passing:  # whoever reads the next rows has the memory of each at once
+                rows = self.passing.pop(0)
                 begin, end = end, end + len(rows.data)
                 view[begin:end] = rows.data
         return rows_over(data, self.lengths)
@@ -248,7 +250,7 @@ def group_of(batch: OpenBatch, first: int, count: int, start: int, passing: Sequ
         runs=runs,
         continued=frozenset(row - first for row in batch.pieces if first <= row < after),
         hidden=frozenset({row - first for row in batch.hidden_between(first, after)} | withheld),
-        passing=passing,
+        passing=list(passing),
     )
 
 

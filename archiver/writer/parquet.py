@@ -176,9 +176,10 @@ class BatchFile:
 
     def _hand_over(self, first: int, count: int, start: int) -> None:
         group = group_of(self._batch, first, count, start, self._batch.pass_on(first, count))
+        leave = 1 if self._is_heavy(group) else self._engine.ahead  # while its rows pass
         derived = self._engine.derive(self._index, group)
         self._waiting.append(self._thread.submit(self._write, group, derived))
-        self._settle(leave=1 if self._is_heavy(group) else self._engine.ahead)
+        self._settle(leave=leave)
 
     def _write(self, group: RowGroup, derived: Callable[[], list[pa.Array]]) -> None:
         evidence = [

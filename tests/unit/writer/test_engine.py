@@ -85,6 +85,19 @@ def test_rows_that_pass_give_the_same_bytes_as_rows_that_are_kept(batch, tmp_pat
             assert passing == written(kept, tmp_path / "two", engine)
 
 
+@pytest.mark.parametrize("kept", [0, 20])
+@pytest.mark.parametrize("at_once", [33, 200])
+def test_rows_that_pass_are_let_go_once_they_lie_beside_each_other(batch, kept, at_once):
+    batch.add(ROWS[:kept], 0)
+    for first in range(kept, 120, at_once):
+        batch.add(ROWS[first : first + at_once], sum(map(len, ROWS[:first])), passing=True)
+    group = group_of(batch, 0, 120, 0, batch.pass_on(0, 120))
+
+    assert sum(map(len, group.passing)) == 120 - kept
+    assert group.raw.to_pylist() == ROWS
+    assert (group.passing, group.raw.to_pylist()) == ([], ROWS)
+
+
 @pytest.mark.parametrize(("largest", "waiting"), [(1000, 2), (40, 1)])
 def test_few_groups_wait_whose_rows_are_in_memory_and_large(batch, tmp_path, monkeypatch, largest, waiting):
     monkeypatch.setitem(GROUPS, "model_logs", Most(rows=1, size=largest))
