@@ -99,8 +99,8 @@ class Journal:
         """Make rows of all lines that are in packs, so that they are found."""
         with closing(self._db.cursor()) as cursor:
             cursor.execute("BEGIN IMMEDIATE")
-            for pack in self._packs.all():
-                cursor.executemany(_ENTER_AT, ((at, *line) for at, line in enumerate(pack.lines(), pack.place)))
+            for place, pack in self._packs.all():
+                cursor.executemany(_ENTER_AT, ((at, *line) for at, line in enumerate(pack.lines(), place)))
             cursor.executemany(_ENTER, self._packed())
             self._packs.forget()
             self.said_again.forget()
@@ -172,7 +172,7 @@ class Journal:
         for first, after, pack in _stretches(self._packs):
             query = f"SELECT {_LINE} FROM item_lines WHERE place >= ? AND place < ? ORDER BY place"  # noqa: S608 - a constant
             yield from map(Line._make, self._db.execute(query, [first, after]))
-            yield from map(Line._make, () if pack is None else pack.lines())
+            yield from () if pack is None else pack.lines()
         yield from self._packed()
 
     def indexed(self, most: int) -> Iterator[tuple[Sequence[bytes], *tuple[Sequence[Any], ...]]]:
@@ -203,7 +203,7 @@ class Journal:
 
     def packed_rows_for(self, destination: str) -> Iterator[ItemRow]:
         """Yield what it keeps of the lines in packs."""
-        for pack in self._packs.all():
+        for _, pack in self._packs.all():
             yield from map(ItemRow._make, pack.rows())
         yield from (row_of(line) for line, _, _ in self.said_again.lines(but_known_by=destination))
 
@@ -337,9 +337,9 @@ def _is_common(line: Line) -> bool:
 def _stretches(packs: LinePacks) -> Iterator[tuple[int, int, LinePack | None]]:
     """Yield the rows beside each other by their places, and behind them the pack that follows."""
     begun = 0
-    for pack in packs.all():
-        yield begun, pack.place, pack
-        begun = pack.place + len(pack.raws)
+    for place, pack in packs.all():
+        yield begun, place, pack
+        begun = place + len(pack.raws)
     yield begun, _BEHIND_ALL, None
 
 

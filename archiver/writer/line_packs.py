@@ -7,9 +7,9 @@ others.
 The law: a pack has lines only that say nothing but what is kept of them here, so that its lines are, field for field
 and in their order, those that were entered.
 
->>> packs.enter(17, Packed.of(lines))
->>> [pack.lines() == lines for pack in packs.all()]
-[True]
+>>> packs.enter(17, Packed.of(LinePack.of(lines)))
+>>> [(place, pack.lines() == lines) for place, pack in packs.all()]
+[(17, True)]
 """
 
 from __future__ import annotations
@@ -38,8 +38,10 @@ CREATE TABLE IF NOT EXISTS line_packs (
     bytes INTEGER NOT NULL, words BLOB NOT NULL);
 """
 _STATUS: Final = "captured"
-_COLUMNS: Final = ("item", "path", "size", "sha256", "stamp", "observed_at", "mime", "custodian")
-"""What is kept beside the lines, in the order of a `LinePack`."""
+_COLUMNS: Final = ("line", "item", "path", "size", "sha256", "stamp", "observed_at", "mime", "custodian")
+"""The fields of a `Line` that are kept of each, in the order of a `LinePack`."""
+_COMMON: Final = 3
+"""So many fields of a `LinePack` are of all its lines."""
 
 
 def _kind_of(line: Line) -> tuple[str, str, str] | None:
@@ -52,21 +54,42 @@ def _kind_of(line: Line) -> tuple[str, str, str] | None:
 
 
 class LinePack(NamedTuple):
-    """Lines beside each other, field by field, of the places from `place` on."""
+    """Lines beside each other that are for one pack, field by field: each of a new item of one row."""
 
-    place: int
     source: str
     tbl: str
     batch: str
-    raws: list[bytes]
-    items: list[str]
-    paths: list[str]
-    sizes: list[int]
-    digests: list[str]
-    stamps: list[str | None]
-    observed: list[str]
-    media: list[str | None]
-    custodians: list[str | None]
+    raws: Sequence[bytes]
+    items: Sequence[str]
+    paths: Sequence[str]
+    sizes: Sequence[int]
+    digests: Sequence[str]
+    stamps: Sequence[str | None]
+    observed: Sequence[str]
+    media: Sequence[str | None]
+    custodians: Sequence[str | None]
+
+    @staticmethod
+    def of(lines: Sequence[Line]) -> LinePack:
+        """Return lines of one kind field by field."""
+        first = lines[0]
+        fields = dict(zip(first._fields, map(list, zip(*lines, strict=True)), strict=True))
+        return LinePack(first.source, str(first.tbl), str(first.batch), *[fields[name] for name in _COLUMNS])
+
+    @staticmethod
+    def joined(packs: Sequence[LinePack]) -> LinePack:
+        """Return lines that are all of one kind, one behind the other."""
+        columns = zip(*(pack[_COMMON:] for pack in packs), strict=True)
+        return LinePack._make((*packs[0].kind, *(list(itertools.chain.from_iterable(some)) for some in columns)))
+
+    @property
+    def kind(self) -> tuple[str, str, str]:
+        """What lines of one pack have in common."""
+        return self.source, self.tbl, self.batch
+
+    def between(self, first: int, after: int | None) -> LinePack:
+        """Return some of them."""
+        return LinePack._make((*self.kind, *(column[first:after] for column in self[_COMMON:])))
 
     def alike(self) -> AlikeRows:
         """Return the same for whoever enters them in a table."""
@@ -79,11 +102,11 @@ class LinePack(NamedTuple):
         known = repeat(self.source), self.paths, repeat(_STATUS), self.raws, repeat(self.tbl)
         return zip(self.items, *known, self.sizes, self.digests, self.stamps, repeat(None), strict=False)
 
-    def lines(self) -> Iterator[tuple[object, ...]]:
-        """Yield its lines, as `Line` has them."""
+    def lines(self) -> Iterator[Line]:
+        """Yield its lines."""
         more = self.observed, repeat(self.batch), repeat(1), self.media, self.custodians, self.sizes, repeat(None)
         for row, rest in zip(self.rows(), zip(*more, strict=False), strict=True):
-            yield (*row, *rest)
+            yield Line._make((*row, *rest))
 
 
 class Packed(NamedTuple):
@@ -97,12 +120,10 @@ class Packed(NamedTuple):
     words: bytes
 
     @staticmethod
-    def of(lines: Sequence[Line]) -> Packed:
-        """Pack lines of one kind."""
-        first = lines[0]
-        fields = dict(zip(first._fields, zip(*lines, strict=True), strict=True))
-        words = packed([orjson.dumps([fields[name] for name in _COLUMNS]), b"\n", *fields["line"]])
-        return Packed(len(lines), first.source, str(first.tbl), str(first.batch), sum(fields["size"]), words)
+    def of(pack: LinePack) -> Packed:
+        """Pack lines."""
+        words = packed([orjson.dumps(pack[_COMMON + 1 :]), b"\n", *pack.raws])
+        return Packed(len(pack.raws), pack.source, pack.tbl, pack.batch, sum(pack.sizes), words)
 
 
 class LinePacks:
@@ -119,15 +140,15 @@ class LinePacks:
             [place, *pack],
         )
 
-    def all(self) -> Iterator[LinePack]:
-        """Yield the packs in the order of their places."""
+    def all(self) -> Iterator[tuple[int, LinePack]]:
+        """Yield the packs in the order of their places, each with the place of its first line."""
         found = self._db.execute("SELECT place, items, source, tbl, batch, words FROM line_packs ORDER BY place")
         for place, items, source, tbl, batch, words in found:
             data, *raws = unpacked(words).splitlines(keepends=True)  # a newline within a line is escaped
             columns = orjson.loads(data)
             if any(len(column) != items for column in (raws, *columns)):
                 raise RuntimeError(f"journal: expected {items} lines in the pack at {place}, found {len(raws)}")
-            yield LinePack(place, source, tbl, batch, raws, *columns)
+            yield place, LinePack(source, tbl, batch, raws, *columns)
 
     def after(self) -> int:
         """Return the place behind the last of them, 0 when there is none."""
@@ -164,7 +185,7 @@ def in_packs(lines: Iterable[Line | Packed], *, makes: bool = True) -> Iterator[
             if others:
                 yield others
                 others = []
-            yield from [Packed.of(own)] if own else [one for one in chunk if isinstance(one, Packed)]
+            yield from [Packed.of(LinePack.of(own))] if own else [one for one in chunk if isinstance(one, Packed)]
     if others:
         yield others
 

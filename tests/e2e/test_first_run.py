@@ -54,7 +54,7 @@ def laid_out(organisations):
 def packed(place):
     """Return how many lines of an unfinished run lie in packs."""
     with closing(Journal(StateFolder(place.policy.state).journal)) as journal:
-        return sum(len(pack.raws) for pack in journal._packs.all())
+        return sum(len(pack.raws) for _, pack in journal._packs.all())
 
 
 def whole(place):

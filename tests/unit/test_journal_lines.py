@@ -165,7 +165,7 @@ def test_new_lines_in_packs_say_what_they_say_in_rows(tmp_path, monkeypatch):
         packs.may_pack = True
         for lines in ENTERED[3:]:
             packs.enter(None, lines)
-        assert [pack.sizes for pack in packs._packs.all()] == [[1, 2], [3, 4, 5], [7, 8], [9, 10, 11]]
+        assert [pack.sizes for _, pack in packs._packs.all()] == [[1, 2], [3, 4, 5], [7, 8], [9, 10, 11]]
         assert told(packs) == expected
         assert laid_by(packs, tmp_path / "from packs") == known
 
@@ -195,6 +195,37 @@ def test_lines_that_wait_in_packs_are_entered_as_they_came(tmp_path, journal, mo
 
     assert any(isinstance(one, line_packs.Packed) for one in taken)
     assert (told(journal), len(coming), coming.take()) == (expected, 0, [])
+
+
+@pytest.mark.parametrize("packs", [True, False], ids=["packs", "no packs"])
+@pytest.mark.parametrize("together", [1, 2, 5])
+def test_lines_that_wait_field_by_field_are_entered_as_they_came(tmp_path, journal, monkeypatch, packs, together):
+    monkeypatch.setattr(line_packs, "FEWEST", 2)
+    monkeypatch.setattr(waiting, "FEWEST", 2)
+    monkeypatch.setattr(waiting, "MOST", 4)
+    alike = [new(str(number)) for number in range(1, 12)]
+    others = [new("20", parts=(Part(EARLIER, 0, 1),)), new("21", parts=(Part(EARLIER, 1, 1),))]
+    entered = [*alike, Line.of(TAGGED), *others, new("30")]
+    with closing(Journal(tmp_path / "rows")) as rows:
+        rows.enter(None, entered)
+        expected = told(rows)
+    journal.may_pack = packs
+    coming = waiting.Waiting(journal)
+    for first in range(0, len(alike), together):
+        coming.add_alike(line_packs.LinePack.of(alike[first : first + together]))
+    coming.add([Line.of(TAGGED)])
+    coming.add_alike(line_packs.LinePack.of(others))
+    coming.add_alike(line_packs.LinePack.of([new("30")]))
+    assert len(coming) == len(entered)
+    journal.enter(None, coming.take())
+
+    assert told(journal) == expected
+    assert [pack.sizes for _, pack in journal._packs.all()] == [
+        [1, 2, 3, 4],
+        [5, 6, 7, 8],
+        [9, 10, 11],
+        [20, 21],
+    ] * packs
 
 
 def test_a_journal_whose_packs_are_forgotten_begins_anew(journal, monkeypatch):

@@ -19,6 +19,7 @@ from archiver.proof import canonical
 from archiver.sources.base import FileFacts, Found
 from archiver.sources.plain_words import device_words, owner_words, plain_words
 from archiver.writer.journal_words import Line
+from archiver.writer.line_packs import LinePack
 
 BATCH = "20261125T120000Z-0a1b2c-documents-00000000"
 THEN, NOW = "2026-11-25T12:00:00Z", "2026-11-26T02:00:00Z"
@@ -100,7 +101,9 @@ def test_a_document_of_one_row(item, found):
     assert words.item == item_digest(item.text())
     about = [item.text()], [item.path], [10], ["ab" * 32], ["text/plain"], ["jdoe"], [THEN]
     documents = plain_lines.Documents(*about, [words.head], [words.tail], [words.stamp])
-    assert plain_lines.captured(item.source, documents, BATCH, 7) == [expected]
+    lines = plain_lines.captured(item.source, documents, BATCH, 7)
+    assert list(lines.lines()) == [expected]
+    assert LinePack.of([expected]) == lines
 
 
 @given(items, facts, times, st.sampled_from(["captured", "unchanged"]), st.sampled_from(["documents", "model_logs"]))

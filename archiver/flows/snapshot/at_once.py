@@ -94,7 +94,7 @@ class AtOnce:
             [words.tail],
             [words.stamp],
         )
-        [line] = plain_lines.captured(sight.item.source, one, *place)
+        [line] = plain_lines.captured(sight.item.source, one, *place).lines()
         self._stream.enter(line)
         self._contents.add(line)
 

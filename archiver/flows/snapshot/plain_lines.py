@@ -14,13 +14,13 @@ Line(item='{"path":"a.txt","source":"mail"}', ..., status='unchanged', ...)
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import repeat
 from typing import Final, NamedTuple
 
 from archiver.flows.snapshot.sight import Sight
 from archiver.sources.base import FileFacts
 from archiver.sources.plain_words import AT, BORN, DIGEST, PART, READ, STAT, device_words, owner_words
 from archiver.writer.journal_words import Line
+from archiver.writer.line_packs import LinePack
 
 __all__ = ["Again", "Documents", "SayingAgain", "batch_at", "captured", "line_again", "said_again", "whose"]
 
@@ -65,17 +65,13 @@ class Documents(NamedTuple):
         return Documents._make(column[first:after] for column in self)
 
 
-def captured(source: str, documents: Documents, batch: str, first: int) -> list[Line]:
+def captured(source: str, documents: Documents, batch: str, first: int) -> LinePack:
     """Return the lines of documents of a source that are rows of a batch, one behind the other from `first` on."""
     texts, paths, sizes, digests, media, custodians, observed, heads, tails, stamps = documents
-    part, count = b'%s","count":1,"first":' % batch.encode(), len(texts)
-    words = zip(heads, range(first, first + count), tails, strict=True)
+    part = b'%s","count":1,"first":' % batch.encode()
+    words = zip(heads, range(first, first + len(texts)), tails, strict=True)
     raws = [b"%s%s%d%s" % (head, part, row, tail) for head, row, tail in words]
-    none, one = repeat(None, count), repeat(1, count)
-    what = texts, repeat(source, count), paths, repeat("captured", count), raws, repeat("documents", count)
-    content = sizes, digests, stamps, none, observed
-    index = repeat(batch, count), one, media, custodians, sizes, repeat(None, count)
-    return list(map(Line._make, zip(*what, *content, *index, strict=True)))
+    return LinePack(source, "documents", batch, raws, texts, paths, sizes, digests, stamps, observed, media, custodians)
 
 
 class Again(NamedTuple):

@@ -28,6 +28,7 @@ from archiver.writer.hashed_file import Spool
 from archiver.writer.journal import Journal
 from archiver.writer.journal_words import JournaledBatch, Line
 from archiver.writer.leaves import Beside
+from archiver.writer.line_packs import LinePack
 from archiver.writer.parquet import BatchFile
 from archiver.writer.rows import Facts, OpenBatch, Wholes
 
@@ -157,8 +158,7 @@ class Stream:
                     self._open_in_batch()
                 if open_item.goes_on and not open_item.has_left and rows.lengths[-1] < DOCUMENT_ROW:
                     raise PrefixChangedError("prefix-changed", f"{open_item.item.text()}: shorter than it was")
-                passing = open_item.passes
-                added = self._open().add(rows, open_item.size, facts, places, hidden, passing=passing)
+                added = self._open().add(rows, open_item.size, facts, places, hidden, passing=open_item.passes)
                 taken = len(added)
                 open_item.took(added)
                 self._offer_open(open_item)
@@ -245,12 +245,12 @@ class Stream:
         self._journal.drop_progress(open_item.item.text())
         self._item = None
 
-    def enter(self, *lines: Line) -> None:
-        """Account for an item together with the open batch; as many lines as a batch may have items wait at most.
+    def enter(self, *lines: Line, alike: LinePack | None = None) -> None:
+        """Account for items together with the open batch; as many lines as a batch may have items wait at most.
 
-        Lines that are entered together are on record together.
+        What is entered together is on record together; lines `alike` are for one pack.
         """
-        self._pending.add(lines)
+        self._pending.add(lines) if alike is None else self._pending.add_alike(alike)
         if len(self._pending) >= self._most_items:
             self.seal()
 

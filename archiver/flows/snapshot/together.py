@@ -78,9 +78,8 @@ class Together:
         while documents.texts:
             batch, row, taken = self._stream.add_wholes(wholes)
             lines = plain_lines.captured(self._source.id, documents.between(0, taken), batch, row)
-            self._stream.enter(*lines)
-            contents = documents.sizes[:taken], documents.digests[:taken], [line.line for line in lines]
-            self._contents.add_plain("documents", self._source, *contents)
+            self._stream.enter(alike=lines)
+            self._contents.add_plain("documents", self._source, lines.sizes, lines.digests, lines.raws)
             left = len(documents.texts)
             documents, wholes = documents.between(taken, left), wholes.between(taken, left)
         self._listener(Advanced(told.ends[after - 1] - (told.ends[number - 1] if number else 0)))

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 
 from archiver.writer.journal import Journal
 from archiver.writer.journal_words import Line
-from archiver.writer.line_packs import MOST, Packed, in_packs
+from archiver.writer.line_packs import FEWEST, MOST, LinePack, Packed, in_packs
 
 __all__ = ["Waiting"]
 
@@ -26,6 +26,9 @@ class Waiting:
         self._journal = journal
         self._packed: list[Line | Packed] = []
         self._last: list[Line] = []
+        self._begun: list[LinePack] = []
+        """Those behind all others, which may grow to one pack."""
+        self._begun_count = 0
         self._count = 0
 
     def __len__(self) -> int:
@@ -33,16 +36,50 @@ class Waiting:
 
     def add(self, lines: Iterable[Line]) -> None:
         """Let more lines wait."""
+        self._settle()
         before = len(self._last)
         self._last += lines
         self._count += len(self._last) - before
         if self._journal.may_pack and len(self._last) >= MOST:
-            for some in in_packs(self._last):
-                self._packed += [some] if isinstance(some, Packed) else some
-            self._last = []
+            self._pack_last()
+
+    def add_alike(self, lines: LinePack) -> None:
+        """Let lines wait that are for one pack: nothing is made of each, where the journal keeps some together."""
+        if not self._journal.may_pack:
+            self.add(lines.lines())
+            return
+        if self._begun and self._begun[0].kind != lines.kind:
+            self._settle()
+        self._begun.append(lines)
+        self._begun_count += len(lines.raws)
+        self._count += len(lines.raws)
+        if self._begun_count >= MOST:
+            self._settle(goes_on=True)
+
+    def _settle(self, *, goes_on: bool = False) -> None:
+        """Make packs of those that may be in one; few of them become lines like all others, if nothing `goes_on`."""
+        if not self._begun:
+            return
+        begun = LinePack.joined(self._begun)
+        self._begun, self._begun_count = [], 0
+        for first in range(0, len(begun.raws), MOST):
+            some = begun.between(first, first + MOST)
+            if goes_on and len(some.raws) < MOST:
+                self._begun, self._begun_count = [some], len(some.raws)
+            elif len(some.raws) < FEWEST:
+                self._last += some.lines()
+            else:
+                self._pack_last()
+                self._packed.append(Packed.of(some))
+
+    def _pack_last(self) -> None:
+        for some in in_packs(self._last):
+            self._packed += [some] if isinstance(some, Packed) else some
+        self._last = []
 
     def take(self) -> list[Line | Packed]:
         """Return all of them in their order; none waits any more."""
+        self._settle()
         taken = [*self._packed, *self._last]
         self._packed, self._last, self._count = [], [], 0
         return taken
