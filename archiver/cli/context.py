@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from datetime import datetime
 
+from archiver.cli import streams
 from archiver.cli.talk import Talk
 from archiver.cli.words import plain
 from archiver.errors import ArchiverError, Exit
@@ -29,7 +29,7 @@ class Run:
     def write(self, line: str) -> None:
         """Write a line of data to stdout, for lists that may be long; not with `--json`."""
         self.talk.pause()
-        sys.stdout.write(f"{plain(line)}\n")
+        streams.put(f"{plain(line)}\n")
 
 
 @dataclass(frozen=True)

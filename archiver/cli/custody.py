@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import groupby
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from archiver.cli import streams
 from archiver.cli.context import Answer, Run
 from archiver.cli.options import Place, reader
 from archiver.cli.words import columns, count, indented, plain
@@ -79,7 +79,7 @@ def _write(run: Run, text: str, output: Path | None) -> None:
     from archiver.cli.files import write_output  # noqa: PLC0415 - loaded when called
 
     if output is None:
-        sys.stdout.write(text)
+        streams.put(text)
     else:
         write_output(output, text.encode())
         run.talk.say(f"wrote {output}")

@@ -4,6 +4,7 @@ a command answers        its text or its JSON on stdout, its exit status
 `ArchiverError`          message and hint on stderr (or in the JSON), the status of its class
 click's own refusals     2
 a disk, a pipe, SQLite   5, with the system's words
+a stdout that is full    5, where what came out is not worse
 Ctrl-C                   130, and a line that says how to go on
 anything else            5: "this is a fault in archiver"; the traceback only with ARCHIVER_DEBUG=1
 """
@@ -11,7 +12,6 @@ anything else            5: "this is a fault in archiver"; the traceback only wi
 from __future__ import annotations
 
 import errno
-import io
 import json
 import os
 import stat
@@ -19,12 +19,13 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Final, NoReturn, TextIO
+from typing import Final, NoReturn
 
 import click
 from click.exceptions import Exit as ClickExit
 from click.exceptions import NoArgsIsHelpError
 
+from archiver.cli import streams
 from archiver.cli.commands import COMMANDS, GROUPS, program
 from archiver.cli.context import Answer, Run
 from archiver.cli.talk import Talk
@@ -41,6 +42,7 @@ def main() -> NoReturn:
     """Run the command line of this process."""
     # An archive or a trust file that anybody may write to is nobody's intention, whatever umask cron has.
     os.umask(os.umask(stat.S_IWOTH) | stat.S_IWOTH)
+    streams.begin()
     sys.exit(run(sys.argv[1:]))
 
 
@@ -52,19 +54,16 @@ def run(
     environ: dict[str, str] | None = None,
 ) -> int:
     """Run one command and return its exit status; clock, randomness and environment may be given by a test."""
-    _forgive(sys.stdout)
-    _forgive(sys.stderr)
-    talk = Talk(sys.stderr, terminal=sys.stderr.isatty() and sys.stdin.isatty())
+    streams.forgive(sys.stdout)
+    streams.forgive(sys.stderr)
+    talk = Talk(sys.stderr, terminal=sys.stderr.isatty() and sys.stdin is not None and sys.stdin.isatty())
     context = Run(clock, random, dict(os.environ) if environ is None else environ, talk)
     context.json = "--json" in arguments  # known before anything can go wrong
     try:
-        status = _run(list(arguments), context)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read stdout has gone. Python would complain once more when it flushes at its end.
-        sys.stdout = io.TextIOWrapper(io.FileIO(os.devnull, "w"))
+        return _run(list(arguments), context)
+    except BrokenPipeError:  # whoever read stdout has gone
+        streams.let_go()
         return CUT_OFF
-    return status
 
 
 def _run(arguments: list[str], run: Run) -> int:
@@ -102,14 +101,17 @@ def _give(run: Run, command: str, answer: Answer) -> int:
     run.talk.pause()
     if answer.error is not None:
         _say_error(run, answer.error)
+    status: int = answer.exit
     if run.json:
         made = answer.members() if callable(answer.members) else answer.members
         members = asdict(made)  # type: ignore[arg-type] # every answer is a dataclass
-        _print_json(run, command, answer.exit, answer.error, members)
+        status = _print_json(run, command, status, answer.error, members)
     elif answer.text and (not run.talk.quiet or answer.asked_for or answer.exit is not Exit.OK):
-        sys.stdout.write(f"{_coloured(run, answer)}\n")
-    run.talk.end(failed=answer.exit is not Exit.OK)
-    return answer.exit
+        status = _written(run, status, f"{_coloured(run, answer)}\n")
+    else:
+        status = _written(run, status, "")  # of lines that were written on the way
+    run.talk.end(failed=status != Exit.OK)
+    return status
 
 
 def _coloured(run: Run, answer: Answer) -> str:
@@ -123,9 +125,7 @@ def _coloured(run: Run, answer: Answer) -> str:
 
 def _failed(run: Run, command: str, error: ArchiverError) -> int:
     _say_error(run, error)
-    if run.json:
-        _print_json(run, command, error.exit_status, error, {})
-    return error.exit_status
+    return _print_json(run, command, error.exit_status, error, {}) if run.json else error.exit_status
 
 
 def _interrupted(run: Run, command: str) -> int:
@@ -144,10 +144,21 @@ def _say_error(run: Run, error: ArchiverError) -> None:
     run.talk.fail(lines)
 
 
-def _print_json(run: Run, command: str, status: int, error: ArchiverError | None, members: dict[str, object]) -> None:
+def _print_json(run: Run, command: str, status: int, error: ArchiverError | None, members: dict[str, object]) -> int:
     found = None if error is None else {"code": error.code, "message": error.message, "hint": error.hint}
     head = {"command": command, "archive": run.archive, "exit": int(status), "error": found}
-    sys.stdout.write(f"{json.dumps({**head, **members}, indent=2)}\n")
+    return _written(run, status, f"{json.dumps({**head, **members}, indent=2)}\n")
+
+
+def _written(run: Run, status: int, text: str) -> int:
+    """Write the last of an answer and return its status, that of a full disk where it could not be written."""
+    try:
+        streams.put(text)
+        streams.flush()
+    except WorldError as problem:
+        _say_error(run, problem)
+        return status if status in (Exit.INTEGRITY, Exit.LOCK) else problem.exit_status
+    return status
 
 
 def _command(arguments: list[str]) -> str:
@@ -197,9 +208,3 @@ def _told(problem: Exception, run: Run) -> ArchiverError:
 
 
 _SYSTEM_HINT: Final = "put that right, then run the same command again: it goes on from where it was"
-
-
-def _forgive(stream: TextIO) -> None:
-    """Let a stream escape what its encoding cannot say, instead of failing."""
-    if isinstance(stream, io.TextIOWrapper):
-        stream.reconfigure(errors="backslashreplace")

@@ -266,6 +266,52 @@ def test_a_pipe_that_closes_ends_quietly(here):
     assert b"BrokenPipe" not in done.stderr
 
 
+FULL = ">/dev/full"
+"""A disk that has no room for the answer."""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "where"),
+    [
+        ("--json status", FULL),
+        ("trust export", FULL),
+        ("list items", FULL),
+        ("--json list items", FULL),
+        ("custody --format csv trust-and-safety/README.txt", FULL),
+        ("--json restore", FULL),
+    ],
+)
+def test_an_answer_that_cannot_be_written_is_the_fault_of_the_disk(here, arguments, where):
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m archiver {arguments} {where}"], capture_output=True, check=False, cwd=here
+    )
+    told = "error: stdout: expected to write the answer there, found: No space left on device\nhint: make room,"
+    assert (done.returncode, told in done.stderr.decode()) == (5, True)
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_lost_record_is_still_what_a_full_disk_is_told_of(here):
+    next(here.glob("archive/data/documents/*/*.parquet")).unlink()
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m archiver verify {FULL}"], capture_output=True, check=False, cwd=here
+    )
+    assert (done.returncode, b"No space left on device" in done.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_a_stream_that_was_never_opened_changes_no_exit_status_and_no_file(here, closed):
+    (here / "tests" / "samples" / "documents" / "new.txt").write_text("new")
+    for command in ("snapshot", "list items", "--json verify"):
+        done = subprocess.run(
+            ["bash", "-c", f"{sys.executable} -m archiver {command} {closed}"],
+            check=False,
+            cwd=here,
+            capture_output=True,
+        )
+        assert (command, done.returncode, b"Traceback" in done.stderr) == (command, 0, False)
+    assert _quiet_run(here, "-q", "verify") == 0
+
+
 def test_a_stderr_that_closes_does_not_stop_a_snapshot(here):
     (here / "tests" / "samples" / "documents" / "new.txt").write_text("new")
     command = f"{sys.executable} -m archiver snapshot 2>&1 >/dev/null | true; exit ${{PIPESTATUS[0]}}"
