@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from archiver.cli.context import Answer, Run
+from archiver.cli.group import Group
 from archiver.cli.options import common, with_policy
 from archiver.cli.words import count, short
 from archiver.errors import Exit
@@ -12,7 +13,7 @@ from archiver.errors import Exit
 __all__ = ["command"]
 
 
-@click.group("catalog")
+@click.group("catalog", cls=Group)
 @common
 def command() -> None:
     """Rebuild the local index from the store."""

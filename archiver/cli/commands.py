@@ -8,6 +8,7 @@ from typing import Final
 import click
 
 from archiver import __version__
+from archiver.cli.group import Group
 from archiver.cli.options import with_policy
 
 __all__ = ["COMMANDS", "GROUPS", "program"]
@@ -46,7 +47,7 @@ _EPILOG: Final = (
 )
 
 
-class _Commands(click.Group):
+class _Commands(Group):
     """Loads a command when it is called, and words the list without loading any."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
@@ -59,9 +60,8 @@ class _Commands(click.Group):
         command: click.Command = module.command
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+    def lines(self, ctx: click.Context) -> list[tuple[str, str]]:  # noqa: ARG002 - of any group
+        return [(name, line) for name, (_, line) in COMMANDS.items()]
 
 
 @click.group(

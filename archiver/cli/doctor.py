@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from archiver.cli.context import Answer, Run
+from archiver.cli.group import Group
 from archiver.cli.options import with_policy
 from archiver.cli.words import columns, count, indented
 from archiver.errors import Exit, UsageError
@@ -28,7 +29,7 @@ _WORDS = {
 }
 
 
-@click.group("doctor", invoke_without_command=True)
+@click.group("doctor", cls=Group, invoke_without_command=True)
 @click.option(
     "--probe", is_flag=True, help="Store sentinels under a short lock, really attack them, and sign the result."
 )

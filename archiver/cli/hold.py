@@ -10,6 +10,7 @@ import click
 
 from archiver.cli import hold_release
 from archiver.cli.context import Answer, Run
+from archiver.cli.group import Group
 from archiver.cli.hold_words import INSTRUMENT, YES, agree, failures, locks, named
 from archiver.cli.options import common, with_policy
 from archiver.cli.timestamp import say_at_end, taken
@@ -27,7 +28,7 @@ __all__ = ["command"]
 _SOON = 60  # days, as in status
 
 
-@click.group("hold")
+@click.group("hold", cls=Group)
 @common
 def command() -> None:
     """Show, extend and release holds."""
@@ -129,7 +130,8 @@ def extend_command(
     from archiver.cli.answers_shared import Position  # noqa: PLC0415
     from archiver.cli.answers_writing import LeftBehind  # noqa: PLC0415 - loaded when called
     from archiver.cli.opening import open_policy  # noqa: PLC0415
-    from archiver.flows.hold.extend import extend, read_instrument  # noqa: PLC0415
+    from archiver.flows.hold.extend import extend  # noqa: PLC0415
+    from archiver.flows.instrument import read_instrument  # noqa: PLC0415
 
     to, order = _until(text), read_instrument(instrument)
     policy = open_policy(run)

@@ -37,8 +37,8 @@ def request_command(run: Run, matter: str, destination: str | None, instrument: 
     from archiver.cli.answers_holding import MadeRequest  # noqa: PLC0415 - loaded when called
     from archiver.cli.files import refuse_existing, write_output  # noqa: PLC0415
     from archiver.cli.opening import open_policy  # noqa: PLC0415
-    from archiver.flows.hold.extend import read_instrument  # noqa: PLC0415
     from archiver.flows.hold.release import make_request  # noqa: PLC0415
+    from archiver.flows.instrument import read_instrument  # noqa: PLC0415
     from archiver.model.statement_holds import encode_request  # noqa: PLC0415
     from archiver.proof.digest import sha256_hex  # noqa: PLC0415
 
@@ -247,8 +247,8 @@ def _release(
     from archiver.cli.answers_shared import Position  # noqa: PLC0415
     from archiver.cli.files import read_input  # noqa: PLC0415
     from archiver.cli.opening import open_policy  # noqa: PLC0415
-    from archiver.flows.hold.extend import read_instrument  # noqa: PLC0415
     from archiver.flows.hold.release import release  # noqa: PLC0415
+    from archiver.flows.instrument import read_instrument  # noqa: PLC0415
 
     order = read_instrument(instrument)
     request = read_input(request_file, "a release request", limit=65_535)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypedDict
 import click
 
 from archiver.cli.context import Answer, Run
+from archiver.cli.group import Group
 from archiver.cli.key_end import DRY_RUN, counted, hand_out, plan, retire_command, revoke_command, successor
 from archiver.cli.key_recipient import recipient_group
 from archiver.cli.options import common, with_policy
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-@click.group("key")
+@click.group("key", cls=Group)
 @common
 def command() -> None:
     """Show keys, give one a successor, and end one that somebody else may have."""

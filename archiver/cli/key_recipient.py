@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from archiver.cli.context import Answer, Run
+from archiver.cli.group import Group
 from archiver.cli.options import common
 from archiver.cli.words import columns
 from archiver.errors import Exit, UsageError
@@ -21,7 +22,7 @@ __all__ = ["recipient_group"]
 _PUBLIC = b"-----BEGIN PUBLIC KEY-----"
 
 
-@click.group("recipient")
+@click.group("recipient", cls=Group)
 @common
 def recipient_group() -> None:
     """Make or show the key of a recipient, who alone can open what a policy keeps in quarantine."""

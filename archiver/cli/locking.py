@@ -30,7 +30,7 @@ class Bytes(click.ParamType[int]):
         try:
             return parse_size(str(value))
         except ValueError as problem:
-            self.fail(f"expected a number of bytes such as 100GiB, found {value!r}: {problem}", param, ctx)
+            self.fail(f"found {value!r}; write {problem}", param, ctx)
 
 
 YES_LOCK = click.option(

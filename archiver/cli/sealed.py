@@ -61,6 +61,10 @@ def opener(function: F) -> F:
         location: str | None,
         **options: object,
     ) -> object:
+        if open_passphrase is not None and open_key is None:
+            raise UsageError(
+                "usage", "--open-passphrase: expected it with --open, found it alone", hint="name the key with --open"
+            )
         return function(*arguments, opening=Opening(open_key, open_passphrase, location), **options)
 
     return gathered  # type: ignore[return-value] # click's decorators keep the kind of what they decorate

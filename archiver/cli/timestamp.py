@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from archiver.cli.context import Answer, Run
+from archiver.cli.group import Group
 from archiver.cli.options import with_policy
 from archiver.cli.words import count
 from archiver.errors import ArchiverError, UsageError
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["command", "say_at_end", "taken", "words_of"]
 
 
-@click.group("timestamp", invoke_without_command=True)
+@click.group("timestamp", cls=Group, invoke_without_command=True)
 @with_policy
 @click.pass_context
 def command(context: click.Context) -> Answer | None:

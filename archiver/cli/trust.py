@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from archiver.cli.context import Answer, Run
+from archiver.cli.group import Group
 from archiver.cli.options import common, with_policy
 from archiver.cli.words import columns, indented, short
 from archiver.errors import Exit, UsageError
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
-@click.group("trust")
+@click.group("trust", cls=Group)
 @common
 def command() -> None:
     """Show a trust file, or write the one to hand out."""
@@ -128,7 +129,7 @@ def _as_of_now(policy: Policy) -> TrustFile:
     from archiver.model.trust import TrustedHold  # noqa: PLC0415
 
     trust, state = own_trust(policy), StateFolder(policy.state)
-    state.demand_run("archiver snapshot")
+    state.demand_run("run `archiver snapshot` first")
     known = [_known(catalog_path(policy, log.origin.rpartition("/")[2])) for log in trust.logs]
     logs = [log.model_copy(update={"seen": one.seen}) for log, one in zip(trust.logs, known, strict=True)]
     fullest = max(known, key=lambda one: one.seen.size if one.seen else 0)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from archiver.cli.context import Answer, Run
+from archiver.cli.group import Group
 from archiver.cli.options import Place, common, reader, with_policy
 from archiver.cli.words import columns, count, indented, short
 from archiver.errors import Exit, UsageError
@@ -41,7 +42,7 @@ _MOST = 20  # remarks that are spelled out; all of them are in --json
 _MAX_NOTE = 1_000_000
 
 
-@click.group("witness")
+@click.group("witness", cls=Group)
 @common
 def command() -> None:
     """See the log from outside, so that nobody with all its keys can rewrite it unseen.

@@ -9,15 +9,14 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
-from archiver.errors import UsageError
 from archiver.flows.hold import in_force
+from archiver.flows.instrument import Instrument, order_of
 from archiver.flows.readme import readme
 from archiver.flows.session import Session
 from archiver.flows.vault import Vault
 from archiver.late import dataclass
 from archiver.model import layout, policy_change
 from archiver.model.instant import format_instant, round_up
-from archiver.model.named_file import read_named
 from archiver.model.statement import (
     ArchivePredicate,
     MatterWords,
@@ -31,7 +30,6 @@ from archiver.writer.place import versions_of
 
 __all__ = ["Began", "bring_into_force", "check_policy", "put_readme"]
 
-_MAX_INSTRUMENT = 1 << 30
 _MAX_CHANGES = 200  # lines; more would not fit a statement, and nobody reads them in one
 
 
@@ -66,11 +64,14 @@ def check_policy(session: Session) -> policy_change.Change:
 
 def bring_into_force(session: Session, change: policy_change.Change) -> Began:
     """Begin the log if it is empty, and enter the policy if it is not the one in force."""
+    last = session.catalog.policy()
+    is_new = last is None or last.sha256 != session.policy.sha256
+    # Read before anything is put: where an order is missing, nothing was done.
+    orders = {one.id: order for one in session.policy.matters if is_new and (order := order_of(one)) is not None}
     if session.catalog.log_size() == 0:
         _begin_archive(session)
-    last = session.catalog.policy()
-    if last is None or last.sha256 != session.policy.sha256:
-        _enter_policy(session, last, change)
+    if is_new:
+        _enter_policy(session, last, change, orders)
     here = {source.id for source in session.policy.sources}
     return Began(tuple(change.changes), tuple(sorted(session.catalog.sources_ever() - here)))
 
@@ -102,16 +103,17 @@ def _begin_archive(session: Session) -> None:
     _keep_and_enter(session, "archive", [subject], predicate)
 
 
-def _enter_policy(session: Session, last: PolicyPredicate | None, change: policy_change.Change) -> None:
+def _enter_policy(
+    session: Session, last: PolicyPredicate | None, change: policy_change.Change, orders: dict[str, Instrument]
+) -> None:
     subjects = [_put_policy(session)]
-    instruments: dict[str, str | None] = {}
-    for matter in session.policy.matters:
-        instruments[matter.id] = None
-        if matter.instrument is not None:
-            subject = _put_instrument(session, matter.id)
-            instruments[matter.id] = subject.digest.sha256
-            if subject not in subjects:
-                subjects.append(subject)
+    instruments: dict[str, str | None] = {matter.id: None for matter in session.policy.matters}
+    for matter, order in orders.items():
+        subject = order.subject
+        session.put(subject.name, order.data)
+        instruments[matter] = subject.digest.sha256
+        if subject not in subjects:
+            subjects.append(subject)
     changes = list(change.changes)
     if len(changes) > _MAX_CHANGES:
         changes = [*changes[:_MAX_CHANGES], f"and {len(changes) - _MAX_CHANGES} more"]
@@ -153,28 +155,6 @@ def _put_policy(session: Session) -> Subject:
     key = layout.policy_key(session.policy.sha256)
     session.put(key, session.policy.text)
     return Subject.of(key, session.policy.sha256)
-
-
-def _put_instrument(session: Session, matter: str) -> Subject:
-    path = session.policy.matter(matter).instrument
-    if path is None:
-        raise ValueError(f"matter {matter} has no instrument")
-    try:
-        data = read_named(path, _MAX_INSTRUMENT)
-    except OSError as problem:
-        raise UsageError(
-            "instrument-unreadable",
-            f"matter {matter}: expected the order at {path}, found: {problem.strerror}",
-            hint="put the order there, or write `instrument: null`",
-        ) from problem
-    if len(data) > _MAX_INSTRUMENT:
-        raise UsageError(
-            "instrument-unreadable", f"matter {matter}: expected at most {_MAX_INSTRUMENT} bytes in {path}, found more"
-        )
-    digest = hashlib.sha256(data).hexdigest()
-    key = layout.instrument_key(digest, path.name)
-    session.put(key, data)
-    return Subject.of(key, digest)
 
 
 def _old_text(session: Session, sha256: str) -> bytes | None:

@@ -49,8 +49,15 @@ class StateFolder:
 
     @property
     def exists(self) -> bool:
-        """Say whether a run was ever made here."""
-        return self.catalog.exists()
+        """Say whether a run was ever made here; raises `WorldError` where this user may not know."""
+        try:
+            return self.catalog.exists()
+        except PermissionError as problem:
+            raise WorldError(
+                "state-folder",
+                f"{self.path}: expected a folder that this user may read, found: {problem.strerror}",
+                hint="run as the user who takes the snapshots; who has only the archive says --archive LOCATION",
+            ) from problem
 
     @property
     def demo_keys(self) -> bool:

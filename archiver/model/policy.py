@@ -300,7 +300,8 @@ def load_policy(path: Path) -> Policy:
         raise PolicyError(str(path), [found], code="policy-missing", hint=hint) from problem
     except OSError as problem:
         found = Problem(Mark(1, 1), "", f"expected a readable file, found: {problem.strerror}")
-        raise PolicyError(str(path), [found], code="policy-unreadable") from problem
+        hint = "name the policy file itself with -p FILE, and see that this user may read it"
+        raise PolicyError(str(path), [found], code="policy-unreadable", hint=hint) from problem
     return parse_policy(text, path)
 
 

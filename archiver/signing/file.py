@@ -245,6 +245,9 @@ def _check_mode(path: Path, mode: int, what: str) -> None:
         )
 
 
+_ROOM: Final = "make room and give this user the right to write there, or name another place under `keys` in the policy"
+
+
 def write_new(path: Path, data: bytes, *, mode: int = _PRIVATE) -> None:
     """Write a file that is not there yet, whole and durable or not at all."""
     _make_folder(path.parent)
@@ -264,7 +267,9 @@ def write_new(path: Path, data: bytes, *, mode: int = _PRIVATE) -> None:
             "key-exists", f"{path}: expected no file, found one", hint="a key is never written over; move it away first"
         ) from problem
     except OSError as problem:
-        raise WorldError("key-not-written", f"{path}: {problem.strerror}") from problem
+        raise WorldError(
+            "key-not-written", f"{path}: expected to write it, found: {problem.strerror}", hint=_ROOM
+        ) from problem
     finally:
         scratch.unlink(missing_ok=True)
 
@@ -273,7 +278,9 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as problem:
-        raise WorldError("key-not-written", f"{folder}: expected a folder, found: {problem.strerror}") from problem
+        raise WorldError(
+            "key-not-written", f"{folder}: expected a folder, found: {problem.strerror}", hint=_ROOM
+        ) from problem
 
 
 def _sync_folder(folder: Path) -> None:

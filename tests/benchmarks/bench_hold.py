@@ -20,8 +20,9 @@ from pathlib import Path
 
 from archiver.catalog.catalog import Catalog
 from archiver.events import Advanced, Event, Stage, silent
-from archiver.flows.hold.extend import Instrument, extend
+from archiver.flows.hold.extend import extend
 from archiver.flows.hold.show import show
+from archiver.flows.instrument import Instrument
 from archiver.flows.session import Session, open_session
 from archiver.flows.setup import set_up
 from archiver.flows.snapshot.snapshot import snapshot

@@ -15,8 +15,9 @@ from real_organisation import PREFIX, bad, move_in, now, until, verified
 
 from archiver.events import silent
 from archiver.flows.hold.approve import admit, approve
-from archiver.flows.hold.extend import Instrument, extend
+from archiver.flows.hold.extend import extend
 from archiver.flows.hold.release import make_request, release
+from archiver.flows.instrument import Instrument
 from archiver.flows.session import whoami
 from archiver.model.statement_holds import encode_request
 from archiver.proof import keys

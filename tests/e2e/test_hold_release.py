@@ -14,8 +14,8 @@ from archiver.errors import EvidenceError, UsageError
 from archiver.events import silent
 from archiver.flows.derivation.derivation import Wanted, derive
 from archiver.flows.hold.approve import admit, approve
-from archiver.flows.hold.extend import Instrument
 from archiver.flows.hold.release import make_request, release, would_release
+from archiver.flows.instrument import Instrument
 from archiver.flows.reading import open_reading
 from archiver.flows.restore.restore import restore
 from archiver.flows.session import own_trust, whoami

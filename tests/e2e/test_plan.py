@@ -77,3 +77,22 @@ def test_a_store_of_ones_own_is_asked_itself_and_need_not_answer(filled, monkeyp
 def test_a_folder_has_no_account(filled, capsys):
     assert "account       this machine's file system\n" in plan(filled, capsys)
     assert json.loads(plan(filled, capsys, "--json"))["destinations"][0]["account"] is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        ("instrument: null", "instrument: ./order.pdf", "instrument-unreadable"),
+        ("kind: model_logs", "kind: model_logs\n    dialect: nosuch", "no-such-dialect"),
+    ],
+)
+def test_what_a_snapshot_would_refuse_a_plan_refuses_and_neither_has_done_anything(filled, capsys, old, new, code):
+    filled.take()
+    filled.write_policy(lambda text: text.replace(old, new))
+    policy, before = str(filled.root / "retention_policy.yaml"), sorted(filled.archive.rglob("*"))
+    assert new in (filled.root / "retention_policy.yaml").read_text()
+    for command in ("plan", "snapshot"):
+        assert run(["-p", policy, "--json", command], clock=filled.clock, random=filled.random, environ={}) == 2
+        found = json.loads(capsys.readouterr().out)
+        assert (command, found["error"]["code"]) == (command, code)
+        assert sorted(filled.archive.rglob("*")) == before

@@ -12,8 +12,9 @@ from answer_schema import demand_published
 from archiver.errors import WorldError
 from archiver.events import silent
 from archiver.flows.hold.approve import admit, approve
-from archiver.flows.hold.extend import Instrument, extend
+from archiver.flows.hold.extend import extend
 from archiver.flows.hold.release import make_request, release
+from archiver.flows.instrument import Instrument
 from archiver.flows.key.end import end_key
 from archiver.flows.key.rotate import rotate
 from archiver.flows.session import whoami

@@ -151,7 +151,12 @@ class _Doctor:
         subject = self._store.destination.location
         if not trust_path(self._policy).exists():
             return Item(
-                "log-origin", State.NOTE, subject, "the log of the trust file", "no trust file yet", "archiver init"
+                "log-origin",
+                State.NOTE,
+                subject,
+                "the log of the trust file",
+                "no trust file yet",
+                "run `archiver init`",
             )
         try:
             trust = own_trust(self._policy)
@@ -233,7 +238,7 @@ class _Doctor:
         expected = "a signed statement of this probe in the log"
         if not trust_path(self._policy).exists():
             found = "not signed: there are no keys yet"
-            return Item("probe-statement", State.NOTE, self._subject, expected, found, "archiver init"), None
+            return Item("probe-statement", State.NOTE, self._subject, expected, found, "run `archiver init`"), None
         try:
             with open_session(
                 self._policy,

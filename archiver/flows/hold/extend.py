@@ -15,7 +15,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 from contextlib import closing
-from dataclasses import field
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Final
@@ -28,6 +27,7 @@ from archiver.flows.backlog import LeftBehind, left_behind
 from archiver.flows.hold import in_force, receipts
 from archiver.flows.hold.scope import Scope, matters_ever, only, serving
 from archiver.flows.hold.sweep import Tally, holds, lock_line, looks, receipt_line
+from archiver.flows.instrument import Instrument
 from archiver.flows.sealing import raise_sealed_locks
 from archiver.flows.session import Session, open_session, own_trust
 from archiver.flows.state import StateFolder
@@ -36,38 +36,17 @@ from archiver.flows.vault import Vault
 from archiver.late import dataclass
 from archiver.model import layout
 from archiver.model.instant import format_instant, parse_instant, round_up
-from archiver.model.named_file import read_named
 from archiver.model.policy import Policy
-from archiver.model.statement import Subject
 from archiver.model.statement_holds import HoldPredicate
 from archiver.proof import canonical
 from archiver.stores.base import Lock, Version
 from archiver.writer.place import meets
 
-__all__ = ["Extended", "Failure", "Instrument", "Plan", "extend", "read_instrument"]
+__all__ = ["Extended", "Failure", "Plan", "extend"]
 
 _MOST_PASSES: Final = 10  # others may write meanwhile, but not for ever below the hold that the log has
-_MAX_INSTRUMENT: Final = 1 << 30
 
 _Name = tuple[str, str, str | None]
-
-
-@dataclass(frozen=True)
-class Instrument:
-    """An order as a file: its name, bytes and digest."""
-
-    name: str
-    data: bytes = field(repr=False)
-
-    @property
-    def sha256(self) -> str:
-        """Its digest."""
-        return hashlib.sha256(self.data).hexdigest()
-
-    @property
-    def subject(self) -> Subject:
-        """The object that it becomes."""
-        return Subject.of(layout.instrument_key(self.sha256, self.name), self.sha256)
 
 
 @dataclass(frozen=True)
@@ -109,21 +88,6 @@ class Extended:
     root: str
     timestamps: AtEnd
     exit: Exit
-
-
-def read_instrument(path: Path) -> Instrument:
-    """Read an order that was named; raises `UsageError("instrument-unreadable")`."""
-    try:
-        data = read_named(path, _MAX_INSTRUMENT)
-    except OSError as problem:
-        raise UsageError(
-            "instrument-unreadable",
-            f"{path}: expected the order or consent as a file, found: {problem.strerror}",
-            hint="name the document itself with --instrument; it is archived with the statement",
-        ) from problem
-    if not 0 < len(data) <= _MAX_INSTRUMENT:
-        raise UsageError("instrument-unreadable", f"{path}: expected 1 to {_MAX_INSTRUMENT} bytes, found {len(data)}")
-    return Instrument(path.name, data)
 
 
 def extend(

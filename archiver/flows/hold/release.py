@@ -27,9 +27,10 @@ from archiver.flows.catalog_now import catalog_now
 from archiver.flows.destinations import Named, destination, known_catalog
 from archiver.flows.hold import receipts
 from archiver.flows.hold.approve import REQUEST_NAME, Approval, open_approvals
-from archiver.flows.hold.extend import Failure, Instrument
+from archiver.flows.hold.extend import Failure
 from archiver.flows.hold.scope import Scope
 from archiver.flows.hold.sweep import Looked, Tally, in_parallel, lock_line, looks, receipt_line
+from archiver.flows.instrument import Instrument
 from archiver.flows.sealing import sealed_without_hold
 from archiver.flows.session import Session, destination_store, open_session, own_trust
 from archiver.flows.state import StateFolder

@@ -91,5 +91,5 @@ def _told(path: Path) -> Iterator[None]:
         raise WorldError(
             "output-unwritable",
             f"{path}: expected to write it, found: {problem.strerror}",
-            hint="name another place with -o, or make room and give this user the right to write there",
+            hint="name another folder, or make room and give this user the right to write there",
         ) from problem

@@ -132,7 +132,8 @@ class Collecting:
                     self._take(source, streams, place, itertools.chain([first], seen))
         except SourceUnavailable as problem:
             self.unavailable[source.id] = problem.message
-            session.say(f"{source.id}: {problem.message}", "error")
+            hint = f"; {problem.hint}" if problem.hint else ""
+            session.say(f"{source.id}: {problem.message}{hint}", "error")
         for stream in streams.values():
             stream.seal()
 

@@ -14,12 +14,13 @@ from archiver.catalog.catalog import Catalog
 from archiver.errors import UsageError
 from archiver.events import Listener
 from archiver.flows.hold import in_force
+from archiver.flows.instrument import order_of
 from archiver.flows.session import destination_store
 from archiver.flows.snapshot import received
 from archiver.flows.snapshot.explain import look_inside
 from archiver.flows.snapshot.marking import marking_of, marks_in_sight
 from archiver.flows.snapshot.sight import Sight, sights
-from archiver.flows.snapshot.survey import Survey, survey
+from archiver.flows.snapshot.survey import Survey, check_dialects, check_limits, survey
 from archiver.flows.state import StateFolder
 from archiver.late import dataclass
 from archiver.model import policy_change
@@ -44,7 +45,7 @@ class Planned:
 
 @dataclass(frozen=True)
 class Plan:
-    """What would happen, in every destination that has not ended."""
+    """What would happen, in every destination that has not ended; `refusal` is what else a snapshot would say to it."""
 
     destinations: tuple[Planned, ...]
     retain_until: datetime
@@ -54,6 +55,7 @@ class Plan:
     missing_sources: tuple[str, ...]
     warnings: tuple[str, ...]
     log_size: int
+    refusal: UsageError | None
 
 
 @dataclass(frozen=True)
@@ -81,15 +83,27 @@ def plan(policy: Policy, *, clock: Callable[[], datetime], listener: Listener) -
         return Plan(
             destinations=tuple(_planned(policy, clock, one) for one in policy.destinations if one.ended is None),
             retain_until=in_force.retain_until(policy, catalog.holds()),
-            survey=survey(catalog, wanted, clock, listener, marking),
+            survey=(seen := survey(catalog, wanted, clock, listener, marking)),
             changes=tuple(change.changes),
             refusals=tuple(str(one) for one in change.refusals),
             missing_sources=tuple(sorted(catalog.sources_ever() - {source.id for source in policy.sources})),
             warnings=(*policy.warnings, *_kept_whole(wanted), *in_force.earlier_in_policy(policy, catalog.holds())),
             log_size=catalog.log_size(),
+            refusal=_refusal(policy, seen, is_new=last is None or last.sha256 != policy.sha256),
         )
     finally:
         catalog.close()
+
+
+def _refusal(policy: Policy, seen: Survey, *, is_new: bool) -> UsageError | None:
+    try:
+        check_dialects(policy)
+        check_limits(policy, seen, accept_narrowing=False)
+        for matter in policy.matters if is_new else ():
+            order_of(matter)
+    except UsageError as refusal:
+        return refusal
+    return None
 
 
 def explain(policy: Policy, name: str, *, clock: Callable[[], datetime]) -> Explained:

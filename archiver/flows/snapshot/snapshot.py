@@ -32,7 +32,7 @@ from archiver.flows.snapshot.reasons import reasons_of
 from archiver.flows.snapshot.relock import raise_locks
 from archiver.flows.snapshot.stating import state
 from archiver.flows.snapshot.streams import Streams
-from archiver.flows.snapshot.survey import Survey, check_limits, survey
+from archiver.flows.snapshot.survey import Survey, check_dialects, check_limits, survey
 from archiver.flows.snapshot.tally import Tally, tally
 from archiver.flows.timestamps.authorities import authorities_of, name_in_trust
 from archiver.flows.timestamps.stamping import Stamped, Stamper, not_enough
@@ -99,6 +99,7 @@ def snapshot(
     of logs, whose records one process hashes where there are two; `jobs` counts for all, where it is given.
     """
     _check_names(policy, only)
+    check_dialects(policy)
     marking = marking_of(policy)
     recipients = open_recipients(policy, random)
     authorities = authorities_of(policy)

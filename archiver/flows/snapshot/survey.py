@@ -123,6 +123,18 @@ def survey(
     return Survey(tuple(found))
 
 
+def check_dialects(policy: Policy) -> None:
+    """Refuse a dialect that nobody published, before anything is done for it."""
+    named = {source.dialect for source in policy.sources if source.kind == "model_logs" and source.ended is None}
+    if named <= {"auto"}:
+        return
+    from archiver.sources.reading_logs import LogReader  # noqa: PLC0415 - Arrow, for a policy that names one
+
+    reader = LogReader()
+    for dialect in sorted(named):
+        reader.recogniser(dialect)
+
+
 def check_limits(policy: Policy, seen: Survey, *, accept_narrowing: bool) -> None:
     """Refuse what is beyond the policy's limits, and rules that newly pass over what was kept before."""
     if seen.new_bytes > policy.limits.snapshot_bytes:

@@ -137,7 +137,7 @@ class Home:
             raise UsageError(
                 "no-witness",
                 f"{self._memory}: expected the memory of a witness, found none",
-                hint="archiver witness init --name NAME; a memory that was lost is not begun again with the same key",
+                hint="run `archiver witness init --name NAME`; what was lost is not begun again with the same key",
             )
         descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:

@@ -85,7 +85,7 @@ def _known(state: StateFolder) -> dict[str, list[SeenBy]]:
         raise WorldError(
             "state-folder",
             f"{state.witnesses}: expected what is known of witnesses, found it unreadable",
-            hint="archiver catalog rebuild makes it again from the store",
+            hint="`archiver catalog rebuild` makes it again from the store",
         ) from problem
 
 
