@@ -406,6 +406,11 @@ def show(*words):
     print("".join(one if one.isprintable() else ascii(one)[1:-1] for one in " ".join(words)))
 
 
+def refused(error):
+    print(f"verify.py: {error}", file=sys.stderr)
+    return 2
+
+
 def main():
     asked = arguments()
     try:
@@ -415,11 +420,14 @@ def main():
     except ValueError as error:
         show("failed", getattr(error, "code", "trust-unreadable"), str(asked.trust), str(error))
         return 1
+    except OSError as error:
+        return refused(error)
     try:
         if asked.proof:
             for line in check_proof(asked.proof.read_bytes(), trust):
                 show(line)
             return 0
+        next(asked.folder.iterdir(), None)  # it is there, and a folder
         kit = asked.folder / "kit.json"
         claims = parse(kit.read_bytes(), "kit", 1 << 26) if kit.exists() else None
         root = asked.folder / "archive" if claims or (asked.folder / "archive").is_dir() else asked.folder
@@ -427,6 +435,8 @@ def main():
     except ValueError as error:
         show("unproven" if isinstance(error, UnprovenError) else "failed", str(asked.proof or asked.folder), str(error))
         return 3 if isinstance(error, UnprovenError) else 1
+    except OSError as error:
+        return refused(error)
     wanted = Asked(asked.batch, claims, seen, not asked.no_locks, asked.require_witnesses)
     verifier = Verifier(root, trust, datetime.now(timezone.utc), wanted)
     verifier.run()
@@ -443,5 +453,6 @@ def main():
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except OSError as error:
-        sys.exit(f"verify.py: {error}")
+    except OSError as error:  # on the way: of what could not be read nothing is known
+        print(f"verify.py: {error}", file=sys.stderr)
+        sys.exit(3)

@@ -282,8 +282,7 @@ class Records:
         if status == "excluded":
             tally.update({("items", line["detail"] or ""): 1, ("bytes", line["detail"] or ""): size})
         if line["parts"]:
-            new = all(part["batch"].startswith(snapshot) for part in line["parts"])
-            tally.update({"bytes": size, "new_bytes": size if new else 0})
+            tally.update({"bytes": size, "new_bytes": size if status != "unchanged" else 0})
             if said := re.fullmatch(UNJUDGED, line["detail"] or ""):
                 tally.update({("items", *said.groups()): 1, ("bytes", *said.groups()): size})
 

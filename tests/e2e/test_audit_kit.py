@@ -35,7 +35,7 @@ def check(kit: Path, trust: Path, *words: str) -> tuple[int, str]:
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
-    """An organisation with two snapshots and a kit of all of it, which no test changes."""
+    """An organisation with two snapshots, a log that grew and a kit of all of it, which no test changes."""
     import importlib.util
 
     spec = importlib.util.spec_from_file_location("kit_organisation", Path(__file__).parent / "conftest.py")
@@ -46,6 +46,8 @@ def shared(tmp_path_factory):
     world.fill(place)
     place.take()
     (place.papers / "jdoe" / "memo.txt").write_bytes(b"changed\n")
+    with (place.logs / "chat.jsonl").open("ab") as log:
+        log.write(b'{"request_id":"later"}\n')
     place.take()
     place.made = kit_of(place, place.root / "kit")
     return place
@@ -95,17 +97,20 @@ def test_a_kit_is_its_archive_and_nothing_else(shared):
 def test_a_kit_of_chosen_batches_says_how_many_it_has_not(shared, tmp_path):
     wanted = batches_of(shared, "documents")[0]
     made = kit_of(shared, tmp_path / "kit", wanted)
-    assert (made.batches, made.left_out, made.exit) == (1, 4, Exit.OK)
+    assert (made.batches, made.left_out, made.exit) == (1, 5, Exit.OK)
     status, said = check(tmp_path / "kit", shared.trust, "--no-locks")
-    assert (status, "not in this kit: 4 of 5 batches" in said) == (3, True)
+    assert (status, "not in this kit: 5 of 6 batches" in said) == (3, True)
     assert check(tmp_path / "kit", shared.trust, "--no-locks", "--batch", wanted)[0] == 0
 
 
 def test_a_kit_since_an_instant_has_what_was_stated_since(shared, tmp_path):
     made = kit_of(shared, tmp_path / "kit", since="2026-11-23T14:00:00Z")
-    assert (made.batches, made.left_out) == (2, 3)
+    assert (made.batches, made.left_out) == (3, 3)
     assert json.loads((tmp_path / "kit" / "kit.json").read_bytes())["batches"] == [
-        one for one in sorted(batches_of(shared, "documents") + batches_of(shared, "items")) if one[9:13] == "1400"
+        one
+        for table in ("documents", "model_logs", "items")
+        for one in batches_of(shared, table)
+        if one[9:13] == "1400"
     ]
 
 
@@ -118,7 +123,7 @@ def test_what_is_not_in_a_kit_cannot_be_hidden_by_what_it_says_of_itself(shared,
     words["batches"] = sorted(path.stem for path in (kit / "archive").glob("data/*/*/*.parquet"))
     (kit / "kit.json").write_bytes(json.dumps(words, sort_keys=True, separators=(",", ":")).encode())
     status, said = check(kit, shared.trust, "--no-locks")
-    assert (status, "not in this kit: 1 of 5 batches" in said) == (3, True)
+    assert (status, "not in this kit: 1 of 6 batches" in said) == (3, True)
     assert check(kit, shared.trust, "--no-locks", "--batch", lost)[0] == 1
     assert check(kit, shared.trust, "--no-locks", "--batch", f"{lost[:-8]}00000099")[0] == 1
 
@@ -172,6 +177,17 @@ def test_without_pyarrow_what_needs_it_is_said_and_not_passed_over(shared, kit):
     assert (status, "records and locks" in said) == (3, True)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [["--trust", "nowhere"], ["nowhere"], ["--proof", "nowhere"], ["--seen", "nowhere"], ["--trust", "."]],
+    ids=" ".join,
+)
+def test_a_file_that_is_not_there_is_wrong_usage_and_no_finding(shared, kit, words):
+    program = [sys.executable, "-I", str(kit / "verify.py"), "--trust", str(shared.trust), *words]
+    done = subprocess.run(program, capture_output=True, text=True, check=False, env={}, cwd=kit.parent)
+    assert (done.returncode, "verify.py: " in done.stderr, "Traceback" in done.stderr) == (2, True, False)
+
+
 def test_no_kit_is_made_where_something_is(shared, tmp_path):
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(UsageError) as refused:
@@ -209,7 +225,7 @@ def test_the_command_answers_as_published(shared, tmp_path, capsys):
     trust = str(shared.trust)
     status = run(["audit-kit", "-o", str(to), "--archive", str(shared.archive), "--trust", trust, "--json"])
     answer = json.loads(capsys.readouterr().out)
-    assert (status, answer["batches"], answer["left_out"], answer["missing"]) == (0, 5, 0, [])
+    assert (status, answer["batches"], answer["left_out"], answer["missing"]) == (0, 6, 0, [])
     assert run(["audit-kit", "-o", str(to), "--archive", str(shared.archive), "--trust", trust]) == 2
     assert run(["audit-kit", "-o", str(to), "--since", "yesterday", "--archive", str(shared.archive)]) == 2
 
@@ -217,7 +233,7 @@ def test_the_command_answers_as_published(shared, tmp_path, capsys):
 def test_the_shell_program_of_a_kit_finds_nothing_wrong_and_says_what_it_did_not_look_at(shared, kit, tmp_path):
     wanted = batches_of(shared, "documents")[0]
     kit_of(shared, tmp_path / "partial", wanted)
-    for folder, words in ((kit, "the records: rows"), (tmp_path / "partial", "not in this kit: 4 batches")):
+    for folder, words in ((kit, "the records: rows"), (tmp_path / "partial", "not in this kit: 5 batches")):
         program = [*OFFLINE, "sh", str(folder / "verify.sh"), str(shared.trust)]
         done = subprocess.run(program, capture_output=True, text=True, check=False, timeout=120)
         assert (done.returncode, words in done.stdout, "a stranger" in done.stdout) == (3, True, False), done.stdout

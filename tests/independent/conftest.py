@@ -155,9 +155,12 @@ def fill_rich(place: Any) -> None:
 
 
 def live_on(place: Any) -> None:
-    """Make three snapshots: all new, a few changes, an order with a later date."""
+    """Make three snapshots: all new, a few changes with bytes that were there before, an order with a later date."""
     place.take()
     (place.papers / "jdoe" / "memo.txt").write_bytes(b"changed\n")
+    (place.papers / "paper 1 again").write_bytes(b"1")
+    with (place.logs / "chat.jsonl").open("ab") as log:
+        log.write(b'{"request_id":"r100"}\n')
     (place.papers / "gone").unlink()
     place.take()
     place.until = "2027-07-01T12:00:00Z"

@@ -849,7 +849,7 @@ class Archive:
                 rules[line["detail"]]["items"] += 1
                 rules[line["detail"]]["bytes"] += line["size"] or 0
         content = [line for line in lines if line["parts"]]
-        new = [line for line in content if all(part["batch"].startswith(snapshot) for part in line["parts"])]
+        new = [line for line in content if line["status"] != "unchanged"]
         excluded = sorted(canonical({"rule": rule, **numbers}) for rule, numbers in rules.items())
         total = lambda some: sum(line["size"] for line in some)  # noqa: E731
         kept: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
