@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +17,7 @@ from archiver.late import dataclass
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from archiver.cli.answers_reading import Finding
-    from archiver.cli.answers_verify import Verified, VerifiedDestination
+    from archiver.cli.answers_verify import Verified
     from archiver.flows.store_words import StoreWords
     from archiver.judge.case import Derive, Rederive
     from archiver.judge.log import Seen
@@ -161,9 +159,17 @@ def command(
     errors = [problem for _, problem in problems]
     errors += [each.stated.problem for each in done if each.stated.problem is not None]
     status = Exit.worst([*(each.report.exit for each in done), *(error.exit_status for error in errors)])
+
+    def members() -> Verified:
+        from archiver.cli.verify_members import members_of, not_verified, verified  # noqa: PLC0415 - for --json alone
+
+        several = [verified(each.name, each.report, each.stated.keys) for each in done]
+        several += [not_verified(name, problem) for name, problem in problems]
+        return members_of(report, output, done[0].stated.keys, several if len(stores) > 1 else [])
+
     return Answer(
         status,
-        lambda: _members(report, output, done[0].stated.keys, _destinations(done, problems) if len(stores) > 1 else []),
+        members,
         "\n".join(texts),
         error=errors[0] if errors else None,
     )
@@ -192,41 +198,6 @@ def _each(
         raise problems[0][1]
     worst = Exit.worst([each.report.exit for each in done])
     return sorted(done, key=lambda each: each.report.exit is not worst), problems
-
-
-def _destinations(done: list[_Verified], problems: list[tuple[str, ArchiverError]]) -> list[VerifiedDestination]:
-    from archiver.cli import answers_verify  # noqa: PLC0415 - loaded when called
-
-    found = [
-        answers_verify.VerifiedDestination(
-            id=each.name,
-            location=each.report.location,
-            origin=each.report.origin,
-            verdict=each.report.verdict.value,
-            exit=int(each.report.exit),
-            log_size=each.report.log_size,
-            log_root=each.report.log_root,
-            stated=each.stated.keys,
-            findings=_findings(each.report),
-            problem=None,
-        )
-        for each in done
-    ]
-    return found + [
-        answers_verify.VerifiedDestination(
-            id=name,
-            location=None,
-            origin=None,
-            verdict=None,
-            exit=int(problem.exit_status),
-            log_size=0,
-            log_root=None,
-            stated=[],
-            findings=[],
-            problem=problem.message,
-        )
-        for name, problem in problems
-    ]
 
 
 class _Statement:
@@ -378,52 +349,3 @@ def _introduce(run: Run, store: Store, trust: bytes) -> None:
     run.archive = trusted.archive
     holds = [(hold.matter, parse_instant(hold.until)) for hold in trusted.holds]
     introduce(run, places=[("", store.destination)], holds=holds)
-
-
-def _members(
-    report: Report, output: Path | None, stated: list[str], destinations: list[VerifiedDestination]
-) -> Verified:
-    from archiver.cli import answers_verify  # noqa: PLC0415 - loaded when called
-    from archiver.judge.report import to_json  # noqa: PLC0415
-
-    words = to_json(report)
-    return answers_verify.Verified(
-        file=None if output is None else str(output),
-        stated=stated,
-        verdict=report.verdict.value,
-        location=report.location,
-        verified_at=report.verified_at,
-        archive_id=report.archive_id,
-        trust_sha256=report.trust_sha256,
-        trust_is_own=report.trust_is_own,
-        origin=report.origin,
-        log_size=report.log_size,
-        log_root=report.log_root,
-        earliest_lock=report.earliest_lock,
-        locks_enforced=report.locks_enforced,
-        demo_keys=report.demo_keys,
-        listed=report.listed,
-        findings=_findings(report),
-        checks=[answers_verify.Check(**asdict(one)) for one in report.checks],
-        left_out=list(report.left_out),
-        snapshots=[answers_verify.VerifiedSnapshot(**asdict(one)) for one in report.snapshots],
-        batches=[answers_verify.VerifiedBatch(**asdict(one)) for one in report.batches],
-        timestamps=[answers_verify.VerifiedTimestamp(**asdict(one)) for one in report.timestamps],
-        trusted_lists=[answers_verify.VerifiedList(**asdict(one)) for one in report.trusted_lists],
-        counts=dict(report.counts),
-        does_not_prove=[str(line) for line in _lines(words["does_not_prove"])],
-        witnesses=[answers_verify.VerifiedWitness(**asdict(one)) for one in report.witnesses],
-        witnesses_demanded=report.witnesses_demanded,
-        destinations=destinations,
-    )
-
-
-def _findings(report: Report) -> list[Finding]:
-    from archiver.cli import answers_reading  # noqa: PLC0415 - loaded when called
-
-    return [answers_reading.Finding(**{**asdict(one), "severity": one.severity.value}) for one in report.findings]
-
-
-def _lines(value: object) -> list[object]:
-    assert isinstance(value, list)
-    return value
