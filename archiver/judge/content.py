@@ -1,7 +1,7 @@
 """Which version of a key is meant: the one whose SHA-256 is the stated one, never the first and never the newest.
 
 Laws: bytes are hashed before anything parses them; a version of another size is not read at all; an object that lies in
-a file is read where it lies, everything else through a scratch file; small objects have a limit.
+a file is read where it lies, everything else through a scratch file, hashed as it comes; small objects have a limit.
 
 >>> with content.object("policies/3f..yaml", sha256) as stream:
 ...     text = stream.read()
@@ -10,23 +10,37 @@ a file is read where it lies, everything else through a scratch file; small obje
 from __future__ import annotations
 
 import functools
+import hashlib
 import itertools
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final, NamedTuple
 
 from archiver.errors import EvidenceError, WorldError
-from archiver.judge.ahead import Threads
+from archiver.judge.ahead import Threads, ahead
 from archiver.judge.inventory import Inventory, Listed, Role, printable
-from archiver.proof.digest import sha256_of
+from archiver.proof.digest import hashed, sha256_of
 from archiver.stores.base import Store
 
-__all__ = ["Content", "ObjectError", "matching"]
+__all__ = ["Content", "Matching", "ObjectError", "matching"]
 
-_Matched = tuple[ExitStack, int, BinaryIO]
+
+class Matching(NamedTuple):
+    """A version that has the stated bytes: its place among those that may be meant, and these, checked and seekable.
+
+    `scratch` is the file that they were copied to, None where they are read where they lie.
+    """
+
+    place: int
+    stream: BinaryIO
+    scratch: Path | None
+
+
+_Matched = tuple[ExitStack, Matching]
 _BLOCK: Final = 1 << 20
 _AT_ONCE: Final = 8  # connections that a boto3 client keeps open by default are 10
 _GROUPS: Final = 128  # of at most 64 KiB each
@@ -82,12 +96,18 @@ class Content:
 
         Raises `EvidenceError` with code `object-missing`, `object-size` or `object-sha256`.
         """
+        with self.matching(key, sha256, size) as found:
+            yield found.stream
+
+    @contextmanager
+    def matching(self, key: str, sha256: str, size: int | None = None) -> Iterator[Matching]:
+        """Do the same, and say also which version it is and where its bytes are."""
         begun = self._begun.pop((key, sha256, size), None)
-        found = self.candidates(key, size)
-        stack, place, stream = self._matched(found, sha256) if begun is None else begun.result()
+        listed = self.candidates(key, size)
+        stack, found = self._matched(listed, sha256) if begun is None else begun.result()
         with stack:
-            self.take(found[place])
-            yield stream
+            self.take(listed[found.place])
+            yield found
 
     def begin(self, key: str, sha256: str, size: int | None = None) -> None:
         """Read and hash an object beside what the caller does next; `object` then finds it done.
@@ -116,8 +136,8 @@ class Content:
     def _matched(self, found: list[Listed], sha256: str) -> _Matched:
         versions = tuple((listed.key, listed.version) for listed in found)
         with ExitStack() as stack:
-            place, stream = stack.enter_context(matching(self._store, self._folder, versions, sha256))
-            return stack.pop_all(), place, stream
+            one = stack.enter_context(matching(self._store, self._folder, versions, sha256))
+            return stack.pop_all(), one
 
     def settle(self, key: str, sha256: str, size: int | None = None) -> None:
         """Take in all versions of a key that have the stated bytes; raises as `object` does when none has."""
@@ -163,35 +183,42 @@ class Content:
 
 
 @contextmanager
-def matching(
-    store: Store, folder: Path, versions: Sequence[tuple[str, str | None]], sha256: str
-) -> Iterator[tuple[int, BinaryIO]]:
-    """Open the first of some versions of a key that has this SHA-256: checked and seekable; yield also which it is.
+def matching(store: Store, folder: Path, versions: Sequence[tuple[str, str | None]], sha256: str) -> Iterator[Matching]:
+    """Open the first of some versions of a key that has this SHA-256: checked and seekable.
 
     What does not lie in a file goes through one in `folder`. Raises `ObjectError("object-sha256")`.
     """
     actual = ""
     for place, (key, version) in enumerate(versions):
-        with _opened(store, folder, key, version) as stream:
-            actual = sha256_of(stream)
+        with ExitStack() as stack:
+            actual, stream, scratch = _hashed(store, folder, key, version, stack)
             if actual == sha256:
-                stream.seek(0)
-                yield place, stream
+                yield Matching(place, stream, scratch)
                 return
     raise _differs(versions[0][0], sha256, actual)
 
 
-@contextmanager
-def _opened(store: Store, folder: Path, key: str, version: str | None) -> Iterator[BinaryIO]:
-    with store.read(key, version) as stream:
+def _hashed(
+    store: Store, folder: Path, key: str, version: str | None, stack: ExitStack
+) -> tuple[str, BinaryIO, Path | None]:
+    """Read a version to its end; return its SHA-256, its bytes from the first on, and the file they were copied to."""
+    with ExitStack() as reading:
+        stream = reading.enter_context(store.read(key, version))
         if stream.seekable():
-            yield stream
-            return
-        with tempfile.TemporaryFile(dir=folder) as spool:
-            while block := stream.read(_BLOCK):
-                spool.write(block)
-            spool.seek(0)
-            yield cast("BinaryIO", spool)
+            actual = sha256_of(stream)
+            stream.seek(0)
+            stack.push(reading.pop_all())
+            return actual, stream, None
+        descriptor, name = tempfile.mkstemp(prefix="object-", dir=folder)
+        scratch = Path(name)
+        stack.callback(scratch.unlink, missing_ok=True)
+        copy = stack.enter_context(os.fdopen(descriptor, "w+b"))
+        digest = hashlib.sha256()
+        # What comes next is received while this is hashed and written.
+        for block in hashed(ahead(iter(functools.partial(stream.read, _BLOCK), b"")), digest):
+            copy.write(block)
+    copy.seek(0)  # whoever opens the file by its name finds all of it
+    return digest.hexdigest(), copy, scratch
 
 
 class ObjectError(EvidenceError):

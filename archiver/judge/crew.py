@@ -27,13 +27,19 @@ LARGE: Final = 32 << 20
 LARGE_AFRESH: Final = 1 << 30
 """The same where they cannot be copies: then the start of each is half a second of work."""
 
+_ENOUGH: Final = 2
+
 
 @dataclass(frozen=True)
 class Crew:
-    """Processes that judge batches side by side, and how each of them opens the store."""
+    """Processes that judge batches side by side, and how each of them opens the store.
+
+    `divides` says whether large batches are hashed by this process and given away in shares.
+    """
 
     workers: Workers
     opener: Opener
+    divides: bool = True
 
 
 @contextmanager
@@ -44,22 +50,26 @@ def crew_of(
 
     It is done before this process has threads of its own, which a copy of it must not have.
     """
-    size = sum(predicate.raw_bytes for _, predicate, _ in archive.batch_statements())
+    sizes = [predicate.raw_bytes for _, predicate, _ in archive.batch_statements()]
+    size = sum(sizes)
     number = _jobs(size) if jobs is None else jobs
     if opener is None or number <= 1:
         yield None
         return
     from archiver.workers import Workers  # noqa: PLC0415 - what starts processes is loaded when wanted
 
+    # Over a network as much comes at a time as there are processes that fetch: where these have two each, they do.
+    few = sum(one >= LARGE for one in sizes) < _ENOUGH * number
+    divides = few or archive.store.destination.kind == "folder"
     listener(Paused())
     with Workers(number, over="one batch", loads=judge_unit.__module__) as workers:
         if workers.start_copies():
-            yield Crew(workers, opener)
+            yield Crew(workers, opener, divides)
         elif jobs is None and size < LARGE_AFRESH:
             yield None
         else:
             workers.start()
-            yield Crew(workers, opener)
+            yield Crew(workers, opener, divides)
 
 
 def _jobs(size: int) -> int:

@@ -28,7 +28,7 @@ from archiver.judge import batches
 from archiver.judge.ahead import ahead
 from archiver.judge.batches import Rows
 from archiver.judge.brackets import Brackets
-from archiver.judge.content import Content
+from archiver.judge.content import Content, Matching
 from archiver.judge.far_rows import numbered
 from archiver.judge.inventory import Inventory, Role
 from archiver.judge.log import Log, Seen, read_log
@@ -126,6 +126,11 @@ class Archive:
         """Open the Parquet object of a batch statement: checked, seekable; raises `EvidenceError`."""
         subject = statement.subject[0]
         return self.object(subject.name, subject.digest.sha256, batches.stated_size(statement))
+
+    def matching(self, statement: Statement) -> AbstractContextManager[Matching]:
+        """Do the same, and say also which version it is and where its bytes are."""
+        subject = statement.subject[0]
+        return self.content.matching(subject.name, subject.digest.sha256, batches.stated_size(statement))
 
     def begin(self, statement: Statement) -> None:
         """Read and hash the object of a batch statement beside what the caller does next; `batch` opens it then."""

@@ -55,12 +55,15 @@ class Share:
     """Some row groups of an object, `first` being the number of their first row.
 
     `facts` are of the file that was read to its end and found to be the stated object; a process that finds another,
-    or has none, reads and hashes the object itself before it parses it.
+    or has none, reads and hashes the object itself before it parses it. The file is the store's own, or `scratch`;
+    which of the versions it has says `version`.
     """
 
     groups: range
     first: int
     facts: Facts | None
+    version: int = 0
+    scratch: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -174,14 +177,30 @@ def _judged(unit: Unit, parquet: pq.ParquetFile) -> Iterator[tuple[Piece, Rows |
 @contextmanager
 def _object(unit: Unit) -> Iterator[tuple[int, BinaryIO]]:
     """Open the object of a unit: the file that was checked, or what is checked here."""
-    store, share = _store(unit.opener), unit.share
+    share = unit.share
     if share is not None and share.facts is not None:
-        with store.read(*unit.versions[0]) as stream:
-            if facts_of(stream) == share.facts:
-                yield 0, stream
+        with _file(unit, share) as stream:
+            if stream is not None and facts_of(stream) == share.facts:
+                yield share.version, stream
                 return
-    with matching(store, unit.folder, unit.versions, unit.sha256) as found:
-        yield found
+    with matching(_store(unit.opener), unit.folder, unit.versions, unit.sha256) as found:
+        yield found.place, found.stream
+
+
+@contextmanager
+def _file(unit: Unit, share: Share) -> Iterator[BinaryIO | None]:
+    """Open the file that a share is in; None where it is not there any more."""
+    if share.scratch is None:
+        with _store(unit.opener).read(*unit.versions[share.version]) as stream:
+            yield stream
+        return
+    try:
+        file = share.scratch.open("rb")
+    except FileNotFoundError:
+        yield None
+        return
+    with file:
+        yield file
 
 
 @functools.lru_cache(maxsize=1)

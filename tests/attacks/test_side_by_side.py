@@ -22,7 +22,8 @@ from archiver.judge import row_claims
 from archiver.judge import verify as judging
 from archiver.judge.case import Options
 from archiver.judge.checks import side_by_side
-from archiver.judge.crew import Crew
+from archiver.judge.crew import Crew, crew_of
+from archiver.judge.reader import open_archive
 from archiver.judge.report import to_json
 from archiver.judge.unit import judge_unit
 from archiver.stores.folder import FolderStore
@@ -110,8 +111,8 @@ def test_a_file_that_is_written_to_after_it_was_hashed_is_hashed_again(changes, 
     world = World()
     store = folder_of(world, tmp_path)
 
-    def shares_of(case, predicate, statement):
-        shares = honest(case, predicate, statement)
+    def shares_of(case, predicate, statement, kept):
+        shares = honest(case, predicate, statement, kept)
         path = Path(store.destination.bucket) / statement.subject[0].name
         data = path.read_bytes()
         path.chmod(0o600)
@@ -143,6 +144,42 @@ def test_a_file_that_is_written_to_between_two_shares_is_hashed_again(several, t
     assert judge_unit(second).problem.code == "object-sha256"
     path.write_bytes(data)
     assert judge_unit(second).problem is None
+
+
+@pytest.mark.parametrize("several", ["divided"], indirect=True)
+@pytest.mark.parametrize("harm", ["none", "gone", "changed"])
+def test_a_copy_is_read_instead_of_the_store_while_it_is_as_it_was_hashed(harm, several, tmp_path, monkeypatch):
+    world, harmed, opened = World(), [], tmp_path / "store.pickle"
+
+    def shares_of(*words):
+        shares = honest(*words)
+        (copy,) = {share.scratch for share in shares}
+        harmed.append(copy)
+        if harm == "none":
+            opened.unlink(missing_ok=True)  # nobody can open the store now
+        elif harm == "gone":
+            copy.unlink()
+        else:
+            copy.write_bytes(bytes(copy.stat().st_size))
+        return shares
+
+    honest = side_by_side._shares
+    monkeypatch.setattr(side_by_side, "_shares", shares_of)
+    report, given = several(world)
+    assert to_json(report) == to_json(world.verify())
+    assert len(given) == 13
+    assert [copy for copy in harmed if copy.exists()] == []
+
+
+@pytest.mark.parametrize(("jobs", "divides"), [(2, False), (3, True)])
+def test_where_each_process_has_two_batches_to_fetch_none_is_divided(jobs, divides, monkeypatch, tmp_path):
+    world = World()
+    monkeypatch.setattr(crews, "LARGE", 1)
+    monkeypatch.setattr("archiver.workers.Workers.start_copies", lambda _: True)
+    for store, expected in ((world.store, divides), (folder_of(world, tmp_path), True)):
+        with open_archive(store, world.trust()) as archive, crew_of(archive, jobs, world) as crew:
+            assert len(list(archive.batch_statements())) == 4
+            assert crew.divides is expected
 
 
 def test_a_killed_process_costs_the_share_that_it_was_at(several, monkeypatch):

@@ -1,10 +1,13 @@
 """Batches judged by several processes, and taken in one by one in the order of the log: first lists, then data.
 
 A batch is given away unless a key opens what is sealed, or the index is derived anew: these are read here, between the
-others. A large one whose object lies in a file is hashed here, and then given away in shares of its row groups. Claims
-whose rows lie in more than one share are decided here, by the bytes that come with what was made of the shares.
+others. A large one is hashed here, and then given away in shares of its row groups, which are read in the store's own
+file, or in the copy of one that has come over a network. Claims whose rows lie in more than one share are decided here,
+by the bytes that come with what was made of the shares.
 
-No more shares are under way than there are processes, and a few; so it goes with what lies in the scratch folder.
+No more shares are under way than there are processes, and a few; so it goes with what lies in the scratch folder. Where
+large batches come over a network and there is one for each process, and more, each process fetches whole ones itself:
+as much is on its way at a time as there are processes.
 
 >>> for predicate, statement, given in begun(case, of_data):
 ...     outcomes = None if given is None else list(given.outcomes)
@@ -14,6 +17,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
 from dataclasses import field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -125,15 +129,19 @@ class _Line:
         following = next(self.following, None) if len(self.waiting) < _MOST_WAITING else None
         if following is None:
             return False
-        units = units_of(self.case, self.crew, *following) if self.wanted(self.case, following[0]) else []
+        kept = ExitStack()
+        units = units_of(self.case, self.crew, *following, kept) if self.wanted(self.case, following[0]) else []
+        if not units:
+            kept.close()
         answers: deque[_Answer] = deque()
         self.unsent += ((answers, unit) for unit in units)
         cuts = tuple(0 if unit.share is None else unit.share.first for unit in units)
-        given = Given(cuts, self._outcomes(answers, len(units))) if units else None
+        given = Given(cuts, self._outcomes(answers, len(units), kept)) if units else None
         self.waiting.append((*following, given))
         return True
 
-    def _outcomes(self, answers: deque[_Answer], number: int) -> Generator[Outcome, None, None]:
+    def _outcomes(self, answers: deque[_Answer], number: int, kept: ExitStack) -> Generator[Outcome, None, None]:
+        """Yield what came of each share; when all have answered, what was `kept` for them is let go."""
         try:
             for _ in range(number):
                 self._send()
@@ -145,21 +153,22 @@ class _Line:
             for pieces, answer in answers:
                 answer()
                 self._is_free(pieces)
+            kept.close()
 
     def _is_free(self, pieces: Path) -> None:
         self.under_way -= 1
         self.free.append(pieces)
 
 
-def units_of(case: Case, crew: Crew, predicate: BatchPredicate, statement: Statement) -> list[Unit]:
-    """Return a batch as it is given away, nothing where it cannot be."""
+def units_of(case: Case, crew: Crew, predicate: BatchPredicate, statement: Statement, kept: ExitStack) -> list[Unit]:
+    """Return a batch as it is given away, nothing where it cannot be; `kept` has what must stay until it is judged."""
     opens = case.archive.unsealer is not None and case.archive.sealed(predicate.id) is not None
     if opens or case.options.wants("index"):
         return []
     subject = statement.subject[0]
     try:
         found = case.archive.content.candidates(subject.name, batches.stated_size(statement))
-        shares = _shares(case, predicate, statement) if is_divided(case, predicate) else [None]
+        shares = _shares(case, predicate, statement, kept) if is_divided(case, predicate) else [None]
     except (EvidenceError, WorldError):
         return []  # what is wrong is said where it is read
     cuts = [0 if share is None else share.first for share in shares]
@@ -186,24 +195,27 @@ def units_of(case: Case, crew: Crew, predicate: BatchPredicate, statement: State
 
 
 def is_divided(case: Case, predicate: BatchPredicate) -> bool:
-    """Say whether a batch is large and lies in a file: others can open it when it has been hashed."""
-    return predicate.raw_bytes >= _least(predicate) and case.archive.store.destination.kind == "folder"
+    """Say whether a batch is large, and better judged in shares than as a whole."""
+    return predicate.raw_bytes >= _least(predicate) and (case.crew is None or case.crew.divides)
 
 
 def _least(predicate: BatchPredicate) -> int:
     return DIVIDED_LIST if predicate.table == "items" else DIVIDED
 
 
-def _shares(case: Case, predicate: BatchPredicate, statement: Statement) -> list[Share | None]:
-    """Read and hash the object of a batch, and divide its row groups."""
-    with case.archive.batch(statement) as stream:
+def _shares(case: Case, predicate: BatchPredicate, statement: Statement, kept: ExitStack) -> list[Share | None]:
+    """Read and hash the object of a batch, and divide its row groups; a copy that was made of it is `kept`."""
+    with ExitStack() as opened:
+        place, stream, scratch = opened.enter_context(case.archive.matching(statement))
         facts, metadata = facts_of(stream), batches.open_parquet(stream, predicate).metadata
+        if scratch is not None:
+            kept.push(opened.pop_all())
     shares, begin, first, rows, size = list[Share | None](), 0, 0, 0, 0
     for number in range(metadata.num_row_groups):
         group = metadata.row_group(number)
         rows, size = rows + group.num_rows, size + group.total_byte_size
         if size >= _least(predicate) or number == metadata.num_row_groups - 1:
-            shares.append(Share(range(begin, number + 1), first, facts))
+            shares.append(Share(range(begin, number + 1), first, facts, place, scratch))
             begin, first, rows, size = number + 1, first + rows, 0, 0
     return shares
 
