@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import Final, NamedTuple
 
 import pyarrow as pa
@@ -73,6 +74,8 @@ class RowGroup:
     """Rows, counted from `first`, whose bytes are withheld."""
     passing: list[Rows] = field(default_factory=list)
     """The last of the rows, where these are not in the scratch file; none once `raw` is there."""
+    _fetching: Lock = field(default_factory=Lock, repr=False, compare=False)
+    """Of whoever makes `raw`, which takes `passing` apart: one thread derives from it while another one writes it."""
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -80,14 +83,25 @@ class RowGroup:
     def __getstate__(self) -> dict[str, object]:
         """Return what is sent to another process: nothing of raw, which a thread may be fetching here meanwhile."""
         state = vars(self).copy()  # at one go, where a look at member after member could meet it half done
-        state.pop("raw", None)
+        for name in ("_raw", "_fetching"):
+            state.pop(name, None)
         return state | {"passing": []}
 
-    @cached_property
-    def raw(self) -> pa.LargeBinaryArray:
-        """The rows, laid over one buffer, beside each other.
+    def __setstate__(self, state: dict[str, object]) -> None:
+        """Take what another process sent."""
+        vars(self).update(state, _fetching=Lock())
 
-        It is of Arrow's own pool, whose pages are there already: fresh ones cost more than reading into them.
+    @property
+    def raw(self) -> pa.LargeBinaryArray:
+        """The rows, laid over one buffer, beside each other."""
+        with self._fetching:
+            return self._raw
+
+    @cached_property
+    def _raw(self) -> pa.LargeBinaryArray:
+        """The rows, fetched by one thread: from Python 3.12 on nothing else keeps a second one away.
+
+        The buffer is of Arrow's own pool, whose pages are there already: fresh ones cost more than reading into them.
         """
         count, end = self._kept
         if not count and len(self.passing) == 1:  # as a row of many MiB is: it lies there already

@@ -16,7 +16,7 @@ from archiver.errors import WorldError
 from archiver.model.item import Item
 from archiver.sources.reading_logs import LogReader
 from archiver.writer.engine import Threads
-from archiver.writer.groups import GROUPS, Most, group_of
+from archiver.writer.groups import GROUPS, Most, RowGroup, group_of
 from archiver.writer.index_columns import model_logs_index
 from archiver.writer.parquet import BatchFile
 from archiver.writer.processes import Processes
@@ -96,6 +96,26 @@ def test_rows_that_pass_are_let_go_once_they_lie_beside_each_other(batch, kept, 
     assert sum(map(len, group.passing)) == 120 - kept
     assert group.raw.to_pylist() == ROWS
     assert (group.passing, group.raw.to_pylist()) == ([], ROWS)
+
+
+def test_threads_that_want_the_rows_of_a_group_at_one_time_have_the_same(batch, monkeypatch):
+    batch.add(ROWS[:20], 0)
+    batch.add(ROWS[20:120], sum(map(len, ROWS[:20])), passing=True)
+    group = group_of(batch, 0, 120, 0, batch.pass_on(0, 120))
+    read, began = RowGroup._read, []
+
+    def slowly(self, view):
+        began.append(view)
+        time.sleep(0.2)
+        read(self, view)
+
+    monkeypatch.setattr(RowGroup, "_read", slowly)
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda _: group.raw, range(4)))
+
+    assert [one.to_pylist() for one in found] == [ROWS] * 4
+    assert len(began) == 1
+    assert pickle.loads(pickle.dumps(group)).lengths == group.lengths
 
 
 @pytest.mark.parametrize(("largest", "waiting"), [(1000, 2), (40, 1)])
