@@ -15,6 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from archiver.catalog.item_index import ItemIndex
+from archiver.catalog.log_index import LogIndex
 from archiver.catalog.schema import SCHEMA, VERSION
 from archiver.errors import WorldError
 from archiver.late import dataclass
@@ -82,7 +83,7 @@ class _OtherVersionError(sqlite3.DatabaseError):
     """The index is one that another version of the program made."""
 
 
-class Catalog(ItemIndex):
+class Catalog(ItemIndex, LogIndex):
     """The index of one archive."""
 
     def __init__(
@@ -131,33 +132,7 @@ class Catalog(ItemIndex):
         self._db.backup(fresh._db)
         return fresh
 
-    # What the log's writer remembers
-
-    def log_size(self) -> int:
-        """Return the number of entries known."""
-        return int(self._one("SELECT ifnull(max(position), -1) + 1 FROM entries"))
-
-    def frontier(self) -> merkle.Frontier:
-        """Return the tree over the known entries."""
-        words = self._one("SELECT value FROM meta WHERE name = 'frontier'", default="[]")
-        return merkle.Frontier.from_hashes(self.log_size(), [bytes.fromhex(text) for text in json.loads(words)])
-
-    def has_statement(self, kind: str, identity: str) -> bool:
-        """Say whether a statement is in the known log."""
-        key = layout.statement_key(kind, identity)
-        return self._db.execute("SELECT 1 FROM entries WHERE key = ?", [key]).fetchone() is not None
-
-    def entry_of(self, key: str) -> bytes | None:
-        """Return the entry that names the statement stored under `key`, None when the known log has none."""
-        row = self._db.execute("SELECT entry FROM entries WHERE key = ?", [key]).fetchone()
-        return bytes(row[0]) if row else None
-
-    def entries(self, first: int, count: int) -> list[bytes]:
-        """Return the entries from `first` on, `count` of them where there are so many."""
-        found = self._db.execute(
-            "SELECT entry FROM entries WHERE position >= ? AND position < ? ORDER BY position", [first, first + count]
-        )
-        return [bytes(row[0]) for row in found]
+    # What the log says
 
     def absorb(self, index: int, data: bytes, statement: Statement | None, envelope: bytes) -> None:
         """Take in the entry at `index`, which must be the next one, and what its statement says."""
@@ -255,14 +230,6 @@ class Catalog(ItemIndex):
             "SELECT 1 FROM statements WHERE instr(payload, CAST(? AS BLOB)) ORDER BY position DESC LIMIT 1", [key]
         )
         return found.fetchone() is not None
-
-    def position_of(self, key: str) -> int | None:
-        """Return the position of a statement, or of the statement of a batch's object."""
-        row = self._db.execute(
-            "SELECT position FROM entries WHERE key = ?1 UNION ALL SELECT position FROM batches WHERE object_key = ?1",
-            [key],
-        ).fetchone()
-        return None if row is None else int(row[0])
 
     # Statements
 
@@ -373,10 +340,6 @@ class Catalog(ItemIndex):
             "SELECT payload FROM statements WHERE kind = ? ORDER BY position DESC LIMIT 1", [kind]
         ).fetchone()
         return parse_statement(bytes(row[0])).predicate if row else None
-
-    def _one(self, query: str, default: object = None) -> str:
-        row = self._db.execute(query).fetchone()
-        return row[0] if row else str(default)
 
     def _refuse_other_version(self, *, read_only: bool) -> None:
         """Look before anything is made: what this version would add to another's tables helps nobody."""

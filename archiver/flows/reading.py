@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Reading",
     "UnknownError",
+    "check_items_batches",
     "check_source",
     "finished_snapshot",
     "finished_snapshots",
@@ -221,14 +222,18 @@ def items_of(archive: Archive, snapshot: SnapshotPredicate) -> Iterator[ItemLine
 
 def lines_of(archive: Archive, snapshot: SnapshotPredicate) -> Iterator[bytes]:
     """Yield all lines of a snapshot as they are; raises `EvidenceError("batch-gap")` when batches are not there."""
-    expected, found = snapshot.batches.get("items", 0), len(archive.items_batches(snapshot.id))
+    check_items_batches(snapshot.id, snapshot.batches.get("items", 0), len(archive.items_batches(snapshot.id)))
+    yield from archive.item_lines(snapshot.id)
+
+
+def check_items_batches(snapshot: str, expected: int, found: int) -> None:
+    """Refuse a snapshot that has not as many batches of items in the log as its statement says."""
     if found != expected:
         raise EvidenceError(
             "batch-gap",
-            f"snapshot {snapshot.id}: expected {expected} batches of items, found {found}",
+            f"snapshot {snapshot}: expected {expected} batches of items, found {found}",
             hint="run `archiver verify` for all that is missing",
         )
-    yield from archive.item_lines(snapshot.id)
 
 
 def _trust(policy: Policy | None, path: Path | None) -> tuple[TrustFile | None, tuple[str, ...]]:

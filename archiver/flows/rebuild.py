@@ -21,16 +21,22 @@ from archiver.errors import EvidenceError
 from archiver.events import Advanced, Listener, Stage
 from archiver.flows.destinations import Named, destinations, receipts_of
 from archiver.flows.hold import receipts
-from archiver.flows.reading import items_of
+from archiver.flows.judged import judged_on, note_judged
+from archiver.flows.reading import check_items_batches, items_of
 from archiver.flows.session import destination_store, own_trust
 from archiver.flows.state import StateFolder
 from archiver.flows.witness.seen import keep, seen_in_store
+from archiver.judge.few_batches import lines_of
+from archiver.judge.one_key import stored
 from archiver.judge.reader import Archive, open_archive
 from archiver.late import dataclass
+from archiver.model import layout
+from archiver.model.items import ItemLine
 from archiver.model.policy import Policy
-from archiver.model.statement import SnapshotPredicate, Statement
+from archiver.model.statement import SnapshotPredicate, Statement, parse_statement
 from archiver.model.trust import TrustFile
-from archiver.proof import merkle
+from archiver.proof import dsse, entry, merkle
+from archiver.proof.digest import sha256_hex
 from archiver.stores.base import Store
 from archiver.writer.durable import sync_folder
 
@@ -50,18 +56,46 @@ class Rebuilt:
     root: str
 
 
-def take_in_items(catalog: Catalog, store: Store, trust: TrustFile) -> int:
+def take_in_items(catalog: Catalog, store: Store, trust: TrustFile, origin: str) -> int:
     """Take in the lines of finished snapshots that the catalog lacks; return how many snapshots these were.
 
-    Asks nothing of the store when there are none, which is so on nearly every run.
+    Asks nothing of the store when there are none, which is so on nearly every run. `origin` is the log of the store.
     """
     missing = catalog.snapshots_without_items()
-    if missing:
+    if missing and judged_on(catalog, store, trust, origin):
+        for snapshot in missing:
+            lines = lines_of(store, _items_batches(catalog, store, snapshot))
+            catalog.absorb_items(snapshot, map(ItemLine.parse, lines))
+    elif missing:
         with open_archive(store, trust) as archive:
             archive.demand()
             for snapshot in missing:
                 take_in_lines(catalog, archive, snapshot)
+            note_judged(catalog, archive)
     return len(missing)
+
+
+def _items_batches(catalog: Catalog, store: Store, snapshot: str) -> list[Statement]:
+    """Return the batch statements of the items of a snapshot whose statement is known and was judged."""
+    found = list[Statement]()
+    while (data := catalog.entry_of(_items_key(snapshot, len(found)))) is not None:
+        named = entry.decode(data)
+        envelopes = (one for one in stored(store, named.key, dsse.MAX_ENVELOPE) if sha256_hex(one) == named.sha256)
+        envelope = next(envelopes, None)
+        if envelope is None:
+            raise EvidenceError(
+                "statement-missing",
+                f"{named.key}: expected the statement with SHA-256 {named.sha256}, found none",
+                hint="run `archiver verify` for all that is missing",
+            )
+        found.append(parse_statement(dsse.open_envelope(envelope).payload))
+    predicate = catalog.snapshot(snapshot)
+    check_items_batches(snapshot, 0 if predicate is None else predicate.batches.get("items", 0), len(found))
+    return found
+
+
+def _items_key(snapshot: str, number: int) -> str:
+    return layout.statement_key("batch", layout.batch_id(snapshot, "items", number))
 
 
 def rebuild(policy: Policy, *, clock: Callable[[], datetime], listener: Listener) -> Rebuilt:
@@ -88,6 +122,7 @@ def rebuild_one(state: StateFolder, trust: TrustFile, named: Named, store: Store
                 take_in_log(catalog, archive, listener, "rebuild the catalog")
                 items = sum(take_in_lines(catalog, archive, one) for one in catalog.snapshots_without_items())
                 receipts.take_in(catalog, archive.store)
+                note_judged(catalog, archive)
                 _refuse_rollback(named.catalog, catalog)
                 made = _count(catalog, items)
             if trust.witnesses:

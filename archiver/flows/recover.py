@@ -74,7 +74,7 @@ def _take_in_items(session: Session, vault: Vault) -> None:
     if vault.catalog.snapshots_without_items():
         from archiver.flows.rebuild import take_in_items  # noqa: PLC0415 - nearly no run reads the archive for it
 
-        take_in_items(vault.catalog, vault.store, session.trust)
+        take_in_items(vault.catalog, vault.store, session.trust, vault.origin)
 
 
 def take_in_own(session: Session, snapshot: str) -> None:

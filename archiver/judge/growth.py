@@ -21,10 +21,11 @@ from functools import partial
 from itertools import chain, groupby, islice
 from typing import Final
 
-from archiver.errors import EvidenceError, NotStoredError
+from archiver.errors import EvidenceError
 from archiver.events import Advanced, Listener, Stage, silent
 from archiver.judge.ahead import Threads
 from archiver.judge.log import Seen
+from archiver.judge.one_key import read, stored, versions
 from archiver.late import dataclass
 from archiver.model import layout
 from archiver.model.trust import LogTrust, TrustFile
@@ -95,7 +96,7 @@ def find_log(store: Store, trusted: TrustFile) -> str:
     """Return the origin of the log of the trust file that has a signed checkpoint here; raises `EvidenceError`."""
     for log in trusted.logs:
         keys = _Keys(log)
-        if any(_head(store, keys, versions) is not None for versions in _listed(store, 1)):
+        if any(_head(store, keys, listed) is not None for listed in _listed(store, 1)):
             return log.origin
     raise _missing(store, " or ".join(log.origin for log in trusted.logs))
 
@@ -103,9 +104,8 @@ def find_log(store: Store, trusted: TrustFile) -> str:
 def text_at(store: Store, trusted: TrustFile, origin: str, size: int) -> str | None:
     """Return the text of a log's signed checkpoint of a size, None when there is none; raises `Conflict` for two."""
     key = layout.checkpoint_key(size)
-    versions = [one for one in store.list(key) if one.key == key and not one.is_delete_marker]
     log = next(one for one in trusted.logs if one.origin == origin)
-    head = _head(store, _Keys(log), versions)
+    head = _head(store, _Keys(log), versions(store, key))
     return None if head is None else note.parse_note(head.signed).text
 
 
@@ -117,15 +117,17 @@ def read_growth(
     *,
     check: Check,
     seen: tuple[Seen, ...] = (),
+    until: int | None = None,
     listener: Listener = silent,
 ) -> Growth:
     """Read a log from what is remembered to its newest checkpoint; raises `EvidenceError` for all that contradicts.
 
     `Conflict` carries two signed heads of one size. `seen` are heads after the remembered one, to be met on the way.
+    Whoever knows the newest checkpoint says `until` which size to read, and nothing is listed then but these keys.
     """
     log = next(one for one in trusted.logs if one.origin == origin)
     tree = merkle.Frontier() if remembered is None else remembered.tree
-    steps = _steps(store, log, tree.size)
+    steps = _steps(store, log, tree.size, until)
     last = None if remembered is None else _first(steps, tree, remembered, origin)
     roots = {one.size: one.root for one in seen}
     listener(Stage("read the log", None, "entries"))
@@ -147,15 +149,15 @@ def read_growth(
 # 1
 
 
-def _steps(store: Store, log: LogTrust, since: int) -> Iterator[_Step]:
+def _steps(store: Store, log: LogTrust, since: int, until: int | None) -> Iterator[_Step]:
     """Yield a step for every size from `since` on that has a valid head, some of it already on its way."""
     look_up = partial(_step, store, _Keys(log))
-    listed = _listed(store, since)
+    asked = _listed(store, since) if until is None else map(layout.checkpoint_key, range(max(since, 1), until + 1))
     if not store.destination.versioned:
-        yield from (step for versions in listed if (step := look_up(versions)) is not None)
+        yield from (step for one in asked if (step := look_up(one)) is not None)
         return
     with Threads(_AT_ONCE) as pool:
-        while block := list(islice(listed, _BLOCK)):
+        while block := list(islice(asked, _BLOCK)):
             yield from (step for step in pool.map(look_up, block) if step is not None)
 
 
@@ -187,11 +189,11 @@ class _Keys:
         return None
 
 
-def _head(store: Store, keys: _Keys, versions: list[Version]) -> _Head | None:
+def _head(store: Store, keys: _Keys, listed: list[Version]) -> _Head | None:
     """Return the valid head among the versions of a checkpoint; raises `Conflict` when two have different roots."""
     found: _Head | None = None
-    for version in reversed(versions):
-        data = _read(store, version.key, version.version, _MAX_CHECKPOINT)
+    for version in reversed(listed):
+        data = read(store, version.key, version.version, _MAX_CHECKPOINT)
         head = None if data is None else keys.open(data, int(version.key[-12:]))
         if head is not None and found is not None and head.root != found.root:
             raise Conflict(head.size, found.signed, head.signed)
@@ -199,14 +201,15 @@ def _head(store: Store, keys: _Keys, versions: list[Version]) -> _Head | None:
     return found
 
 
-def _step(store: Store, keys: _Keys, versions: list[Version]) -> _Step | None:
-    head = _head(store, keys, versions)
+def _step(store: Store, keys: _Keys, asked: list[Version] | str) -> _Step | None:
+    """Look at a checkpoint by its versions, or by its key where they are not listed yet."""
+    head = _head(store, keys, versions(store, asked) if isinstance(asked, str) else asked)
     if head is None:
         return None
-    data = _read(store, layout.entry_key(head.size - 1), None, entry.MAX_ENTRY)
+    data = read(store, layout.entry_key(head.size - 1), None, entry.MAX_ENTRY)
     envelope = None
     with suppress(EvidenceError):
-        envelope = None if data is None else _read(store, entry.decode(data).key, None, dsse.MAX_ENVELOPE)
+        envelope = None if data is None else read(store, entry.decode(data).key, None, dsse.MAX_ENVELOPE)
     return _Step(head, data, envelope)
 
 
@@ -229,7 +232,7 @@ def _grow(store: Store, tree: merkle.Frontier, step: _Step, check: Check) -> mer
     """Return the tree with one entry more: the one that gives the signed root."""
     key = layout.entry_key(tree.size)
     found = [] if step.entry is None else [step.entry]
-    for data in found or _versions(store, key, entry.MAX_ENTRY):
+    for data in found or stored(store, key, entry.MAX_ENTRY):
         if (grown := _grown(tree, data)).root() == step.head.root:
             _check_entry(store, key, data, step, check)
             return grown
@@ -246,7 +249,7 @@ def _grow(store: Store, tree: merkle.Frontier, step: _Step, check: Check) -> mer
 def _check_entry(store: Store, key: str, data: bytes, step: _Step, check: Check) -> None:
     named = entry.decode(data)
     current = [] if step.envelope is None else [step.envelope]
-    for envelope in chain(current, _versions(store, named.key, dsse.MAX_ENVELOPE)):  # listed only where it must be
+    for envelope in chain(current, stored(store, named.key, dsse.MAX_ENVELOPE)):  # listed only where it must be
         if sha256_hex(envelope) == named.sha256:
             check(named.key, envelope)
             return
@@ -261,21 +264,6 @@ def _grown(tree: merkle.Frontier, data: bytes) -> merkle.Frontier:
     grown = merkle.Frontier.from_hashes(tree.size, tree.hashes)
     grown.append(merkle.leaf_hash(data))
     return grown
-
-
-def _versions(store: Store, key: str, limit: int) -> Iterator[bytes]:
-    listed: list[Version] = [one for one in store.list(key) if one.key == key and not one.is_delete_marker]
-    for version in listed:
-        data = _read(store, key, version.version, limit)
-        if data is not None:
-            yield data
-
-
-def _read(store: Store, key: str, version: str | None, limit: int) -> bytes | None:
-    """Return the bytes of a version, cut off after `limit` + 1 of them, which every parser refuses; None for none."""
-    with suppress(NotStoredError), store.read(key, version) as stream:
-        return stream.read(limit + 1)
-    return None
 
 
 def _missing(store: Store, origin: str) -> EvidenceError:

@@ -10,8 +10,9 @@ until a check takes it in.
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Final
 
@@ -72,17 +73,18 @@ class Inventory:
 
     def fill(self, store: Store, listener: Listener = silent) -> int:
         """List the store once; return the number of versions and markers."""
-        count = 0
-        rows: list[tuple[object, ...]] = []
-        for version in store.list():
-            rows.append(_row(version))
-            count += 1
-            if len(rows) == _BLOCK:
-                self._insert(rows)
-                listener(Advanced(_BLOCK))
-                rows = []
-        self._insert(rows)
+        count = self.add(store.list(), listener)
         self._db.execute("CREATE INDEX versions_by_key ON versions(key)")
+        return count
+
+    def add(self, versions: Iterable[Version], listener: Listener = silent) -> int:
+        """Take in what was listed, newest first of each key; return how many these were."""
+        coming, count = map(_row, versions), 0
+        while rows := list(itertools.islice(coming, _BLOCK)):
+            self._insert(rows)
+            count += len(rows)
+            if len(rows) == _BLOCK:
+                listener(Advanced(_BLOCK))
         return count
 
     def versions(self, key: str) -> list[Listed]:

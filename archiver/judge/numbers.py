@@ -14,7 +14,7 @@ and each has the subjects that its kind is about.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from archiver.model import layout
 from archiver.model.statement import (
@@ -35,14 +35,15 @@ _Problem = tuple[str, str, str]
 class Numbers:
     """What the statements so far have said about their order."""
 
-    def __init__(self, origin: str) -> None:
-        """Begin before the first entry of the log of this name."""
+    def __init__(self, origin: str, had_snapshot: Callable[[str], bool] = lambda _: False) -> None:
+        """Begin before the first entry of the log of this name; `had_snapshot` knows earlier snapshots."""
         self._origin = origin
         self._is_first = True
         self._revision = 0
         self._policy: str | None = None
         self._policies: set[str] = set()
         self._snapshots: set[str] = set()
+        self._had_snapshot = had_snapshot
 
     def problems(self, position: int, statement: Statement) -> Iterator[_Problem]:
         """Yield what is out of order with the next good statement, and remember it."""
@@ -64,7 +65,7 @@ class Numbers:
                 yield "statement-number", "a policy that the log has before", predicate.policy_sha256
             if (predicate.source == "") != (predicate.table == "items"):
                 yield "statement-malformed", "a source, but for the table items", repr(predicate.source)
-            if predicate.snapshot in self._snapshots:
+            if self._has_ended(predicate.snapshot):
                 actual = f"one of {predicate.snapshot}, whose statement stands before it"
                 yield "statement-number", "a batch of a snapshot that has not ended", actual
         elif isinstance(predicate, SnapshotPredicate):
@@ -87,7 +88,7 @@ class Numbers:
         self, position: int, statement: Statement, predicate: SnapshotPredicate
     ) -> Iterator[_Problem]:
         # None is no problem: of two writers that begin at once, neither knows the other's snapshot.
-        if predicate.previous is not None and predicate.previous not in self._snapshots:
+        if predicate.previous is not None and not self._has_ended(predicate.previous):
             yield "statement-number", "a previous snapshot that the log has before", predicate.previous
         if predicate.status == "aborted" and predicate.sources:
             yield "statement-malformed", "no sources in an aborted snapshot", f"{len(predicate.sources)} sources"
@@ -100,6 +101,9 @@ class Numbers:
                 str(predicate.log_size_at_start),
             )
         self._snapshots.add(predicate.id)
+
+    def _has_ended(self, snapshot: str) -> bool:
+        return snapshot in self._snapshots or self._had_snapshot(snapshot)
 
 
 def _policy_subject(statement: Statement, sha256: str) -> Iterator[_Problem]:

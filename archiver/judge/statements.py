@@ -22,19 +22,15 @@ from archiver.errors import EvidenceError, NotStoredError, WorldError
 from archiver.judge.brackets import Brackets
 from archiver.judge.content import Content
 from archiver.judge.inventory import Inventory, Listed, Role
-from archiver.judge.keyring import Keyring
 from archiver.judge.log import Log
-from archiver.judge.numbers import Numbers
 from archiver.judge.scratch import make_tables
+from archiver.judge.statement_judge import StatementJudge
 from archiver.model import layout
 from archiver.model.finding import Finding, Severity
 from archiver.model.statement import (
     ArchivePredicate,
     PolicyPredicate,
-    Predicate,
     Statement,
-    UnknownKindError,
-    identify_statement,
     parse_statement,
 )
 from archiver.model.trust import TrustFile
@@ -164,18 +160,16 @@ class _Reader:
         self._db = database
         self._inventory = inventory
         self._content = content
-        self._log = log
-        self._trusted = trusted
         self._brackets = brackets
-        self._keyring = Keyring(trusted)
-        self._numbers = Numbers(log.origin)
+        self._judge = StatementJudge(
+            trusted, log.origin, brackets, is_double=self._is_double, findings=self.statements.findings
+        )
         self._next = 0
-        self._whole = True  # every entry so far has a good statement: what is out of order is so for sure
 
     def take(self, position: int, data: bytes, versions: list[Listed]) -> None:
         """Open the statement of one entry."""
         self.statements.subjects += 1
-        self._whole = self._whole and position == self._next
+        self._judge.whole = self._judge.whole and position == self._next
         self._next = position + 1
         try:
             named = entry.decode(data)
@@ -184,13 +178,15 @@ class _Reader:
             self._say(
                 "statement-malformed", layout.entry_key(position), "an entry that names a statement", problem.message
             )
-            self._whole = False
+            self._judge.whole = False
             return
         envelope = self._find(named, position, versions)
         good, known = False, False
         if envelope is not None:
-            good, known = self._open(position, named.key, (kind, identity), envelope)
-        self._whole = self._whole and good
+            good, known, statement = self._judge.judge(position, named.key, (kind, identity), envelope)
+            if statement is not None:
+                self._remember(position, statement)
+        self._judge.whole = self._judge.whole and good
         self._db.execute(
             "INSERT INTO statements VALUES(?, ?, ?, ?, ?, ?, ?)",
             (position, kind, identity, named.key, envelope, known, good),
@@ -198,7 +194,7 @@ class _Reader:
 
     def look_back(self) -> None:
         """Say which statements may be a thief's: signed by a key that the log revoked later, and not proved older."""
-        revoked = self._keyring.revoked_by_the_log()
+        revoked = self._judge.keyring.revoked_by_the_log()
         if not revoked:
             return
         rows = self._db.execute("SELECT position, key, envelope FROM statements WHERE good ORDER BY position")
@@ -246,82 +242,6 @@ class _Reader:
             except WorldError as problem:
                 self._say("object-unreadable", listed.key, "a statement that can be read", problem.message)
 
-    # 2 to 4
-
-    def _open(self, position: int, key: str, named: tuple[str, str], data: bytes) -> tuple[bool, bool]:
-        """Return whether the statement is good, and whether it is understood."""
-        try:
-            envelope = dsse.open_envelope(data)
-            kind, identity, archive_id = identify_statement(envelope.payload)
-        except EvidenceError as problem:
-            return self._refuse("statement-malformed", key, "a strict envelope around a statement", problem.message)
-        public = self._keyring.public(envelope.keyid)
-        if public is None:
-            actual = f"{envelope.keyid}, which nobody named"
-            self._say("statement-key-unknown", key, "a key of the trust file", actual, severity=Severity.FAILED)
-            return False, False
-        try:
-            dsse.check(envelope, public)
-        except EvidenceError as problem:
-            return self._refuse("statement-signature", key, f"a good signature by {envelope.keyid}", problem.message)
-        if (kind, identity) != named:
-            return self._refuse("statement-malformed", key, f"the {named[0]} {named[1]}", f"the {kind} {identity}")
-        if archive_id != self._trusted.archive_id:
-            return self._refuse("statement-archive", key, f"the archive {self._trusted.archive_id}", archive_id)
-        if self._is_double(kind, identity):
-            return self._refuse(
-                "statement-duplicate", key, f"one {kind} {identity} in the log", f"another at entry {position}"
-            )
-        return self._understand(position, key, envelope)
-
-    def _understand(self, position: int, key: str, envelope: dsse.Envelope) -> tuple[bool, bool]:
-        statement: Statement | None = None
-        unknown = ""
-        try:
-            statement = parse_statement(envelope.payload)
-        except UnknownKindError as problem:
-            unknown = problem.message
-        except EvidenceError as problem:
-            return self._refuse("statement-malformed", key, "a statement as published", problem.message)
-        kind, _, _ = identify_statement(envelope.payload)
-        at = _word(envelope.payload, "at")
-        objections = self._keyring.judge(kind, envelope.keyid, at, self._brackets.of(position))
-        for code, expected, actual, severity in objections:
-            self._say(code, key, expected, actual, severity=severity)
-        if any(objection.severity is Severity.FAILED for objection in objections):
-            return False, False
-        if unknown:
-            self._say("statement-kind-unknown", key, "a kind that this version knows", unknown)
-        if statement is not None:
-            self._keyring.learn(position, statement, chains=not objections)
-        if statement is None:
-            for code, expected, actual in self._name_problems(_word(envelope.payload, "archive")):
-                self._say(code, key, expected, actual)
-            return True, False
-        for code, expected, actual in self._archive_problems(statement):
-            self._say(code, key, expected, actual)
-        for code, expected, actual in self._numbers.problems(position, statement):
-            doubtful = code == "statement-number" and not self._whole  # what it goes on from may be what is not here
-            self._say(code, key, expected, actual, severity=Severity.UNKNOWN if doubtful else None)
-        self._remember(position, statement)
-        return True, True
-
-    def _archive_problems(self, statement: Statement) -> Iterator[tuple[str, str, str]]:
-        predicate: Predicate = statement.predicate
-        yield from self._name_problems(predicate.archive)
-        if not isinstance(predicate, ArchivePredicate):
-            return
-        # The log of the destination that the archive was begun in; the others have the same statement.
-        vkeys = {log.origin: {key.vkey for key in log.keys} for log in self._trusted.logs}
-        if predicate.origin not in vkeys:
-            yield "statement-archive", f"the log {self._log.origin}", predicate.origin
-        if predicate.log_vkey not in vkeys.get(predicate.origin, ()):
-            yield "statement-archive", "a log key of the trust file", predicate.log_vkey
-
-    def _name_problems(self, archive: str) -> Iterator[tuple[str, str, str]]:
-        if archive != self._trusted.archive:
-            yield "statement-archive", f"the archive {self._trusted.archive}", archive
-
     def _is_double(self, kind: str, identity: str) -> bool:
         row = self._db.execute("SELECT 1 FROM statements WHERE kind = ? AND id = ? AND good", (kind, identity))
         return row.fetchone() is not None
@@ -331,10 +251,6 @@ class _Reader:
             self.statements.policies.append((position, statement.predicate))
         if isinstance(statement.predicate, ArchivePredicate) and self.statements.archive is None:
             self.statements.archive = statement.predicate
-
-    def _refuse(self, code: str, subject: str, expected: str, actual: str) -> tuple[bool, bool]:
-        self._say(code, subject, expected, actual)
-        return False, False
 
     def _say(self, code: str, subject: str, expected: str, actual: str, *, severity: Severity | None = None) -> None:
         self.statements.findings.append(Finding.of(code, subject, expected, actual, severity=severity))
@@ -348,13 +264,6 @@ def _parsed(envelope: bytes) -> Statement:
 def _kept(envelope: bytes) -> Statement:
     """Return a statement that was parsed before: the checks go over all of them six times, and nobody changes one."""
     return parse_statement(dsse.open_envelope(envelope).payload)
-
-
-def _word(payload: bytes, name: str) -> str:
-    """Return a member of the predicate, also of a kind that is not known here."""
-    value = canonical.decode(payload, limit=dsse.MAX_ENVELOPE)
-    predicate = value.get("predicate") if isinstance(value, dict) else None
-    return str(predicate.get(name)) if isinstance(predicate, dict) else ""
 
 
 def subjects_of(payload: bytes) -> list[tuple[str, str]]:

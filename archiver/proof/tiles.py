@@ -11,13 +11,14 @@ entries beside level 0 holds the entries themselves, each after its length in tw
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from archiver.late import dataclass, pattern
+from archiver.proof import merkle
 from archiver.proof.merkle import HASH_BYTES
 
-__all__ = ["WIDTH", "Tile", "due", "entries_tile", "hash_tile", "number_of", "parse_key", "path_of"]
+__all__ = ["WIDTH", "Tile", "due", "entries_tile", "hash_tile", "number_of", "parse_key", "path_of", "tile_of"]
 
 WIDTH: Final = 256
 MAX_ENTRY: Final = 0xFFFF
@@ -98,3 +99,12 @@ def entries_tile(entries: Sequence[bytes]) -> bytes:
     if len(entries) != WIDTH or any(len(data) > MAX_ENTRY for data in entries):
         raise ValueError(f"tile: expected {WIDTH} entries of at most {MAX_ENTRY} bytes, found {len(entries)}")
     return b"".join(len(data).to_bytes(2, "big") + data for data in entries)
+
+
+def tile_of(tile: Tile, entries: Callable[[int, int], Sequence[bytes]]) -> bytes:
+    """Return a full tile; `entries` returns those of the log from one position on, so many of them."""
+    if tile.level is None:
+        return entries_tile(entries(tile.first, tile.count))
+    width = WIDTH**tile.level
+    subtrees = (entries(first, width) for first in range(tile.first, tile.first + tile.count, width))
+    return hash_tile([merkle.root_of([merkle.leaf_hash(data) for data in leaves]) for leaves in subtrees])

@@ -215,17 +215,13 @@ class Log:
                 place(self._store, key, signed, lock=self._lock(), strangers=self._strangers)
 
     def _tile(self, tile: tiles.Tile, last: bytes) -> bytes:
-        if tile.level is None:
-            return tiles.entries_tile([*self._book.entries(tile.first, tile.count - 1), last])
-        hashes = [self._subtree(tile.level, tile.number * tiles.WIDTH + place, last) for place in range(tiles.WIDTH)]
-        return tiles.hash_tile(hashes)
+        """Make a tile whose last entry is not in the book yet."""
 
-    def _subtree(self, level: int, number: int, last: bytes) -> bytes:
-        """Hash the `number`th full subtree of 256**level entries; `last` is the entry that is not in the book yet."""
-        count = tiles.WIDTH**level
-        known = self._book.entries(number * count, count)
-        complete = known if len(known) == count else [*known, last]
-        return merkle.root_of([merkle.leaf_hash(data) for data in complete])
+        def entries(first: int, count: int) -> list[bytes]:
+            known = self._book.entries(first, count)
+            return known if len(known) == count else [*known, last]
+
+        return tiles.tile_of(tile, entries)
 
     def _take_in(self, end: int, newest: int) -> None:
         """Remember the entries up to the size `end`, or up to the next size with a checkpoint, once its root is theirs.

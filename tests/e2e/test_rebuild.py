@@ -24,13 +24,14 @@ from tests.e2e.test_hold_extend import JULY, ORDER, bad
 
 
 def answers(place) -> dict[str, list[tuple[object, ...]]]:
-    """Return every row of the catalog."""
+    """Return every row of the catalog, but how far its log was judged: that is no answer."""
     database = sqlite3.connect(StateFolder(place.policy.state).catalog)
     try:
         tables = [
             row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
         ]
-        return {table: sorted(database.execute(f"SELECT * FROM {table}"), key=repr) for table in tables}
+        found = {table: sorted(database.execute(f"SELECT * FROM {table}"), key=repr) for table in tables}
+        return {**found, "meta": [row for row in found["meta"] if row[0] != "judged"]}
     finally:
         database.close()
 
@@ -120,7 +121,7 @@ def test_lines_are_taken_in_once_and_nothing_is_asked_when_there_are_none(used):
 
     catalog = Catalog(StateFolder(used.policy.state).catalog)
     try:
-        assert take_in_items(catalog, Unused(), own_trust(used.policy)) == 0
+        assert take_in_items(catalog, Unused(), own_trust(used.policy), own_trust(used.policy).logs[0].origin) == 0
     finally:
         catalog.close()
 
@@ -134,7 +135,8 @@ def test_lines_of_a_snapshot_that_another_host_made_are_taken_in(used):
     database.close()
     catalog = Catalog(path)
     try:
-        assert take_in_items(catalog, destination_store(used.policy, used.clock), own_trust(used.policy)) == 3
+        store, trust = destination_store(used.policy, used.clock), own_trust(used.policy)
+        assert take_in_items(catalog, store, trust, trust.logs[0].origin) == 3
     finally:
         catalog.close()
     assert answers(used) == before
