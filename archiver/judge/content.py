@@ -42,7 +42,7 @@ class Matching(NamedTuple):
 
 _Matched = tuple[ExitStack, Matching]
 _BLOCK: Final = 1 << 20
-_AT_ONCE: Final = 8  # connections that a boto3 client keeps open by default are 10
+_AT_ONCE: Final = 8  # a client keeps 16 connections open
 _GROUPS: Final = 128  # of at most 64 KiB each
 
 

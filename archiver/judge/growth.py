@@ -37,7 +37,7 @@ from archiver.stores.base import Store, Version
 __all__ = ["Conflict", "Growth", "Remembered", "find_log", "read_growth", "text_at"]
 
 _MAX_CHECKPOINT: Final = 4096  # three lines and one signature have about 300 bytes
-_AT_ONCE: Final = 8  # connections that a boto3 client keeps open by default are 10
+_AT_ONCE: Final = 8  # a client keeps 16 connections open
 _BLOCK: Final = 64
 
 Check = Callable[[str, bytes], None]

@@ -1,7 +1,7 @@
 """From a location, as a person writes it, to a store.
 
 Laws: a location is a path, `file://` or `s3://bucket/prefix`; what is meant is never guessed; nothing is created and no
-request is sent by opening; boto3 is loaded only for a bucket.
+request is sent by opening; botocore is loaded only for a bucket.
 
 >>> open_store("./archive", base=Path("/srv"), clock=clock).destination.bucket
 '/srv/archive'

@@ -28,7 +28,7 @@ from archiver.writer.seal import receipt_words
 
 __all__ = ["Looked", "Tally", "holds", "in_parallel", "lock_line", "looks", "receipt_line", "write_lines"]
 
-WORKERS: Final = 8  # connections that a boto3 client keeps open by default are 10
+WORKERS: Final = 8  # a client keeps 16 connections open
 _AHEAD: Final = 32 * WORKERS
 _GIVE_UP: Final = 2 * WORKERS
 """So many versions in a row without an answer mean that the store is gone, not that some objects are difficult."""

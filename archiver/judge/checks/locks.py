@@ -36,7 +36,7 @@ from archiver.stores.base import Lock, Store
 __all__ = ["Demands", "LockFacts", "check_locks"]
 
 _NO_DATE: Final = "0001-01-01T00:00:00Z"
-_AT_ONCE: Final = 8  # connections that a boto3 client keeps open by default are 10
+_AT_ONCE: Final = 8  # a client keeps 16 connections open
 _BLOCK: Final = 256
 _NAMED: Final = {"COMPLIANCE": 2, "GOVERNANCE": 1, "NONE": 0}
 
