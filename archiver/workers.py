@@ -2,7 +2,8 @@
 
 A piece of work is a function that other processes find by its name, and its arguments. Answers depend on these alone;
 their order is the caller's. A worker that is killed costs the work that was under way: it is begun again, a few times.
-One that somebody has stopped (SIGSTOP) would be waited for without end: it is killed.
+One that somebody has stopped (SIGSTOP) would be waited for without end: it is killed. So are all where this process
+could not have, or lost, the thread that gives their work out, as where no more threads may be started.
 
 >>> with Workers(4, over="one batch") as workers:
 ...     answers = [workers.begin(judge_unit, unit) for unit in units]
@@ -23,6 +24,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures import wait as wait_for
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Final, ParamSpec, Self, TypeVar
@@ -64,6 +66,13 @@ class Workers:
                     return pool, pool.submit(work, *arguments, **words)
                 except BrokenProcessPool:
                     self._replace(pool)
+                except RuntimeError as problem:
+                    _end_unmanaged()
+                    raise WorldError(
+                        "no-threads",
+                        f"--jobs {self.jobs}: the system starts no more threads: {problem}",
+                        hint="look whether memory or processes run out, and run the same command again",
+                    ) from problem
 
         begun = submitted()
 
@@ -133,7 +142,11 @@ def forked_pool(processes: int) -> ProcessPoolExecutor | None:
     pool = ProcessPoolExecutor(processes, multiprocessing.get_context("fork"), initializer=_prepare, initargs=(None,))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # later Pythons count the allocator's thread
-        pool.submit(os.getpid)
+        try:
+            pool.submit(os.getpid)
+        except RuntimeError:  # no thread can be started that gives its work out
+            _end_unmanaged()
+            return None
     return pool
 
 
@@ -156,14 +169,22 @@ def _is_single() -> bool:
 
 
 def answer_of(future: Future[_Answer]) -> _Answer:
-    """Wait for an answer of a process; one that was stopped is killed, which breaks its pool."""
+    """Wait for an answer of a process; raises `BrokenProcessPool`, also where nobody would ever give it.
+
+    A process that was stopped is killed, which breaks its pool.
+    """
     while not wait_for([future], PATIENCE).done:
+        if _end_unmanaged() and not future.done():
+            raise BrokenProcessPool("the thread that gives work out has ended")
         _end_stopped()
     return future.result()
 
 
 def shut_down(pool: ProcessPoolExecutor) -> None:
     """Let the processes of a pool end, and wait for them; what was not begun is not wanted any more."""
+    if _end_unmanaged():
+        pool.shutdown(wait=False, cancel_futures=True)
+        return
     ended = threading.Event()
 
     def watch() -> None:
@@ -171,12 +192,23 @@ def shut_down(pool: ProcessPoolExecutor) -> None:
             _end_stopped()
 
     watching = threading.Thread(target=watch, name="stopped", daemon=True)
-    watching.start()
+    with suppress(RuntimeError):  # no more threads: then nobody looks
+        watching.start()
     try:
         pool.shutdown(cancel_futures=True)
     finally:
         ended.set()
-        watching.join()
+        _end_unmanaged()  # its thread may have ended meanwhile
+
+
+def _end_unmanaged() -> bool:
+    """Kill all processes if no pool has its thread; say whether that was so."""
+    if any(type(one).__module__ == ProcessPoolExecutor.__module__ for one in threading.enumerate()):
+        return False
+    for child in multiprocessing.active_children():
+        child.kill()
+        child.join()
+    return True
 
 
 def _end_stopped() -> None:

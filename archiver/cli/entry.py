@@ -3,7 +3,7 @@
 a command answers        its text or its JSON on stdout, its exit status
 `ArchiverError`          message and hint on stderr (or in the JSON), the status of its class
 click's own refusals     2
-a disk, a pipe, SQLite   5, with the system's words
+a disk, a pipe, SQLite   5, with the system's words; no memory, no more threads: the same
 a stdout that is full    5, where what came out is not worse
 Ctrl-C                   130, and a line that says how to go on
 anything else            5: "this is a fault in archiver"; the traceback only with ARCHIVER_DEBUG=1
@@ -16,6 +16,7 @@ import json
 import os
 import stat
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -42,6 +43,7 @@ def main() -> NoReturn:
     """Run the command line of this process."""
     # An archive or a trust file that anybody may write to is nobody's intention, whatever umask cron has.
     os.umask(os.umask(stat.S_IWOTH) | stat.S_IWOTH)
+    threading.excepthook = _thread_ended
     streams.begin()
     sys.exit(run(sys.argv[1:]))
 
@@ -188,6 +190,15 @@ def _help_hint(refusal: click.ClickException) -> str:
     return f"see `{context.command_path if context else 'archiver'} --help`"
 
 
+def _thread_ended(what: threading.ExceptHookArgs) -> None:
+    """Say that a thread ended which nobody asks for an answer, as that of a pool does where it may start no other."""
+    if os.environ.get("ARCHIVER_DEBUG") == "1":
+        threading.__excepthook__(what)
+    else:
+        words = plain(f"a thread of this command ended: {what.exc_type.__name__}: {what.exc_value}")
+        sys.stderr.write(f"warning: {words}\n")
+
+
 def _told(problem: Exception, run: Run) -> ArchiverError:
     """Word an error that nobody worded before: the system's own words, or a fault of this program."""
     if run.environ.get("ARCHIVER_DEBUG") == "1":
@@ -200,11 +211,23 @@ def _told(problem: Exception, run: Run) -> ArchiverError:
         words = problem.strerror or str(problem) or type(problem).__name__
         return WorldError("system", f"{subject}{words}{f' ({name})' if name else ''}", hint=_SYSTEM_HINT)
     if type(problem).__module__ == "sqlite3":
-        return WorldError("local-database", f"journal or catalog in the state folder: {problem}", hint=_SYSTEM_HINT)
+        words = f"journal or catalog in the state folder, or a scratch database: {problem}"
+        return WorldError("local-database", words, hint=_SYSTEM_HINT)
+    if isinstance(problem, MemoryError):
+        words = f"no memory left, or none that this process may have{f': {problem}' if str(problem) else ''}"
+        return WorldError("no-memory", words, hint=_MEMORY_HINT)
+    if isinstance(problem, RuntimeError) and str(problem).startswith(_NO_THREAD):
+        return WorldError("no-threads", f"the system starts no more threads: {problem}", hint=_MEMORY_HINT)
     words = f"this is a fault in archiver: {type(problem).__name__}: {problem}"
     return WorldError(
         "fault", words, hint="nothing is lost: run the command again; ARCHIVER_DEBUG=1 shows where it was"
     )
 
 
+_NO_THREAD: Final = "can't start new thread"
+"""What Python says where memory, processes or threads that this process may have are used up."""
+_MEMORY_HINT: Final = (
+    "give it more memory or processes (`ulimit`, the limits of a container), or take fewer --jobs; "
+    "then run the same command again: it goes on from where it was"
+)
 _SYSTEM_HINT: Final = "put that right, then run the same command again: it goes on from where it was"

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from archiver.errors import EvidenceError
+from archiver.errors import EvidenceError, WorldError
 from archiver.judge.ahead import ahead
 from archiver.late import dataclass
 from archiver.model import tables
@@ -212,10 +212,19 @@ def salt_of(file: pq.ParquetFile) -> bytes:
 
 @contextmanager
 def told(code: str, expected: str) -> Iterator[None]:
-    """Turn what pyarrow raises about bytes that are no good Parquet into a `BatchError`."""
+    """Turn what pyarrow raises about bytes that are no good Parquet into a `BatchError`.
+
+    Where there is no memory for them, nothing is said of the bytes: `WorldError`.
+    """
     try:
         yield
-    except (OSError, ValueError, MemoryError, pa.ArrowException) as problem:
+    except MemoryError as problem:
+        raise WorldError(
+            "no-memory",
+            f"expected {expected}, found no memory left: {_first_line(problem)}",
+            hint="give it more memory (`ulimit -v`, the limit of a container), or take fewer --jobs",
+        ) from problem
+    except (OSError, ValueError, pa.ArrowException) as problem:
         raise BatchError(code, expected, _first_line(problem)) from problem
 
 

@@ -245,6 +245,36 @@ def test_a_fault_is_one_clear_line_and_a_traceback_only_when_asked_for(here, cap
     assert "Traceback" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("problem", "code"),
+    [
+        (MemoryError(), "no-memory"),
+        (MemoryError("malloc of size 64 failed"), "no-memory"),
+        (RuntimeError("can't start new thread"), "no-threads"),
+    ],
+)
+def test_what_the_system_has_none_left_of_is_no_fault_of_this_program(here, capsys, monkeypatch, problem, code):
+    def fail(*_arguments):
+        raise problem
+
+    monkeypatch.setattr(entry, "_answer", fail)
+    found = _answer(capsys, "--json", "status")
+    assert (found["exit"], found["error"]["code"]) == (5, code)
+    assert str(problem) in found["error"]["message"]
+    assert "fault" not in found["error"]["message"]
+
+
+def test_a_thread_that_ends_is_one_line(here):
+    code = """
+import threading
+from archiver.cli import entry
+entry.run = lambda _: threading.Thread(target=lambda: 1 / 0).start()
+entry.main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == "warning: a thread of this command ended: ZeroDivisionError: division by zero\n"
+
+
 def test_names_cannot_speak_to_the_terminal(here, capsys):
     nasty = "a\x1b]0;owned\x07\u202egpj.exe\u0085\n=cmd.txt"
     (here / "tests" / "samples" / "documents" / nasty).write_text("x")

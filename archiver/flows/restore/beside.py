@@ -130,9 +130,11 @@ class Beside:
 
 def answer_of(done: Future[_Answer]) -> _Answer:
     """Return what came of some work; raises `WorldError` when the process was killed over it."""
-    from archiver import workers  # noqa: PLC0415 - the same; what was begun has loaded it
-
     try:
+        if done.done():  # as all is that this process wrote itself
+            return done.result()
+        from archiver import workers  # noqa: PLC0415 - what starts processes has loaded it
+
         return workers.answer_of(done)
     except BrokenExecutor as problem:
         raise _killed() from problem

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import pickle
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -156,6 +157,45 @@ def test_nobody_waits_at_the_end_for_a_worker_that_was_stopped(batch, monkeypatc
         engine.derive(stopped_once, group_of(batch, 0, 10, 0))
         while not batch.scratch.with_name("stopped-0").exists():
             time.sleep(0.01)
+
+
+class Refused:
+    """Threads that the system does not start any more, from the first or the second one of a pool on."""
+
+    def __init__(self, monkeypatch, target):
+        self.asked = 0
+        monkeypatch.setattr(target, self.start)
+
+    def start(self, *_words):
+        self.asked += 1
+        raise RuntimeError("can't start new thread")
+
+
+@pytest.mark.parametrize(
+    ("target", "code"),
+    [
+        ("concurrent.futures.process._ExecutorManagerThread.start", "no-threads"),
+        ("multiprocessing.queues.Queue._start_thread", "workers-killed"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_where_no_more_threads_are_started_nobody_waits_for_workers_that_nobody_asks(batch, monkeypatch, target, code):
+    refused = Refused(monkeypatch, target)
+    monkeypatch.setattr(workers, "PATIENCE", 0.05)
+    batch.add(ROWS, 0)
+    with pytest.raises(WorldError) as caught, Processes(2) as engine:
+        engine.derive(killed_once, group_of(batch, 0, 10, 0))()
+    assert caught.value.code == code
+    assert refused.asked > 0
+    assert multiprocessing.active_children() == []
+
+
+def test_where_no_thread_is_started_for_copies_there_are_none(monkeypatch):
+    refused = Refused(monkeypatch, "concurrent.futures.process._ExecutorManagerThread.start")
+    monkeypatch.setattr(workers, "_is_single", lambda: True)
+    assert workers.forked_pool(2) is None
+    assert refused.asked == 1
+    assert multiprocessing.active_children() == []
 
 
 def test_workers_that_are_always_killed_are_said_and_waited_for_no_longer(batch):
