@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from hashlib import sha256
 from pathlib import Path
+from threading import Lock
 
 from archiver.catalog.item_index import ItemIndex
 from archiver.catalog.log_index import LogIndex
@@ -99,6 +100,7 @@ class Catalog(ItemIndex, LogIndex):
         """
         self.path = Path(path)
         self._mine = mine
+        self._turn = Lock()
         target = f"{Path(path).absolute().as_uri()}?mode=ro" if read_only else str(path)
         try:
             with ExitStack() as opened:
@@ -198,11 +200,9 @@ class Catalog(ItemIndex, LogIndex):
 
     def absorb_receipts(self, position: int, receipts: Iterable[ReceiptWords]) -> None:
         """Take in the receipts of a report that the statement at `position` is about."""
-        with closing(self._db.cursor()) as cursor:
-            cursor.execute("BEGIN IMMEDIATE")
+        with self.block(), closing(self._db.cursor()) as cursor:
             self._take_receipts(cursor, receipts)
             cursor.execute("INSERT OR REPLACE INTO meta VALUES ('reports-known', ?)", [str(position)])
-            cursor.execute("COMMIT")
 
     def receipt_reports(self) -> list[tuple[int, str, str]]:
         """Return position, key and SHA-256 of the reports of receipts that have not been taken in, in log order."""

@@ -8,13 +8,14 @@ import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from threading import Lock
 from typing import Final, Protocol
 
 from archiver.catalog import laid_by
 from archiver.catalog.recall import Recall
 from archiver.catalog.schema import BY_CONTENT, IS_TROUBLE
 from archiver.model.item import Item
-from archiver.model.item_row import COLUMNS, ItemRow, RowsElsewhere, RowsInOrder, row_of
+from archiver.model.item_row import COLUMNS, AlikeRows, ItemRow, RowsElsewhere, RowsInOrder, row_of
 from archiver.model.items import ItemLine
 
 __all__ = ["ItemIndex", "Numbers"]
@@ -99,6 +100,8 @@ class ItemIndex:
     """The part of the catalog that is about items."""
 
     _db: sqlite3.Connection
+    _turn: Lock
+    """Who writes: this connection, or what lays items by in another thread."""
     path: Path
 
     @contextmanager
@@ -107,14 +110,15 @@ class ItemIndex:
         if self._db.in_transaction:
             yield
             return
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            with suppress(sqlite3.OperationalError):  # where the disk is full, SQLite has rolled back by itself
-                self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+        with self._turn:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                with suppress(sqlite3.OperationalError):  # where the disk is full, SQLite has rolled back by itself
+                    self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
 
     def absorb_items(self, snapshot: str, lines: Iterable[ItemLine]) -> None:
         """Take in all lines of a finished snapshot; what it says of an item replaces what was known."""
@@ -143,9 +147,13 @@ class ItemIndex:
         """Say whether the items of a snapshot may be laid by: where no item is known yet."""
         return laid_by.knows_none(self._db)
 
-    def lay_by(self, snapshot: str, rows: RowsInOrder, *, stop: Callable[[], bool]) -> None:
+    def lay_by_some(self, snapshot: str, rows: AlikeRows, *, goes_on: bool) -> None:
+        """Lay some rows of a run by, the first or, where it `goes_on`, more; as `lay_by` else, which does the rest."""
+        laid_by.add(self.path, snapshot, rows, goes_on=goes_on, turn=self._turn)
+
+    def lay_by(self, snapshot: str, rows: RowsInOrder, *, stop: Callable[[], bool], goes_on: bool = False) -> None:
         """Lay the rows of a run by, which changes no answer (`laid_by`); may be called by another thread."""
-        laid_by.lay_by(self.path, snapshot, rows, stop=stop)
+        laid_by.lay_by(self.path, snapshot, rows, stop=stop, turn=self._turn, goes_on=goes_on)
 
     def take_laid_by(self, snapshot: str) -> bool:
         """Take in what was laid by for a finished snapshot; say whether that could be."""

@@ -1,14 +1,16 @@
 """The items of a first snapshot, laid by for their catalog before anybody may see them there.
 
-A catalog that knows no item yet gets them in a table of their own, with its indexes, while the run that found them is
-still at work. When its statement is in the log that table takes the place of the empty one: one small transaction,
-however many items there are. Until then the catalog says what it said before, and whatever becomes of the run, what
-was laid by is nobody's: the next run takes it away, and takes the items in as it does from any other.
+A catalog that knows no item yet gets them in a table of their own, step by step while the run that finds them is at
+work, and then the indexes on it. When the statement of the run is in the log that table takes the place of the empty
+one: one small transaction, however many items there are. Until then the catalog says what it said before, and whatever
+becomes of the run, what was laid by is nobody's: the next run takes it away, and takes the items in as it does from any
+other.
 
-All of this is done on a connection of its own: in another thread, and beside questions of the catalog that nobody has
-read to their end. Nobody else may write to the catalog meanwhile.
+All of this is done on connections of its own: in another thread, and beside questions of the catalog that nobody has
+read to their end. Who else writes to the catalog has its turn between two steps.
 
->>> laid_by.lay_by(path, snapshot, journal.all_rows_for("vault"), stop=stopped.is_set)
+>>> laid_by.add(path, snapshot, pack.alike(), goes_on=False, turn=turn)
+>>> laid_by.lay_by(path, snapshot, journal.all_rows_for("vault", but=[pack]), goes_on=True, stop=stop, turn=turn)
 >>> laid_by.take(path, snapshot)
 True
 """
@@ -18,41 +20,61 @@ from __future__ import annotations
 import itertools
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from archiver.catalog.schema import LATEST, indexes_on
 from archiver.model.item_row import COLUMNS, AlikeRows, RowsElsewhere, RowsInOrder
 
-__all__ = ["TABLE", "forget", "is_there", "knows_none", "lay_by", "take"]
+__all__ = ["TABLE", "add", "forget", "is_there", "knows_none", "lay_by", "take"]
+
+Turn: TypeAlias = AbstractContextManager[object]
+"""Entered for every transaction: nobody else of this process writes to the catalog meanwhile."""
 
 TABLE: Final = "latest_laid_by"
 _AT_ONCE: Final = 512
 """Rows of one statement: behind each this thread waits for the interpreter, which the run has in use."""
+_BESIDE: Final = "BEGIN"
+"""Not IMMEDIATE, which would lock the books, too."""
+_WITH_THE_NEXT: Final = "NORMAL"
+"""What is laid by is on disk when what is written behind it is, the taking of it at the latest."""
 _LOOK_AGAIN: Final = 10_000_000
 """Steps of SQLite's machine, a fraction of a second, after which it is asked whether it is to stop."""
 
 
-def lay_by(path: Path, snapshot: str, rows: RowsInOrder, *, stop: Callable[[], bool]) -> None:
-    """Lay the rows of a snapshot by, which must be of one item each; all or nothing, and nothing when it is to `stop`.
+def add(path: Path, snapshot: str, rows: AlikeRows, *, goes_on: bool, turn: Turn) -> None:
+    """Lay some rows of a snapshot by: the first of them, unless it `goes_on`; `lay_by` does so with the last."""
+    with closing(_connected(path, _WITH_THE_NEXT)) as database:
+        if not goes_on:
+            with turn, _transaction(database):
+                _begin(database)
+        with turn, _transaction(database):
+            _enter(database, snapshot, rows)
 
-    What was laid by before is gone.
+
+def lay_by(
+    path: Path, snapshot: str, rows: RowsInOrder, *, stop: Callable[[], bool], turn: Turn, goes_on: bool = False
+) -> None:
+    """Lay the rows of a snapshot by, which must be of one item each, or all that are left of them where it `goes_on`.
+
+    What is not laid by to the end, as when it is to `stop`, cannot be taken.
     """
-    with closing(_connected(path)) as database:
+    with closing(_connected(path, _WITH_THE_NEXT)) as database:
         database.set_progress_handler(stop, _LOOK_AGAIN)
         database.execute("ATTACH ? AS books", [str(rows.file)])
-        with _transaction(database, "BEGIN"):  # not IMMEDIATE, which would lock the books, too
-            _make_room(database)
-            for name in indexes_on(TABLE):
-                database.execute(f"DROP INDEX IF EXISTS {name}")
-            database.execute(f"CREATE TABLE {TABLE} {LATEST}")
-            with closing(rows.stretches()) as stretches:
-                for some in stretches:
+        if not goes_on:
+            with turn, _transaction(database, _BESIDE):
+                _begin(database)
+        with closing(rows.stretches()) as stretches:
+            for some in stretches:
+                with turn, _transaction(database, _BESIDE):
                     _enter(database, snapshot, some)
-                    if stop():  # a short statement does not ask
-                        raise sqlite3.OperationalError("interrupted")
-            for made in indexes_on(TABLE).values():
+                if stop():  # a short statement does not ask
+                    raise sqlite3.OperationalError("interrupted")
+        with turn, _transaction(database, _BESIDE):
+            for name, made in indexes_on(TABLE).items():
+                database.execute(f"DROP INDEX IF EXISTS {name}")
                 database.execute(made)
 
 
@@ -64,7 +86,7 @@ def take(path: Path, snapshot: str) -> bool:
     with closing(_connected(path)) as database, _transaction(database):
         if not is_there(database):
             return False
-        if not (_is_for(database, snapshot) and knows_none(database)):
+        if not (_is_whole(database) and _is_for(database, snapshot) and knows_none(database)):
             _forget(database)
             return False
         database.execute("DROP TABLE latest")
@@ -100,9 +122,9 @@ def _enter(database: sqlite3.Connection, snapshot: str, some: RowsElsewhere | Al
         database.execute(f"{into} VALUES {', '.join([values] * len(rows))}", list(itertools.chain.from_iterable(rows)))
 
 
-def _connected(path: Path) -> sqlite3.Connection:
+def _connected(path: Path, synchronous: str = "FULL") -> sqlite3.Connection:
     database = sqlite3.connect(path, isolation_level=None)
-    database.execute("PRAGMA synchronous = FULL")
+    database.execute(f"PRAGMA synchronous = {synchronous}")
     return database
 
 
@@ -112,6 +134,11 @@ def _transaction(database: sqlite3.Connection, begin: str = "BEGIN IMMEDIATE") -
     database.execute(begin)
     yield
     database.execute("COMMIT")
+
+
+def _begin(database: sqlite3.Connection) -> None:
+    _make_room(database)
+    database.execute(f"CREATE TABLE {TABLE} {LATEST}")
 
 
 def _make_room(database: sqlite3.Connection) -> None:
@@ -127,6 +154,12 @@ def is_there(database: sqlite3.Connection) -> bool:
 def knows_none(database: sqlite3.Connection) -> bool:
     """Say whether a catalog knows no item yet."""
     return database.execute("SELECT 1 FROM latest LIMIT 1").fetchone() is None
+
+
+def _is_whole(database: sqlite3.Connection) -> bool:
+    """Say whether the last step was made, which gives the table its indexes."""
+    on = database.execute("SELECT tbl_name FROM sqlite_master WHERE name = ?", [next(iter(indexes_on(TABLE)))])
+    return bool(on.fetchone() == (TABLE,))
 
 
 def _is_for(database: sqlite3.Connection, snapshot: str) -> bool:

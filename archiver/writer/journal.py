@@ -12,7 +12,7 @@ import itertools
 import json
 import operator
 import sqlite3
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import asdict
 from pathlib import Path
@@ -207,9 +207,12 @@ class Journal:
             yield from map(ItemRow._make, pack.rows())
         yield from (row_of(line) for line, _, _ in self.said_again.lines(but_known_by=destination))
 
-    def all_rows_for(self, destination: str) -> RowsInOrder:
-        """Return both in the order of their entry, where nothing is said again; another thread may ask for them."""
-        return RowsInOrder(self._path, functools.partial(_rows_in_order, self._path, self.rows_for(destination)))
+    def all_rows_for(self, destination: str, but: Collection[bytes] = ()) -> RowsInOrder:
+        """Return both in the order of their entry, where nothing is said again; another thread may ask for them.
+
+        Packs of these digests are left out, which must all be here.
+        """
+        return RowsInOrder(self._path, functools.partial(_rows_in_order, self._path, self.rows_for(destination), but))
 
     def plain_counts(self, snapshot: str) -> list[Count]:
         """Return the counts of the plain lines; records are own to the snapshot whose batches hold them."""
@@ -334,18 +337,21 @@ def _is_common(line: Line) -> bool:
     return line.marked is None and line.custodian is None and line.known_by is None
 
 
-def _stretches(packs: LinePacks) -> Iterator[tuple[int, int, LinePack | None]]:
-    """Yield the rows beside each other by their places, and behind them the pack that follows."""
+def _stretches(packs: LinePacks, but: Collection[bytes] = ()) -> Iterator[tuple[int, int, LinePack | None]]:
+    """Yield the rows beside each other by their places, and behind them the pack that follows, but for some packs."""
     begun = 0
-    for place, pack in packs.all():
+    for place, pack in packs.all(but):
         yield begun, place, pack
         begun = place + len(pack.raws)
     yield begun, _BEHIND_ALL, None
 
 
-def _rows_in_order(path: Path, rows: RowsElsewhere) -> Generator[RowsElsewhere | AlikeRows, None, None]:
+def _rows_in_order(
+    path: Path, rows: RowsElsewhere, but: Collection[bytes]
+) -> Generator[RowsElsewhere | AlikeRows, None, None]:
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
-        for first, after, pack in _stretches(LinePacks(database)):
+        packs = LinePacks(database)
+        for first, after, pack in _stretches(packs, but):
             query = f"{rows.query} AND place >= ? AND place < ? ORDER BY place"
             yield rows._replace(query=query, words=(*rows.words, first, after))
             if pack is not None:

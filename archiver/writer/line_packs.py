@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing
+from hashlib import sha256
 from itertools import repeat
 from typing import Final, NamedTuple
 
@@ -125,6 +126,10 @@ class Packed(NamedTuple):
         words = packed([orjson.dumps(pack[_COMMON + 1 :]), b"\n", *pack.raws])
         return Packed(len(pack.raws), pack.source, pack.tbl, pack.batch, sum(pack.sizes), words)
 
+    def digest(self) -> bytes:
+        """Return the SHA-256 of what is kept, by which a pack is known again."""
+        return sha256(self.words).digest()
+
 
 class LinePacks:
     """The packs of a journal."""
@@ -140,15 +145,24 @@ class LinePacks:
             [place, *pack],
         )
 
-    def all(self) -> Iterator[tuple[int, LinePack]]:
-        """Yield the packs in the order of their places, each with the place of its first line."""
+    def all(self, but: Collection[bytes] = ()) -> Iterator[tuple[int, LinePack]]:
+        """Yield the packs in the order of their places, each with the place of its first line.
+
+        Those of some digests are left out, and all of these must be here.
+        """
+        left_out = set(but)
         found = self._db.execute("SELECT place, items, source, tbl, batch, words FROM line_packs ORDER BY place")
         for place, items, source, tbl, batch, words in found:
+            if left_out and (digest := sha256(words).digest()) in left_out:
+                left_out.remove(digest)
+                continue
             data, *raws = unpacked(words).splitlines(keepends=True)  # a newline within a line is escaped
             columns = orjson.loads(data)
             if any(len(column) != items for column in (raws, *columns)):
                 raise RuntimeError(f"journal: expected {items} lines in the pack at {place}, found {len(raws)}")
             yield place, LinePack(source, tbl, batch, raws, *columns)
+        if left_out:
+            raise RuntimeError(f"journal: expected {len(but)} packs of known digests, found {len(left_out)} fewer")
 
     def after(self) -> int:
         """Return the place behind the last of them, 0 when there is none."""

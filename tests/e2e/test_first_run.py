@@ -7,6 +7,7 @@ from contextlib import closing
 import pytest
 
 from archiver.catalog.catalog import Catalog
+from archiver.flows.snapshot import read_ahead, waiting
 from archiver.flows.state import StateFolder
 from archiver.flows.uploads import Uploads
 from archiver.writer import line_packs
@@ -29,9 +30,9 @@ def kills(monkeypatch):
     def arm(owner, name, number, *, ends_behind=False):
         real, calls = getattr(owner, name), []
 
-        def call(*arguments):
+        def call(*arguments, **named):
             calls.append(name)
-            answer = real(*arguments) if ends_behind or len(calls) != number else None
+            answer = real(*arguments, **named) if ends_behind or len(calls) != number else None
             if len(calls) == number:
                 raise KilledError
             return answer
@@ -100,4 +101,25 @@ def test_a_run_that_had_only_to_be_booked_is_booked(organisations, verified, kil
     place.take()
     whole(place)
     assert {line.status for line in place.said() if line.table} == {"unchanged"}
+    verified(place)
+
+
+@pytest.mark.parametrize(
+    ("name", "number"), [("lay_by_some", 1), ("lay_by_some", 2), ("lay_by", 1), ("take_laid_by", 1), ("absorb_rows", 1)]
+)
+def test_lines_that_are_laid_by_before_their_batch_is_whole(organisations, verified, kills, monkeypatch, name, number):  # noqa: PLR0917 - four fixtures
+    monkeypatch.setattr(read_ahead, "BEGIN", 0)
+    monkeypatch.setattr(waiting, "FEWEST", 2)
+    monkeypatch.setattr(waiting, "MOST", 3)
+    place = laid_out(organisations)
+    calls = kills(Catalog, name, number)
+    if name == "absorb_rows":  # what was laid by is taken instead
+        place.take(jobs=2)
+    else:
+        with pytest.raises(KilledError):
+            place.take(jobs=2)
+        assert len(calls) == number
+        kills.disarm()
+        place.take(jobs=2)
+    whole(place)
     verified(place)

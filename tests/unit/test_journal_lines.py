@@ -185,7 +185,7 @@ def test_lines_that_wait_in_packs_are_entered_as_they_came(tmp_path, journal, mo
             rows.enter(None, lines)
         expected = told(rows)
     journal.may_pack = True
-    coming = waiting.Waiting(journal)
+    coming = waiting.Waiting(journal, lambda *_: None)
     for number, lines in enumerate(ENTERED):
         coming.add(lines)
         assert len(coming) == sum(map(len, ENTERED[: number + 1]))
@@ -209,17 +209,20 @@ def test_lines_that_wait_field_by_field_are_entered_as_they_came(tmp_path, journ
     with closing(Journal(tmp_path / "rows")) as rows:
         rows.enter(None, entered)
         expected = told(rows)
-    journal.may_pack = packs
-    coming = waiting.Waiting(journal)
+    journal.may_pack, told_of = packs, []
+    coming = waiting.Waiting(journal, lambda *pack: told_of.append(pack))
     for first in range(0, len(alike), together):
         coming.add_alike(line_packs.LinePack.of(alike[first : first + together]))
     coming.add([Line.of(TAGGED)])
     coming.add_alike(line_packs.LinePack.of(others))
     coming.add_alike(line_packs.LinePack.of([new("30")]))
     assert len(coming) == len(entered)
-    journal.enter(None, coming.take())
+    taken = coming.take()
+    journal.enter(None, taken)
 
     assert told(journal) == expected
+    assert [pack for pack, _ in told_of] == [one for one in taken if isinstance(one, line_packs.Packed)]
+    assert all(line_packs.Packed.of(lines) == pack for pack, lines in told_of)
     assert [pack.sizes for _, pack in journal._packs.all()] == [
         [1, 2, 3, 4],
         [5, 6, 7, 8],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 
@@ -15,6 +16,7 @@ from archiver.model.items import ItemLine, Part
 from archiver.model.mark import Mark
 from archiver.writer.journal import Journal
 from archiver.writer.journal_words import Line
+from archiver.writer.line_packs import LinePack, Packed
 
 SNAPSHOT, OTHER = "20261125T120000Z-0a1b2c", "20261126T120000Z-0a1b2c"
 PLAIN = ItemLine(
@@ -149,11 +151,81 @@ def test_the_books_and_the_questions_of_a_run_go_on_meanwhile(journal, opened, m
     assert len(list(catalog.present("papers"))) == 2
 
 
-def test_a_run_that_stops_leaves_nothing(journal, opened, monkeypatch):
+def test_what_a_run_that_stops_laid_by_is_nobodys(journal, opened, monkeypatch):
     monkeypatch.setattr(laid_by, "_LOOK_AGAIN", 1)
     catalog = opened("catalog")
     before = told(catalog)
     with pytest.raises(sqlite3.OperationalError, match="interrupted"):
         catalog.lay_by(SNAPSHOT, journal.all_rows_for("vault"), stop=lambda: True)
-    assert told(catalog) == before
     assert not catalog.take_laid_by(SNAPSHOT)
+    assert told(catalog) == before
+
+
+PACKS = [
+    LinePack.of(
+        [
+            Line.of(replace(PLAIN, item=Item("papers", f"{pack}/{name}"), sha256=f"{name:064x}"), new_bytes=10)
+            for name in range(3)
+        ]
+    )
+    for pack in range(3)
+]
+
+
+def known(catalog):
+    """Return what is known of items, in no order."""
+    return sorted(catalog._db.execute("SELECT item, line, size, sha256, stamp, snapshot FROM latest"))
+
+
+@pytest.mark.parametrize("early", [[], [0], [0, 1, 2], [0, 2]])
+def test_packs_that_were_laid_by_before_they_were_in_the_journal_are_known_once(journal, opened, early):
+    packs = [Packed.of(pack) for pack in PACKS]
+    catalog, copied = opened("laid by"), opened("copied")
+    for number, pack in enumerate(early):
+        catalog.lay_by_some(SNAPSHOT, PACKS[pack].alike(), goes_on=number > 0)
+    before = known(catalog)
+    journal.enter(None, packs)
+    digests = {packs[pack].digest() for pack in early}
+    catalog.lay_by(SNAPSHOT, journal.all_rows_for("vault", but=digests), stop=go_on, goes_on=bool(early))
+    copied.absorb_rows(SNAPSHOT, journal.packed_rows_for("vault"), journal.rows_for("vault"))
+
+    assert (before, known(catalog)) == ([], [])
+    assert catalog.take_laid_by(SNAPSHOT)
+    assert known(catalog) == known(copied)
+    assert {**told(catalog), "items": None} == {**told(copied), "items": None}
+
+
+def test_a_pack_that_was_laid_by_and_is_not_in_the_journal_is_not_taken_in(journal, opened):
+    catalog = opened("catalog")
+    catalog.lay_by_some(SNAPSHOT, PACKS[0].alike(), goes_on=False)
+    rows = journal.all_rows_for("vault", but={Packed.of(PACKS[0]).digest()})
+    with pytest.raises(RuntimeError, match="expected 1 packs of known digests, found 1 fewer"):
+        catalog.lay_by(SNAPSHOT, rows, stop=go_on, goes_on=True)
+    assert not catalog.take_laid_by(SNAPSHOT)
+    assert known(catalog) == []
+
+
+def test_what_is_laid_by_in_part_is_not_taken_in(opened):
+    catalog = opened("catalog")
+    before = told(catalog)
+    catalog.lay_by_some(SNAPSHOT, PACKS[0].alike(), goes_on=False)
+    assert not catalog.take_laid_by(SNAPSHOT)
+    assert told(catalog) == before
+
+
+def test_who_else_writes_has_a_turn_between_two_steps(journal, opened):
+    catalog = opened("catalog")
+    with ThreadPoolExecutor(1) as thread, catalog.block():
+        laying = [thread.submit(catalog.lay_by_some, SNAPSHOT, PACKS[0].alike(), goes_on=False)]
+        catalog._db.execute("INSERT INTO meta VALUES ('a', '1')")
+        assert not laying[0].done()
+    with ThreadPoolExecutor(1) as thread:
+        laying += [thread.submit(catalog.lay_by_some, SNAPSHOT, pack.alike(), goes_on=True) for pack in PACKS[1:]]
+        laying.append(thread.submit(catalog.lay_by, SNAPSHOT, journal.all_rows_for("vault"), stop=go_on, goes_on=True))
+        for number in range(50):
+            with catalog.block():
+                catalog._db.execute("INSERT OR REPLACE INTO meta VALUES ('b', ?)", [str(number)])
+        for one in laying:
+            one.result()
+    assert catalog.take_laid_by(SNAPSHOT)
+    assert len(known(catalog)) == len(LINES) + 9

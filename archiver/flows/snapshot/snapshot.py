@@ -43,7 +43,7 @@ from archiver.model.policy import Policy, Source
 from archiver.model.statement import SnapshotPredicate
 from archiver.writer.engine import engine_of
 from archiver.writer.index_columns import items_index
-from archiver.writer.journal_words import JournaledBatch, Run
+from archiver.writer.journal_words import Run
 from archiver.writer.leaves import Beside
 from archiver.writer.rows import Facts
 
@@ -128,18 +128,26 @@ def snapshot(
         ):
             stamper.start()
             run = _Run(session, wanted, began, recovered, look=look, stamper=stamper, uploads=uploads)
-            streams = Streams(session, run.words, engine=engine, beside=beside, recipients=recipients)
-            collecting = Collecting(
-                session,
-                look,
-                streams,
-                uploads=uploads,
-                marking=marking,
-                early=early,
-                goes_on=run.goes_on,
-                rehash=rehash,
-            )
-            return run.run(collecting, streams)
+            with Beforehand(session, run.words.snapshot) as beforehand:
+                streams = Streams(
+                    session,
+                    run.words,
+                    engine=engine,
+                    beside=beside,
+                    recipients=recipients,
+                    packed=beforehand.take,
+                )
+                collecting = Collecting(
+                    session,
+                    look,
+                    streams,
+                    uploads=uploads,
+                    marking=marking,
+                    early=early,
+                    goes_on=run.goes_on,
+                    rehash=rehash,
+                )
+                return run.run(collecting, streams, beforehand)
 
 
 class _Run:
@@ -177,7 +185,7 @@ class _Run:
         # A snapshot that goes on keeps the sources that it was begun with.
         self._wanted = [source for source in session.policy.sources if source.id in unfinished.sources]
 
-    def run(self, collecting: Collecting, streams: Streams) -> Snapshot:
+    def run(self, collecting: Collecting, streams: Streams, beforehand: Beforehand) -> Snapshot:
         """Capture, account, sign."""
         session, snapshot = self._session, self.words.snapshot
         with collecting:
@@ -186,12 +194,11 @@ class _Run:
                 collecting.collect(source)
         # What is sealed was delivered as it came (`Uploads.take`), so that all of it is known here.
         self._raised = raise_locks(session, self._named_elsewhere()) + raise_sealed_locks(session)
-        with Beforehand(session, snapshot) as beforehand:
-            beforehand.begin()
-            tallies = tally(session.journal, self._wanted, session.policy.accept, session.clock(), snapshot)
-            self._items(streams, beforehand)
-            beforehand.wait()
-            self._uploads.settle()
+        beforehand.begin()
+        tallies = tally(session.journal, self._wanted, session.policy.accept, session.clock(), snapshot)
+        self._items(streams)
+        self._uploads.settle()
+        beforehand.wait()
         finished = state(session, self.words, tallies, collecting.unavailable)
         recover.take_in_own(session, finished.id)
         archived = received.kept(session.journal.lines(), self._wanted)
@@ -206,16 +213,11 @@ class _Run:
         named = batches_named(self._session.journal)
         return {batch for batch in named if not batch.startswith(self.words.snapshot)}
 
-    def _items(self, streams: Streams, beforehand: Beforehand) -> None:
+    def _items(self, streams: Streams) -> None:
         """Write the lines of all items as batches of the table `items`."""
         session = self._session
         session.listener(Stage("account for every item", None, "items"))
-
-        def deliver(batch: JournaledBatch) -> None:
-            beforehand.wait()
-            self._uploads.take_last(batch)
-
-        with streams.open("items", None, items_index, deliver) as stream:
+        with streams.open("items", None, items_index, self._uploads.take_last) as stream:
             stream.begin(items_item(self.words.snapshot), Facts(collected_at=self.words.started))
             for lines, facts in rows_of_items(session.journal, _LINES_AT_ONCE):
                 stream.feed(lines, facts)

@@ -68,6 +68,7 @@ class Stream:
         self,
         words: Words,
         *,
+        waiting: Waiting,
         journal: Journal,
         spool: Spool,
         limits: Limits,
@@ -92,8 +93,7 @@ class Stream:
         self._limits, self._most_items = limits, min(limits.records, _ITEMS)
         self._random = random
         self._index = index
-        self._engine = engine
-        self._beside = beside
+        self._engine, self._beside = engine, beside
         self._deliver = deliver
         self._compress = ThreadPoolExecutor(1, "compress")
         self._recipients = recipients
@@ -102,7 +102,7 @@ class Stream:
         self._batch: OpenBatch | None = None
         self._identity = ""
         self._file: BatchFile | None = None
-        self._pending = Waiting(journal)
+        self._pending = waiting
         self._item: OpenItem | None = None
 
     # An item

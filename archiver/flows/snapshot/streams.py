@@ -13,12 +13,14 @@ from archiver.flows.session import Session
 from archiver.flows.snapshot.batch_words import Words
 from archiver.flows.snapshot.marking import Marker
 from archiver.flows.snapshot.stream import Limits, Stream
+from archiver.flows.snapshot.waiting import Waiting
 from archiver.model.policy import Source
 from archiver.writer.engine import Engine
 from archiver.writer.groups import Indexer
 from archiver.writer.hashed_file import Spool
 from archiver.writer.journal_words import JournaledBatch, Run
 from archiver.writer.leaves import Beside
+from archiver.writer.line_packs import LinePack, Packed
 
 if TYPE_CHECKING:
     from archiver.proof.wrapping import Recipient
@@ -30,14 +32,25 @@ class Streams:
     """Opens streams that are all of one run."""
 
     def __init__(
-        self, session: Session, run: Run, *, engine: Engine, beside: Beside, recipients: dict[str, Recipient]
+        self,
+        session: Session,
+        run: Run,
+        *,
+        engine: Engine,
+        beside: Beside,
+        recipients: dict[str, Recipient],
+        packed: Callable[[Packed, LinePack], None],
     ) -> None:
-        """Bind to a run; `recipients` are those of its matters that what is withheld is sealed for."""
+        """Bind to a run; `recipients` are those of its matters that what is withheld is sealed for.
+
+        Of lines that wait for their batch in a pack, `packed` is told.
+        """
         self._session = session
         self._run = run
         self._engine = engine
         self._beside = beside
         self._recipients = recipients
+        self._packed = packed
 
     def open(
         self,
@@ -61,6 +74,7 @@ class Streams:
         )
         return Stream(
             words,
+            waiting=Waiting(session.journal, self._packed),
             journal=session.journal,
             spool=Spool(session.state.spool, md5=any(one.store.destination.kind == "s3" for one in session.vaults)),
             limits=Limits(session.policy.limits.batch_raw_bytes, session.policy.limits.batch_records),

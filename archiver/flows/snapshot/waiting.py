@@ -2,14 +2,14 @@
 
 So they take a tenth of the memory, and when the batch is at its end little is left to be done before it is on record.
 
->>> waiting = Waiting(journal)
+>>> waiting = Waiting(journal, beforehand.take)
 >>> waiting.add(lines)
 >>> journal.enter(batch, waiting.take())
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from archiver.writer.journal import Journal
 from archiver.writer.journal_words import Line
@@ -21,9 +21,10 @@ __all__ = ["Waiting"]
 class Waiting:
     """The lines of one stream."""
 
-    def __init__(self, journal: Journal) -> None:
-        """Begin with none; the journal says whether it keeps some together."""
+    def __init__(self, journal: Journal, packed: Callable[[Packed, LinePack], None]) -> None:
+        """Begin with none; the journal says whether it keeps some together, and of each pack `packed` is told."""
         self._journal = journal
+        self._tell = packed
         self._packed: list[Line | Packed] = []
         self._last: list[Line] = []
         self._begun: list[LinePack] = []
@@ -70,7 +71,9 @@ class Waiting:
                 self._last += some.lines()
             else:
                 self._pack_last()
-                self._packed.append(Packed.of(some))
+                pack = Packed.of(some)
+                self._packed.append(pack)
+                self._tell(pack, some)
 
     def _pack_last(self) -> None:
         for some in in_packs(self._last):
