@@ -8,13 +8,8 @@ from __future__ import annotations
 import atexit
 import gc
 import os
-import sys
-from types import ModuleType
-from typing import Final
 
 __all__ = ["begin"]
-
-_LOADER: Final = "pydantic.plugin._loader"
 
 
 def begin() -> None:
@@ -31,7 +26,3 @@ def begin() -> None:
     # What a policy, a statement or a trust file must look like is not for plugins of other packages to change. Looking
     # for some among all that is installed would also be a twentieth of what it takes to start.
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
-    # It would load what looks for them all the same, and with it readers of mails, zip files and tables.
-    loader = ModuleType(_LOADER)
-    loader.get_plugins = tuple  # type: ignore[attr-defined] # none
-    sys.modules.setdefault(_LOADER, loader)

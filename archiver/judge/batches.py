@@ -42,6 +42,7 @@ __all__ = [
     "open_again",
     "open_parquet",
     "predicate_of",
+    "raw_of",
     "raws_of",
     "record_batches",
     "salt_of",
@@ -309,7 +310,7 @@ def _rows(batch: pa.RecordBatch, first: int) -> Rows:
     if numbers != list(range(first, first + count)):
         wrong = next(place for place, number in enumerate(numbers) if number != first + place)
         raise BatchError("record-order", f"record {first + wrong}", f"record {numbers[wrong]}")
-    data, bounds = _raw(batch.column("raw"))
+    data, bounds = raw_of(batch.column("raw"))
     lengths = list(map(sub, itertools.islice(bounds, 1, None), bounds))
     withheld = _withheld(batch, first, lengths)
     texts, digests = _items(batch.column("item"))
@@ -366,8 +367,10 @@ def spelled_of(dictionary: pa.StringArray, codes: list[int]) -> list[bytes]:
     return [bytes(data[bounds[code] : bounds[code + 1]]) for code in codes]
 
 
-def _raw(column: pa.LargeBinaryArray) -> tuple[memoryview, list[int]]:
-    """Return the bytes of all rows where Arrow has them, and where each row begins."""
+def raw_of(column: pa.LargeBinaryArray) -> tuple[memoryview, list[int]]:
+    """Return the bytes of all rows where Arrow has them, and where each row begins and the last one ends."""
+    if not len(column):
+        return memoryview(b""), [0]
     _, offsets, values = column.buffers()
     bounds = memoryview(offsets).cast("q")[column.offset : column.offset + len(column) + 1].tolist()
     start, end = bounds[0], bounds[-1]
@@ -377,9 +380,7 @@ def _raw(column: pa.LargeBinaryArray) -> tuple[memoryview, list[int]]:
 
 def raws_of(column: pa.LargeBinaryArray) -> list[bytes]:
     """Return the bytes of each row, none of a withheld one, in a tenth of the time that Arrow takes to make values."""
-    if not len(column):
-        return []
-    data, bounds = _raw(column)
+    data, bounds = raw_of(column)
     whole = data.tobytes()
     return [whole[first:after] for first, after in itertools.pairwise(bounds)]
 

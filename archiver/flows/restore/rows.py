@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from archiver.errors import EvidenceError
 from archiver.flows.restore.plain import Plain, PlainRows
-from archiver.judge.batches import BatchError, integers_of, spelled_of
+from archiver.judge.batches import BatchError, integers_of, raw_of, spelled_of
 from archiver.model.item import Item
 from archiver.model.items import ItemLine
 
@@ -30,12 +30,10 @@ class Rows:
     def __init__(self, batch: pa.RecordBatch) -> None:
         """Take rows whose schema was checked; their bytes stay where they lie."""
         raw, self._item, self._offset = batch.column("raw"), batch.column("item"), batch.column("offset")
-        _, bounds, data = raw.buffers()
         self.count: int = batch.num_rows
         self._raw = raw
         self._has_nulls = bool(raw.null_count or self._item.null_count or self._offset.null_count)
-        self._bounds: list[int] = memoryview(bounds).cast("q")[raw.offset : raw.offset + self.count + 1].tolist()
-        self._data = memoryview(b"") if data is None else memoryview(data)
+        self._data, self._bounds = raw_of(raw)
 
     @cached_property
     def _offsets(self) -> list[int | None]:

@@ -13,13 +13,14 @@ The laws:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Final
 
 from archiver.late import pattern
 from archiver.sources.compressed import FEED, Input, StoppedError
 from archiver.sources.unpack.base import Member
+from archiver.sources.unpack.stretch import Stretch
 
 __all__ = ["arc_members", "sniffed", "warc_members"]
 
@@ -46,7 +47,7 @@ def warc_members(blocks: Iterable[bytes]) -> Iterator[Member]:
         headers = _headers(source)
         size = _size(headers.get(b"content-length", b""), begin)
         name = headers.get(b"warc-target-uri", b"").strip(b"<>") or headers.get(b"warc-type", b"")
-        block = _Block(source, size)
+        block = Stretch(source, size, "a record")
         date = _when(headers.get(b"warc-date", b"").decode("ascii", "replace"))
         yield Member(ordinal, name, block.read, size=size, modified_ns=date)
         block.skip()
@@ -65,36 +66,11 @@ def arc_members(blocks: Iterable[bytes]) -> Iterator[Member]:
                 "corrupt", f"byte {begin}: expected the line of an ARC record, found {len(fields)} fields"
             )
         size = _size(fields[-1], begin)
-        block = _Block(source, size)
+        block = Stretch(source, size, "a record")
         name = fields[0] if len(fields) == _ARC2_FIELDS else b" ".join(fields[:-4])  # an address may hold blanks
         yield Member(ordinal, name, block.read, size=size)
         block.skip()
         ordinal += 1
-
-
-class _Block:
-    """The bytes of one record."""
-
-    def __init__(self, source: Input, size: int) -> None:
-        self._source = source
-        self._left = size
-        self.read: Callable[[], Iterator[bytes]] = self._pieces
-
-    def skip(self) -> None:
-        """Go behind the block."""
-        if not self._source.skip(self._left):
-            raise self._cut()
-
-    def _pieces(self) -> Iterator[bytes]:
-        while self._left:
-            piece = self._source.up_to(min(self._left, FEED))
-            if not piece:
-                raise self._cut()
-            self._left -= len(piece)
-            yield piece
-
-    def _cut(self) -> StoppedError:
-        return StoppedError("truncated", f"byte {self._source.taken}: expected more of a record, found the end")
 
 
 def _more(source: Input) -> bool:

@@ -19,8 +19,9 @@ from typing import Final
 
 from archiver.late import dataclass, pattern
 from archiver.sources.base import Problem
-from archiver.sources.compressed import FEED, Input, StoppedError
+from archiver.sources.compressed import Input, StoppedError
 from archiver.sources.unpack.base import Member
+from archiver.sources.unpack.stretch import Stretch
 
 __all__ = ["BLOCK", "OCTAL", "members", "sniffed"]
 
@@ -104,7 +105,7 @@ class _Coming:
                 pass
         if self._type in _WITHOUT_BYTES and self._type != b"5":
             self._size = 0  # the size of a link's target is sometimes there, its bytes never are
-        self._left = self._size
+        self._bytes = Stretch(source, self._size, "a member")
 
     def member(self, ordinal: int) -> Member:
         name = self._words.pax.get(b"GNU.sparse.name") or self._words.pax.get(b"path") or self._words.name
@@ -120,7 +121,7 @@ class _Coming:
         return Member(
             ordinal=ordinal,
             name=name,
-            blocks=self._blocks,
+            blocks=self._bytes.read,
             size=self._size,
             modified_ns=self._modified(),
             kind=kind,
@@ -130,21 +131,7 @@ class _Coming:
 
     def skip(self) -> None:
         """Go to the next header."""
-        behind = -self._size % BLOCK
-        if not self._source.skip(self._left + behind):
-            raise self._cut()
-        self._left = 0
-
-    def _blocks(self) -> Iterator[bytes]:
-        while self._left:
-            piece = self._source.up_to(min(self._left, FEED))
-            if not piece:
-                raise self._cut()
-            self._left -= len(piece)
-            yield piece
-
-    def _cut(self) -> StoppedError:
-        return StoppedError("truncated", f"byte {self._source.taken}: expected more of a member, found the end")
+        self._bytes.skip(behind=-self._size % BLOCK)
 
     def _modified(self) -> int | None:
         found = _TIME.fullmatch(self._words.pax.get(b"mtime", b""))
