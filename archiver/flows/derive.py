@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from archiver import arrow_functions as pc
 from archiver.errors import EvidenceError
 from archiver.late import dataclass
 from archiver.model.item import Item
@@ -223,7 +223,7 @@ def _pieces(
 
 def _lengths(batch: pa.RecordBatch) -> list[int]:
     withheld = pc.struct_field(batch["withheld"], "length")
-    lengths: list[int] = pc.coalesce(pc.binary_length(batch["raw"]).cast(pa.uint64()), withheld).to_pylist()
+    lengths: list[int] = pc.coalesce(pc.cast(pc.binary_length(batch["raw"]), pa.uint64()), withheld).to_pylist()
     return lengths
 
 

@@ -15,8 +15,8 @@ import re
 from collections.abc import Sequence
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from archiver import arrow_functions as pc
 from archiver.model.csv_table import CsvTable, read_rows
 from archiver.model.dialect import LinePattern
 from archiver.model.strict_json import Number, is_number
@@ -34,7 +34,7 @@ def whole_line(expression: str) -> str:
 def check_pattern(expression: str) -> list[str]:
     """Return the names of the groups; raises ValueError for what RE2 does not take or what has unnamed groups."""
     try:
-        fields = pc.extract_regex(pa.array([""]), whole_line(expression)).type
+        fields = pc.extract_regex(pa.array([""], pa.string()), whole_line(expression)).type
     except pa.ArrowInvalid as error:
         raise ValueError(f"line: expected a regular expression of RE2 with named groups, found {error}") from error
     names = [field.name for field in fields]

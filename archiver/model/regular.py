@@ -33,7 +33,8 @@ def problem_of(pattern: str) -> str | None:
 def matching(pattern: str, texts: Sequence[str]) -> list[bool]:
     """Say of each text whether a pattern is found in it; raises `ArrowInvalid` for what `problem_of` refuses."""
     import pyarrow as pa  # noqa: PLC0415 - as above
-    import pyarrow.compute as pc  # noqa: PLC0415
+
+    from archiver import arrow_functions as pc  # noqa: PLC0415
 
     found: list[bool] = pc.match_substring_regex(pa.array(texts, pa.large_string()), pattern).to_pylist()
     return found

@@ -26,9 +26,9 @@ from itertools import pairwise
 from typing import Final
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.json as pj
 
+from archiver import arrow_functions as pc
 from archiver.late import dataclass
 from archiver.model.dialect import Dialect, LinePattern
 from archiver.model.strict_json import MAX_NESTING, MAX_RECORD, NotJson, is_deep, parse
@@ -112,7 +112,7 @@ def _records(dialect: Dialect, known: _Known, raw: pa.LargeBinaryArray, schema: 
     others = pc.indices_nonzero(pc.invert(are_objects)).to_pylist()
     if _are_many(dialect, others, len(raw)):
         return None
-    some = raw.filter(are_objects) if others else raw
+    some = pc.filter(raw, are_objects) if others else raw
     block = _Block.of(_apart(some))
     answer = None if block is None else _learning(dialect, known, some, block, schema)
     return answer if answer is None or not others else _spread(answer, are_objects, others)
@@ -157,13 +157,13 @@ def _shaped(dialect: Dialect, known: _Known, raw: pa.LargeBinaryArray, schema: p
     if not tables or _are_many(dialect, odd_rows, len(raw)):
         known.shapes = None
         return None
-    return pa.concat_tables(tables).combine_chunks().take(pa.array(places, pa.int64())), odd_rows
+    return pc.take(pa.concat_tables(tables).combine_chunks(), pa.array(places, pa.int64())), odd_rows
 
 
 def _some(dialect: Dialect, root: Place, raw: pa.LargeBinaryArray, schema: pa.Schema, rows: list[int]) -> Answer | None:
     if len(rows) < _FEW:
         return None
-    block = _Block.of(_apart(raw.take(pa.array(rows, pa.int64()))))
+    block = _Block.of(_apart(pc.take(raw, pa.array(rows, pa.int64()))))
     return None if block is None else _answer(dialect, root, block, schema)
 
 
@@ -198,9 +198,10 @@ def _apart(raw: pa.LargeBinaryArray) -> pa.LargeBinaryArray:
 def _spread(answer: Answer, places: pa.BooleanArray, others: list[int]) -> Answer:
     """Put the rows of an answer where they belong, with the others between them."""
     table, odd = answer
-    order = pc.if_else(places, pc.subtract(pc.cumulative_sum(places.cast(pa.int64())), 1), pa.scalar(None, pa.int64()))
-    rows = pc.indices_nonzero(places).take(pa.array(odd, pa.int64())).to_pylist()
-    return table.take(order), sorted([*others, *rows])
+    numbers = pc.subtract(pc.cumulative_sum(pc.cast(places, pa.int64())), 1)
+    order = pc.if_else(places, numbers, pa.scalar(None, pa.int64()))
+    rows = pc.take(pc.indices_nonzero(places), pa.array(odd, pa.int64())).to_pylist()
+    return pc.take(table, order), sorted([*others, *rows])
 
 
 def _learning(
@@ -241,7 +242,7 @@ class _Block:
     def of(cls, raw: pa.LargeBinaryArray) -> _Block | None:
         """Look at the bytes of rows that begin and end as objects; None when they may be none."""
         try:
-            text = raw.cast(pa.large_string())
+            text = pc.cast(raw, pa.large_string())
         except pa.ArrowInvalid:
             return None
         ends = memoryview(raw.buffers()[1]).cast("q")[raw.offset : raw.offset + len(raw) + 1]
@@ -331,11 +332,11 @@ def _rows(masks: Sequence[pa.BooleanArray]) -> list[int]:
 
 def _table(dialect: Dialect, columns: Mapping[str, pa.Array], rows: int, schema: pa.Schema) -> pa.Table:
     """Return all derived columns: those found, the constant ones, the others null."""
-    known = {"dialect": pa.repeat(dialect.id, rows), "parse_status": pa.repeat("ok", rows), **columns}
+    known = {"dialect": pc.repeated(dialect.id, rows), "parse_status": pc.repeated("ok", rows), **columns}
     nulls = {kind: pa.nulls(rows, kind) for kind in {one.type for one in schema if one.name not in known}}
     arrays = [_as(known[one.name], one.type) if one.name in known else nulls[one.type] for one in schema]
     return pa.table(arrays, schema=schema)
 
 
 def _as(values: pa.Array, kind: pa.DataType) -> pa.Array:
-    return values if values.type == kind else values.cast(kind)
+    return values if values.type == kind else pc.cast(values, kind)

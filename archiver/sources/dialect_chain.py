@@ -8,8 +8,8 @@ step is slow in that step alone. Memory is a slice of the block for each step.
 from __future__ import annotations
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from archiver import arrow_functions as pc
 from archiver.model.dialect import INNER, Dialect
 from archiver.model.dialect_chain import TIME, Chain, spell_chain
 from archiver.sources.dialects import Engine, schema_for, slices
@@ -35,7 +35,7 @@ def project_chain(
         field.name: pa.concat_arrays([pa.array([], field.type), *(one[field.name] for one in answers)])
         for field in schema
     }
-    columns["dialect"] = pa.repeat(spell_chain(chain), len(raw))
+    columns["dialect"] = pc.repeated(spell_chain(chain), len(raw))
     return pa.RecordBatch.from_pydict(columns, schema=schema)
 
 
@@ -55,8 +55,8 @@ def _steps(
     outer["content_status"] = _marked(chain[0], inner, outer["content_status"])
     if len(chain) == 1:
         return outer
-    goes_on = pc.and_(inner.is_valid(), pc.not_equal(outer["content_status"], "fragment"))
-    carried = inner.filter(goes_on).cast(pa.large_binary())
+    goes_on = pc.and_(pc.is_valid(inner), pc.not_equal(outer["content_status"], "fragment"))
+    carried = pc.cast(pc.filter(inner, goes_on), pa.large_binary())
     if not len(carried):
         return outer
     return _joined(outer, _spread(_steps(engine, chain[1:], carried, None, named=named), goes_on), goes_on)
@@ -72,9 +72,9 @@ def _marked(carrier: Dialect, inner: pa.LargeStringArray, status: pa.StringArray
 
 def _spread(rows: Columns, places: pa.BooleanArray) -> Columns:
     """Put the rows of the next step where they belong; null elsewhere."""
-    numbers = pc.cumulative_sum(places.cast(pa.int64()))
+    numbers = pc.cumulative_sum(pc.cast(places, pa.int64()))
     order = pc.if_else(places, pc.subtract(numbers, 1), pa.scalar(None, pa.int64()))
-    return {name: column.take(order) for name, column in rows.items() if name != INNER}
+    return {name: pc.take(column, order) for name, column in rows.items() if name != INNER}
 
 
 def _joined(outer: Columns, inner: Columns, goes_on: pa.BooleanArray) -> Columns:
@@ -84,7 +84,7 @@ def _joined(outer: Columns, inner: Columns, goes_on: pa.BooleanArray) -> Columns
         "partial",
         inner["parse_status"],
     )
-    untimed = inner["event_time_raw"].is_null()
+    untimed = pc.is_null(inner["event_time_raw"])
     joined = {name: pc.coalesce(inner[name], column) for name, column in outer.items()}
     joined |= {name: pc.if_else(untimed, outer[name], inner[name]) for name in TIME}
     return joined | {

@@ -13,8 +13,8 @@ from __future__ import annotations
 from typing import Final
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from archiver import arrow_functions as pc
 from archiver.model.dialect import Kind, LinePattern
 from archiver.model.line_pattern import whole_line
 from archiver.model.strict_json import MAX_RECORD
@@ -49,12 +49,12 @@ def read_groups(pattern: LinePattern, raw: pa.LargeBinaryArray) -> tuple[Groups,
     """Return what each group of the expression holds, null where it is absent, and which lines are odd."""
     text = _without_ends(raw)
     found = pc.extract_regex(text, whole_line(pattern.expression))
-    odd = pc.or_(found.is_null(), pc.match_substring_regex(text, _BLANK))
-    absent = pa.array(["", *pattern.absent])
+    odd = pc.or_(pc.is_null(found), pc.match_substring_regex(text, _BLANK))
+    absent = pa.array(["", *pattern.absent], pa.string())
     groups: Groups = {}
     for number, field in enumerate(found.type):
-        texts = pc.struct_field(found, [number]).cast(pa.string())
-        is_there = pc.and_(texts.is_valid(), pc.invert(pc.is_in(texts, absent)))
+        texts = pc.cast(pc.struct_field(found, [number]), pa.string())
+        is_there = pc.and_(pc.is_valid(texts), pc.invert(pc.is_in(texts, absent)))
         if field.name in pattern.numbers:
             is_number = pc.fill_null(pc.match_substring_regex(texts, _NUMBER), fill_value=False)
             odd = pc.or_(odd, pc.and_(is_there, pc.invert(is_number)))
@@ -76,6 +76,6 @@ def _without_ends(raw: pa.LargeBinaryArray) -> pa.LargeStringArray:
 
 def _cast(values: pa.Array, kind: pa.DataType) -> pa.Array:
     try:
-        return values.cast(kind)
+        return pc.cast(values, kind)
     except pa.ArrowInvalid:  # no UTF-8; more digits than the type has
         raise UnusualError from None

@@ -15,8 +15,8 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from archiver import arrow_functions as pc
 from archiver.model.event_time import UNITS
 
 __all__ = ["UnusualError", "times_of", "times_with_fractions"]
@@ -51,14 +51,14 @@ class UnusualError(Exception):
 def times_of(unit: str, values: pa.Array, *, naive_utc: bool, doubt: Doubt) -> dict[str, pa.Array]:
     """Return the four columns of the time; `unit` is the candidate's, null rows are doubted already."""
     if not pa.types.is_string(values.type):
-        return _from_numbers(unit, values, values.cast(pa.string()), doubt)
+        return _from_numbers(unit, values, pc.cast(values, pa.string()), doubt)
     if unit in UNITS:
         fits = _only(values, _DIGITS, doubt)
         return _from_numbers(unit, _cast(fits, pa.int64()), values, doubt)
     if unit == "clf":
         times = _instants(_from_access_log(_only(values, _ACCESS_LOG, doubt)), pa.timestamp("ns", "UTC"))
         return _columns(times, values, "clf", "offset")
-    if naive_utc and pc.all(pc.match_substring_regex(values.drop_null().slice(0, 1), _NAIVE)).as_py():
+    if naive_utc and pc.all(pc.match_substring_regex(pc.drop_null(values).slice(0, 1), _NAIVE)).as_py():
         times = _instants(_only(values, _NAIVE, doubt), pa.timestamp("ns"))
         return _columns(times, values, "rfc3339", "assumed_utc")
     times = _instants(_only(values, _RFC3339, doubt), pa.timestamp("ns", "UTC"))
@@ -89,8 +89,8 @@ def _columns(times: pa.Int64Array, texts: pa.StringArray, unit: str, basis: str)
     return {
         "event_time": times,
         "event_time_raw": texts,
-        "event_time_unit": pa.repeat(pa.scalar(unit), rows),
-        "event_time_basis": pa.repeat(pa.scalar(basis), rows),
+        "event_time_unit": pc.repeated(unit, rows),
+        "event_time_basis": pc.repeated(basis, rows),
     }
 
 
@@ -133,25 +133,25 @@ def _instants(texts: pa.StringArray, kind: pa.DataType) -> pa.Int64Array:
 
 def _cast(values: pa.Array, kind: pa.DataType) -> pa.Array:
     try:
-        return values.cast(kind)
+        return pc.cast(values, kind)
     except pa.ArrowInvalid:  # a day that no month has, more than 64 bits
         raise UnusualError from None
 
 
 def _from_access_log(texts: pa.StringArray) -> pa.StringArray:
     """Spell the times of web servers as RFC 3339 does; they have one length."""
-    numbers = pa.array([f"-{number:02}-" for number in range(1, 13)])
-    month = numbers.take(pc.index_in(_part(texts, 3, 6), pa.array(_MONTHS)))
-    parts: Sequence[pa.Array] = (
+    numbers = pa.array([f"-{number:02}-" for number in range(1, 13)], pa.string())
+    month = pc.take(numbers, pc.index_in(_part(texts, 3, 6), pa.array(_MONTHS, pa.string())))
+    parts: Sequence[pa.Array | str] = (
         _part(texts, 7, 11),
         month,
         _part(texts, 0, 2),
-        pa.scalar("T"),
+        "T",
         _part(texts, 12, 20),
         _part(texts, 21, 24),
-        pa.scalar(":"),
+        ":",
         _part(texts, 24, 26),
-        pa.scalar(""),
+        "",
     )
     return pc.binary_join_element_wise(*parts)
 

@@ -16,8 +16,8 @@ from decimal import Decimal
 from typing import Final, TypeAlias
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from archiver import arrow_functions as pc
 from archiver.late import dataclass
 from archiver.model.dialect import KINDS_OF, Candidate, Column, Condition, Dialect, Kind, LinePattern, ValueType
 from archiver.model.json_lookup import kind_of
@@ -190,12 +190,12 @@ class Usual:
             return condition.absent
         values, kind = found
         if condition.absent:
-            return values.is_null()
+            return pc.is_null(values)
         if condition.one_of is not None:
             return _is_one(values, condition.one_of) if kind is Kind.STRING else False
         if condition.none_of is not None and kind is Kind.STRING:
-            return pc.and_(values.is_valid(), pc.invert(_is_one(values, condition.none_of)))
-        return values.is_valid() if condition.kind in (None, kind) else False
+            return pc.and_(pc.is_valid(values), pc.invert(_is_one(values, condition.none_of)))
+        return pc.is_valid(values) if condition.kind in (None, kind) else False
 
     # Columns
 
@@ -260,7 +260,7 @@ class Usual:
         return self._constant("unknown") if status is None else status
 
     def _constant(self, text: str) -> pa.StringArray:
-        return pa.repeat(pa.scalar(text), len(self._records))
+        return pc.repeated(text, len(self._records))
 
     # The time of the event
 
@@ -281,7 +281,7 @@ class Usual:
             if holds is not True:
                 values = pc.if_else(holds, values, pa.scalar(None, values.type))
             if values.null_count:
-                self._doubt(values.is_null())
+                self._doubt(pc.is_null(values))
             unit, naive_utc = candidate.unit, candidate.naive_utc
             if kind not in (Kind.NUMBER, Kind.STRING):
                 raise UnusualError
@@ -333,7 +333,7 @@ def _values_at(values: pa.Array, steps: Sequence[Step]) -> pa.Array:
         if isinstance(step, str):
             values = pc.struct_field(values, [values.type.get_field_index(step)])
         elif isinstance(step, int):
-            return _values_at(values.values, steps[at + 1 :]).take(_places_in(values, step))
+            return pc.take(_values_at(values.values, steps[at + 1 :]), _places_in(values, step))
     return values
 
 
@@ -366,19 +366,19 @@ def _taken(column: Column, candidate: Candidate, values: pa.Array, kind: Kind) -
         raise UnusualError
     if column.type is ValueType.STRING_LIST:
         if pa.types.is_null(values.type.value_type):
-            values = values.cast(_STRINGS)
+            values = pc.cast(values, _STRINGS)
         if values.type.value_type != pa.string() or values.values.null_count:
             raise UnusualError
         return values
     if kind is Kind.NUMBER and (values.type != _NUMBERS[column.type] or candidate.exponent):
         raise UnusualError
-    return values.cast(pa.string()) if column.type is ValueType.IDENTIFIER else values
+    return pc.cast(values, pa.string()) if column.type is ValueType.IDENTIFIER else values
 
 
 def _constant(column: Column, text: str, values: pa.Array) -> pa.Array:
     if column.type not in (ValueType.STRING, ValueType.IDENTIFIER):
         raise UnusualError
-    return pc.if_else(values.is_valid(), text, pa.scalar(None, pa.string()))
+    return pc.if_else(pc.is_valid(values), text, pa.scalar(None, pa.string()))
 
 
 def _mapped(column: Column, values: pa.Array) -> pa.Array:
@@ -386,11 +386,13 @@ def _mapped(column: Column, values: pa.Array) -> pa.Array:
         raise UnusualError
     mapping = column.mapping or ()
     places = pc.index_in(values, pa.array([old for old, _ in mapping], pa.string()))
-    return pa.array([new for _, new in mapping], pa.string()).take(places)
+    return pc.take(pa.array([new for _, new in mapping], pa.string()), places)
 
 
 def _lists_of_one(texts: pa.StringArray) -> pa.ListArray:
-    """Return each text as a list of it alone, null where there is none."""
-    counts = pc.cumulative_sum(texts.is_valid().cast(pa.int32()))
-    offsets = pa.concat_arrays([pa.array([0], pa.int32()), counts])
-    return pa.ListArray.from_arrays(offsets, texts.drop_null(), mask=texts.is_null())
+    """Return each text as a list of it alone, null where there is none; so is the list whose offset is null."""
+    is_there = pc.is_valid(texts)
+    ends = pc.cumulative_sum(pc.cast(is_there, pa.int32()))
+    begins = pc.if_else(is_there, pc.subtract(ends, pa.scalar(1, pa.int32())), pa.scalar(None, pa.int32()))
+    end = pa.array([len(texts) - texts.null_count], pa.int32())
+    return pa.ListArray.from_arrays(pa.concat_arrays([begins, end]), pc.drop_null(texts))

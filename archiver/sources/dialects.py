@@ -20,8 +20,8 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Final, Self
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from archiver import arrow_functions as pc
 from archiver.late import pattern
 from archiver.model.csv_table import CsvTable
 from archiver.model.dialect import DERIVED_FIELDS, FIELDS, INNER, Dialect, LinePattern
@@ -135,9 +135,9 @@ class Engine:
     def _opaque(self, dialect: Dialect, rows: int, whole: pa.BooleanArray | None) -> pa.RecordBatch:
         schema = schema_for(dialect)
         columns = {field.name: pa.nulls(rows, field.type) for field in schema}
-        columns["dialect"] = pa.repeat(dialect.id, rows)
-        columns["parse_status"] = pa.repeat("opaque", rows)
-        unknown = pa.repeat("unknown", rows)
+        columns["dialect"] = pc.repeated(dialect.id, rows)
+        columns["parse_status"] = pc.repeated("opaque", rows)
+        unknown = pc.repeated("unknown", rows)
         columns["content_status"] = unknown if whole is None else pc.if_else(whole, unknown, "fragment")
         return pa.RecordBatch.from_pydict(columns, schema=schema)
 
@@ -230,7 +230,7 @@ def slices(raw: pa.LargeBinaryArray) -> Iterator[tuple[int, int]]:
 def _as_text(raw: pa.LargeBinaryArray) -> pa.LargeStringArray:
     """Return the records as text, null where the bytes are not UTF-8: such bytes must never enter DuckDB."""
     try:
-        return raw.cast(pa.large_string())
+        return pc.cast(raw, pa.large_string())
     except pa.ArrowInvalid:
         return pa.array([_decoded(record) for record in raw.to_pylist()], pa.large_string())
 
@@ -270,11 +270,11 @@ def _shapes(keys: pa.ChunkedArray) -> pa.DictionaryArray:
     never fewer of others: repeated names stay repeated, and an object too many is noticed.
     """
     rows = keys.combine_chunks()
-    joined = pc.fill_null(pc.binary_join(rows.flatten(), _NAME), _NO_OBJECT)
+    joined = pc.fill_null(pc.binary_join(pc.list_flatten(rows), _NAME), _NO_OBJECT)
     ends = pc.cumulative_sum(pc.fill_null(pc.list_value_length(rows), 0))
     offsets = pa.concat_arrays([pa.array([0], ends.type), ends])
     shapes = pc.binary_join(pa.ListArray.from_arrays(offsets, joined), _OBJECT)
-    return pc.if_else(rows.is_valid(), shapes, pa.scalar(None, shapes.type)).dictionary_encode()
+    return pc.dictionary_encode(pc.if_else(pc.is_valid(rows), shapes, pa.scalar(None, shapes.type)))
 
 
 def _objects(shape: str) -> list[list[str]]:
@@ -295,7 +295,7 @@ def _names_in(shapes: pa.DictionaryArray, objects: Sequence[str]) -> Names:
 
 def _has_single_names(shapes: pa.DictionaryArray, objects: int) -> pa.BooleanArray:
     single = pa.array([_is_single(_objects(shape), objects) for shape in shapes.dictionary.to_pylist()], pa.bool_())
-    return pc.fill_null(single.take(shapes.indices), fill_value=False)
+    return pc.fill_null(pc.take(single, shapes.indices), fill_value=False)
 
 
 def _is_single(names_of_each: list[list[str]], objects: int) -> bool:
@@ -305,7 +305,7 @@ def _is_single(names_of_each: list[list[str]], objects: int) -> bool:
 def _filled(dialect: Dialect, answer: pa.Table) -> pa.Table:
     """Return all derived columns of plain records: those of the answer, the constant ones, the others null."""
     rows = len(answer)
-    constant = {"dialect": pa.repeat(dialect.id, rows), "parse_status": pa.repeat("ok", rows)}
+    constant = {"dialect": pc.repeated(dialect.id, rows), "parse_status": pc.repeated("ok", rows)}
     columns = [
         _taken(answer[field.name], field.type)
         if field.name in answer.column_names
@@ -317,7 +317,7 @@ def _filled(dialect: Dialect, answer: pa.Table) -> pa.Table:
 
 def _taken(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
     if not pa.types.is_decimal(kind):
-        return column.cast(kind)
+        return pc.cast(column, kind)
     return pa.chunked_array([[_decimal(text) for text in column.to_pylist()]], kind)
 
 
@@ -330,8 +330,8 @@ def _decimal(text: str | None) -> Decimal | None:
 def _by_reference(
     dialect: Dialect, raw: pa.LargeBinaryArray, whole: pa.BooleanArray | None, rows: Sequence[int]
 ) -> pa.Table:
-    flags = [True] * len(rows) if whole is None else whole.take(pa.array(rows)).to_pylist()
-    records = raw.take(pa.array(rows)).to_pylist()
+    flags = [True] * len(rows) if whole is None else pc.take(whole, pa.array(rows)).to_pylist()
+    records = pc.take(raw, pa.array(rows)).to_pylist()
     derived = derive_all(dialect, records, flags)
     schema = schema_for(dialect)
     columns = {field.name: pa.array([one[field.name] for one in derived], field.type) for field in schema}
@@ -350,7 +350,7 @@ def _patched(fast: pa.Table, rows: Sequence[int], slow: pa.Table) -> pa.Table:
     places = list(range(len(fast)))
     for place, row in enumerate(rows):
         places[row] = len(fast) + place
-    return pa.concat_tables([fast, slow]).take(pa.array(places, pa.int64()))
+    return pc.take(pa.concat_tables([fast, slow]), pa.array(places, pa.int64()))
 
 
 def _one_batch(answers: Sequence[pa.Table], schema: pa.Schema) -> pa.RecordBatch:

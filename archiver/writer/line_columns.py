@@ -1,8 +1,7 @@
 """Index columns of `items`, read out of its lines: many at once, by a reader of JSON that makes no object of them.
 
 Lines are canonical JSON, as `ItemLine.encode` writes it. Times are floored to microseconds; one that does not fit the
-column is null, and the line still has it. Few lines do without Arrow's compute functions, which are made by the
-hundred when they are loaded.
+column is null, and the line still has it.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.json as pj
 
+from archiver import arrow_functions as pc
 from archiver.model import instant, tables
 from archiver.proof import canonical
 
@@ -33,7 +33,6 @@ _KIND: Final = b',"kind":'
 """What is before and behind the item of a line; within a text a quote is escaped, so that neither is in one."""
 _XATTRS: Final = b',"xattrs":{"'
 _OBJECT: Final = b',"object":{"'
-_FEW: Final = 10_000
 
 
 def columns_of_lines(raws: list[bytes]) -> dict[str, pa.Array]:
@@ -50,7 +49,7 @@ def columns_of_lines(raws: list[bytes]) -> dict[str, pa.Array]:
     if told:
         modified = columns["modified"].to_pylist()
         columns["modified"] = pa.array([told.get(row, own) for row, own in enumerate(modified)], pa.int64())
-    return {name: _cast(column, schema.field(name).type) for name, column in columns.items()}
+    return {name: pc.cast(column, schema.field(name).type) for name, column in columns.items()}
 
 
 def microseconds(nanoseconds: int | None) -> int | None:
@@ -96,24 +95,10 @@ def _modified(raw: bytes) -> int | None:
 
 def _microseconds_of(decimals: pa.StringArray) -> pa.Int64Array:
     """Return times of decimal nanoseconds in the unit of the columns."""
-    if len(decimals) <= _FEW:
-        return _one_by_one(decimals)
-    import pyarrow.compute as pc  # noqa: PLC0415 - see above
-
     try:
-        whole = decimals.cast(pa.int64())
+        whole = pc.cast(decimals, pa.int64())
     except pa.ArrowInvalid:  # some time is beyond the years 1677 to 2262
-        return _one_by_one(decimals)
+        found = [None if text is None else microseconds(int(text)) for text in decimals.to_pylist()]
+        return pa.array(found, pa.int64())
     cut = pc.divide(whole, 1000)  # towards zero
-    return pc.subtract(cut, pc.less(whole, pc.multiply(cut, 1000)).cast(pa.int64()))
-
-
-def _one_by_one(decimals: pa.StringArray) -> pa.Int64Array:
-    found = [None if text is None else microseconds(int(text)) for text in decimals.to_pylist()]
-    return pa.array(found, pa.int64())
-
-
-def _cast(column: pa.Array, kind: pa.DataType) -> pa.Array:
-    if column.type == kind:
-        return column
-    return pa.array(column.to_pylist(), kind) if len(column) <= _FEW else column.cast(kind)
+    return pc.subtract(cut, pc.cast(pc.less(whole, pc.multiply(cut, 1000)), pa.int64()))

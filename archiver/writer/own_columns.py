@@ -10,14 +10,15 @@ to 2286; all others are read. To cut is done for thousands at once, outside the 
 
 from __future__ import annotations
 
+import functools
 import itertools
 from typing import Final
 
 import pyarrow as pa
 
+from archiver import arrow_functions as pc
 from archiver.model import tables
 from archiver.sources.plain_words import READ, STAT
-from archiver.writer import arrow_functions as arrow
 from archiver.writer.line_columns import columns_of_lines
 
 __all__ = ["columns_of_own_lines"]
@@ -49,8 +50,8 @@ def columns_of_own_lines(raws: pa.LargeBinaryArray) -> dict[str, pa.Array]:
         return columns_of_lines(raws.to_pylist())
     if is_cut.true_count == len(raws):
         return _columns(words)
-    cut = _columns({name: arrow.only(column, is_cut) for name, column in words.items()})
-    read = columns_of_lines(arrow.only(raws, arrow.opposite(is_cut)).to_pylist())
+    cut = _columns({name: pc.filter(column, is_cut) for name, column in words.items()})
+    read = columns_of_lines(pc.filter(raws, pc.invert(is_cut)).to_pylist())
     runs = [(is_one, len(list(same))) for is_one, same in itertools.groupby(is_cut.to_pylist())]
     return {name: _laid_together(runs, cut[name], column) for name, column in read.items()}
 
@@ -58,27 +59,38 @@ def columns_of_own_lines(raws: pa.LargeBinaryArray) -> dict[str, pa.Array]:
 def _words(raws: pa.LargeBinaryArray) -> tuple[dict[str, pa.Array] | None, pa.BooleanArray]:
     """Return what is cut out of each line, None where few can be cut, and which are cut rightly."""
     at = len(_HEADS[0])
-    is_cut = arrow.is_in(arrow.cut(raws, 0, at), _HEADS)
+    is_cut = pc.is_in(pc.binary_slice(raws, 0, at), pa.array(_HEADS, raws.type))
     words = {}
     for name, behind in _TIMES.items():
-        words[name] = arrow.cut(raws, at, at + _KEPT)
-        is_good = arrow.equal(arrow.cut(raws, at + _DIGITS, at + _DIGITS + len(behind)), behind)
-        is_cut = arrow.both(is_cut, is_good, arrow.opposite(arrow.begins(words[name], b"-")))
-        at += _DIGITS + len(behind)
+        words[name] = pc.binary_slice(raws, at, at + _KEPT)
+        begin, at = at + _DIGITS, at + _DIGITS + len(behind)
+        is_good = pc.equal(pc.binary_slice(raws, begin, at), pa.scalar(behind, raws.type))
+        is_cut = _all(is_cut, is_good, pc.invert(pc.starts_with(words[name], b"-")))
     if is_cut.true_count * 2 < len(raws) or not raws:
         return None, is_cut
-    middle, has_middle = arrow.found(arrow.cut(raws, at, at + _LONGEST_MIDDLE), _MIDDLE)
-    end, has_end = arrow.found(arrow.cut(raws, -_LONGEST_END, None), _END)
-    return words | middle | end, arrow.both(is_cut, has_middle, has_end)
+    middle, has_middle = _found(pc.binary_slice(raws, at, at + _LONGEST_MIDDLE), _MIDDLE)
+    end, has_end = _found(pc.binary_slice(raws, -_LONGEST_END, None), _END)
+    return words | middle | end, _all(is_cut, has_middle, has_end)
+
+
+def _found(texts: pa.LargeBinaryArray, pattern: str) -> tuple[dict[str, pa.Array], pa.BooleanArray]:
+    """Return what the named groups of a pattern find in each text, and in which it is found."""
+    groups = pc.extract_regex(texts, pattern)
+    names = [field.name for field in groups.type]
+    return dict(zip(names, groups.flatten(), strict=True)), pc.is_valid(groups)
+
+
+def _all(*flags: pa.BooleanArray) -> pa.BooleanArray:
+    return functools.reduce(pc.and_, flags)
 
 
 def _columns(words: dict[str, pa.Array]) -> dict[str, pa.Array]:
-    texts = {name: arrow.cast(column, pa.string()) for name, column in words.items()}
-    texts["owner"] = arrow.where(arrow.equal(texts["owner"], ""), None, texts["owner"])
+    texts = {name: pc.cast(column, pa.string()) for name, column in words.items()}
+    texts["owner"] = pc.if_else(pc.equal(texts["owner"], ""), pa.scalar(None, pa.string()), texts["owner"])
     texts["kind"] = pa.repeat(pa.scalar("file", pa.string()), len(texts["owner"]))  # to guess the type takes dateutil
     kinds = {field.name: field.type for field in tables.schema_of("items")}
     return {
-        name: text if kinds[name] == pa.string() else arrow.cast(arrow.cast(text, pa.int64()), kinds[name])
+        name: text if kinds[name] == pa.string() else pc.cast(pc.cast(text, pa.int64()), kinds[name])
         for name, text in texts.items()
     }
 

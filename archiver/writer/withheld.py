@@ -11,6 +11,7 @@ from hashlib import sha256
 
 import pyarrow as pa
 
+from archiver import arrow_functions as pc
 from archiver.model import tables
 
 __all__ = ["disclosed", "evident"]
@@ -34,8 +35,6 @@ def disclosed(columns: Sequence[pa.Array], hidden: frozenset[int], names: Sequen
     """Return index columns that say nothing of what is in the hidden rows; `names` are those of the columns."""
     if not hidden:
         return list(columns)
-    import pyarrow.compute as pc  # noqa: PLC0415 - few rows are hidden, and it makes hundreds of functions when loaded
-
     mask = pa.array([place in hidden for place in range(len(columns[0]))])
     return [
         column if name in tables.KNOWN_WITHOUT_RAW else pc.if_else(mask, pa.scalar(None, column.type), column)

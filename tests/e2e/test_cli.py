@@ -439,6 +439,22 @@ def test_a_snapshot_of_plain_files_that_finds_nothing_new_loads_nothing_that_rea
     _loads_nothing_of(_NO_READING, "snapshot", tmp_path, tomorrow)
 
 
+def test_a_snapshot_of_a_log_loads_no_reader_but_the_one_that_it_needs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "logs").mkdir()
+    record = {"ts": "2026-01-08T11:22:33Z", "model": "m", "messages": [{"role": "user"}]}
+    choices = [{"message": {"role": "assistant"}, "finish_reason": "stop"}]
+    lines = [json.dumps({**record, "id": f"chatcmpl-{number}", "choices": choices}) for number in range(200)]
+    (tmp_path / "logs" / "a.jsonl").write_text("\n".join(lines))
+    source = "sources: [{id: chat, kind: model_logs, location: ./logs, dialect: openai.chat, "
+    (tmp_path / "retention_policy.yaml").write_text(
+        _PLAIN.replace("sources: [{id: papers, kind: documents, location: ./papers, ", source)
+    )
+    assert run(["-q", "init"], environ={}) == 0
+    _loads_nothing_of(["pyarrow.compute", "duckdb", "dateutil", "pydoc"], "snapshot", tmp_path)
+    assert run(["-q", "verify"], environ={}) == 0
+
+
 def _loads_nothing_of(heavy, arguments, here, at=NOW):
     code = (
         f"import sys\nthere = set(sys.modules)\nfrom datetime import UTC, datetime\nfrom archiver import process\n"

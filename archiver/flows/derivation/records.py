@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from typing import Final
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from archiver import arrow_functions as pc
 from archiver.late import dataclass
 from archiver.model.leaf import LOG_ROW
 
@@ -72,5 +72,5 @@ def _texts(batch: pa.RecordBatch) -> list[str]:
 
 def _lengths(batch: pa.RecordBatch) -> list[int]:
     withheld = pc.struct_field(batch["withheld"], "length")
-    lengths: list[int] = pc.coalesce(pc.binary_length(batch["raw"]).cast(pa.uint64()), withheld).to_pylist()
+    lengths: list[int] = pc.coalesce(pc.cast(pc.binary_length(batch["raw"]), pa.uint64()), withheld).to_pylist()
     return lengths

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from unittest.mock import patch
 
 import pyarrow as pa
 import pyarrow.compute
@@ -15,7 +14,7 @@ from hypothesis import strategies as st
 from archiver.model.item import Item
 from archiver.model.items import ItemLine, Part
 from archiver.model.mark import Mark
-from archiver.writer import arrow_functions, line_columns, own_columns
+from archiver.writer import own_columns
 from archiver.writer.line_columns import columns_of_lines
 from archiver.writer.own_columns import columns_of_own_lines
 
@@ -60,11 +59,9 @@ def moment(nanoseconds: str | None) -> datetime | None:
         return None
 
 
-@pytest.mark.parametrize("few", [0, 1000])
 @given(some=st.lists(lines(), max_size=4))
-def test_the_columns_are_what_the_lines_say(few, some):
-    with patch.object(line_columns, "_FEW", few):
-        made = columns_of_lines([line.encode() for line in some])
+def test_the_columns_are_what_the_lines_say(some):
+    made = columns_of_lines([line.encode() for line in some])
     columns = {name: column.to_pylist() for name, column in made.items()}
 
     files = [line.file or {} for line in some]
@@ -124,10 +121,6 @@ UNUSUAL = {
     "a folder": {"kind": "directory", "status": "recorded", "size": None, "sha256": None, "parts": ()},
     "nothing": {"file": None},
 }
-
-
-def test_the_functions_that_are_called_are_those_of_arrow():
-    assert arrow_functions.functions.call_function is pyarrow.compute.call_function
 
 
 def own(some: list[ItemLine]) -> pa.LargeBinaryArray:
