@@ -77,7 +77,6 @@ class _Reader:
             for key in log.keys
         ]
         self._findings: list[Finding] = []
-        self._heads = 0
         self._unsigned: dict[int, str] = {}
         self._seen = [] if seen is None else [seen]
 
@@ -94,7 +93,6 @@ class _Reader:
         self._read_entries(log)
         self._check_tail(log)
         log.findings = self._findings
-        log.checkpoints = self._heads
         return log
 
     # 1  checkpoints
@@ -139,7 +137,6 @@ class _Reader:
             "SELECT root FROM heads WHERE origin = ? AND size = ?", (found.origin, found.size)
         ).fetchone()
         if row is None:
-            self._heads += 1
             self._db.execute(
                 "INSERT INTO heads VALUES(?, ?, ?, ?)", (found.origin, found.size, found.root, head.signed)
             )

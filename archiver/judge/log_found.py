@@ -40,7 +40,6 @@ class Log:
         self.origin = origin
         self.size = size
         self.findings: list[Finding] = []
-        self.checkpoints = 0
         self.tail: list[bytes] = []  # entries behind the newest checkpoint, which are not in the log yet
 
     @property

@@ -4,14 +4,14 @@ A hold grows and never shrinks: an earlier date, a matter that is gone, a weaker
 refused. All else is allowed and becomes one line of text. The signed `policy` statement is enough for the comparison;
 with the earlier policy's text also the rules of each source are compared.
 
->>> Change(refusals=(), changes=("source mail removed (documents at ./mail)",)).narrowed_sources
-()
+>>> compare(PolicyFacts.of(last, text), policy).changes
+('source mail removed (documents at ./mail)',)
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
@@ -34,13 +34,12 @@ Flat = dict[str, str | frozenset[str]]
 
 @dataclass(frozen=True)
 class MatterFacts:
-    """A matter as the last signed policy states it; `instrument` is the order's SHA-256."""
+    """A matter as the last signed policy states it."""
 
     id: str
     retain_until: datetime
     mode: str
     legal_hold: bool
-    instrument: str | None = None
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ class PolicyFacts:
             revision=predicate.revision,
             sha256=predicate.sha256,
             matters=tuple(
-                MatterFacts(one.id, parse_instant(one.retain_until), one.mode, one.legal_hold, one.instrument)
+                MatterFacts(one.id, parse_instant(one.retain_until), one.mode, one.legal_hold)
                 for one in predicate.matters
             ),
             sources=tuple(SourceFacts(one.id, one.kind, one.location, tuple(one.matters)) for one in predicate.sources),
@@ -84,16 +83,10 @@ class PolicyFacts:
 
 @dataclass(frozen=True)
 class Change:
-    """What a comparison found.
-
-    `changes` are lines for people and for the signed statement; `removed_sources` are no longer in the policy at all;
-    `narrowed_sources` have rules that may pass over items that were taken before.
-    """
+    """What a comparison found; `changes` are lines for people and for the signed statement."""
 
     refusals: tuple[Problem, ...]
     changes: tuple[str, ...]
-    removed_sources: tuple[str, ...] = ()
-    narrowed_sources: tuple[str, ...] = ()
 
     def require(self, policy: Policy) -> None:
         """Raise `PolicyError("policy-weakened")` when something is refused."""
@@ -102,23 +95,15 @@ class Change:
             raise PolicyError(str(policy.path), list(self.refusals), code="policy-weakened", hint=hint)
 
 
-def compare(old: PolicyFacts, new: Policy, *, instruments: Mapping[str, str | None] | None = None) -> Change:
-    """Compare a policy with the last signed one; `instruments` gives the SHA-256 of the order of each new matter."""
+def compare(old: PolicyFacts, new: Policy) -> Change:
+    """Compare a policy with the last signed one."""
     document = read_yaml(new.text, str(new.path))
-    lines = [*_matters(old, new, instruments), *_sources(old, new), *_silence(old, new)]
-    narrowed: tuple[str, ...] = ()
+    lines = [*_matters(old, new), *_sources(old, new), *_silence(old, new)]
     if old.text is not None and old.sha256 != new.sha256:
-        before, after = _flat_words(old.text), _flat_words(new.text)
-        lines += _rules(before, after)
-        narrowed = tuple(source.id for source in new.sources if _narrowed(before, after, source.id))
+        lines += _rules(_flat_words(old.text), _flat_words(new.text))
     if not lines and old.sha256 != new.sha256:
         lines = ["the text of the policy changed, but nothing that it says about matters and sources"]
-    return Change(
-        refusals=tuple(_refusals(old, new, document)),
-        changes=tuple(_limited(lines)),
-        removed_sources=tuple(sorted({one.id for one in old.sources} - {one.id for one in new.sources})),
-        narrowed_sources=narrowed,
-    )
+    return Change(refusals=tuple(_refusals(old, new, document)), changes=tuple(_limited(lines)))
 
 
 def _refusals(old: PolicyFacts, new: Policy, document: Document) -> Iterator[Problem]:
@@ -147,7 +132,7 @@ def _refusal(document: Document, place: Location, text: str, instead: str) -> Pr
     return Problem(document.mark(place), dotted(place), text, instead)
 
 
-def _matters(old: PolicyFacts, new: Policy, instruments: Mapping[str, str | None] | None) -> Iterator[str]:
+def _matters(old: PolicyFacts, new: Policy) -> Iterator[str]:
     before = {matter.id: matter for matter in old.matters}
     for matter in new.matters:
         until = format_instant(matter.hold.retain_until)
@@ -159,9 +144,6 @@ def _matters(old: PolicyFacts, new: Policy, instruments: Mapping[str, str | None
             yield f"matter {matter.id}: held until {until}, before until {format_instant(was.retain_until)}"
         if matter.hold.legal_hold and not was.legal_hold:
             yield f"matter {matter.id}: legal hold added"
-        if instruments is not None and instruments.get(matter.id) != was.instrument:
-            digest = instruments.get(matter.id)
-            yield f"matter {matter.id}: the order is now {f'the file with SHA-256 {digest}' if digest else 'not named'}"
 
 
 def _sources(old: PolicyFacts, new: Policy) -> Iterator[str]:
@@ -213,14 +195,6 @@ def _rules(before: Flat, after: Flat) -> Iterator[str]:
                 yield f"{label}: other order"
         else:
             yield f"{label}: {now or 'left out'}, before {was or 'left out'}"
-
-
-def _narrowed(before: Flat, after: Flat, source: str) -> bool:
-    include, exclude = f"sources[{source}].include", f"sources[{source}].exclude"
-    if include not in before:
-        return False
-    fewer = frozenset(before[include]) - frozenset(after[include])
-    return bool(fewer or frozenset(after[exclude]) - frozenset(before[exclude]))
 
 
 def _flat_words(text: bytes) -> Flat:

@@ -38,10 +38,6 @@ class Lines:
         self.offset = end
         return line
 
-    def go(self, offset: int) -> None:
-        """Go on at another offset."""
-        self.offset = offset
-
     def before(self, offset: int) -> int:
         """Return where the line break before an offset begins: it belongs to the boundary that stands there."""
         ends = self._file.read_at(max(0, offset - 2), min(2, offset))
