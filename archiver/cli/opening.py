@@ -22,7 +22,8 @@ from archiver.errors import ArchiverError, UsageError
 from archiver.flows.destinations import destination_store
 from archiver.flows.hold.in_force import retain_until
 from archiver.flows.state import StateFolder
-from archiver.model.policy import Policy, load_policy
+from archiver.model.policy import Policy
+from archiver.model.policy_reading import load_policy
 from archiver.stores import base
 
 __all__ = [

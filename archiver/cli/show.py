@@ -66,7 +66,7 @@ def _export(run: Run, reading: Reading, identity: str, to: Path, place: Place) -
     from archiver.cli.opening import policy_path  # noqa: PLC0415 - loaded when called
     from archiver.flows.kit.sigstore import export  # noqa: PLC0415
     from archiver.flows.timestamps.authorities import authorities_of  # noqa: PLC0415
-    from archiver.model.policy import load_policy  # noqa: PLC0415
+    from archiver.model.policy_reading import load_policy  # noqa: PLC0415
     from archiver.signing.tsa import http_fetch  # noqa: PLC0415
 
     authorities = authorities_of(load_policy(policy_path(run))) if place.archive is None else ()

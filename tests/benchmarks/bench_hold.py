@@ -27,7 +27,8 @@ from archiver.flows.session import Session, open_session
 from archiver.flows.setup import set_up
 from archiver.flows.snapshot.snapshot import snapshot
 from archiver.model import layout
-from archiver.model.policy import Policy, load_policy
+from archiver.model.policy import Policy
+from archiver.model.policy_reading import load_policy
 from archiver.model.statement import BatchPredicate, HoldWords, Subject, parse_statement
 from archiver.proof import checkpoint, dsse, entry, merkle
 from archiver.signing.file import open_ed25519

@@ -16,7 +16,8 @@ from archiver.flows.reading import finished_snapshot, items_of, open_reading
 from archiver.flows.setup import is_set_up, set_up
 from archiver.flows.snapshot.snapshot import Snapshot, snapshot
 from archiver.model.items import ItemLine
-from archiver.model.policy import Policy, load_policy
+from archiver.model.policy import Policy
+from archiver.model.policy_reading import load_policy
 
 POLICY = """\
 version: 1

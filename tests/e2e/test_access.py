@@ -10,7 +10,7 @@ from shell import Shell
 
 from archiver.events import Stage
 from archiver.flows.state import StateFolder
-from archiver.model.policy import load_policy
+from archiver.model.policy_reading import load_policy
 from archiver.model.policy_yaml import PolicyError
 
 REQUIRED = "reasons: {required_for: [restore, export]}\n"

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from archiver.events import silent
 from archiver.flows.snapshot.snapshot import snapshot
-from archiver.model.policy import load_policy
+from archiver.model.policy_reading import load_policy
 now = datetime(2026, 11, 23, 13, 0, tzinfo=UTC)
 snapshot(load_policy(Path(sys.argv[1])), clock=lambda: now, random=secrets.token_bytes, environ={}, listener=silent)
 """

@@ -23,7 +23,7 @@ from archiver.flows.session import destination_store
 from archiver.flows.setup import set_up
 from archiver.flows.snapshot.snapshot import snapshot
 from archiver.judge.verify import verify
-from archiver.model.policy import load_policy
+from archiver.model.policy_reading import load_policy
 from archiver.stores.base import Lock
 
 PREFIX = "eu/grok"

@@ -27,7 +27,7 @@ import attack_versions
 import pytest
 
 from archiver.flows.doctor.printed import print_policies
-from archiver.model.policy import load_policy
+from archiver.model.policy_reading import load_policy
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 TRANSCRIPTS = sorted((ROOT / "tests" / "transcripts" / "ceph").glob("*.txt"))

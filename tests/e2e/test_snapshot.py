@@ -12,7 +12,7 @@ from archiver.errors import Exit, UsageError
 from archiver.events import Advanced
 from archiver.flows.session import own_trust
 from archiver.flows.snapshot import stream
-from archiver.model.policy import PolicyError
+from archiver.model.policy_yaml import PolicyError
 
 LONG = 300_000  # times a word: it is not read in one piece
 

@@ -16,7 +16,7 @@ from archiver.events import silent
 from archiver.flows.reading import open_reading
 from archiver.flows.restore.restore import restore
 from archiver.flows.snapshot.received import keep, waits
-from archiver.model.policy import PolicyError
+from archiver.model.policy_yaml import PolicyError
 
 LOG = b"".join(b'{"request_id":"r%d"}\n' % number for number in range(1000)) + b"\xff\x00 no end"
 

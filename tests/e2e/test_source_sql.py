@@ -12,7 +12,7 @@ from postgres_server import PASSWORD
 from archiver.events import silent
 from archiver.flows.reading import finished_snapshot, items_of, open_reading
 from archiver.flows.restore.restore import restore
-from archiver.model.policy import PolicyError
+from archiver.model.policy_yaml import PolicyError
 from archiver.proof import canonical
 
 SECRET = "ARCHIVER_TEST_DATABASE_PASSWORD"

@@ -20,7 +20,7 @@ from archiver.errors import UsageError, WorldError
 from archiver.flows.status.status import status
 from archiver.flows.timestamps.timestamp import stamp
 from archiver.judge.verify import verify
-from archiver.model.policy import PolicyError
+from archiver.model.policy_yaml import PolicyError
 from archiver.model.statement import parse_statement
 from archiver.proof import dsse
 from archiver.stores.folder import FolderStore

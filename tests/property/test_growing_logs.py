@@ -20,7 +20,7 @@ from archiver.flows.restore.restore import restore
 from archiver.flows.setup import set_up
 from archiver.flows.snapshot.snapshot import snapshot
 from archiver.judge.verify import verify
-from archiver.model.policy import load_policy
+from archiver.model.policy_reading import load_policy
 from archiver.stores.folder import FolderStore
 
 POLICY = """\

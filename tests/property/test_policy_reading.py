@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archiver.model.hold import NotAnInstantError, parse_offset_instant
-from archiver.model.policy import PolicyError, parse_policy
-from archiver.model.policy_yaml import read_yaml
+from archiver.model.policy_reading import parse_policy
+from archiver.model.policy_yaml import PolicyError, read_yaml
 
 SAMPLE = (Path(__file__).resolve().parents[2] / "retention_policy.yaml").read_text(encoding="utf-8")
 EARLIEST = datetime.fromisoformat("0001-01-02")

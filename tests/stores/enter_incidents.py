@@ -12,7 +12,7 @@ from pathlib import Path
 from archiver.events import silent
 from archiver.flows.session import Session, open_session
 from archiver.model import layout
-from archiver.model.policy import parse_policy
+from archiver.model.policy_reading import parse_policy
 from archiver.model.statement import IncidentPredicate, Subject
 
 

@@ -26,7 +26,7 @@ from archiver.flows.snapshot.snapshot import snapshot
 from archiver.flows.store_words import StoreWords
 from archiver.judge.verify import Report, verify
 from archiver.model.instant import format_instant
-from archiver.model.policy import load_policy
+from archiver.model.policy_reading import load_policy
 
 PREFIX = "evidence"
 

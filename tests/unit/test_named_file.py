@@ -10,7 +10,7 @@ import pytest
 
 from archiver.errors import ArchiverError
 from archiver.model.named_file import open_named, read_named
-from archiver.model.policy import load_policy
+from archiver.model.policy_reading import load_policy
 
 
 @pytest.fixture

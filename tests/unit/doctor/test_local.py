@@ -14,7 +14,7 @@ from archiver.flows.doctor.doctor import doctor
 from archiver.flows.doctor.items import CODES, Item, State, exit_of
 from archiver.flows.setup import set_up
 from archiver.flows.snapshot.snapshot import snapshot
-from archiver.model.policy import load_policy
+from archiver.model.policy_reading import load_policy
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 POLICY = """\

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from archiver.model.policy import parse_policy
+from archiver.model.policy_reading import parse_policy
 
 BASE = """\
 version: 1

@@ -11,7 +11,9 @@ import pytest
 
 from archiver.errors import Exit
 from archiver.model.key_uri import FileKey
-from archiver.model.policy import Accept, Custodian, Ended, Exclude, Limits, PolicyError, load_policy
+from archiver.model.policy import Accept, Custodian, Ended, Exclude, Limits
+from archiver.model.policy_reading import load_policy
+from archiver.model.policy_yaml import PolicyError
 from archiver.model.selection import decide
 
 ROOT = Path(__file__).resolve().parents[3]

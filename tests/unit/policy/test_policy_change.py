@@ -10,8 +10,8 @@ import pytest
 
 from archiver.errors import Exit
 from archiver.model.instant import format_instant
-from archiver.model.policy import PolicyError
 from archiver.model.policy_change import MAX_CHANGES, MatterFacts, PolicyFacts, SourceFacts, compare
+from archiver.model.policy_yaml import PolicyError
 from archiver.model.statement import By, MatterWords, PolicyPredicate, SourceWords
 
 SECOND_MATTER = """  - id: B

@@ -7,7 +7,8 @@ from __future__ import annotations
 import pytest
 
 from archiver.errors import Exit
-from archiver.model.policy import PolicyError, parse_policy
+from archiver.model.policy_reading import parse_policy
+from archiver.model.policy_yaml import PolicyError
 
 
 def refusals(bench, old="", new="", *, add=""):
