@@ -8,7 +8,9 @@ The statement is stored first. Then, whatever happened before, and again after a
        entry is finished first. What is relied on is locked as one's own would be
     3  full tiles when due
     4  sign and put checkpoint n+1
+    5  list checkpoint n+1: the entry is remembered once the root over it is found to be signed
 
+Nobody looks just before 1: where a store would not refuse an entry that is there, it looks itself.
 A validly signed other root of the same size means that the log was forked: nothing is stored, the run stops.
 """
 
@@ -28,14 +30,14 @@ from archiver.proof import checkpoint, dsse, entry, merkle, tiles
 from archiver.proof.checkpoint import Checkpoint
 from archiver.proof.note import VerifierKey
 from archiver.signing.base import LogSigner
-from archiver.stores.base import Lock, Store, Version
+from archiver.stores.base import Lock, Receipt, Store, Version
 from archiver.writer.logbook import LogBook
-from archiver.writer.place import Strangers, place, raise_lock, versions_of
+from archiver.writer.place import Strangers, lock_of, meets, place, raise_lock
+from archiver.writer.readings import Readings
 
 __all__ = ["Log", "LogBook", "Opened", "wait_a_little"]
 
 _CHECKPOINT_LIMIT = 1024  # three lines and one signature, with a name of 200 characters
-_RECALLED = 4096  # entries and checkpoints of this run that are recalled by their version, 1 KiB each at most
 _AT_ONCE = 256  # entries that are held in memory until the root over them is found to be signed
 _MAX_ATTEMPTS = 1000  # lost races in a row: beyond this the store is not doing what it says
 
@@ -102,21 +104,22 @@ class Log:
         self._key_at = key_at or (lambda _: vkey)
         self._has_ended = has_ended
         self._confirmed = 0  # a size whose checkpoint this process has found to be the book's
-        self._known: dict[tuple[str, str | None], bytes] = {}
+        self._readings = Readings(store)
         self._statements: dict[bytes, tuple[bytes, Opened]] = {}
 
     def catch_up(self) -> int:
         """Take in what others have appended; return the size of the log. Raises for a log that went back or forked."""
         known = self._book.log_size()
-        if known and known != self._confirmed and self._checkpoint(known) is None:
+        head = None if known in (0, self._confirmed) else self._checkpoint(known)
+        if head is None and known not in (0, self._confirmed):
             raise EvidenceError(
                 "log-rollback",
                 f"log: expected at least {known} entries as last seen, found no valid checkpoint of that size",
                 hint="the destination is older than this state folder; run `archiver verify` and find out why",
             )
         newest = self._newest(known)
-        if newest == known and known not in (0, self._confirmed):
-            self._compare_root(known, self._book.frontier())
+        if newest == known and head is not None and head.root != self._book.frontier().root():
+            raise _fork(known)
         while self._book.log_size() < newest:
             self._take_in(min(self._book.log_size() + _AT_ONCE, newest), newest)
         self._confirmed = newest
@@ -142,10 +145,10 @@ class Log:
         for attempt in range(_MAX_ATTEMPTS):
             size = self.catch_up()
             if self._book.entry_of(key) is None:
-                found = self._reserve(size, mine)
+                found, receipt = self._reserve(size, mine)
                 if found.data != mine:  # its writer is mostly about to close the position; if not, it is done here
                     self._pause(attempt)
-                self._close(size, found)
+                self._close(size, found, receipt)
             known = self._book.entry_of(key)
             if known is not None:
                 _demand_same(key, known, mine)
@@ -163,16 +166,17 @@ class Log:
                 hint="see `archiver key list`; a retired key signs nothing any more",
             )
 
-    def _reserve(self, index: int, mine: bytes) -> _Found:
-        """Try to take position `index`; return the entry that has it, which may be another writer's."""
-        key = layout.entry_key(index)
-        found = self._entry(index)  # looking first leaves fewer lost entries where stores ignore the condition
-        if found is None:
-            with suppress(KeyExistsError):  # the listing below says by whom
-                self._store.put(key, mine, lock=self._lock())
-            found = self._entry(index)
+    def _reserve(self, index: int, mine: bytes) -> tuple[_Found, Receipt | None]:
+        """Try to take position `index`; return the entry that has it, which may be another writer's.
+
+        A receipt comes with an entry that was stored just now, and read back with the lock that it was given.
+        """
+        key, receipt = layout.entry_key(index), None
+        with suppress(KeyExistsError):  # the listing below says by whom
+            receipt = self._store.put(key, mine, lock=self._lock())
+        found = self._entry(index)
         if found is None:  # only strangers are there
-            place(self._store, key, mine, lock=self._lock(), strangers=self._strangers)
+            receipt = place(self._store, key, mine, lock=self._lock(), strangers=self._strangers)
             found = self._entry(index)
         if found is None:
             raise WorldError(
@@ -180,14 +184,19 @@ class Log:
                 f"{key}: expected the entry just stored, found none",
                 hint="the store does not list what it has just taken; run the same command again, or `archiver doctor`",
             )
-        return found
+        is_mine = receipt is not None and (found.data, found.version.version) == (mine, receipt.version)
+        return found, receipt if is_mine else None
 
-    def _close(self, index: int, found: _Found) -> None:
-        """Sign and store the checkpoint that covers entry `index`, tiles first, then remember the entry."""
+    def _close(self, index: int, found: _Found, receipt: Receipt | None = None) -> None:
+        """Sign and store the checkpoint that covers entry `index`, tiles first, then remember the entry.
+
+        `receipt` is of an entry that was stored and read back just now.
+        """
         # A crash before the checkpoint leaves an entry that the next writer, whoever it is, closes in the same way.
         if self._checkpoint(index + 1) is None:
-            # Whoever put these bytes first may have locked them for a second only.
-            raise_lock(self._store, found.version, found.data, lock=self._lock())
+            if receipt is None or not meets(lock_of(receipt), self._lock()):
+                # Whoever put these bytes first may have locked them for a second only.
+                raise_lock(self._store, found.version, found.data, lock=self._lock())
             frontier = self._book.frontier()
             frontier.append(merkle.leaf_hash(found.data))
             for tile in tiles.due(index + 1):
@@ -195,8 +204,17 @@ class Log:
                 place(self._store, tile.key, body, lock=self._lock(), strangers=self._strangers)
             self._sign(Checkpoint(self._vkey.name, index + 1, frontier.root()))
         # Remembered only now: a book that is ahead of the checkpoints would look like a log that went back.
-        self._take_in(index + 1, index + 1)
+        self._take_in_one(index, found)
         self._confirmed = index + 1
+
+    def _take_in_one(self, index: int, found: _Found) -> None:
+        """Remember an entry that was just found: a signed root over it says that it is the one of its position."""
+        frontier = self._book.frontier()
+        frontier.append(merkle.leaf_hash(found.data))
+        if self._has_root(index + 1, frontier):
+            self._book.absorb(index, found.data, found.statement, found.envelope)
+        else:
+            self._take_in(index + 1, index + 1)
 
     def _sign(self, head: Checkpoint) -> None:
         """Store the signed checkpoint, unless another writer has closed this position in the meantime."""
@@ -273,7 +291,7 @@ class Log:
 
     def _valid(self, index: int, names: set[tuple[str, str]]) -> Iterator[_Found]:
         """Yield the valid versions of an entry, oldest first; `names` are in the log though not in the book yet."""
-        for version, data in self._versions(layout.entry_key(index), entry.MAX_ENTRY):
+        for version, data in self._readings.of(layout.entry_key(index), entry.MAX_ENTRY):
             found = self._opened(version, data)
             if found is None or found.name in names or self._book.has_statement(*found.name):
                 self._strangers(version)
@@ -299,10 +317,10 @@ class Log:
 
     def _stored_statement(self, key: str, digest: str) -> bytes | None:
         with suppress(NotStoredError):  # the latest version mostly is the one
-            data = self._read(key, None, dsse.MAX_ENVELOPE)
+            data = self._readings.latest(key, dsse.MAX_ENVELOPE)
             if sha256(data).hexdigest() == digest:
                 return data
-        for _, data in self._versions(key, dsse.MAX_ENVELOPE):
+        for _, data in self._readings.of(key, dsse.MAX_ENVELOPE):
             if sha256(data).hexdigest() == digest:
                 return data
         return None
@@ -326,7 +344,7 @@ class Log:
 
     def _heads(self, size: int) -> Iterator[Checkpoint]:
         vkey = self._key_at(size)
-        for version, data in self._versions(layout.checkpoint_key(size), _CHECKPOINT_LIMIT):
+        for version, data in self._readings.of(layout.checkpoint_key(size), _CHECKPOINT_LIMIT):
             if vkey is None:  # by the trust file nobody signs this size
                 self._strangers(version)
                 continue
@@ -345,35 +363,6 @@ class Log:
     def _compare_root(self, size: int, tree: merkle.Frontier) -> None:
         if not self._has_root(size, tree):
             raise _fork(size)
-
-    def _versions(self, key: str, limit: int) -> Iterator[tuple[Version, bytes]]:
-        """Yield the versions of a key with their bytes, oldest first; one whose lock was short may be gone by now."""
-        for version in versions_of(self._store, key):
-            with suppress(NotStoredError):
-                yield version, self._read_once(version, limit)
-
-    def _read_once(self, version: Version, limit: int) -> bytes:
-        """Read a version whose id stands for its bytes, or recall it: litter is read by each writer once."""
-        name = (version.key, version.version)
-        if name in self._known:
-            return self._known[name]
-        data = self._read(version.key, version.version, limit)
-        listed = min(version.size, limit + 1)
-        if len(data) < listed or (version.version is not None and len(data) != listed):
-            raise WorldError(
-                "store-read-differs",
-                f"{version.key}: expected {version.size} bytes as listed, read {len(data)}",
-                hint="the store, or something before it, does not give back what it keeps; run the same command again",
-            )
-        if version.version is not None and len(data) <= _CHECKPOINT_LIMIT:
-            if len(self._known) >= _RECALLED:
-                self._known.clear()
-            self._known[name] = data
-        return data
-
-    def _read(self, key: str, version: str | None, limit: int) -> bytes:
-        with self._store.read(key, version) as file:
-            return file.read(limit + 1)
 
 
 def _demand_same(key: str, known: bytes, mine: bytes) -> None:

@@ -17,7 +17,7 @@ from archiver.stores.base import Body, Finds, Lock, Receipt, Store, Version
 from archiver.stores.bodies import digest_of, size_of
 from archiver.stores.locks import shortfalls
 
-__all__ = ["Strangers", "check_receipt", "first_under", "meets", "place", "raise_lock", "versions_of"]
+__all__ = ["Strangers", "check_receipt", "first_under", "lock_of", "meets", "place", "raise_lock", "versions_of"]
 
 Strangers = Callable[[Version], None]
 """Told of every version that was found under a key and is not ours."""
@@ -93,9 +93,14 @@ def meets(held: Lock, wanted: Lock) -> bool:
     return not shortfalls(held, wanted=wanted)
 
 
+def lock_of(receipt: Receipt) -> Lock:
+    """Return the lock that a receipt has."""
+    return Lock(receipt.mode, receipt.retain_until, receipt.legal_hold)
+
+
 def check_receipt(receipt: Receipt, wanted: Lock) -> None:
     """Refuse a receipt whose lock is not what was asked for: what is not read back is not preserved."""
-    held = Lock(receipt.mode, receipt.retain_until, receipt.legal_hold)
+    held = lock_of(receipt)
     if not meets(held, wanted):
         raise LockError(
             "lock-not-applied",

@@ -123,6 +123,40 @@ def test_a_position_that_another_writer_left_open_is_closed_first(world, writers
     whole(world)
 
 
+def test_an_append_asks_the_store_for_each_thing_once_after_it_may_have_changed(world, writers, monkeypatch):
+    stated, log, asked = writers[0].state(1), writers[0].log, []
+    size = log.catch_up()
+
+    def noted(verb):
+        honest = getattr(Shelf, verb)
+
+        def note(store, key, *words, **more):
+            asked.append((verb, key))
+            return honest(store, key, *words, **more)
+
+        monkeypatch.setattr(Shelf, verb, note)
+
+    for verb in ("list", "put", "read", "stat", "hold"):
+        noted(verb)
+    log.append(*stated)
+    mine, head = layout.entry_key(size), layout.checkpoint_key(size + 1)
+    assert asked == [
+        *[("list", head), ("put", mine)],
+        *[("list", mine), ("read", mine), ("read", stated[0])],
+        *[("list", head), ("put", head)],
+        *[("list", head), ("read", head)],
+    ]
+
+
+def test_an_entry_of_ones_own_is_locked_as_the_hold_is_when_its_position_is_closed(world, writers):
+    locks = iter([SHORT])
+    writers[0].log._lock = lambda: next(locks, LOCK)  # the hold in force, which was extended between two steps
+    size = writers[0].log.catch_up()
+    writers[0].log.append(*writers[0].state(1))
+    for key in (layout.entry_key(size), layout.checkpoint_key(size + 1)):
+        assert [one.lock for one in world.store.versions[key]] == [LOCK]
+
+
 def test_entering_a_statement_again_changes_nothing(world, writers):
     mine = writers[0].state(1)
     writers[0].log.append(*mine)
