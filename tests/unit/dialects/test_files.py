@@ -54,6 +54,12 @@ def test_what_is_written_down_of_the_dialects_is_what_their_files_say(tmp_path, 
     assert published_dialects.__wrapped__() is load_dialects()
 
 
+@pytest.mark.parametrize("told", [[], ["$.a"], ["$.a", ["a"], None]])
+def test_what_is_written_down_of_a_value_has_all_of_its_fields_and_no_more(told):
+    with pytest.raises(TypeError, match="expected values of text, steps for Path"):
+        dialect_compiled._value({"Path": told})
+
+
 def refused(**changes):
     with pytest.raises(UsageError) as caught:
         parse_dialect(json.dumps(NEW | changes).encode(), "acme.tail.json")
