@@ -7,9 +7,9 @@ It halves what a disk has to write. The laws, beside those of `scratch`; where o
 2. Nobody has it open for writing. The kernel says so: it gives a read lease on a file only then. It is asked behind the
    chmod that makes the file read-only, so who may write to it from then on may also write to a copy.
 3. What follows is the same as for a copy: it is made durable, dropped from the cache, read back and hashed before it
-   gets its name, all of it and now. Reading it back piece by piece while it is written would be done sooner, and less
-   would be shown: what somebody writes into a piece that was read already is told by no time of a file whose writer goes
-   on, nor by a lease where other machines write to the file system, too.
+   gets its name, all of it and now. Reading it back piece by piece while it is written would be done sooner and show
+   less: what somebody writes into a piece that was read already is told by no time of a file whose writer goes on, nor
+   by a lease where other machines write to the file system, too.
 
 The spool file's own name is taken away by whoever made it; nobody opens a spool file for writing twice.
 
