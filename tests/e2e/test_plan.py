@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-import boto3
 import pytest
 from answer_schema import demand_published
+from botocore.session import Session
 from moto import mock_aws
 
 from archiver.cli import run
@@ -48,7 +48,7 @@ def test_the_answer_is_as_published(in_bucket, capsys):
 
 
 def test_who_is_refused_the_question_is_unknown(in_bucket, capsys, monkeypatch):
-    monkeypatch.setattr(boto3.Session, "client", refusing(boto3.Session.client))
+    monkeypatch.setattr(Session, "create_client", refusing(Session.create_client))
     assert "account       unknown; the default credentials of this machine" in plan(in_bucket, capsys)
 
 
