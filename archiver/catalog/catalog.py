@@ -21,16 +21,9 @@ from archiver.catalog.schema import SCHEMA, VERSION
 from archiver.errors import WorldError
 from archiver.late import dataclass
 from archiver.model import layout
-from archiver.model.statement import (
-    ArchivePredicate,
-    BatchPredicate,
-    PolicyPredicate,
-    ReceiptPredicate,
-    SnapshotPredicate,
-    Statement,
-    parse_statement,
-)
+from archiver.model.statement import ArchivePredicate, PolicyPredicate, ReceiptPredicate, Statement, parse_statement
 from archiver.model.statement_holds import HoldPredicate, ReleasePredicate
+from archiver.model.statement_snapshot import BatchPredicate, SnapshotPredicate
 from archiver.model.statement_words import ReceiptWords
 from archiver.proof import dsse, entry, merkle
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from archiver.cli.answers_reading import ListedBatch, ListedItem, ListedSnapshot, ListedStatement
     from archiver.flows.reading import Reading
     from archiver.model.items import ItemLine
-    from archiver.model.statement import BatchPredicate, SnapshotPredicate
+    from archiver.model.statement_snapshot import BatchPredicate, SnapshotPredicate
 
 __all__ = ["command", "item_name"]
 

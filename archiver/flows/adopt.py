@@ -38,14 +38,8 @@ from archiver.judge.rows import RowJudge
 from archiver.model import instant, layout, tables
 from archiver.model.checked import ValidationError
 from archiver.model.item import Item
-from archiver.model.statement import (
-    BatchPredicate,
-    DerivationPredicate,
-    HoldWords,
-    SealedPredicate,
-    SnapshotPredicate,
-    Subject,
-)
+from archiver.model.statement import DerivationPredicate, HoldWords, SealedPredicate, Subject
+from archiver.model.statement_snapshot import BatchPredicate, SnapshotPredicate
 from archiver.proof import dsse
 from archiver.proof.digest import sha256_of, sha256_of_copy
 from archiver.stores.base import Version

@@ -35,7 +35,8 @@ from archiver.flows.vault import Vault
 from archiver.flows.waiting import OWN, kind_of, waiting
 from archiver.late import dataclass
 from archiver.model import layout
-from archiver.model.statement import BatchPredicate, ReceiptPredicate, Subject
+from archiver.model.statement import ReceiptPredicate, Subject
+from archiver.model.statement_snapshot import BatchPredicate
 from archiver.proof import dsse, entry
 from archiver.proof.digest import sha256_of, sha256_of_copy
 from archiver.stores.base import Receipt

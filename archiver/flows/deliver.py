@@ -18,7 +18,8 @@ from archiver.flows.session import Session
 from archiver.flows.subjects import objects_of
 from archiver.flows.vault import Vault
 from archiver.model import instant, layout
-from archiver.model.statement import BatchPredicate, HoldWords, ReceiptWords, Subject
+from archiver.model.statement import HoldWords, ReceiptWords, Subject
+from archiver.model.statement_snapshot import BatchPredicate
 from archiver.proof import entry
 from archiver.stores.base import Lock, Receipt, Store
 from archiver.stores.bodies import Spooled

@@ -25,7 +25,7 @@ from archiver.late import dataclass
 from archiver.model.item import Item
 from archiver.model.items import ItemLine
 from archiver.model.leaf import is_continued
-from archiver.model.statement import BatchPredicate
+from archiver.model.statement_snapshot import BatchPredicate
 from archiver.sources.reading_logs import LogReader
 from archiver.writer.index_columns import columns_of_documents
 from archiver.writer.line_columns import columns_of_lines

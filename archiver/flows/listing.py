@@ -16,7 +16,8 @@ from archiver.flows.reading import Reading, check_source, finished_snapshot, ite
 from archiver.late import dataclass
 from archiver.model.glob import BadGlobError, compile_glob
 from archiver.model.items import STATUSES, ItemLine
-from archiver.model.statement import PREDICATES, BatchPredicate, SnapshotPredicate, Statement
+from archiver.model.statement import PREDICATES, Statement
+from archiver.model.statement_snapshot import BatchPredicate, SnapshotPredicate
 from archiver.proof import dsse
 
 __all__ = [

@@ -14,7 +14,7 @@ from archiver.errors import UsageError
 from archiver.flows.reading import Reading, finished_snapshots, items_of
 from archiver.model.items import ItemLine
 from archiver.model.mark import Mark, merged
-from archiver.model.statement import SnapshotPredicate
+from archiver.model.statement_snapshot import SnapshotPredicate
 
 __all__ = ["Marks", "options_for", "refuse_unless", "unasked"]
 

@@ -31,7 +31,7 @@ from archiver.model.finding import Finding, Severity, exit_of
 from archiver.model.items import ItemLine
 from archiver.model.named_file import read_named
 from archiver.model.policy import Policy
-from archiver.model.statement import SnapshotPredicate
+from archiver.model.statement_snapshot import SnapshotPredicate
 from archiver.model.trust import MAX_TRUST_FILE, TrustFile, parse_trust
 from archiver.stores.base import Store
 from archiver.stores.open import open_store

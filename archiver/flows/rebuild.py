@@ -33,7 +33,8 @@ from archiver.late import dataclass
 from archiver.model import layout
 from archiver.model.items import ItemLine
 from archiver.model.policy import Policy
-from archiver.model.statement import SnapshotPredicate, Statement, parse_statement
+from archiver.model.statement import Statement, parse_statement
+from archiver.model.statement_snapshot import SnapshotPredicate
 from archiver.model.trust import TrustFile
 from archiver.proof import dsse, entry, merkle
 from archiver.proof.digest import sha256_hex

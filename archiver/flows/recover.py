@@ -19,7 +19,8 @@ from archiver.flows.hold import receipts
 from archiver.flows.session import Session
 from archiver.flows.vault import Vault
 from archiver.model import instant, layout, policy_change
-from archiver.model.statement import SnapshotPredicate, Subject
+from archiver.model.statement import Subject
+from archiver.model.statement_snapshot import SnapshotPredicate
 from archiver.writer.journal_words import Run
 
 __all__ = ["catch_up", "finish_deliveries", "recover", "take_in_own", "take_logs"]

@@ -30,7 +30,8 @@ from archiver.model import tables
 from archiver.model.leaf import SALT_BYTES
 
 if TYPE_CHECKING:
-    from archiver.model.statement import BatchPredicate, Statement
+    from archiver.model.statement import Statement
+    from archiver.model.statement_snapshot import BatchPredicate
 
 __all__ = [
     "BatchError",
@@ -130,7 +131,7 @@ class _Column(NamedTuple):
 
 def predicate_of(statement: Statement) -> BatchPredicate:
     """Return the predicate of a batch statement."""
-    from archiver.model.statement import BatchPredicate  # noqa: PLC0415 - who reads rows alone reads no statements
+    from archiver.model.statement_snapshot import BatchPredicate  # noqa: PLC0415 - who reads rows alone reads no statements
 
     if not isinstance(statement.predicate, BatchPredicate):
         raise TypeError(f"statement: expected a batch, found a {statement.kind}")

@@ -26,7 +26,7 @@ from archiver.judge.withheld import WithheldRows
 from archiver.late import dataclass
 from archiver.model import instant, layout
 from archiver.model.finding import CHECKS, Finding, Severity
-from archiver.model.statement import BatchPredicate
+from archiver.model.statement_snapshot import BatchPredicate
 
 if TYPE_CHECKING:
     from archiver.judge.crew import Crew

@@ -17,15 +17,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from archiver.model import layout
-from archiver.model.statement import (
-    ArchivePredicate,
-    BatchPredicate,
-    PolicyPredicate,
-    SnapshotPredicate,
-    Statement,
-    Subject,
-)
+from archiver.model.statement import ArchivePredicate, PolicyPredicate, Statement, Subject
 from archiver.model.statement_holds import HoldPredicate
+from archiver.model.statement_snapshot import BatchPredicate, SnapshotPredicate
 
 __all__ = ["Numbers"]
 

@@ -39,7 +39,8 @@ from archiver.judge.timestamps import read_tokens, stamps_of
 from archiver.model import layout
 from archiver.model.finding import Finding, Severity
 from archiver.model.items import ItemLine
-from archiver.model.statement import BatchPredicate, SealedPredicate, Statement
+from archiver.model.statement import SealedPredicate, Statement
+from archiver.model.statement_snapshot import BatchPredicate
 from archiver.model.trust import TrustFile
 from archiver.stores.base import Store
 

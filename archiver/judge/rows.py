@@ -25,7 +25,7 @@ from archiver.model.leaf import Salts, leaves_of_digests, leaves_of_one_item
 from archiver.proof import merkle
 
 if TYPE_CHECKING:
-    from archiver.model.statement import BatchPredicate
+    from archiver.model.statement_snapshot import BatchPredicate
 
 __all__ = ["RowJudge", "Slice", "SliceJudge", "Sums"]
 

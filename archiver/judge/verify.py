@@ -42,7 +42,7 @@ from archiver.late import dataclass
 from archiver.model import layout
 from archiver.model.finding import CHECKS, Finding, Severity, Verdict, exit_of, verdict_of
 from archiver.model.instant import format_instant
-from archiver.model.statement import SnapshotPredicate
+from archiver.model.statement_snapshot import SnapshotPredicate
 from archiver.model.trust import TrustFile, digest_of
 from archiver.stores.base import Store
 

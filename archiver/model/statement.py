@@ -14,12 +14,12 @@ from archiver.errors import EvidenceError
 from archiver.late import pattern
 from archiver.model import layout
 from archiver.model.checked import AfterValidator, ConfigDict, Field, ValidationError
-from archiver.model.selected import Selected
 from archiver.model.statement_access import AccessPredicate, VerificationPredicate
 from archiver.model.statement_derivation import DerivationPredicate, derived_subjects
 from archiver.model.statement_holds import ApprovalPredicate, HoldPredicate, ReleasePredicate
 from archiver.model.statement_keys import KeyPredicate, subject_name
 from archiver.model.statement_sealed import SealedPredicate
+from archiver.model.statement_snapshot import BatchPredicate, SnapshotPredicate
 from archiver.model.statement_timestamp import TimestampPredicate
 from archiver.model.statement_words import (
     By,
@@ -30,22 +30,17 @@ from archiver.model.statement_words import (
     Predicate,
     ReceiptWords,
     Sha256,
-    SnapshotId,
     SourceId,
     Words,
 )
-from archiver.model.unjudged import UnjudgedItems
 from archiver.proof import canonical
 
 __all__ = [
     "PREDICATES",
     "AccessPredicate",
     "ArchivePredicate",
-    "BatchPredicate",
     "By",
-    "Counts",
     "DerivationPredicate",
-    "Excluded",
     "HoldWords",
     "IncidentObject",
     "IncidentPredicate",
@@ -57,8 +52,6 @@ __all__ = [
     "ReceiptPredicate",
     "ReceiptWords",
     "SealedPredicate",
-    "SnapshotPredicate",
-    "SnapshotSource",
     "SourceWords",
     "Statement",
     "Subject",
@@ -141,82 +134,6 @@ class PolicyPredicate(Predicate):
     sources: list[SourceWords]
     expected_every_hours: Count
     changes: list[str]
-
-
-class BatchPredicate(Predicate):
-    """A batch was written, locked and read back. `source` is empty for the table `items`, which serves all sources."""
-
-    source: SourceId | Literal[""]
-    snapshot: SnapshotId
-    table: Annotated[str, Field(pattern=rf"^{layout.TABLE}$")]
-    table_version: Annotated[int, Field(ge=1, lt=1 << 16)]
-    number: Annotated[int, Field(ge=0, lt=100_000_000)]
-    records: Annotated[int, Field(ge=1, lt=1 << 53)]
-    items: Annotated[int, Field(ge=1, lt=1 << 53)]
-    raw_bytes: Count
-    merkle_root: Sha256
-    collected_from: Instant
-    collected_to: Instant
-    parquet_writer: str
-    encryption: Literal["none"]
-    policy_sha256: Sha256
-    matters: list[MatterId]
-    hold: HoldWords
-    receipts: list[ReceiptWords]
-
-
-class Counts(Words):
-    """Counts of items without members; seen is the sum of the six that follow it."""
-
-    seen: Count
-    captured: Count
-    unchanged: Count
-    changed_during_read: Count
-    failed: Count
-    excluded: Count
-    recorded: Count
-    absent: Count
-
-
-class Excluded(Words):
-    """What one rule kept out: `rule` is a glob, or `include` for what no include matches."""
-
-    rule: str
-    reason: str
-    items: Annotated[int, Field(ge=1, lt=1 << 53)]
-    bytes: Count
-
-
-class SnapshotSource(Words):
-    """What a snapshot found in one source; `bytes` counts all content, `new_bytes` what was stored now.
-
-    `selected` is there where a rule selects records of its logs: what it kept and passed over, and why. `unjudged` is
-    there where documents were kept because a rule could not judge them.
-    """
-
-    id: SourceId
-    location: str
-    device: str | None
-    counts: Counts
-    excluded: list[Excluded]
-    bytes: Count
-    new_bytes: Count
-    selected: Annotated[list[Selected], Field(min_length=1)] = Field(default=[], exclude_if=lambda value: not value)
-    unjudged: Annotated[list[UnjudgedItems], Field(min_length=1)] = Field(
-        default=[], exclude_if=lambda value: not value
-    )
-
-
-class SnapshotPredicate(Predicate):
-    """A run over the sources ended; also when nothing was new."""
-
-    previous: SnapshotId | None
-    started: Instant
-    finished: Instant
-    log_size_at_start: Count
-    status: Literal["complete", "incomplete", "aborted"]
-    sources: list[SnapshotSource]
-    batches: dict[Annotated[str, Field(pattern=rf"^{layout.TABLE}$")], Annotated[int, Field(ge=1, lt=1 << 53)]]
 
 
 class ReceiptPredicate(Predicate):

@@ -29,7 +29,8 @@ from archiver.flows.snapshot.snapshot import snapshot
 from archiver.model import layout
 from archiver.model.policy import Policy
 from archiver.model.policy_reading import load_policy
-from archiver.model.statement import BatchPredicate, HoldWords, Subject, parse_statement
+from archiver.model.statement import HoldWords, Subject, parse_statement
+from archiver.model.statement_snapshot import BatchPredicate
 from archiver.proof import checkpoint, dsse, entry, merkle
 from archiver.signing.file import open_ed25519
 from archiver.stores.base import Lock

@@ -17,7 +17,8 @@ from archiver.flows.reading import open_reading
 from archiver.flows.restore.restore import restore
 from archiver.flows.session import Session
 from archiver.flows.state import StateFolder
-from archiver.model.statement import BatchPredicate, IncidentPredicate
+from archiver.model.statement import IncidentPredicate
+from archiver.model.statement_snapshot import BatchPredicate
 from archiver.proof.dsse import Envelope
 from archiver.writer.append import Log
 

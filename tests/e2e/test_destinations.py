@@ -15,7 +15,7 @@ from archiver.flows.hold.extend import Instrument, extend
 from archiver.flows.setup import add_destinations
 from archiver.judge.reader import open_archive
 from archiver.judge.verify import verify
-from archiver.model.statement import BatchPredicate
+from archiver.model.statement_snapshot import BatchPredicate
 from archiver.model.trust import parse_trust
 from archiver.stores.folder import FolderStore
 from tests.e2e.conftest import Organisation

@@ -8,7 +8,7 @@ from archiver.errors import UsageError
 from archiver.events import silent
 from archiver.flows.listing import list_batches, list_items, list_snapshots, list_statements, show
 from archiver.flows.reading import open_reading
-from archiver.model.statement import SnapshotPredicate
+from archiver.model.statement_snapshot import SnapshotPredicate
 
 
 @pytest.fixture

@@ -24,7 +24,8 @@ from archiver.flows.restore.tree import NameRefusedError, open_tree
 from archiver.model import tables
 from archiver.model.item import Item
 from archiver.model.items import ItemLine, Part
-from archiver.model.statement import By, Counts, SnapshotPredicate, SnapshotSource
+from archiver.model.statement import By
+from archiver.model.statement_snapshot import Counts, SnapshotPredicate, SnapshotSource
 
 SNAPSHOT = "20261123T130000Z-0a1b2c"
 BATCH = f"{SNAPSHOT}-documents-00000000"

@@ -23,7 +23,8 @@ from archiver.flows.session import open_session
 from archiver.flows.state import StateFolder
 from archiver.judge.verify import verify
 from archiver.model import layout
-from archiver.model.statement import SnapshotPredicate, Subject
+from archiver.model.statement import Subject
+from archiver.model.statement_snapshot import SnapshotPredicate
 from archiver.proof import checkpoint, tiles
 from archiver.signing.file import open_ed25519
 from tests.e2e.test_hold_extend import JULY, ORDER, store_of

@@ -18,7 +18,8 @@ from archiver.late import dataclass
 from archiver.model.instant import format_instant
 from archiver.model.items import CONTENT_STATUSES, ItemLine
 from archiver.model.selected import SELECTED, told
-from archiver.model.statement import SnapshotPredicate, Statement
+from archiver.model.statement import Statement
+from archiver.model.statement_snapshot import SnapshotPredicate
 from archiver.proof import canonical
 
 __all__ = ["Seen", "lines_of", "seen_events"]

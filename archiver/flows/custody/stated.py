@@ -24,7 +24,6 @@ from archiver.model.items import CONTENT_STATUSES, ItemLine
 from archiver.model.statement import (
     AccessPredicate,
     ArchivePredicate,
-    BatchPredicate,
     DerivationPredicate,
     IncidentPredicate,
     PolicyPredicate,
@@ -39,6 +38,7 @@ from archiver.model.statement_holds import (
     ReleasePredicate,
     parse_request,
 )
+from archiver.model.statement_snapshot import BatchPredicate
 from archiver.model.statement_timestamp import TimestampPredicate
 from archiver.model.statement_words import ReceiptWords
 from archiver.proof import canonical

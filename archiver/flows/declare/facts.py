@@ -30,14 +30,8 @@ from archiver.model import layout
 from archiver.model.items import CONTENT_STATUSES, ItemLine
 from archiver.model.policy_words import MatterWords, PolicyWords
 from archiver.model.policy_yaml import read_yaml
-from archiver.model.statement import (
-    AccessPredicate,
-    BatchPredicate,
-    By,
-    ReceiptPredicate,
-    SnapshotPredicate,
-    Statement,
-)
+from archiver.model.statement import AccessPredicate, By, ReceiptPredicate, Statement
+from archiver.model.statement_snapshot import BatchPredicate, SnapshotPredicate
 
 __all__ = ["BatchFact", "Exhibit", "FactsFound", "MatterFact", "Scope", "gather"]
 

@@ -33,7 +33,8 @@ from archiver.late import dataclass
 from archiver.model import layout, tables
 from archiver.model.dialect_bundle import bundle_of, read_bundle, read_definitions
 from archiver.model.policy import Policy
-from archiver.model.statement import BatchPredicate, DerivationPredicate, Statement, Subject
+from archiver.model.statement import DerivationPredicate, Statement, Subject
+from archiver.model.statement_snapshot import BatchPredicate
 from archiver.proof import dsse
 from archiver.proof.digest import sha256_hex
 from archiver.sources.reading_logs import AUTO, LogReader

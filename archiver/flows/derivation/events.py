@@ -23,7 +23,7 @@ from archiver.judge.batches import BatchError
 from archiver.model.dialect import OPAQUE
 from archiver.model.dialect_bundle import read_bundle
 from archiver.model.dialect_recognise import SAMPLE_BYTES, SAMPLE_LINES
-from archiver.model.statement import BatchPredicate
+from archiver.model.statement_snapshot import BatchPredicate
 from archiver.sources.exploded import Block, Exploder
 from archiver.sources.reading_logs import LogReader, first_lines
 

@@ -38,7 +38,8 @@ from archiver.late import dataclass
 from archiver.model import layout
 from archiver.model.instant import format_instant
 from archiver.model.published import schemas_folder
-from archiver.model.statement import BatchPredicate, DerivationPredicate, IncidentPredicate, Statement
+from archiver.model.statement import DerivationPredicate, IncidentPredicate, Statement
+from archiver.model.statement_snapshot import BatchPredicate
 from archiver.proof import canonical
 from archiver.proof.tile_view import tile_view
 

@@ -34,7 +34,8 @@ from archiver.late import dataclass, pattern
 from archiver.model.item import Item
 from archiver.model.items import ItemLine, Part
 from archiver.model.leaf import LOG_ROW, Salts, item_digest, leaf
-from archiver.model.statement import BatchPredicate, Statement, parse_statement
+from archiver.model.statement import Statement, parse_statement
+from archiver.model.statement_snapshot import BatchPredicate
 from archiver.model.trust import TrustFile
 from archiver.proof import b64, canonical
 from archiver.proof.digest import is_sha256_hex

@@ -32,7 +32,8 @@ from archiver.late import dataclass, pattern
 from archiver.model.item import Item
 from archiver.model.items import CONTENT_STATUSES, ItemLine, Part
 from archiver.model.leaf import LOG_ROW, Salts, item_digest, leaf, leaf_of_digest
-from archiver.model.statement import BatchPredicate, Statement, parse_statement
+from archiver.model.statement import Statement, parse_statement
+from archiver.model.statement_snapshot import BatchPredicate
 from archiver.model.trust import StatementKey, TrustFile
 from archiver.proof import b64, canonical, dsse, entry, keys, merkle, note, tlog_proof
 from archiver.proof.checkpoint import Checkpoint, open_cosigned, parse_text

@@ -19,7 +19,7 @@ from archiver.flows.restore.pipes import Pipes
 from archiver.flows.restore.plain import Plain
 from archiver.model.glob import BadGlobError, Matcher, compile_glob
 from archiver.model.items import ItemLine
-from archiver.model.statement import SnapshotPredicate
+from archiver.model.statement_snapshot import SnapshotPredicate
 from archiver.proof import canonical
 
 __all__ = ["Choice"]

@@ -18,7 +18,7 @@ from archiver.judge.content import ObjectError
 from archiver.judge.reader import Archive
 from archiver.late import dataclass
 from archiver.model.items import ItemLine
-from archiver.model.statement import SnapshotPredicate
+from archiver.model.statement_snapshot import SnapshotPredicate
 
 __all__ = ["Pipes"]
 

@@ -43,7 +43,7 @@ from archiver.judge.content import ObjectError
 from archiver.judge.disposal import Disposals
 from archiver.judge.reader import Archive
 from archiver.model.items import ItemLine, Part
-from archiver.model.statement import SnapshotPredicate
+from archiver.model.statement_snapshot import SnapshotPredicate
 from archiver.proof import canonical
 
 __all__ = ["NotRestored", "Restored", "restore"]

@@ -40,7 +40,7 @@ from archiver.flows.uploads import Uploads
 from archiver.late import dataclass
 from archiver.model.item import items_item
 from archiver.model.policy import Policy, Source
-from archiver.model.statement import SnapshotPredicate
+from archiver.model.statement_snapshot import SnapshotPredicate
 from archiver.writer.engine import engine_of
 from archiver.writer.index_columns import items_index
 from archiver.writer.journal_words import Run

@@ -12,7 +12,8 @@ from typing import Any
 from archiver.flows.session import Session
 from archiver.flows.snapshot.tally import Tally
 from archiver.model import instant, layout, tables
-from archiver.model.statement import SnapshotPredicate, SnapshotSource, Subject
+from archiver.model.statement import Subject
+from archiver.model.statement_snapshot import SnapshotPredicate, SnapshotSource
 from archiver.sources.location import location
 from archiver.writer.journal_words import Run
 

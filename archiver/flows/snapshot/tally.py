@@ -21,7 +21,7 @@ from archiver.model.items import CHANGED_UNSEEN, CONTENT_STATUSES, ItemLine
 from archiver.model.policy import Accept, Source
 from archiver.model.selected import SELECTED, Selected, Sum, account_of
 from archiver.model.selection import accepted, reason_of
-from archiver.model.statement import Counts, Excluded
+from archiver.model.statement_snapshot import Counts, Excluded
 from archiver.model.unjudged import SumOfUnjudged, UnjudgedItems
 from archiver.writer.journal import Journal
 from archiver.writer.journal_words import Count, Line

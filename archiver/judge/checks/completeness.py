@@ -23,7 +23,8 @@ from archiver.model.finding import Severity
 from archiver.model.instant import format_instant, parse_instant
 from archiver.model.items import CONTENT_STATUSES, ItemLine
 from archiver.model.selected import Selected, Sum, account_of
-from archiver.model.statement import BatchPredicate, IncidentPredicate, SnapshotPredicate, SnapshotSource
+from archiver.model.statement import IncidentPredicate
+from archiver.model.statement_snapshot import BatchPredicate, SnapshotPredicate, SnapshotSource
 from archiver.model.unjudged import SumOfUnjudged, UnjudgedItems
 
 __all__ = ["Counting", "check_completeness"]

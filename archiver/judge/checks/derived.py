@@ -26,7 +26,8 @@ from archiver.judge.checks.objects import check_others
 from archiver.judge.derived import aligned, open_derived, places
 from archiver.model import layout, tables
 from archiver.model.finding import Severity
-from archiver.model.statement import BatchPredicate, DerivationPredicate, Statement
+from archiver.model.statement import DerivationPredicate, Statement
+from archiver.model.statement_snapshot import BatchPredicate
 from archiver.proof import dsse
 from archiver.proof.digest import sha256_hex
 

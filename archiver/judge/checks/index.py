@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from archiver.judge import batches
 from archiver.judge.case import Case
 from archiver.model.finding import Severity
-from archiver.model.statement import BatchPredicate
+from archiver.model.statement_snapshot import BatchPredicate
 
 __all__ = ["check_index", "spelled"]
 

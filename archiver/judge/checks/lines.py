@@ -16,7 +16,7 @@ from archiver.judge.usual_runs import Other, Run
 from archiver.model.finding import Severity
 from archiver.model.items import ItemLine, Part
 from archiver.model.selected import account_of
-from archiver.model.statement import BatchPredicate
+from archiver.model.statement_snapshot import BatchPredicate
 
 __all__ = ["Files", "Lines", "OnLines"]
 

@@ -29,7 +29,8 @@ from archiver.judge.inventory import Listed, Need
 from archiver.model import instant, layout
 from archiver.model.finding import Severity
 from archiver.model.items import ItemLine
-from archiver.model.statement import BatchPredicate, PolicyPredicate, SnapshotPredicate
+from archiver.model.statement import PolicyPredicate
+from archiver.model.statement_snapshot import BatchPredicate, SnapshotPredicate
 from archiver.proof import tiles
 from archiver.stores.base import Lock, Store
 

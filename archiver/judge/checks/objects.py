@@ -12,7 +12,6 @@ from archiver.judge import batches
 from archiver.judge.case import Case
 from archiver.model import layout
 from archiver.model.statement import (
-    BatchPredicate,
     DerivationPredicate,
     IncidentPredicate,
     ReceiptPredicate,
@@ -20,6 +19,7 @@ from archiver.model.statement import (
     Statement,
     Subject,
 )
+from archiver.model.statement_snapshot import BatchPredicate
 
 __all__ = ["check_batch_objects", "check_objects", "check_others", "presume"]
 

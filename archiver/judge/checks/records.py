@@ -34,7 +34,8 @@ from archiver.judge.unit import Outcome, Piece, pieces
 from archiver.judge.usual_runs import runs_of
 from archiver.late import dataclass
 from archiver.model.finding import Severity
-from archiver.model.statement import BatchPredicate, Statement
+from archiver.model.statement import Statement
+from archiver.model.statement_snapshot import BatchPredicate
 
 __all__ = ["check_data", "check_items", "check_odd"]
 

@@ -30,7 +30,8 @@ from archiver.judge.claims import Shares
 from archiver.judge.crew import Crew
 from archiver.judge.unit import Outcome, Share, Unit, facts_of, judge_unit
 from archiver.late import dataclass
-from archiver.model.statement import BatchPredicate, Statement
+from archiver.model.statement import Statement
+from archiver.model.statement_snapshot import BatchPredicate
 
 __all__ = ["DIVIDED", "DIVIDED_LIST", "Begun", "Given", "begin_first", "begun", "is_left_out", "of_data", "of_items"]
 
