@@ -30,6 +30,7 @@ import pyarrow.parquet as pq
 
 from archiver.errors import EvidenceError
 from archiver.flows.adopt_incidents import Left, NamedBefore, incidents, is_settled
+from archiver.flows.adopt_listed import Listed
 from archiver.flows.adopt_tokens import tokens
 from archiver.flows.key.facts import has_ended
 from archiver.flows.session import Session, statement_opener
@@ -52,6 +53,7 @@ __all__ = ["adopt"]
 _KINDS: Final = ("batch", "sealed", "receipt", "incident", "key", "timestamp", "hold", "approval", "release", "access",
                  "verification", "derivation", "policy", "archive", "snapshot")  # fmt: skip
 """Snapshots last: they speak of the batches before them."""
+_UNDATED: Final = {layout.REPORTS: "report", layout.DERIVED: "derived table"}
 _ONCE: Final = {"archive", "policy"}  # a later one would contradict the log that has gone on without it
 _MOST_OBJECTS: Final = 1000  # named in one run; more than a killed run can leave, and no litter fills the log
 
@@ -59,11 +61,12 @@ _MOST_OBJECTS: Final = 1000  # named in one run; more than a killed run can leav
 def adopt(session: Session) -> int:
     """Do all five; return how many statements were entered or made."""
     days = _days(session)
-    entered, left = _statements(session, days)
-    adopted, more = _batches(session, days)
-    stamps, parts = tokens(session, first=min(days))
-    entered += stamps
-    left += [*more, *_reports(session, days), *parts]
+    with Listed(session.store, _prefixes(days)) as listed:
+        entered, left = _statements(session, listed, days)
+        adopted, more = _batches(session, listed, days)
+        stamps, parts = tokens(session, listed, first=min(days))
+        entered += stamps
+        left += [*more, *_reports(session, listed, days), *parts]
     if adopted:
         what = f"{len(adopted)} batch objects without statement passed every check and got their statements now"
         entered += len(adopted) + incidents(session, what, "adopted", adopted)
@@ -90,10 +93,26 @@ def _days(session: Session) -> set[str]:
     return {instant.compact_instant(first + timedelta(days=day))[:8] for day in range((now - first).days + 2)}
 
 
-def _recent(session: Session, folder: str, days: set[str]) -> Iterator[Version]:
-    """List what lies under a folder and begins with one of these dates; one listing for each ten days of a month."""
-    for decade in sorted({day[:7] for day in days}):
-        for version in session.store.list(f"{folder}{decade}"):
+def _prefixes(days: set[str]) -> list[str]:
+    """Return all that is listed, in this order."""
+    folders = [*(f"statements/{kind}/" for kind in _KINDS), *map(_folder_of, tables.TABLES)]
+    recent = [f"{folder}{decade}" for folder in folders for decade in _decades(days)]
+    return [*recent, layout.TIMESTAMPS, *_UNDATED]
+
+
+def _folder_of(table: str) -> str:
+    return f"{layout.DATA}{table}/date="
+
+
+def _decades(days: set[str]) -> list[str]:
+    """Return what these dates begin with: one listing for each ten days of a month."""
+    return sorted({day[:7] for day in days})
+
+
+def _recent(listed: Listed, folder: str, days: set[str]) -> Iterator[Version]:
+    """Yield what lies under a folder and begins with one of these dates."""
+    for decade in _decades(days):
+        for version in listed.list(f"{folder}{decade}"):
             day = version.key[len(folder) : len(folder) + len("YYYYMMDD")]
             if day in days and not version.is_delete_marker:
                 yield version
@@ -102,12 +121,12 @@ def _recent(session: Session, folder: str, days: set[str]) -> Iterator[Version]:
 # 1
 
 
-def _statements(session: Session, days: set[str]) -> tuple[int, list[Left]]:
+def _statements(session: Session, listed: Listed, days: set[str]) -> tuple[int, list[Left]]:
     open_statement = statement_opener(session.trust)
     known = NamedBefore(session)
     entered, left = 0, []
     for kind in _KINDS:
-        for key, found in _stored(session, kind, days):
+        for key, found in _stored(session, listed, kind, days):
             envelopes = [(version, data, opened) for version, data in found
                          if (opened := _opened(open_statement, key, data)) is not None]  # fmt: skip
             if not envelopes:
@@ -123,10 +142,12 @@ def _statements(session: Session, days: set[str]) -> tuple[int, list[Left]]:
     return entered, left
 
 
-def _stored(session: Session, kind: str, days: set[str]) -> Iterator[tuple[str, list[tuple[Version, bytes]]]]:
+def _stored(
+    session: Session, listed: Listed, kind: str, days: set[str]
+) -> Iterator[tuple[str, list[tuple[Version, bytes]]]]:
     """Yield the keys of a kind that the log has not, with their versions, oldest first, and their bytes."""
     found: dict[str, list[Version]] = {}
-    for version in _recent(session, f"statements/{kind}/", days):
+    for version in _recent(listed, f"statements/{kind}/", days):
         named = layout.statement_of_key(version.key)
         if named is not None and not session.catalog.has_statement(*named):
             found.setdefault(version.key, []).insert(0, version)
@@ -181,13 +202,13 @@ def _small(session: Session, version: Version) -> bytes:
 # 2
 
 
-def _batches(session: Session, days: set[str]) -> tuple[list[Left], list[Left]]:
+def _batches(session: Session, listed: Listed, days: set[str]) -> tuple[list[Left], list[Left]]:
     """Return the objects that were adopted and those that were not."""
     known = NamedBefore(session)
     adopted: list[Left] = []
     left: list[Left] = []
     for table in tables.TABLES:
-        for version in _orphans(session, table, days):
+        for version in _orphans(session, listed, table, days):
             if len(adopted) + len(left) == _MOST_OBJECTS:
                 session.say(
                     f"more than {_MOST_OBJECTS} objects that no statement names; the rest stay for now", "error"
@@ -206,11 +227,11 @@ def _batches(session: Session, days: set[str]) -> tuple[list[Left], list[Left]]:
     return adopted, left
 
 
-def _orphans(session: Session, table: str, days: set[str]) -> list[Version]:
+def _orphans(session: Session, listed: Listed, table: str, days: set[str]) -> list[Version]:
     """Return the versions of batch objects that no statement names, in the order of their ids."""
     found = [
         version
-        for version in _recent(session, f"{layout.DATA}{table}/date=", days)
+        for version in _recent(listed, _folder_of(table), days)
         if layout.is_archive_key(version.key)
         and not session.catalog.knows_object(version.key)
         and is_settled(session, version)
@@ -318,13 +339,11 @@ def _sign(session: Session, predicate: BatchPredicate, version: Version, digest:
 # 3
 
 
-def _reports(session: Session, days: set[str]) -> list[Left]:
+def _reports(session: Session, listed: Listed, days: set[str]) -> list[Left]:
     """Return the recent reports and derived tables that no statement of the log names."""
     known, first = NamedBefore(session), min(days)
     left: list[Left] = []
-    kinds = {layout.REPORTS: "report", layout.DERIVED: "derived table"}
-    listed = itertools.chain.from_iterable(map(session.store.list, kinds))
-    for version in listed:
+    for version in itertools.chain.from_iterable(map(listed.list, _UNDATED)):
         recent = instant.compact_instant(version.modified) >= first and is_settled(session, version)
         if version.is_delete_marker or not recent or not layout.is_archive_key(version.key):
             continue
@@ -334,7 +353,7 @@ def _reports(session: Session, days: set[str]) -> list[Left]:
             with session.store.read(version.key, version.version) as stream:
                 digest = sha256_of(stream)
             if (version.key, digest) not in known:
-                what = kinds[f"{version.key.partition('/')[0]}/"]
+                what = _UNDATED[f"{version.key.partition('/')[0]}/"]
                 left.append(Left(version, digest, f"never entered: a {what} that no statement names"))
     return left
 

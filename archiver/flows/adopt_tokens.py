@@ -5,7 +5,7 @@ state folder was lost with its journal, they would be strangers for ever. A toke
 an authority of the policy stamped one of this log's own checkpoints with it, and it answers the request that is kept:
 what verifies is true whoever put it there. Only what is recent and settled is looked at, as everywhere in `adopt`.
 
->>> entered, left = tokens(session, first="20261122")
+>>> entered, left = tokens(session, listed, first="20261122")
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from archiver.errors import EvidenceError, UsageError
 from archiver.flows.adopt_incidents import Left, NamedBefore, is_settled
+from archiver.flows.adopt_listed import Listed
 from archiver.flows.session import Session
 from archiver.flows.timestamps.authorities import authorities_of
 from archiver.flows.timestamps.stamping import TOLERANCE, enter_token
@@ -48,11 +49,11 @@ class _Found:
     answer: tsa.Answer
 
 
-def tokens(session: Session, *, first: str) -> tuple[int, list[Left]]:
+def tokens(session: Session, listed: Listed, *, first: str) -> tuple[int, list[Left]]:
     """Enter what is good; return how many tokens were, and the objects that were not. `first` is a day, YYYYMMDD."""
     known = NamedBefore(session)
     entered, left = 0, list[Left]()
-    for (size, name), parts in list(_unnamed(session, first).items())[:_MOST]:
+    for (size, name), parts in list(_unnamed(session, listed, first).items())[:_MOST]:
         found = _judged(session, size, name, parts)
         if isinstance(found, _Found):
             # A crash in here leaves them as they were, and the journal has them now.
@@ -68,11 +69,11 @@ def tokens(session: Session, *, first: str) -> tuple[int, list[Left]]:
     return entered, left
 
 
-def _unnamed(session: Session, first: str) -> dict[tuple[int, str], dict[str, list[Version]]]:
+def _unnamed(session: Session, listed: Listed, first: str) -> dict[tuple[int, str], dict[str, list[Version]]]:
     """Return the recent, settled objects that no statement names, by checkpoint and token, then by kind."""
     recent = [
         version
-        for version in session.store.list(layout.TIMESTAMPS)
+        for version in listed.list(layout.TIMESTAMPS)
         if not version.is_delete_marker
         and instant.compact_instant(version.modified) >= first
         and is_settled(session, version)
