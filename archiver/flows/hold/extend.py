@@ -33,6 +33,7 @@ from archiver.flows.session import Session, open_session, own_trust
 from archiver.flows.state import StateFolder
 from archiver.flows.timestamps.at_end import AtEnd, stamp_at_end
 from archiver.flows.vault import Vault
+from archiver.judge.reader import open_archive
 from archiver.late import dataclass
 from archiver.model import layout
 from archiver.model.instant import format_instant, parse_instant, round_up
@@ -234,11 +235,15 @@ class _Extension:
         """Return the batches that the matter is about; None when that is all of them, as with one matter only."""
         session = self._session
         if self._sources:
-            return serving(session.store, session.trust, {self._matter}, self._sources)
+            return self._serving(self._sources)
         if matters_ever(session.catalog) <= {self._matter}:
             return None
-        found = serving(session.store, session.trust, {self._matter})
+        found = self._serving()
         return None if all(row.object_key in found for row in session.catalog.batches()) else found
+
+    def _serving(self, sources: frozenset[str] = frozenset()) -> set[str]:
+        with open_archive(self._session.store, self._session.trust) as archive:
+            return serving(archive, {self._matter}, sources)[self._matter]
 
     def _scope(self, vault: Vault) -> Scope:
         return Scope(vault.catalog, vault.store, self._session.trust, takes=only(self._batches))

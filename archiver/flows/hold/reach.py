@@ -4,7 +4,7 @@ Laws: a hold of scope `all` reaches everything; another one reaches what its rep
 entered after it; whatever serves the whole archive is held until the latest date (FORMAT.md, `hold`; `verify` demands
 the same).
 
->>> reach("CASE-1", catalog, store, trust, latest=latest, in_policy=in_policy)("data/documents/date=20261123/...")
+>>> reach("CASE-1", catalog, opened, latest=latest, in_policy=in_policy)("data/documents/date=20261123/...")
 datetime.datetime(2027, 1, 1, 12, 0, tzinfo=datetime.timezone.utc)
 """
 
@@ -15,31 +15,32 @@ from datetime import datetime
 
 from archiver.catalog.catalog import Catalog
 from archiver.judge.holds import read_holds
-from archiver.judge.reader import open_archive
+from archiver.judge.reader import Archive
 from archiver.model import layout
 from archiver.model.instant import parse_instant
 from archiver.model.statement_holds import HoldPredicate
-from archiver.model.trust import TrustFile
-from archiver.stores.base import Store
 
 __all__ = ["reach"]
 
 
 def reach(
-    matter: str, catalog: Catalog, store: Store, trust: TrustFile, *, latest: datetime, in_policy: datetime
+    matter: str, catalog: Catalog, opened: Callable[[], Archive], *, latest: datetime, in_policy: datetime
 ) -> Callable[[str], datetime]:
-    """Return the rule of until when a key must be locked for a matter that is held until `latest` at most."""
+    """Return the rule of until when a key must be locked for a matter that is held until `latest` at most.
+
+    `opened` opens the archive, or returns it where it was opened before: few holds need it.
+    """
     holds = (statement.predicate for _, statement in catalog.statements("hold"))
     if not any(isinstance(one, HoldPredicate) and one.matter == matter and one.scope != "all" for one in holds):
         return lambda _key: latest
     named: dict[str, str] = {}
-    with open_archive(store, trust) as archive:
-        held = read_holds(archive)
-        for one in held.extended:
-            if one.words.matter == matter and one.words.scope != "all":
-                for key in one.objects(archive):
-                    if key.startswith(layout.DATA):
-                        named[key] = max(one.words.to, named.get(key, one.words.to))
+    archive = opened()
+    held = read_holds(archive)
+    for one in held.extended:
+        if one.words.matter == matter and one.words.scope != "all":
+            for key in one.objects(archive):
+                if key.startswith(layout.DATA):
+                    named[key] = max(one.words.to, named.get(key, one.words.to))
 
     def until(key: str) -> datetime:
         position = catalog.position_of(key) if key.startswith(layout.DATA) else None

@@ -18,11 +18,14 @@ from operator import attrgetter
 
 from archiver.catalog.catalog import Catalog
 from archiver.errors import EvidenceError
-from archiver.judge.reader import open_archive
+from archiver.judge.ahead import ahead
+from archiver.judge.batches import open_parquet, predicate_of
+from archiver.judge.reader import Archive
+from archiver.judge.usual_runs import Run, runs_of
 from archiver.late import pattern
 from archiver.model import layout
 from archiver.model.items import ItemLine
-from archiver.model.statement import PolicyPredicate
+from archiver.model.statement import PolicyPredicate, Statement
 from archiver.model.trust import TrustFile
 from archiver.proof import checkpoint, note, tiles
 from archiver.proof.digest import sha256_of
@@ -41,32 +44,40 @@ def matters_ever(catalog: Catalog) -> set[str]:
     return named | catalog.holds().keys()
 
 
-def serving(store: Store, trust: TrustFile, matters: set[str], sources: frozenset[str] = frozenset()) -> set[str]:
-    """Return the keys of the batches that hold evidence for any of these matters, from the store's own log.
+def serving(archive: Archive, matters: set[str], sources: frozenset[str] = frozenset()) -> dict[str, set[str]]:
+    """Return the keys of the batches that hold evidence for each of these matters, from the store's own log.
 
     With `sources` only what comes from these, and all lists of items, which account for it.
     """
-    found: set[str] = set()
-    with open_archive(store, trust) as archive:
-        policies = {policy.sha256: policy for _, policy in archive.table_of_statements.policies}
-        for _, predicate, statement in archive.batch_statements():
-            if matters & set(predicate.matters) and (not sources or predicate.source in {"", *sources}):
-                found.add(statement.subject[0].name)
-            if predicate.table != "items" or predicate.policy_sha256 not in policies:
-                continue
-            mine = {one.id for one in policies[predicate.policy_sha256].sources if matters & set(one.matters)}
-            mine = mine & sources if sources else mine
-            for rows in archive.batch_rows(statement, columns=["raw"]):
-                for raw in rows.column("raw"):
-                    found |= _named(raw.as_py() or b"", mine)
+    found = {matter: set[str]() for matter in matters}
+    policies = {policy.sha256: policy for _, policy in archive.table_of_statements.policies}
+    for _, predicate, statement in archive.batch_statements():
+        if not sources or predicate.source in {"", *sources}:
+            for matter in matters.intersection(predicate.matters):
+                found[matter].add(statement.subject[0].name)
+        policy = policies.get(predicate.policy_sha256)
+        if predicate.table != "items" or policy is None:
+            continue
+        of = {one.id: one.matters for one in policy.sources if one.id in sources or not sources}
+        for source, batch in _named(archive, statement):
+            for matter in matters.intersection(of.get(source, ())):
+                found[matter].add(layout.batch_key(layout.parse_batch_id(batch).table, batch))
     return found
 
 
-def _named(raw: bytes, sources: set[str]) -> set[str]:
-    line = ItemLine.parse(raw)
-    if line.item.source not in sources:
-        return set()
-    return {layout.batch_key(layout.parse_batch_id(part.batch).table, part.batch) for part in line.parts}
+def _named(archive: Archive, statement: Statement) -> set[tuple[str, str]]:
+    """Return the batches that a list of items names, each with the source whose items have their bytes there."""
+    found: set[tuple[str, str]] = set()
+    with archive.batch(statement) as stream:
+        predicate = predicate_of(statement)
+        for rows in ahead(archive.rows(open_parquet(stream, predicate), predicate.id)):
+            for one in runs_of(rows):
+                if isinstance(one, Run):
+                    found.add((one.told.source, one.told.batch))
+                else:
+                    line = ItemLine.parse(one.raw)
+                    found.update((line.item.source, part.batch) for part in line.parts)
+    return found
 
 
 def only(batches: set[str] | None) -> Callable[[str], bool]:

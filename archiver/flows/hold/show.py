@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import field, replace
 from datetime import datetime, timedelta
+from functools import cache, partial
 
 from archiver.catalog.catalog import Catalog
 from archiver.errors import Exit, UsageError
@@ -22,6 +23,7 @@ from archiver.flows.hold.scope import Scope, matters_ever, only, serving
 from archiver.flows.hold.sweep import Tally, looks
 from archiver.flows.session import destination_store, own_trust
 from archiver.flows.state import StateFolder
+from archiver.judge.reader import Archive, open_archive
 from archiver.late import dataclass
 from archiver.model import hold
 from archiver.model.policy import Matter, Policy
@@ -75,12 +77,18 @@ def show(
     found: dict[str, ShownHold] = {}
     for named in destinations(policy, trust):
         store = destination_store(policy, clock, named.spec)
-        with closing(known_catalog(named)) as known_here, catalog_now(known_here, store, trust, named.log) as catalog:
+        with (
+            closing(known_catalog(named)) as known_here,
+            catalog_now(known_here, store, trust, named.log) as catalog,
+            ExitStack() as opening,
+        ):
             for one in policy.matters:
                 if matter in (None, one.id):
                     words = _words(policy, catalog, one, clock())
-                    words = words if one.id not in found else _later(found[one.id], words)
-                    found[one.id] = _looked(policy, words, catalog, store, trust, clock, listener)
+                    found[one.id] = words if one.id not in found else _later(found[one.id], words)
+            opened = cache(partial(opening.enter_context, open_archive(store, trust)))
+            looking = _Looking(policy, catalog, store, trust, opened)
+            found = looking.looked(found, clock, listener)
     return tuple(found.values())
 
 
@@ -91,27 +99,51 @@ def _later(one: ShownHold, other: ShownHold) -> ShownHold:
     return replace(newer, release=release, found=one.found, others=one.others, strangers=one.strangers)
 
 
-def _looked(  # noqa: PLR0917 - of this module alone
-    policy: Policy,
-    shown: ShownHold,
-    catalog: Catalog,
-    store: Store,
-    trust: TrustFile,
-    clock: Callable[[], datetime],
-    listener: Listener,
-) -> ShownHold:
-    """Look at the lock of every version in one destination that a matter is about."""
-    matter = shown.matter
-    several = len(matters_ever(catalog)) > 1
-    scope = Scope(catalog, store, trust, takes=only(serving(store, trust, {matter.id}) if several else None))
-    in_policy = in_force.retain_until(policy, {}, (matter.id,))
-    until = reach(matter.id, catalog, store, trust, latest=shown.until, in_policy=in_policy)
-    listener(Stage(f"look at every lock for {matter.id}", None, "objects"))
-    for looked in looks(store, scope.versions(), clock):
-        held = Lock("COMPLIANCE", until(looked.version.key), legal_hold=True)
-        shown.found.take(looked, below=looked.lock.mode is not None and not meets(looked.lock, held))
-        listener(Advanced())
-    return replace(shown, others=shown.others + scope.others, strangers=shown.strangers + scope.strangers)
+@dataclass(frozen=True)
+class _Looking:
+    """Looks at every version of one destination once, whatever number of matters are asked about."""
+
+    policy: Policy
+    catalog: Catalog
+    store: Store
+    trust: TrustFile
+    opened: Callable[[], Archive]
+
+    def looked(
+        self, shown: dict[str, ShownHold], clock: Callable[[], datetime], listener: Listener
+    ) -> dict[str, ShownHold]:
+        """Look at the lock of every version that one of the matters is about; return what is known of each then."""
+        takes = self._takes(set(shown))
+        until = {matter: self._reach(one) for matter, one in shown.items()}
+        scope = Scope(self.catalog, self.store, self.trust, takes=lambda key: any(rule(key) for rule in takes.values()))
+        others = dict.fromkeys(shown, 0)
+        listener(Stage(f"look at every lock for {', '.join(shown)}", None, "objects"))
+        for looked in looks(self.store, scope.versions(), clock):
+            for matter, one in shown.items():
+                if not takes[matter](looked.version.key):
+                    others[matter] += 1
+                    continue
+                held = Lock("COMPLIANCE", until[matter](looked.version.key), legal_hold=True)
+                one.found.take(looked, below=looked.lock.mode is not None and not meets(looked.lock, held))
+            listener(Advanced())
+        return {
+            matter: replace(
+                one,
+                others=one.others + scope.others + others[matter],
+                strangers=one.strangers + scope.strangers,
+            )
+            for matter, one in shown.items()
+        }
+
+    def _takes(self, matters: set[str]) -> dict[str, Callable[[str], bool]]:
+        if len(matters_ever(self.catalog)) <= 1:
+            return dict.fromkeys(matters, only(None))
+        return {matter: only(batches) for matter, batches in serving(self.opened(), matters).items()}
+
+    def _reach(self, shown: ShownHold) -> Callable[[str], datetime]:
+        matter = shown.matter.id
+        in_policy = in_force.retain_until(self.policy, {}, (matter,))
+        return reach(matter, self.catalog, self.opened, latest=shown.until, in_policy=in_policy)
 
 
 def _words(policy: Policy, catalog: Catalog, matter: Matter, now: datetime) -> ShownHold:
