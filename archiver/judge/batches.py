@@ -15,16 +15,16 @@ import functools
 import io
 import itertools
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from hashlib import sha256
 from operator import sub
-from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from archiver.errors import EvidenceError, WorldError
 from archiver.judge.ahead import ahead
+from archiver.judge.batch_error import BatchError, told
+from archiver.judge.columns import integers_of, raw_of, spelled_of
 from archiver.late import dataclass
 from archiver.model import tables
 from archiver.model.leaf import SALT_BYTES
@@ -34,24 +34,18 @@ if TYPE_CHECKING:
     from archiver.model.statement_snapshot import BatchPredicate
 
 __all__ = [
-    "BatchError",
     "BatchWords",
     "Rows",
     "check_schema",
-    "integers_of",
     "is_published",
     "open_again",
     "open_parquet",
     "predicate_of",
-    "raw_of",
-    "raws_of",
     "record_batches",
     "salt_of",
     "slices",
     "slices_of",
-    "spelled_of",
     "stated_size",
-    "told",
 ]
 
 _TARGET_BYTES: Final = 4 << 20  # what is decoded is hashed while it is in the cache
@@ -62,16 +56,6 @@ what was decoded is copied again, into a larger place: a tenth of what it takes 
 _BUFFER: Final = 1 << 18  # what is decompressed is still in the cache: a quarter faster than with 4 MiB
 _EVIDENCE: Final = [field.name for field in tables.EVIDENCE]
 _KEYS: Final = ("format", "archive_id", "table", "table_version", "batch", "salt")
-
-
-class BatchError(EvidenceError):
-    """A batch is not what its statement says; `expected` and `actual` are for the finding."""
-
-    def __init__(self, code: str, expected: str, actual: str) -> None:
-        """Say what was expected and found."""
-        super().__init__(code, f"batch: expected {expected}, found {actual}")
-        self.expected = expected
-        self.actual = actual
 
 
 @dataclass(frozen=True)
@@ -212,24 +196,6 @@ def salt_of(file: pq.ParquetFile) -> bytes:
     return bytes.fromhex(metadata[b"archiver.salt"].decode())
 
 
-@contextmanager
-def told(code: str, expected: str) -> Iterator[None]:
-    """Turn what pyarrow raises about bytes that are no good Parquet into a `BatchError`.
-
-    Where there is no memory for them, nothing is said of the bytes: `WorldError`.
-    """
-    try:
-        yield
-    except MemoryError as problem:
-        raise WorldError(
-            "no-memory",
-            f"expected {expected}, found no memory left: {_first_line(problem)}",
-            hint="give it more memory (`ulimit -v`, the limit of a container), or take fewer --jobs",
-        ) from problem
-    except (OSError, ValueError, pa.ArrowException) as problem:
-        raise BatchError(code, expected, _first_line(problem)) from problem
-
-
 def check_schema(file: pq.ParquetFile, found: pa.Schema, published: pa.Schema) -> None:
     """Refuse columns that are not the published ones, for Arrow and for every other reader of Parquet."""
     if not found.remove_metadata().equals(published):
@@ -351,55 +317,11 @@ def _items(column: pa.DictionaryArray) -> tuple[list[str], list[bytes]]:
     return [texts[place] for place in wanted], [digests[place] for place in wanted]
 
 
-def spelled_of(dictionary: pa.StringArray, codes: list[int]) -> list[bytes]:
-    """Return the values of a dictionary for some codes, from where Arrow has them: its functions take long to load.
-
-    Raises `BatchError` for a code that it does not have.
-    """
-    if codes and not 0 <= min(codes) <= max(codes) < len(dictionary):
-        raise BatchError("record-order", f"items below {len(dictionary)} of their dictionary", f"{max(codes)}")
-    _, offsets, values = dictionary.buffers()
-    bounds = memoryview(offsets).cast("i")[dictionary.offset :]
-    data = memoryview(b"" if values is None else values)
-    if codes and codes == list(range(codes[0], codes[0] + len(codes))):
-        run = bounds[codes[0] : codes[-1] + 2].tolist()
-        start, spelled = run[0], bytes(data[run[0] : run[-1]])
-        return [spelled[first - start : after - start] for first, after in itertools.pairwise(run)]
-    return [bytes(data[bounds[code] : bounds[code + 1]]) for code in codes]
-
-
-def raw_of(column: pa.LargeBinaryArray) -> tuple[memoryview, list[int]]:
-    """Return the bytes of all rows where Arrow has them, and where each row begins and the last one ends."""
-    if not len(column):
-        return memoryview(b""), [0]
-    _, offsets, values = column.buffers()
-    bounds = memoryview(offsets).cast("q")[column.offset : column.offset + len(column) + 1].tolist()
-    start, end = bounds[0], bounds[-1]
-    data = memoryview(b"" if values is None else values)[start:end]
-    return data, bounds if start == 0 else [bound - start for bound in bounds]
-
-
-def raws_of(column: pa.LargeBinaryArray) -> list[bytes]:
-    """Return the bytes of each row, none of a withheld one, in a tenth of the time that Arrow takes to make values."""
-    data, bounds = raw_of(column)
-    whole = data.tobytes()
-    return [whole[first:after] for first, after in itertools.pairwise(bounds)]
-
-
 def _uint64(column: pa.UInt64Array) -> list[int]:
     _no_nulls(column, "record or offset")
     return integers_of(column, "Q")
 
 
-def integers_of(column: pa.Array, code: Literal["Q", "i"]) -> list[int]:
-    """Return integers without nulls, of 64 bits unsigned or of 32."""
-    return memoryview(column.buffers()[1]).cast(code)[column.offset : column.offset + len(column)].tolist()
-
-
 def _no_nulls(column: pa.Array, name: str) -> None:
     if column.null_count:
         raise BatchError("record-order", f"a value in every row of {name}", f"{column.null_count} nulls")
-
-
-def _first_line(problem: Exception) -> str:
-    return str(problem).splitlines()[0] if str(problem) else type(problem).__name__

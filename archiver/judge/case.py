@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from archiver.errors import EvidenceError, NotStoredError, WorldError
 from archiver.events import Listener
-from archiver.judge.batches import BatchError
+from archiver.judge.batch_error import BatchError
 from archiver.judge.claims import Claims
 from archiver.judge.content import ObjectError
 from archiver.judge.inventory import printable

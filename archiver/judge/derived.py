@@ -20,7 +20,8 @@ from typing import Any, BinaryIO, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from archiver.judge.batches import BatchError, check_schema, record_batches, told
+from archiver.judge.batch_error import BatchError, told
+from archiver.judge.batches import check_schema, record_batches
 from archiver.model import tables
 from archiver.model.statement import DerivationPredicate
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from archiver.judge import batches
 from archiver.judge.ahead import ahead
+from archiver.judge.columns import raws_of
 from archiver.judge.content import Content
 from archiver.judge.far_rows import numbered
 from archiver.judge.inventory import Inventory
@@ -37,4 +38,4 @@ def lines_of(store: Store, statements: Sequence[Statement]) -> Iterator[bytes]:
                 with content.object(subject.name, subject.digest.sha256, batches.stated_size(statement)) as stream:
                     file = batches.open_parquet(stream, batches.predicate_of(statement))
                     for _, rows in ahead(numbered(file, columns=["raw"])):
-                        yield from batches.raws_of(rows.column("raw"))
+                        yield from raws_of(rows.column("raw"))

@@ -28,6 +28,7 @@ from archiver.judge import batches
 from archiver.judge.ahead import ahead
 from archiver.judge.batches import Rows
 from archiver.judge.brackets import Brackets
+from archiver.judge.columns import raws_of
 from archiver.judge.content import Content, Matching
 from archiver.judge.far_rows import numbered
 from archiver.judge.inventory import Inventory, Role
@@ -196,7 +197,7 @@ class Archive:
         """Yield the lines of a snapshot's items as they are, in order: nobody looked yet whether they are lines."""
         for statement in self.items_batches(snapshot):
             for record_batch in self.batch_rows(statement, columns=["raw"]):
-                yield from batches.raws_of(record_batch.column("raw"))
+                yield from raws_of(record_batch.column("raw"))
 
     def batch_statements(self) -> Iterator[tuple[int, BatchPredicate, Statement]]:
         """Yield position, predicate and statement of every batch, in log order."""

@@ -19,7 +19,8 @@ from operator import ne
 from typing import TYPE_CHECKING, NamedTuple
 
 from archiver.errors import EvidenceError
-from archiver.judge.batches import BatchError, BatchWords, Rows
+from archiver.judge.batch_error import BatchError
+from archiver.judge.batches import BatchWords, Rows
 from archiver.model.item import are_usual_of, items_item, source_of
 from archiver.model.leaf import Salts, leaves_of_digests, leaves_of_one_item
 from archiver.proof import merkle

@@ -23,7 +23,8 @@ from typing import BinaryIO
 import pyarrow as pa
 
 from archiver.errors import EvidenceError, NotStoredError
-from archiver.judge.batches import BatchError, Rows
+from archiver.judge.batch_error import BatchError
+from archiver.judge.batches import Rows
 from archiver.late import dataclass
 from archiver.model import tables
 from archiver.model.leaf import item_digest

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
 
-from archiver.judge.batches import BatchError, Rows
+from archiver.judge.batch_error import BatchError
+from archiver.judge.batches import Rows
 from archiver.model.finding import Severity
 from archiver.model.statement import SealedPredicate
 

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from archiver.errors import EvidenceError
 from archiver.flows.derivation.records import Records, records_of
-from archiver.judge.batches import BatchError
+from archiver.judge.batch_error import BatchError
 from archiver.model.dialect import OPAQUE
 from archiver.model.dialect_bundle import read_bundle
 from archiver.model.dialect_recognise import SAMPLE_BYTES, SAMPLE_LINES

@@ -14,7 +14,8 @@ import pyarrow as pa
 
 from archiver.errors import EvidenceError
 from archiver.flows.restore.plain import Plain, PlainRows
-from archiver.judge.batches import BatchError, integers_of, raw_of, spelled_of
+from archiver.judge.batch_error import BatchError
+from archiver.judge.columns import integers_of, raw_of, spelled_of
 from archiver.model.item import Item
 from archiver.model.items import ItemLine
 

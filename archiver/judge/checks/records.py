@@ -22,7 +22,8 @@ from archiver.errors import EvidenceError, WorldError
 from archiver.events import Advanced, Stage
 from archiver.judge import batches
 from archiver.judge.batch_claims import BatchClaims, Decided, Part, Verdict
-from archiver.judge.batches import BatchError, Rows
+from archiver.judge.batch_error import BatchError
+from archiver.judge.batches import Rows
 from archiver.judge.case import Case
 from archiver.judge.checks.index import check_index
 from archiver.judge.checks.lines import Lines, OnLines

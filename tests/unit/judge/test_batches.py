@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from archiver.errors import WorldError
-from archiver.judge.batches import BatchError, told
+from archiver.judge.batch_error import BatchError, told
 
 
 def test_bytes_that_are_no_good_parquet_are_bad_evidence():

@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from archiver.judge.batch_claims import BatchClaims, OpenClaim, Part
-from archiver.judge.batches import BatchError, Rows
+from archiver.judge.batch_error import BatchError
+from archiver.judge.batches import Rows
 from archiver.judge.claims import Claims
 from archiver.judge.packed import packed, unpacked
 from archiver.judge.rows import Slice, Sums

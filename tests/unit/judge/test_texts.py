@@ -3,7 +3,8 @@
 import pyarrow as pa
 import pytest
 
-from archiver.judge.batches import BatchError, spelled_of
+from archiver.judge.batch_error import BatchError
+from archiver.judge.columns import spelled_of
 
 DICTIONARY = pa.array([f"item {number}" for number in range(100)], pa.string())
 
