@@ -21,7 +21,7 @@ from archiver.model.instant import format_instant, parse_instant
 from archiver.stores.manner import Adapts, Manner
 from archiver.writer.durable import replace_file
 
-__all__ = ["remembered"]
+__all__ = ["recall", "remembered"]
 
 _GOOD_FOR: Final = timedelta(days=30)
 
@@ -39,13 +39,7 @@ class _Words(BaseModel):
 @contextmanager
 def remembered(state: StateFolder, vaults: Sequence[Vault], now: datetime) -> Iterator[None]:
     """Tell the stores what is known of them, and keep what they have found out."""
-    known = _read(state)
-    for vault in vaults:
-        words = known.get(vault.id)
-        if words is not None and _is_good(words, vault, now) and isinstance(vault.store, Adapts):
-            vault.store.manner = replace(
-                vault.store.manner, conditional=words.conditional, checks_payload=words.checks_payload
-            )
+    known = recall(state, vaults, now)
     before = [_manner(vault) for vault in vaults]
     yield
     after = [_manner(vault) for vault in vaults]
@@ -55,6 +49,18 @@ def remembered(state: StateFolder, vaults: Sequence[Vault], now: datetime) -> It
                 known[vault.id] = _words(vault, manner, now)
         data = json.dumps({name: words.model_dump() for name, words in known.items()}, indent=1).encode()
         replace_file(state.stores, data, mode=0o600)
+
+
+def recall(state: StateFolder, vaults: Sequence[Vault], now: datetime) -> dict[str, _Words]:
+    """Tell the stores what is known of them; return all that is remembered."""
+    known = _read(state)
+    for vault in vaults:
+        words = known.get(vault.id)
+        if words is not None and _is_good(words, vault, now) and isinstance(vault.store, Adapts):
+            vault.store.manner = replace(
+                vault.store.manner, conditional=words.conditional, checks_payload=words.checks_payload
+            )
+    return known
 
 
 def _manner(vault: Vault) -> Manner | None:

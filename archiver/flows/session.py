@@ -25,7 +25,7 @@ from archiver.errors import EvidenceError, UsageError, WorldError
 from archiver.events import Listener
 from archiver.flows.destinations import Named, destination_store, destinations, receipts_of
 from archiver.flows.key.facts import ended_in, has_ended
-from archiver.flows.manners import remembered
+from archiver.flows.manners import recall, remembered
 from archiver.flows.own_trust import own_trust, trust_path
 from archiver.flows.principal import ask_principal
 from archiver.flows.second_signature import cosign_heads, open_second_signer
@@ -153,9 +153,10 @@ def open_beside(
 ) -> Iterator[Session]:
     """Open a session for single statements, in one destination, that waits for no run and holds none up.
 
-    It takes no run lock and leaves the state folder alone: its index is a temporary file that `take_in` fills with the
-    log as it was just read and checked, its journal is in memory. What a kill leaves, the next run adopts, and it
-    brings the statement to the other destinations: the log needs no other lock than its own rules.
+    It takes no run lock and writes nothing to the state folder, of which it takes what stores were found to do: its
+    index is a temporary file that `take_in` fills with the log as it was just read and checked, its journal is in
+    memory. What a kill leaves, the next run adopts, and it brings the statement to the other destinations: the log
+    needs no other lock than its own rules.
     """
     trust = own_trust(policy)
     named = _named(policy, trust, store, clock)
@@ -176,6 +177,7 @@ def open_beside(
             listener=listener,
         )
         session.vaults = (_vault(session, named, store, signers.log, catalog),)
+        recall(session.state, session.vaults, clock())
         _demand_living_key(session)
         yield session
         if signers.second is not None:
@@ -215,9 +217,10 @@ def _demand_living_key(session: Session) -> None:
 
 
 def _named(policy: Policy, trust: TrustFile, store: Store, clock: Callable[[], datetime]) -> Named:
-    """Return the destination of the policy that a store is."""
-    for named in destinations(policy, trust):
-        if destination_store(policy, clock, named.spec).destination == store.destination:
+    """Return the destination of the policy that a store is; only where two are called alike another one is opened."""
+    alike = [one for one in destinations(policy, trust) if one.spec.location == store.destination.location]
+    for named in alike:
+        if len(alike) == 1 or destination_store(policy, clock, named.spec).destination == store.destination:
             return named
     place = store.destination.location
     raise UsageError("destination-unknown", f"{place}: expected a destination of the policy, found another place")

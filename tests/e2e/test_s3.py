@@ -5,9 +5,11 @@ from __future__ import annotations
 import boto3
 import pytest
 from moto import mock_aws
+from shell import Shell
 
 from archiver.flows import session
 from archiver.judge.verify import verify
+from archiver.stores import s3
 
 BUCKET = "evidence-bucket"
 
@@ -69,3 +71,24 @@ def test_a_delete_marker_and_a_shadow_version_are_named_and_do_not_hide_the_cont
     } == {"delete-marker", "stranger-version"}
     again = in_bucket.take()
     assert again.exit == 0
+
+
+def test_what_a_run_found_out_of_a_store_is_taken_for_known_by_a_reader_who_states_something(
+    in_bucket, capsys, monkeypatch
+):
+    asked, opened = [], []
+    monkeypatch.setattr(s3, "learn", noted(s3.learn, asked))
+    in_bucket.take()
+    assert len(asked) == 1
+    monkeypatch.setattr(session, "destination_store", noted(session.destination_store, opened))
+    status, answer, _ = Shell(in_bucket, capsys)("verify")
+    assert (status, len(answer["stated"]), len(asked)) == (0, 1, 1)
+    assert len(opened) == 1
+
+
+def noted(function, calls):
+    def note(*words, **more):
+        calls.append(words)
+        return function(*words, **more)
+
+    return note
