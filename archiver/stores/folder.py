@@ -148,6 +148,7 @@ class FolderStore:
             _refuse_existing(root, parts, key)
             raise_lock(key, wanted)
             # a crash here leaves a lock without object; the same put again finds it and goes on
+            _demand_unopened(fresh, f"{self._location}: {key}")
             try:
                 fresh.link_to(folder, parts[-1])
             except FileExistsError as error:  # somebody who does not know the lock file was faster
@@ -224,6 +225,15 @@ def _copy(body: Body, fresh: Scratch) -> None:
             while view:
                 view = view[os.write(fresh.file, view) :]
     fresh.finish()
+
+
+def _demand_unopened(read: Scratch, subject: str) -> None:
+    if read.was_opened():
+        raise WorldError(
+            "read-back-differs",
+            f"{subject}: expected the file that was read back, found it opened for writing since; nothing was stored",
+            hint="somebody else writes to the spool; see that nobody does before running again",
+        )
 
 
 def _demand_same_file(named: os.stat_result, read: os.stat_result, subject: str) -> None:

@@ -30,11 +30,15 @@ _NEW: Final = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 @dataclass(frozen=True)
 class Scratch:
-    """A file being written: the handle of the hidden folder, the file's name there, its own handle."""
+    """A file being written: the handle of the hidden folder, the file's name there, its own handle.
+
+    `leased` says that the kernel gave a read lease on it.
+    """
 
     folder: int
     name: str
     file: int
+    leased: bool = False
 
     def finish(self) -> None:
         """Make what was written read-only and durable, and drop it from the cache: reading back asks the disk."""
@@ -49,6 +53,10 @@ class Scratch:
             digest.update(block)
             size += len(block)
         return digest.hexdigest(), size
+
+    def was_opened(self) -> bool:
+        """Say whether somebody has opened a leased file for writing; he waits until it is closed here."""
+        return self.leased and fcntl.fcntl(self.file, fcntl.F_GETLEASE) != fcntl.F_RDLCK
 
     def facts(self) -> os.stat_result:
         """Return what the system says of the file now."""

@@ -4,8 +4,10 @@ It halves what a disk has to write. The laws, beside those of `scratch`; where o
 
 1. The file is regular, this user's alone (as spool files are made), on the file system of the archive, and has one
    name: of two destinations on one disk, each keeps bytes of its own.
-2. Nobody has it open for writing. The kernel says so: it gives a read lease on a file only then. It is asked behind the
-   chmod that makes the file read-only, so who may write to it from then on may also write to a copy.
+2. Nobody has it open for writing, from before it is read back until it has its name. The kernel says so: it gives a
+   read lease on a file only then, tells when somebody opens it for writing after all, and has him wait. The lease is
+   asked for behind the chmod that makes the file read-only, and kept; a file that was opened in spite of both gets no
+   name.
 3. What follows is the same as for a copy: it is made durable, dropped from the cache, read back and hashed before it
    gets its name, all of it and now. Reading it back piece by piece while it is written would be done sooner and show
    less: what somebody writes into a piece that was read already is told by no time of a file whose writer goes on, nor
@@ -59,7 +61,7 @@ def _taken(root: int, spool: Path, stack: ExitStack) -> Scratch | None:
         if not _is_same(os.fstat(file), os.stat(name, dir_fd=folder, follow_symlinks=False)):
             return None
         os.fchmod(file, 0o444)
-        return Scratch(folder, name, file) if _is_at_rest(file) else None
+        return Scratch(folder, name, file, leased=True) if _is_leased(file) else None
     except OSError:
         return None  # another disk, no hard links, no such file: copying it works, or says why not
 
@@ -75,8 +77,8 @@ def _is_same(file: os.stat_result, named: os.stat_result) -> bool:
     return (file.st_dev, file.st_ino, file.st_nlink) == (named.st_dev, named.st_ino, 2)
 
 
-def _is_at_rest(file: int) -> bool:
-    """Say whether nobody can write to a file through a descriptor that is open already."""
+def _is_leased(file: int) -> bool:
+    """Say whether nobody can write to a file through a descriptor that is open; the lease ends with this one."""
     if sys.platform != "linux":
         return False
     fcntl.fcntl(file, fcntl.F_SETSIG, signal.SIGURG)  # an open that meets the lease would end this process with SIGIO
@@ -84,5 +86,4 @@ def _is_at_rest(file: int) -> bool:
         fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_RDLCK)
     except OSError:
         return False
-    fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_UNLCK)
     return True

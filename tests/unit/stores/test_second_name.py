@@ -9,6 +9,7 @@ import os
 import stat
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -16,10 +17,11 @@ from pathlib import Path
 
 import pytest
 
-from archiver.errors import EvidenceError, KeyExistsError
+from archiver.errors import EvidenceError, KeyExistsError, WorldError
 from archiver.stores.base import Lock
 from archiver.stores.bodies import Spooled
 from archiver.stores.folder import FolderStore
+from archiver.stores.scratch import Scratch
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 HELD = Lock("COMPLIANCE", datetime(2027, 1, 1, 12, tzinfo=UTC), legal_hold=True)
@@ -113,6 +115,42 @@ def test_where_the_system_refuses_a_step_the_bytes_are_copied(
 
     monkeypatch.setattr(module, name.partition(".")[2], once)
     assert not linked(tmp_path / "archive", spool)
+
+
+def _alter(path: Path, flags: int) -> None:
+    """Change a file of which everything else stays as it was; waits for a lease on it to end."""
+    facts = path.stat()
+    path.chmod(0o600)
+    handle = os.open(path, os.O_WRONLY | flags)
+    os.write(handle, BODY[::-1])
+    os.close(handle)
+    path.chmod(stat.S_IMODE(facts.st_mode))
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+
+
+@pytest.mark.parametrize("flags", [0, os.O_TRUNC], ids=["in-place", "anew"])
+def test_a_file_that_is_altered_behind_its_reading_back_gets_no_receipt(
+    tmp_path: Path, spool: Path, monkeypatch: pytest.MonkeyPatch, flags: int
+) -> None:
+    read_back = Scratch.sha256
+
+    def altered(fresh: Scratch) -> tuple[str, int]:
+        found = read_back(fresh)
+        altering = threads.submit(_alter, spool, flags)
+        while not altering.done() and fcntl.fcntl(fresh.file, fcntl.F_GETLEASE) == fcntl.F_RDLCK:
+            time.sleep(0.001)  # until the other one stands before the file
+        return found
+
+    with ThreadPoolExecutor(1) as threads:
+        monkeypatch.setattr(Scratch, "sha256", altered)
+        with pytest.raises(WorldError) as caught:
+            open_folder(tmp_path / "archive").put(KEY, spooled(spool), lock=HELD)
+    monkeypatch.undo()
+    assert caught.value.code == "read-back-differs"
+    assert (all_names(tmp_path / "archive"), spool.read_bytes()) == ([".locks.jsonl"], BODY[::-1])
+    with pytest.raises(EvidenceError) as caught:
+        open_folder(tmp_path / "archive").put(KEY, spooled(spool), lock=HELD)
+    assert caught.value.code == "spool-changed"
 
 
 def test_a_changed_spool_file_is_refused_and_stays(tmp_path: Path, spool: Path) -> None:
