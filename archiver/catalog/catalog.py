@@ -70,6 +70,7 @@ _UNFINISHED = (
 )
 """From one snapshot to the next: there are many batches to each."""
 
+_OF_THE_LOG = ("meta", "entries", "statements", "batches", "snapshots")
 _OF_THE_DISK = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 
 
@@ -97,7 +98,7 @@ class Catalog(ItemIndex, LogIndex):
         target = f"{Path(path).absolute().as_uri()}?mode=ro" if read_only else str(path)
         try:
             with ExitStack() as opened:
-                self._db = sqlite3.connect(target, uri=read_only, isolation_level=None)
+                self._db = sqlite3.connect(target, uri=read_only or not target, isolation_level=None)
                 opened.callback(self._db.close)
                 self._refuse_other_version(read_only=read_only)
                 if not read_only:
@@ -122,9 +123,19 @@ class Catalog(ItemIndex, LogIndex):
         self._db.close()
 
     def copied(self) -> Catalog:
-        """Return a copy in a temporary file, which may go on from here."""
+        """Return a copy in a temporary file, which may go on from here; what was last said of items is not in it.
+
+        These may be a million, and the log is all that a copy is for.
+        """
         fresh = Catalog("")
-        self._db.backup(fresh._db)
+        with ExitStack() as opened:
+            opened.callback(fresh.close)
+            fresh._db.execute("ATTACH ? AS known", [f"{self.path.absolute().as_uri()}?mode=ro"])
+            with fresh.block():  # one look at the other file, whoever writes there
+                for table in _OF_THE_LOG:
+                    fresh._db.execute(f"INSERT OR REPLACE INTO main.{table} SELECT * FROM known.{table}")  # noqa: S608 - constants
+            fresh._db.execute("DETACH known")
+            opened.pop_all()
         return fresh
 
     # What the log says

@@ -1,4 +1,4 @@
-"""The index as the log stands now: a copy of the local one, brought up to the log, for looking only.
+"""The index as the log stands now: a copy of what the local one has of the log, brought up to it, for looking only.
 
 Others write to the same log, and reading by the policy is stated in it, too. The state folder belongs to runs: what
 only looks takes no lock and writes nothing there.

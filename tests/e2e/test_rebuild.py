@@ -19,6 +19,7 @@ from archiver.flows.session import destination_store, own_trust
 from archiver.flows.snapshot.snapshot import snapshot
 from archiver.flows.state import StateFolder
 from archiver.flows.status.status import status
+from archiver.proof import entry
 from tests.e2e.test_destinations import whole, with_two
 from tests.e2e.test_hold_extend import JULY, ORDER, bad
 
@@ -208,3 +209,19 @@ def test_a_catalog_of_another_version_still_notices_a_log_that_went_back(used):
     with pytest.raises(EvidenceError) as refused:
         used.take()
     assert refused.value.code == "log-rollback"
+
+
+def test_a_copy_knows_the_log_as_the_catalog_does_and_goes_on_by_itself(used):
+    with closing(Catalog(StateFolder(used.policy.state).catalog, read_only=True)) as known:
+        before = known.log_size(), known.frontier().root(), list(known.batches()), list(known.statements())
+        with closing(known.copied()) as copy:
+            assert (copy.log_size(), copy.frontier().root(), list(copy.batches()), list(copy.statements())) == before
+            assert (copy.last_snapshot(), copy.has_content(), known.has_content()) == (
+                known.last_snapshot(),
+                False,
+                True,
+            )
+            copy.absorb(
+                before[0], entry.encode("statements/incident/20261123T120000Z-0a1b2c.json", "0" * 64), None, b""
+            )
+            assert (copy.log_size(), known.log_size()) == (before[0] + 1, before[0])
