@@ -2,8 +2,8 @@
 
 A piece of work is a function that other processes find by its name, and its arguments. Answers depend on these alone;
 their order is the caller's. A worker that is killed costs the work that was under way: it is begun again, a few times.
-One that somebody has stopped (SIGSTOP) would be waited for without end: it is killed. So are all where this process
-could not have, or lost, the thread that gives their work out, as where no more threads may be started.
+What Python would wait for without end is ended: a worker that somebody has stopped (SIGSTOP), those that were left when
+another one was killed while it wrote a long answer, those of a process that may start no more threads (`_Guard`).
 
 >>> with Workers(4, over="one batch") as workers:
 ...     answers = [workers.begin(judge_unit, unit) for unit in units]
@@ -26,8 +26,9 @@ from concurrent.futures import wait as wait_for
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Final, ParamSpec, Self, TypeVar
+from typing import Any, Final, ParamSpec, Self, TypeVar, cast
 
 from archiver import process
 from archiver.companion import PATIENCE, end_if_stopped
@@ -67,7 +68,6 @@ class Workers:
                 except BrokenProcessPool:
                     self._replace(pool)
                 except RuntimeError as problem:
-                    _end_unmanaged()
                     raise WorldError(
                         "no-threads",
                         f"--jobs {self.jobs}: the system starts no more threads: {problem}",
@@ -80,7 +80,7 @@ class Workers:
             pool, future = begun
             for _ in range(_TRIES):
                 try:
-                    return answer_of(future)
+                    return answer_of(future, pool)
                 except BrokenProcessPool:
                     self._replace(pool)
                     pool, future = submitted()
@@ -145,7 +145,7 @@ def forked_pool(processes: int) -> ProcessPoolExecutor | None:
         try:
             pool.submit(os.getpid)
         except RuntimeError:  # no thread can be started that gives its work out
-            _end_unmanaged()
+            shut_down(pool)
             return None
     return pool
 
@@ -168,53 +168,76 @@ def _is_single() -> bool:
     return False
 
 
-def answer_of(future: Future[_Answer]) -> _Answer:
-    """Wait for an answer of a process; raises `BrokenProcessPool`, also where nobody would ever give it.
-
-    A process that was stopped is killed, which breaks its pool.
-    """
+def answer_of(future: Future[_Answer], pool: ProcessPoolExecutor) -> _Answer:
+    """Wait for an answer of a process; raises `BrokenProcessPool`, also where it would be waited for without end."""
+    guard = _Guard(pool)
     while not wait_for([future], PATIENCE).done:
-        if _end_unmanaged() and not future.done():
+        if not guard.is_managed() and not future.done():
+            guard.kill()
             raise BrokenProcessPool("the thread that gives work out has ended")
-        _end_stopped()
+        guard.look()
     return future.result()
 
 
 def shut_down(pool: ProcessPoolExecutor) -> None:
     """Let the processes of a pool end, and wait for them; what was not begun is not wanted any more."""
-    if _end_unmanaged():
+    guard, ended = _Guard(pool), threading.Event()
+    if not guard.is_managed():
+        guard.kill()
         pool.shutdown(wait=False, cancel_futures=True)
         return
-    ended = threading.Event()
 
     def watch() -> None:
         while not ended.wait(PATIENCE):
-            _end_stopped()
+            guard.look()
 
-    watching = threading.Thread(target=watch, name="stopped", daemon=True)
     with suppress(RuntimeError):  # no more threads: then nobody looks
-        watching.start()
+        threading.Thread(target=watch, name="guard", daemon=True).start()
     try:
         pool.shutdown(cancel_futures=True)
     finally:
         ended.set()
-        _end_unmanaged()  # its thread may have ended meanwhile
+    guard.kill()  # those that are left, where the thread of the pool has ended meanwhile
 
 
-def _end_unmanaged() -> bool:
-    """Kill all processes if no pool has its thread; say whether that was so."""
-    if any(type(one).__module__ == ProcessPoolExecutor.__module__ for one in threading.enumerate()):
-        return False
-    for child in multiprocessing.active_children():
-        child.kill()
-        child.join()
-    return True
+class _Guard:
+    """Looks after a pool that gives no answer: what Python itself would wait for without end, it ends.
 
+    1  a process that was stopped
+    2  all of them where the pool has not the thread that gives work out: none could be started, or it could start none
+    3  all of them where one was killed while it wrote an answer: that thread waits for the rest, which nobody writes as
+       long as anybody might
 
-def _end_stopped() -> None:
-    for child in multiprocessing.active_children():
-        if child.pid is not None:
-            end_if_stopped(child.pid)
+    Nothing public tells of these, so private members are looked at; they are the same in Python 3.11 to 3.14.
+    """
+
+    def __init__(self, pool: ProcessPoolExecutor) -> None:
+        self._pool = pool
+        self._answers = cast("Any", pool._result_queue)  # noqa: SLF001 - see above; gone when the pool is shut down
+        self._thread = cast("threading.Thread | None", pool._executor_manager_thread)  # noqa: SLF001
+        self._of_pool = pool._processes  # noqa: SLF001
+
+    def is_managed(self) -> bool:
+        """Say whether the thread is there; none is needed where no work was ever given out."""
+        return not self._of_pool or (self._thread is not None and self._thread.is_alive())
+
+    def look(self) -> None:
+        """End what has to be ended; then the thread says to all who wait that the pool is broken."""
+        for one in self._processes():
+            if one.pid is not None:
+                end_if_stopped(one.pid)
+        if any(one.exitcode for one in self._processes()):
+            self.kill()
+            self._answers._writer.close()  # noqa: SLF001 - now nobody might write
+
+    def kill(self) -> None:
+        """End all processes."""
+        for one in self._processes():
+            one.kill()
+            one.join()
+
+    def _processes(self) -> list[BaseProcess]:
+        return list((self._of_pool or {}).values())
 
 
 def cores() -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from multiprocessing.connection import Connection
 
 import pyarrow as pa
 
@@ -27,6 +28,27 @@ def stopped_once(group: RowGroup) -> list[pa.Array]:
         mark.touch()
         os.kill(os.getpid(), signal.SIGSTOP)
     return [pa.array([group.first])]
+
+
+class _Cut:
+    """An answer whose writer is killed when half of it is written."""
+
+    def __reduce__(self):
+        def send(connection: Connection, words: bytes) -> None:
+            os.write(connection.fileno(), words[: len(words) // 2])
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        Connection._send = send
+        return bytes, ()
+
+
+def cut_once(group: RowGroup) -> list[pa.Array]:
+    """Be killed over the answer, unless it was here before."""
+    mark = group.scratch.with_name(f"cut-{group.first}")
+    if mark.exists():
+        return [pa.array([group.first])]
+    mark.touch()
+    return [_Cut()]
 
 
 def killed_always(_group: RowGroup) -> list[pa.Array]:

@@ -28,7 +28,7 @@ from archiver.flows.restore.tree import Tree, join_tree
 if TYPE_CHECKING:
     from concurrent.futures import ProcessPoolExecutor
 
-__all__ = ["Beside", "answer_of"]
+__all__ = ["Beside"]
 
 _Answer = TypeVar("_Answer")
 _MANY: Final = 3000
@@ -89,7 +89,7 @@ class Beside:
 
     def begin(self, rows: PlainRows) -> Future[list[str | None]] | None:
         """Let it write some files; None where it does not take them."""
-        if self._pool is None or self._joined is None or not self._joined.done() or not answer_of(self._joined):
+        if self._pool is None or self._joined is None or not self._joined.done() or not self.answer(self._joined):
             return None
         place = self._put(rows.data)
         sent = bytes(rows.data) if place is None else b""
@@ -100,6 +100,17 @@ class Beside:
         if place is not None:
             self._used[place] = done
         return done
+
+    def answer(self, done: Future[_Answer]) -> _Answer:
+        """Return what came of some work; raises `WorldError` when the process was killed over it."""
+        try:
+            if self._pool is None or done.done():  # as all is that this process wrote itself
+                return done.result()
+            from archiver.workers import answer_of  # noqa: PLC0415 - the same
+
+            return answer_of(done, self._pool)
+        except BrokenExecutor as problem:
+            raise _killed() from problem
 
     def _put(self, data: memoryview | bytes) -> int | None:
         """Put bytes where both see them; return the place, None where there is none for them."""
@@ -126,18 +137,6 @@ class Beside:
         if self._shared is not None:
             self._shared.close()
         self._shared = None
-
-
-def answer_of(done: Future[_Answer]) -> _Answer:
-    """Return what came of some work; raises `WorldError` when the process was killed over it."""
-    try:
-        if done.done():  # as all is that this process wrote itself
-            return done.result()
-        from archiver import workers  # noqa: PLC0415 - what starts processes has loaded it
-
-        return workers.answer_of(done)
-    except BrokenExecutor as problem:
-        raise _killed() from problem
 
 
 def _killed() -> WorldError:

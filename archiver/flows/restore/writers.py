@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import Any, Final
 from unicodedata import normalize
 
-from archiver.flows.restore.beside import Beside, answer_of
+from archiver.flows.restore.beside import Beside
 from archiver.flows.restore.plain import PlainRows, write_plain
 from archiver.flows.restore.tree import Parts, Tree
 from archiver.late import dataclass
@@ -103,7 +103,7 @@ class Writers:
     def _wait(self, names: frozenset[str], folders: frozenset[str]) -> None:
         for group, done in self._untold:
             if not done.done() and group.is_in_the_way(names, folders):
-                answer_of(done)
+                self._beside.answer(done)
 
     def settle(self) -> None:
         """Wait until all is written, and told; what is told now comes before what would have to be waited for."""
@@ -112,7 +112,7 @@ class Writers:
 
     def _tell(self) -> None:
         group, done = self._untold.popleft()
-        remarks = answer_of(done)
+        remarks = self._beside.answer(done)
         self._is_telling = True
         self._told(group, remarks)
         self._is_telling = False

@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from row_group_work import killed_always, killed_once, refused, stopped_once
+from row_group_work import cut_once, killed_always, killed_once, refused, stopped_once
 
 from archiver import workers
 from archiver.errors import WorldError
@@ -157,6 +157,25 @@ def test_nobody_waits_at_the_end_for_a_worker_that_was_stopped(batch, monkeypatc
         engine.derive(stopped_once, group_of(batch, 0, 10, 0))
         while not batch.scratch.with_name("stopped-0").exists():
             time.sleep(0.01)
+
+
+def test_a_worker_that_is_killed_while_it_answers_costs_the_groups_that_were_under_way(batch, monkeypatch):
+    monkeypatch.setattr(workers, "PATIENCE", 0.2)
+    batch.add(ROWS, 0)
+    with Processes(2) as engine:
+        answers = [engine.derive(cut_once, group_of(batch, first, 10, 0)) for first in (0, 10)]
+        assert [answer()[0].to_pylist() for answer in answers] == [[0], [10]]
+    assert multiprocessing.active_children() == []
+
+
+def test_nobody_waits_at_the_end_for_the_rest_of_an_answer(batch, monkeypatch):
+    monkeypatch.setattr(workers, "PATIENCE", 0.2)
+    batch.add(ROWS, 0)
+    with Processes(2) as engine:
+        engine.derive(cut_once, group_of(batch, 0, 10, 0))
+        while not batch.scratch.with_name("cut-0").exists():
+            time.sleep(0.01)
+    assert multiprocessing.active_children() == []
 
 
 class Refused:
