@@ -87,7 +87,7 @@ def _choice(batches: tuple[str, ...], since: str | None, include_marked: tuple[s
             parse_instant(since)
     except (ArchiverError, ValueError) as problem:
         raise UsageError(
-            "usage", f"--since {since}: expected an instant in UTC", hint="write it as 2026-11-01T00:00:00Z"
+            "usage", f"--since: expected an instant in UTC, found {since!r}", hint="write it as 2026-11-01T00:00:00Z"
         ) from problem
     return Choice(batches, since, include_marked)
 

@@ -52,7 +52,7 @@ def revoke_command(run: Run, key: str, text: str, uri: str | None, reason: str, 
         since = parse_offset_instant(text)
     except NotAnInstantError as problem:
         hint = f"write {problem.instead}" if problem.instead else ""
-        raise UsageError("not-an-instant", f"--since: expected an instant, {problem}", hint=hint) from problem
+        raise UsageError("not-an-instant", f"--since {text}: {problem}", hint=hint) from problem
     return _end(run, key, since, reason, uri, dry_run=dry_run)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,10 +12,9 @@ from archiver.cli.context import Run
 from archiver.cli.opening import introduce, policy_of
 from archiver.cli.options import Place
 from archiver.cli.sealed import NOT_OPENED, Opening, sealed_place
-from archiver.errors import UsageError
 from archiver.events import Event
 from archiver.flows.access import Access, Operator, Unrecorded, check_reason, stating
-from archiver.flows.reading import Reading, open_reading
+from archiver.flows.reading import Reading, check_there, open_reading
 from archiver.flows.session import check_keys
 from archiver.model.instant import parse_instant
 from archiver.model.policy import Policy
@@ -42,13 +40,7 @@ def open_place(run: Run, place: Place) -> Store:
         region=place.region,
         profile=place.profile,
     )
-    is_there = os.path.isdir(store.destination.bucket)  # noqa: PTH112 - Path.is_dir raises for a name that is too long
-    if store.destination.kind == "folder" and not is_there:
-        raise UsageError(
-            "no-such-archive",
-            f"--archive {place.archive}: expected the folder of an archive, found none",
-            hint="check the name; a bucket is written s3://bucket/prefix",
-        )
+    check_there(store, place.archive)
     return store
 
 

@@ -167,6 +167,7 @@ def look_command(
     run.archive = trusted.archive
     introduce(run, places=[("", store.destination)])
     folder = Home(home)
+    folder.demand()
     signer = open_log_signer(_key(key, folder), passphrase, run.environ)
     looked = look(folder, store, trusted, signer, seen=known, clock=run.clock, listener=run.talk.hear)
     if output is not None:

@@ -45,6 +45,7 @@ __all__ = [
     "UnknownError",
     "check_items_batches",
     "check_source",
+    "check_there",
     "finished_snapshot",
     "finished_snapshots",
     "items_of",
@@ -108,7 +109,7 @@ def open_reading(
         raise UsageError(
             "no-archive", "expected a policy or --archive, found neither", hint="say which: --archive LOCATION"
         )
-    _check_there(store, location)
+    check_there(store, location)
     trust, words = _trust(policy if location is None else None, trust_path)
     words = (*words, *said)
     with open_archive(store, trust, sealed=sealed, listener=listener) as archive:
@@ -136,7 +137,7 @@ def _first_that_answers(policy: Policy, clock: Callable[[], datetime]) -> tuple[
     for spec in sorted(specs, key=lambda one: behind[one.id]):
         store = destination_store(policy, clock, spec)
         try:
-            _check_there(store, None)
+            check_there(store, None)
             has_log = first_under(store, layout.CHECKPOINTS) is not None
         except ArchiverError as problem:
             said.append(f"destination {spec.id} does not answer: {problem.message}")
@@ -244,15 +245,15 @@ def _trust(policy: Policy | None, path: Path | None) -> tuple[TrustFile | None, 
     return None, (_SELF_TRUST,)
 
 
-def _check_there(store: Store, named: str | None) -> None:
+def check_there(store: Store, named: str | None) -> None:
+    """Refuse a folder that is not there; `named` is how somebody wrote it, None for the policy's own."""
     destination = store.destination
     is_there = os.path.isdir(destination.bucket)  # noqa: PTH112 - Path.is_dir raises for a name that is too long
     if destination.kind == "folder" and not is_there:
         ours = "run `archiver snapshot` first, or name another place with --archive"
         raise UsageError(
             "no-such-archive",
-            f"{destination.location if named is None else f'--archive {named}'}: expected the folder of an archive, "
-            "found none",
+            f"{destination.location if named is None else named}: expected the folder of an archive, found none",
             hint=ours if named is None else "check the name; a bucket is written s3://bucket/prefix",
         )
 

@@ -138,9 +138,7 @@ def _local_holds(policy: Policy) -> dict[str, str]:
 
 def _refuse(policy: Policy, matter: str, to: datetime, signed: dict[str, str], now: datetime) -> None:
     """Refuse what is no extension of a hold of this policy."""
-    known = [one.id for one in policy.matters]
-    if matter not in known:
-        raise UsageError("no-such-matter", f"{matter}: expected one of {', '.join(known)}", hint="see `matters`")
+    in_force.demand_matter(policy, matter)
     held = in_force.retain_until(policy, signed, (matter,))
     if to < held:
         raise UsageError(

@@ -17,7 +17,7 @@ from archiver.model.instant import format_instant, parse_instant, round_up
 from archiver.model.policy import Policy
 from archiver.model.statement_holds import ReleasePredicate
 
-__all__ = ["LATEST", "earlier_in_policy", "refuse_released", "refuse_too_late", "retain_until"]
+__all__ = ["LATEST", "demand_matter", "earlier_in_policy", "refuse_released", "refuse_too_late", "retain_until"]
 
 
 LATEST: Final = datetime(2106, 2, 7, 6, 28, 15, tzinfo=UTC)
@@ -32,6 +32,15 @@ def retain_until(policy: Policy, signed: Mapping[str, str], matters: Iterable[st
     if unknown := wanted - named.keys() - held.keys():
         raise KeyError(min(unknown))
     return max(max(dates[matter] for dates in (named, held) if matter in dates) for matter in wanted)
+
+
+def demand_matter(policy: Policy, matter: str) -> None:
+    """Refuse a matter that the policy does not have."""
+    known = [one.id for one in policy.matters]
+    if matter not in known:
+        raise UsageError(
+            "no-such-matter", f"{matter}: expected one of {', '.join(known)}", hint="see `matters` in the policy"
+        )
 
 
 def refuse_too_late(policy: Policy) -> None:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from functools import cache, partial
 
 from archiver.catalog.catalog import Catalog
-from archiver.errors import Exit, UsageError
+from archiver.errors import Exit
 from archiver.events import Advanced, Listener, Stage
 from archiver.flows.catalog_now import catalog_now
 from archiver.flows.destinations import destinations, known_catalog
@@ -69,9 +69,8 @@ def show(
     policy: Policy, matter: str | None = None, *, clock: Callable[[], datetime], listener: Listener
 ) -> tuple[ShownHold, ...]:
     """Look at the holds of one matter or of all."""
-    known = [one.id for one in policy.matters]
-    if matter is not None and matter not in known:
-        raise UsageError("no-such-matter", f"{matter}: expected one of {', '.join(known)}", hint="see `matters`")
+    if matter is not None:
+        in_force.demand_matter(policy, matter)
     trust = own_trust(policy)
     StateFolder(policy.state).demand_run()
     found: dict[str, ShownHold] = {}

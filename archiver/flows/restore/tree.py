@@ -58,7 +58,7 @@ def check_target(target: Path) -> None:
         raise UsageError(
             "target-not-empty",
             f"{target}: expected a new or an empty folder, found {len(names)} names in it",
-            hint="name a folder that does not exist yet; restore never overwrites",
+            hint="name a folder that does not exist yet; nothing is ever written over",
         )
 
 

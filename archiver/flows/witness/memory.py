@@ -130,15 +130,19 @@ class Home:
                 hint="a witness that forgets can be shown another history: make a new one elsewhere, with --home",
             )
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the folder alone; raises `BusyError`. The system lets go of it when the process dies."""
+    def demand(self) -> None:
+        """Refuse a folder where no witness was made."""
         if not self._memory.exists():
             raise UsageError(
                 "no-witness",
                 f"{self._memory}: expected the memory of a witness, found none",
                 hint="run `archiver witness init --name NAME`; what was lost is not begun again with the same key",
             )
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder alone; raises `BusyError`. The system lets go of it when the process dies."""
+        self.demand()
         descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             try:
