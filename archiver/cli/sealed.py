@@ -88,6 +88,7 @@ def sealed_place(run: Run, place: Place, policy: Policy | None, opening: Opening
     if opening.key is None and opening.location is None:
         return None
     from archiver.flows.destinations import destination_store  # noqa: PLC0415 - loaded when asked for
+    from archiver.flows.reading import check_there  # noqa: PLC0415
     from archiver.judge.sealed import SealedPlace  # noqa: PLC0415
     from archiver.signing.recipient import open_recipient_key  # noqa: PLC0415
     from archiver.stores.open import open_store  # noqa: PLC0415
@@ -102,6 +103,7 @@ def sealed_place(run: Run, place: Place, policy: Policy | None, opening: Opening
             region=place.region,
             profile=place.profile,
         )
+        check_there(store, opening.location, "sealed objects")  # else each of them would be missing
     elif policy is not None and policy.sealing is not None:
         store = destination_store(policy, run.clock, policy.sealing)
     else:

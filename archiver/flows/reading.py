@@ -245,7 +245,7 @@ def _trust(policy: Policy | None, path: Path | None) -> tuple[TrustFile | None, 
     return None, (_SELF_TRUST,)
 
 
-def check_there(store: Store, named: str | None) -> None:
+def check_there(store: Store, named: str | None, what: str = "an archive") -> None:
     """Refuse a folder that is not there; `named` is how somebody wrote it, None for the policy's own."""
     destination = store.destination
     is_there = os.path.isdir(destination.bucket)  # noqa: PTH112 - Path.is_dir raises for a name that is too long
@@ -253,7 +253,7 @@ def check_there(store: Store, named: str | None) -> None:
         ours = "run `archiver snapshot` first, or name another place with --archive"
         raise UsageError(
             "no-such-archive",
-            f"{destination.location if named is None else named}: expected the folder of an archive, found none",
+            f"{destination.location if named is None else named}: expected the folder of {what}, found none",
             hint=ours if named is None else "check the name; a bucket is written s3://bucket/prefix",
         )
 

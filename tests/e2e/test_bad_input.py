@@ -249,6 +249,7 @@ def test_the_trust_file_of_another_archive_finds_nothing(refused, command):
         ("restore", ["restore", "--source", "{}", "--to", "out"]),
         ("restore", ["restore", "--open-passphrase", "{}", "--to", "out"]),
         ("verify", ["verify", "--open-passphrase", "{}"]),
+        ("verify", ["verify", "--sealed", "{}"]),
         ("prove", ["prove", "{}", "0", "-o", "out"]),
         ("prove", ["prove", "logs/{}", "0", "-o", "out"]),
         ("prove", ["prove", "logs/chat.jsonl", "{}", "-o", "out"]),
