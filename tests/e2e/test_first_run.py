@@ -7,11 +7,13 @@ from contextlib import closing
 import pytest
 
 from archiver.catalog.catalog import Catalog
+from archiver.errors import Exit
 from archiver.flows.snapshot import read_ahead, waiting
 from archiver.flows.state import StateFolder
 from archiver.flows.uploads import Uploads
 from archiver.writer import line_packs
 from archiver.writer.journal import Journal
+from tests.e2e import test_destinations as destinations
 
 DOCUMENTS, RECORDS = 7, 4
 PATHS = [*(f"{number:02}.txt" for number in range(DOCUMENTS)), "again.txt"]
@@ -123,3 +125,23 @@ def test_lines_that_are_laid_by_before_their_batch_is_whole(organisations, verif
         place.take(jobs=2)
     whole(place)
     verified(place)
+
+
+@pytest.mark.parametrize("after", [5, 9])
+def test_lines_that_are_laid_by_are_taken_also_when_the_destination_that_led_goes_down(
+    organisations, monkeypatch, after
+):
+    monkeypatch.setattr(read_ahead, "BEGIN", 0)
+    monkeypatch.setattr(waiting, "FEWEST", 2)
+    monkeypatch.setattr(waiting, "MOST", 3)
+    place = destinations.with_two(laid_out(organisations))
+    place.set_up()
+    with monkeypatch.context() as patch:
+        destinations.down(place, patch, "archive", after=after)
+        patch.setattr(Catalog, "absorb_rows", None)  # what was laid by is taken instead
+        done = place.take(jobs=2)
+    assert (done.exit, [one.id for one in done.behind]) == (Exit.WORLD, ["vault"])
+    destinations.whole(place, "second")
+    assert place.take().behind == ()
+    whole(place)
+    assert destinations.whole(place, "archive") == destinations.whole(place, "second")

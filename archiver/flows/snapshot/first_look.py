@@ -128,7 +128,9 @@ class FirstLook:
     def settled(self) -> NumberSet:
         """Return the rows of the catalog (`Known.row`) whose items have a line by this look."""
         if self.is_of_another_catalog:
-            self._session.journal.take_packs_apart()
+            journal = self._session.journal
+            if not journal.said_again.is_empty():  # else what lies in packs is new, and of it nobody asks for a line
+                journal.take_packs_apart()
             return NumberSet()
         return self._settled
 
