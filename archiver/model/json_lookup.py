@@ -13,12 +13,20 @@ from archiver.model.json_path import Every, Keyed, Path, Step, spell
 from archiver.model.strict_json import Ambiguous, Number, Value
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["ABSENT", "AmbiguousPath", "holds", "keyed", "kind_of", "look_up", "same_text"]
 
 ABSENT: Final = None
 """Null and absent are one: neither is a value."""
+_KINDS: Final[Mapping[type, Kind]] = {
+    str: Kind.STRING,
+    Number: Kind.NUMBER,
+    bool: Kind.BOOL,
+    dict: Kind.OBJECT,
+    Ambiguous: Kind.OBJECT,
+    list: Kind.ARRAY,
+}
 
 
 class AmbiguousPath(Exception):  # noqa: N818 - a verdict on a record, not a failure of the program
@@ -76,10 +84,7 @@ def _behind(node: Value, step: Keyed, way: Sequence[Step]) -> Value:
 
 def kind_of(value: Value) -> Kind | None:
     """Return what a value is; None for null."""
-    if isinstance(value, bool):
-        return Kind.BOOL
-    kinds = ((str, Kind.STRING), (Number, Kind.NUMBER), (dict, Kind.OBJECT), (list, Kind.ARRAY))
-    return next((kind for type_, kind in kinds if isinstance(value, type_)), None)
+    return _KINDS.get(type(value))
 
 
 def same_text(value: Value, texts: Sequence[str]) -> bool:

@@ -72,8 +72,9 @@ class Place:
         if isinstance(value, Number) and self.has_time and not value.text.removeprefix("-").isdecimal():
             self.has_fractions = True
         if isinstance(value, dict):
-            for name, place in self.members.items():
-                place.see(value.get(name))
+            for name, member in value.items():
+                if (place := self.members.get(name)) is not None:
+                    place.see(member)
         elif isinstance(value, list):
             self.element = self.element or Place()
             for member in value:
