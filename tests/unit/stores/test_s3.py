@@ -119,6 +119,19 @@ def head(**headers: str) -> tuple[int, dict[str, str], bytes]:
 PUT_OK = (200, {"x-amz-version-id": "v1", "x-amz-request-id": "r1", "etag": '"e"'}, b"")
 
 
+@pytest.mark.parametrize("size", [0, 1, 65_536, 65_537])
+def test_few_bytes_are_sent_without_a_question_whether_they_are_wanted(
+    size: int, store: S3Store, script: Script
+) -> None:
+    script.on("PUT", "", PUT_OK).on("HEAD", "", head(content_length=str(size), **HELD_HEADERS))
+    store.put("a", bytes(size), lock=HELD)
+    (request,) = script.named("PUT")
+    signed, asks = request.headers["X-Amz-Content-SHA256"], size > 65_536
+    assert ("Expect" in request.headers) is asks
+    assert request.body.read() == bytes(size)
+    assert (signed.decode() if isinstance(signed, bytes) else signed) == hashlib.sha256(bytes(size)).hexdigest()
+
+
 def test_one_put_carries_bytes_lock_and_both_digests_with_a_signed_payload(store: S3Store, script: Script) -> None:
     script.on("PUT", "", PUT_OK).on("HEAD", "", head(**HELD_HEADERS))
     put(store)
