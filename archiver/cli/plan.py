@@ -42,9 +42,11 @@ def command(run: Run, explain: str | None) -> Answer:
     if explain is not None:
         return _explained(run, policy, explain)
     found = plan(policy, clock=run.clock, listener=run.talk.hear)
-    unavailable = [one for one in found.survey.sources if one.unavailable]
+    for warning in (*found.warnings, *found.passed):
+        run.talk.say(warning, "warning")
+    is_less = found.passed or found.missing_sources or any(one.unavailable for one in found.survey.sources)
     error = _refusal(policy, found)
-    status = Exit.USAGE if error else (Exit.INCOMPLETE if unavailable or found.missing_sources else Exit.OK)
+    status = Exit.USAGE if error else (Exit.INCOMPLETE if is_less else Exit.OK)
     return Answer(status, _members(policy, found), "\n".join(_lines(run, policy, found)), error=error)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from answer_schema import demand_published
@@ -96,3 +97,9 @@ def test_what_a_snapshot_would_refuse_a_plan_refuses_and_neither_has_done_anythi
         found = json.loads(capsys.readouterr().out)
         assert (command, found["error"]["code"]) == (command, code)
         assert sorted(filled.archive.rglob("*")) == before
+
+
+def test_a_hold_whose_date_has_passed_is_said_before_anything_is_locked_under_it(filled, capsys):
+    filled.write_policy(lambda text: re.sub('retain_until: "[^"]*"', 'retain_until: "2026-01-02T00:00:00Z"', text))
+    assert run(["-p", str(filled.root / "retention_policy.yaml"), "plan"], clock=filled.clock, environ={}) == 3
+    assert "warning: matter CASE-1: its hold date 2026-01-02T00:00:00Z has passed" in capsys.readouterr().err

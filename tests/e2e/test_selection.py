@@ -14,6 +14,7 @@ import pytest
 from other_verifiers import others_say
 
 from archiver.catalog.catalog import Catalog
+from archiver.cli import run
 from archiver.errors import UsageError
 from archiver.events import silent
 from archiver.flows.reading import open_reading
@@ -276,7 +277,7 @@ def test_a_compressed_log_that_is_damaged_is_kept_whole(organisation, verified):
     verified(organisation)
 
 
-def test_a_container_is_kept_whole_with_its_logs_and_that_is_said_and_counted(organisation, whole):
+def test_a_container_is_kept_whole_with_its_logs_and_that_is_said_and_counted(organisation, whole, capsys):
     packed = zipped(("in.jsonl", GROK + OTHER))
     (organisation.logs / "a.zip").write_bytes(packed)
     (organisation.logs / "b.zip").write_bytes(packed)
@@ -284,6 +285,8 @@ def test_a_container_is_kept_whole_with_its_logs_and_that_is_said_and_counted(or
     selecting(organisation, WHERE)
     seen = plan(organisation.policy, clock=organisation.clock, listener=silent)
     assert "logs: a container (7z, tar, zip) is kept whole with all logs in it" in seen.warnings[-1]
+    assert run(["-p", str(organisation.policy.path), "plan"], clock=organisation.clock, environ={}) == 0
+    assert f"warning: {seen.warnings[-1]}" in capsys.readouterr().err
     assert (
         "nothing is selected from a container (zip)"
         in explain(organisation.policy, "logs/a.zip", clock=organisation.clock).why

@@ -17,7 +17,15 @@ from archiver.model.instant import format_instant, parse_instant, round_up
 from archiver.model.policy import Policy
 from archiver.model.statement_holds import ReleasePredicate
 
-__all__ = ["LATEST", "demand_matter", "earlier_in_policy", "refuse_released", "refuse_too_late", "retain_until"]
+__all__ = [
+    "LATEST",
+    "demand_matter",
+    "earlier_in_policy",
+    "passed",
+    "refuse_released",
+    "refuse_too_late",
+    "retain_until",
+]
 
 
 LATEST: Final = datetime(2106, 2, 7, 6, 28, 15, tzinfo=UTC)
@@ -62,6 +70,16 @@ def earlier_in_policy(policy: Policy, signed: Mapping[str, str]) -> list[str]:
         f"than the signed hold until {signed[matter.id]}, the one in force; write that date into the policy"
         for matter in policy.matters
         if matter.id in signed and parse_instant(signed[matter.id]) > matter.hold.retain_until
+    ]
+
+
+def passed(policy: Policy, signed: Mapping[str, str], now: datetime) -> list[str]:
+    """Return a line for every matter whose date has passed, though nobody has released it."""
+    return [
+        f"matter {matter.id}: its hold date {format_instant(until)} has passed without a signed release; "
+        f"it is still a hold: `archiver hold extend {matter.id}`"
+        for matter in policy.matters
+        if (until := retain_until(policy, signed, (matter.id,))) <= now
     ]
 
 

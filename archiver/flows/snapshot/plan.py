@@ -54,6 +54,9 @@ class Plan:
     refusals: tuple[str, ...]
     missing_sources: tuple[str, ...]
     warnings: tuple[str, ...]
+    """What people are told beside the warnings of the policy itself."""
+    passed: tuple[str, ...]
+    """The holds whose date has passed: a snapshot says so too, and is exit 3."""
     log_size: int
     refusal: UsageError | None
 
@@ -87,7 +90,8 @@ def plan(policy: Policy, *, clock: Callable[[], datetime], listener: Listener) -
             changes=tuple(change.changes),
             refusals=tuple(str(one) for one in change.refusals),
             missing_sources=tuple(sorted(catalog.sources_ever() - {source.id for source in policy.sources})),
-            warnings=(*policy.warnings, *_kept_whole(wanted), *in_force.earlier_in_policy(policy, catalog.holds())),
+            warnings=(*_kept_whole(wanted), *in_force.earlier_in_policy(policy, catalog.holds())),
+            passed=tuple(in_force.passed(policy, catalog.holds(), clock())),
             log_size=catalog.log_size(),
             refusal=_refusal(policy, seen, is_new=last is None or last.sha256 != policy.sha256),
         )

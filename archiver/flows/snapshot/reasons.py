@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from archiver.flows.hold import in_force
 from archiver.flows.session import Session
 from archiver.flows.snapshot.tally import Tally
-from archiver.model import instant
 from archiver.model.items import CHANGED_UNSEEN
 
 __all__ = ["reasons_of"]
@@ -38,14 +38,7 @@ def reasons_of(
         f"{source}: was a source and is not in the policy any more; say `ended: {{at, reason}}` instead"
         for source in missing
     ]
-    now = session.clock()
-    reasons += [
-        f"matter {matter.id}: its hold date {instant.format_instant(until)} has passed without a signed release; "
-        f"it is still a hold: `archiver hold extend {matter.id}`"
-        for matter in session.policy.matters
-        if (until := session.retain_until((matter.id,))) <= now
-    ]
-    return reasons
+    return reasons + in_force.passed(session.policy, session.holds(), session.clock())
 
 
 def _of_bytes(one: Tally) -> list[str]:

@@ -148,7 +148,8 @@ def judged(found: Status, expected_every_hours: int | None, now: datetime) -> St
         reasons.append((Exit.LOCK, f"{text} locked below the hold: `archiver hold extend MATTER` raises all locks"))
     for one in found.holds:
         if one.passed:
-            text = f"the hold of {one.matter} has passed its date without a signed release: extend retain_until"
+            extend = f"`archiver hold extend {one.matter}`"
+            text = f"the hold of {one.matter} has passed its date without a signed release: {extend}"
             reasons.append((Exit.INCOMPLETE, text))
     if found.last_success is None:
         reasons.append((Exit.INCOMPLETE, "no snapshot was ever complete"))
