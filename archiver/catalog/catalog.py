@@ -71,6 +71,7 @@ _UNFINISHED = (
 """From one snapshot to the next: there are many batches to each."""
 
 _OF_THE_LOG = ("meta", "entries", "statements", "batches", "snapshots")
+_IN_NO_FILE = (Path(), Path(":memory:"))
 _OF_THE_DISK = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
 
 
@@ -125,9 +126,12 @@ class Catalog(ItemIndex, LogIndex):
     def copied(self) -> Catalog:
         """Return a copy in a temporary file, which may go on from here; what was last said of items is not in it.
 
-        These may be a million, and the log is all that a copy is for.
+        These may be a million, and the log is all that a copy is for. One that lies in no file has few.
         """
         fresh = Catalog("")
+        if self.path in _IN_NO_FILE:
+            self._db.backup(fresh._db)
+            return fresh
         with ExitStack() as opened:
             opened.callback(fresh.close)
             fresh._db.execute("ATTACH ? AS known", [f"{self.path.absolute().as_uri()}?mode=ro"])

@@ -10,8 +10,11 @@ import pytest
 
 from archiver.cli.entry import run
 from archiver.errors import Exit, UsageError, WorldError
+from archiver.events import silent
 from archiver.flows import session
-from archiver.flows.hold.extend import Instrument, extend
+from archiver.flows.hold.extend import extend
+from archiver.flows.hold.show import show
+from archiver.flows.instrument import Instrument
 from archiver.flows.setup import add_destinations
 from archiver.judge.reader import open_archive
 from archiver.judge.verify import verify
@@ -156,6 +159,19 @@ def test_a_destination_that_is_added_gets_the_whole_history(filled):
     assert (done.exit, done.behind) == (Exit.OK, ())
     assert whole(filled, "archive") == whole(filled, "second")
     assert (filled.root / "second" / "README.txt").read_text().count("/second\n") == 1
+
+
+def test_a_destination_of_which_nothing_is_known_here_yet_is_looked_at_like_any_other(filled):
+    filled.take()
+    before = show(filled.policy, clock=filled.clock, listener=silent)
+    with_two(filled)
+    add_destinations(filled.policy, clock=filled.clock)
+    assert show(filled.policy, clock=filled.clock, listener=silent) == before
+
+    filled.take()
+    both = show(filled.policy, clock=filled.clock, listener=silent)
+    (filled.root / ".archiver" / CATALOGS[1]).unlink()
+    assert show(filled.policy, clock=filled.clock, listener=silent) == both
 
 
 def test_a_destination_without_history_waits_for_one_that_has_it(filled, monkeypatch):
