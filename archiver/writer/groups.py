@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import os
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import field
 from functools import cached_property
 from pathlib import Path
@@ -72,8 +72,8 @@ class RowGroup:
     continued: frozenset[int]
     hidden: frozenset[int] = frozenset()
     """Rows, counted from `first`, whose bytes are withheld."""
-    passing: list[Rows] = field(default_factory=list)
-    """The last of the rows, where these are not in the scratch file; none once `raw` is there."""
+    passing: list[tuple[int, Rows]] = field(default_factory=list)
+    """Rows that are not in the scratch file, each with the number of its first one; none once `raw` is there."""
     _fetching: Lock = field(default_factory=Lock, repr=False, compare=False)
     """Of whoever makes `raw`, which takes `passing` apart: one thread derives from it while another one writes it."""
 
@@ -103,43 +103,51 @@ class RowGroup:
 
         The buffer is of Arrow's own pool, whose pages are there already: fresh ones cost more than reading into them.
         """
-        count, end = self._kept
-        if not count and len(self.passing) == 1:  # as a row of many MiB is: it lies there already
-            return rows_over(self.passing.pop().data, self.lengths)
-        data = pa.allocate_buffer(sum(self.lengths))
+        if len(self.passing) == 1 and len(self.passing[0][1]) == len(self):  # as a row of many MiB is: it lies there
+            return rows_over(self.passing.pop()[1].data, self.lengths)
+        ends = list(itertools.accumulate(self.lengths, initial=0))
+        data = pa.allocate_buffer(ends[-1])
         with memoryview(data).cast("B") as view:
-            self._read(view[:end])
-            while self.passing:  # whoever reads the next rows has the memory of each at once
-                rows = self.passing.pop(0)
-                begin, end = end, end + len(rows.data)
-                view[begin:end] = rows.data
+            # Whoever reads the next rows has the memory of each piece at once.
+            for first, after, rows in self._stretches(_taken(self.passing)):
+                if rows is None:
+                    self._read(view[ends[first] : ends[after]], ends[first])
+                else:
+                    view[ends[first] : ends[after]] = rows.data
         return rows_over(data, self.lengths)
 
     @property
     def raw_in_pieces(self) -> pa.ChunkedArray:
         """The rows, laid over what they are in: those that pass are not copied."""
-        pieces = [rows_over(rows.data, rows.lengths) for rows in self.passing]
-        count, size = self._kept
-        if count:
-            kept = pa.allocate_buffer(size)
-            self._read(memoryview(kept))
-            pieces.insert(0, rows_over(kept, self.lengths[:count]))
+        pieces = list[pa.LargeBinaryArray]()
+        for first, after, rows in self._stretches(self.passing):
+            if rows is None:
+                kept = pa.allocate_buffer(sum(self.lengths[first:after]))
+                self._read(memoryview(kept), sum(self.lengths[:first]))
+                pieces.append(rows_over(kept, self.lengths[first:after]))
+            else:
+                pieces.append(rows_over(rows.data, rows.lengths))
         return pa.chunked_array(pieces, pa.large_binary())
 
-    @property
-    def _kept(self) -> tuple[int, int]:
-        """How many of the rows are in the scratch file, and their bytes."""
-        passing = sum(map(len, self.passing)), sum(len(rows.data) for rows in self.passing)
-        return len(self) - passing[0], sum(self.lengths) - passing[1]
+    def _stretches(self, passing: Iterable[tuple[int, Rows]]) -> Iterator[tuple[int, int, Rows | None]]:
+        """Yield all rows, from a number to before another, as they are beside each other: passing, or in the file."""
+        row = 0
+        for first, rows in passing:
+            if first > row:
+                yield row, first, None
+            row = first + len(rows)
+            yield first, row, rows
+        if row < len(self):
+            yield row, len(self), None
 
-    def _read(self, view: memoryview) -> None:
-        """Read from the scratch file."""
-        found, size = 0, len(view)
+    def _read(self, view: memoryview, place: int) -> None:
+        """Read from the scratch file, from a place among the group's bytes on."""
+        found, size, start = 0, len(view), self.start + place
         with self.scratch.open("rb", buffering=0) as file:
-            while found < size and (more := os.preadv(file.fileno(), [view[found:]], self.start + found)):
+            while found < size and (more := os.preadv(file.fileno(), [view[found:]], start + found)):
                 found += more
         if found != size:
-            raise WorldError("spool-short", f"{self.scratch}: expected {size} bytes at {self.start}, found {found}")
+            raise WorldError("spool-short", f"{self.scratch}: expected {size} bytes at {start}, found {found}")
 
     @property
     def facts(self) -> list[Facts]:
@@ -171,6 +179,11 @@ class RowGroup:
         else:
             ordinals = array("i", itertools.chain.from_iterable([run.item] * run.rows for run in self.runs))
         return pa.DictionaryArray.from_arrays(column_over(ordinals, pa.int32()), pa.array(self.texts, pa.string()))
+
+
+def _taken(passing: list[tuple[int, Rows]]) -> Iterator[tuple[int, Rows]]:
+    while passing:
+        yield passing.pop(0)
 
 
 def column_over(numbers: array[int], kind: pa.DataType) -> pa.Array:
@@ -246,8 +259,10 @@ class Cutter:
         return group
 
 
-def group_of(batch: OpenBatch, first: int, count: int, start: int, passing: Sequence[Rows] = ()) -> RowGroup:
-    """Describe some rows of a batch, as far as they are known now; the last of them may be `passing`."""
+def group_of(
+    batch: OpenBatch, first: int, count: int, start: int, passing: Sequence[tuple[int, Rows]] = ()
+) -> RowGroup:
+    """Describe some rows of a batch, as far as they are known now; some of them may be `passing`."""
     after = first + count
     runs, texts, paths, withheld = _runs_of_wholes(batch, first, after) or _runs_of(batch, first, after)
     if batch.row_facts:

@@ -43,6 +43,8 @@ _BIG_ROW: Final = 65_536
 _SAMPLE: Final = 1024
 _COUNTED: Final = dict.fromkeys(("record", "offset", "source_offset"), "DELTA_BINARY_PACKED")
 """Numbers that grow from row to row: the differences are a tenth of them, and quickly made."""
+_PIECE: Final = 1 << 20
+"""Bytes of rows that are written from where they are: smaller ones are laid beside each other before."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,8 @@ class BatchFile:
     def take_back(self, rows: int) -> None:
         """Say that the batch has only its first `rows` rows now."""
         if 0 < self._cutter.cut >= rows:  # what closed the last group is gone, and another row may belong to it
+            if self._batch.has_wholes:
+                raise RuntimeError(f"{self._path.name}: rows are taken back that closed a group, and it is gone")
             self._drop()
             self._start()
         self._cutter.look_again()
@@ -198,7 +202,8 @@ class BatchFile:
 
     def _is_in_pieces(self, group: RowGroup) -> bool:
         """Say whether raw lies in memory in pieces. Logs are derived from it as a whole."""
-        return self._table == "documents" and bool(group.passing)
+        pieces = [len(rows.data) for _, rows in group.passing]
+        return self._table == "documents" and bool(pieces) and min(pieces) >= _PIECE
 
     def _is_heavy(self, group: RowGroup) -> bool:
         """Say whether few such groups may wait: raw is in memory, in pieces, or of a row larger than other groups."""

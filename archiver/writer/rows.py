@@ -4,15 +4,15 @@ An item's rows stay revocable while they are in the open batch: `mark` before th
 turns out to be unchanged or changed while it was read. Memory is about 60 bytes a row, whatever the rows hold.
 
 Rows that nobody asks for twice need no scratch file: they are held until their row group is built, and are gone then.
-Such are the rows of an item that no other item follows in its batch. Whoever adds them lets their groups be built as
-they come, so no more than a few are held.
+Such are items that are added whole, and the rows of an item that no other item follows in its batch. Whoever adds them
+lets their groups be built as they come, so no more than a few are held. All others lie in the file at their place among
+all rows.
 """
 
 from __future__ import annotations
 
 import errno
 import itertools
-import os
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import deque
@@ -30,8 +30,6 @@ from archiver.writer.leaves import Beside, Leaves
 __all__ = ["Facts", "Mark", "OpenBatch", "Wholes", "disk_error"]
 
 _GATHERED: Final = 1 << 20
-_PIECES: Final = 1024
-"""So many pieces every system writes at one go."""
 
 
 class Facts(NamedTuple):
@@ -114,12 +112,13 @@ class OpenBatch:
         self.pieces: set[int] = set()
         """Rows that are pieces of a record which was longer than a row of a log can be."""
         self._file = scratch.open("wb", buffering=0)  # others read it while it grows
-        self._held: list[bytes | memoryview] = []
+        self.has_wholes = False
+        """Whether any item was added whole: its bytes are gone when its group is built."""
         self._held_bytes = 0
-        """Of rows that have no leaves yet; most of them may be in the file."""
+        """Of rows that were added whole and have no leaves yet."""
         self._held_items: list[bytes] = []
         self._held_digests: list[bytes] = []
-        """Of what is held, SHA-256 of the texts of its items, and of the bytes themselves."""
+        """Of these, SHA-256 of the texts of the items, and of the bytes themselves."""
         self._digest = b""
         self._unhashed: tuple[bytes, int, Rows] | None = None
         """Rows that were added last, the digest of their item's text and their offset, if they have no leaves yet."""
@@ -155,8 +154,7 @@ class OpenBatch:
         del self.hidden[bisect_left(self.hidden, mark.rows) :]
         self._passing = deque(one for one in self._passing if one[0] < mark.rows)
         self.raw_bytes = mark.raw_bytes
-        self._file.seek(mark.raw_bytes)
-        self._file.truncate()
+        self._file.truncate(mark.raw_bytes)
 
     @property
     def withholds(self) -> bool:
@@ -238,7 +236,7 @@ class OpenBatch:
         if passing:
             self._passing.append((number, rows))
         else:
-            self._write([rows.data])
+            self._write(rows.data)
         self.raw_bytes += after - offset
         return rows
 
@@ -248,15 +246,15 @@ class OpenBatch:
             unhashed, self._unhashed = self._unhashed, None
             self._leaves.add(*unhashed)
 
-    def pass_on(self, first: int, count: int) -> list[Rows]:
-        """Give the held ones of some rows away, which are the last of them; nobody can ask for them again."""
-        given, after = list[Rows](), first + count
+    def pass_on(self, first: int, count: int) -> list[tuple[int, Rows]]:
+        """Give the held ones of some rows away, each with its number among them; nobody can ask for them again."""
+        given, after = list[tuple[int, Rows]](), first + count
         while self._passing and self._passing[0][0] < after:
             number, rows = self._passing.popleft()
             if number + len(rows) > after:
                 self._passing.appendleft((after, rows[after - number :]))
                 rows = rows[: after - number]
-            given.append(rows)
+            given.append((number - first, rows))
         return given
 
     def fitting(self, lengths: Sequence[int]) -> int:
@@ -273,29 +271,28 @@ class OpenBatch:
     def add_wholes(self, items: Wholes) -> bool:
         """Add items that are one row each, no more than are `fitting`.
 
-        Small ones are gathered and written together; say whether all that were added are in the file now.
+        Leaves of small ones are made together; say whether all that were added have theirs now.
         """
         if len(set(map(len, items[:-1]))) != 1 or sum(items.lengths) != len(items.data):
             raise ValueError(f"rows: {len(items.texts)} items, whose fields or bytes are of others")
         self.hash()
         first = self.rows
         rows = range(first, first + len(items.texts))
+        self.has_wholes = True
         self.members.extend(map(_Member, items.texts, items.paths, rows, items.facts))
         self.lengths.extend(items.lengths)
         self.raw_bytes += len(items.data)
-        self._held.append(items.data)
+        self._passing.append((first, Rows(bytes(items.data), list(items.lengths))))
         self._held_items += items.item_hashes
         self._held_digests += items.digests
         self._held_bytes += len(items.data)
-        if self._held_bytes >= _GATHERED:
-            self.flush()
-            return True
-        if isinstance(items.data, memoryview):
-            self._write_held()
-        return False
+        if self._held_bytes < _GATHERED:
+            return False
+        self.flush()
+        return True
 
     def flush(self) -> None:
-        """Write what was gathered; before anybody reads the file."""
+        """Make the leaves of what was added whole; before anybody asks for the rows."""
         if not self._held_digests:
             return
         items, self._held_items = self._held_items, []
@@ -306,7 +303,6 @@ class OpenBatch:
         self.places.frombytes(zeros)
         self._leaves.add_digests(items, self.offsets[first:], self.lengths[first:], digests)
         self._held_bytes = 0
-        self._write_held()
 
     def root(self) -> bytes:
         """Return the Merkle root over the rows' leaves."""
@@ -319,28 +315,15 @@ class OpenBatch:
         self._file.close()
         self.scratch.unlink(missing_ok=True)
 
-    def _write_held(self) -> None:
-        held, self._held = self._held, []
-        self._write(held)
-
-    def _write(self, pieces: Sequence[bytes | memoryview]) -> None:
-        """Write pieces one behind the other from where they are: to join them costs as much."""
+    def _write(self, data: bytes) -> None:
+        """Write the bytes of rows that come next where they stand among those of all rows."""
+        left = memoryview(data)
         try:
-            for some in range(0, len(pieces), _PIECES):
-                left = pieces[some : some + _PIECES]
-                while left:  # one call writes less than 2 GiB, on a full disk less than asked
-                    left = _behind(left, os.writev(self._file.fileno(), left))
+            self._file.seek(self.raw_bytes)
+            while left:  # one call writes less than 2 GiB, on a full disk less than asked
+                left = left[self._file.write(left) :]
         except OSError as problem:
             raise disk_error(problem, self.scratch) from problem
-
-
-def _behind(pieces: Sequence[bytes | memoryview], written: int) -> Sequence[bytes | memoryview]:
-    """Return what is left of pieces of which so many bytes were written."""
-    for number, piece in enumerate(pieces):
-        if written < len(piece):
-            return [piece[written:], *pieces[number + 1 :]]
-        written -= len(piece)
-    return ()
 
 
 def disk_error(problem: OSError, path: Path) -> WorldError:

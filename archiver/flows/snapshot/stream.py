@@ -95,10 +95,8 @@ class Stream:
         self._index = index
         self._engine, self._beside = engine, beside
         self._deliver = deliver
-        self._compress = ThreadPoolExecutor(1, "compress")
-        self._recipients = recipients
-        self._withholds = withholds
-        self._hash = ThreadPoolExecutor(1, "hash")
+        self._compress, self._hash = ThreadPoolExecutor(1, "compress"), ThreadPoolExecutor(1, "hash")
+        self._recipients, self._withholds = recipients, withholds
         self._batch: OpenBatch | None = None
         self._identity = ""
         self._file: BatchFile | None = None
@@ -354,22 +352,24 @@ class Stream:
             self._file = None
 
     def _open_in_batch(self) -> None:
-        open_item = self._current()
-        batch = self._open()
+        open_item, batch = self._current(), self._open()
+        if batch.has_wholes and open_item.expected >= self._limits.raw_bytes:
+            self.seal()  # what fills a batch passes, and is not mixed with what cannot be built anew (`_goes_on`)
+            batch = self._open()
         open_item.mark = batch.mark()
-        continued = open_item.last_length == LOG_ROW
-        batch.begin(open_item.item, open_item.facts, continued=continued, withheld=open_item.withheld)
+        item, facts, continued = open_item.item, open_item.facts, open_item.last_length == LOG_ROW
+        batch.begin(item, facts, continued=continued, withheld=open_item.withheld)
         open_item.goes_on = self._goes_on(open_item, batch)
         open_item.passes = open_item.goes_on or self._is_alone(open_item, batch)
 
     def _goes_on(self, open_item: OpenItem, batch: OpenBatch) -> bool:
         """Say whether a document is expected to fill the rest of the batch and to have a row behind it.
 
-        Its rows pass then: each can be built when it is there, and none is wanted again.
+        Its rows pass then. If it changes, all groups are built anew, which cannot be behind items added whole.
         """
-        rows = -(-(self._limits.raw_bytes - batch.raw_bytes) // DOCUMENT_ROW)
-        fills = open_item.expected - open_item.size >= rows * DOCUMENT_ROW
-        return self._words.table == "documents" and fills and not batch.withholds
+        rest = -(-(self._limits.raw_bytes - batch.raw_bytes) // DOCUMENT_ROW) * DOCUMENT_ROW
+        fills = open_item.expected - open_item.size >= rest
+        return self._words.table == "documents" and fills and not (batch.withholds or batch.has_wholes)
 
     def _is_alone(self, open_item: OpenItem, batch: OpenBatch) -> bool:
         """Say whether a log takes so much of a batch that no other item follows it there: its rows pass, too."""

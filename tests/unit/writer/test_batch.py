@@ -13,7 +13,7 @@ from archiver.model import tables
 from archiver.model.item import Item
 from archiver.model.leaf import Salts, item_digest, leaf, leaf_of_digest, leaves_of_digests, leaves_of_one_item
 from archiver.proof import merkle
-from archiver.writer import groups, rows
+from archiver.writer import groups
 from archiver.writer.engine import Threads
 from archiver.writer.groups import GROUPS, Most
 from archiver.writer.index_columns import documents_index
@@ -218,11 +218,6 @@ def test_columns_of_documents_are_those_of_each_by_itself(batch):
         }
 
 
-@pytest.mark.parametrize("written", range(8))
-def test_what_was_not_written_of_pieces_is_written_next(written):
-    assert b"".join(rows._behind([b"", b"abc", b"", b"de", b"fg"], written)) == b"abcdefg"[written:]
-
-
 def test_bytes_of_somebody_else_are_wanted_only_while_they_are_added(batch, tmp_path):
     other = OpenBatch(tmp_path / "other.raw", salt=SALT, max_bytes=1 << 30, max_rows=1000)
     for first in range(0, 200, 20):
@@ -232,16 +227,79 @@ def test_bytes_of_somebody_else_are_wanted_only_while_they_are_added(batch, tmp_
         other.add_wholes(one._replace(data=memoryview(memory)) if first % 3 else one)
         memory[:] = bytes(len(memory))
     assert batch.root() == other.root()
-    assert batch.scratch.read_bytes() == other.scratch.read_bytes()
+    raws = [groups.group_of(one, 0, 200, 0, one.pass_on(0, 200)).raw for one in (batch, other)]
+    assert raws[0] == raws[1]
     other.close()
 
 
-def test_more_pieces_than_are_written_at_one_go_are_all_written(batch):
-    some = [wholes(1, number) for number in range(2500)]
-    for one in some:
-        batch.add_wholes(one)
-    batch.flush()
-    assert batch.scratch.read_bytes() == b"".join(one.data for one in some)
+def add_as_others(opened, some):
+    """Add items of one row each as items of many rows are added: to the file."""
+    begin = 0
+    for number, length in enumerate(some.lengths):
+        opened.begin(Item("s", some.paths[number]), some.facts[number])
+        opened.add([some.data[begin : begin + length]], 0)
+        opened.finish(some.facts[number], began_elsewhere=False)
+        begin += length
+
+
+@pytest.mark.parametrize("size", [50, 300, 1 << 20])
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [40],
+        [40, "long", 40],
+        ["long", 3, "long", 1, "gone", 5, "long"],
+        [30, "gone", 30, "hidden", 1, "gone"],
+        ["large", 20, "large", "gone", 20],
+    ],
+    ids=str,
+)
+def test_items_that_are_added_whole_give_the_same_file_and_need_no_other(tmp_path, monkeypatch, steps, size):
+    monkeypatch.setitem(GROUPS, "documents", Most(size=size))
+    digests, roots, sizes = set(), set(), []
+    for add in (OpenBatch.add_wholes, add_as_others):
+        opened = OpenBatch(tmp_path / "scratch", salt=SALT, max_bytes=1 << 30, max_rows=1_000_000)
+        with Threads() as engine, ThreadPoolExecutor(1) as thread:
+            index, path = documents_index(("CASE-1",)), tmp_path / "parquet"
+            file = BatchFile(opened, path, table="documents", index=index, engine=engine, thread=thread)
+            for number, step in enumerate(steps):
+                if isinstance(step, int):
+                    add(opened, wholes(step, 100 * number))
+                else:
+                    mark = opened.mark()
+                    rows = [b"long %d" % number] * 9 if step != "large" else [b"l" * 70_000] * 3
+                    opened.begin(Item("s", f"{number}"), FACTS)
+                    opened.add(rows, 0, hidden=[step == "hidden"] * len(rows))
+                    opened.finish(FACTS, began_elsewhere=False)
+                    if step == "gone":
+                        opened.rollback(mark)
+                        file.take_back(mark.rows)
+                opened.flush()
+                file.offer(opened.rows)
+            roots.add(opened.root())
+            digests.add(file.finish(identity="b", archive_id="a").file.sha256)
+        sizes.append(opened.scratch.stat().st_blocks)
+        opened.close()
+        path.unlink()
+    assert (len(roots), len(digests)) == (1, 1)
+    assert sizes[0] <= sizes[1]
+
+
+def test_a_group_that_is_gone_is_not_built_anew(tmp_path):
+    opened = OpenBatch(tmp_path / "scratch", salt=SALT, max_bytes=1 << 30, max_rows=1_000_000)
+    with Threads() as engine, ThreadPoolExecutor(1) as thread:
+        index = documents_index(("CASE-1",))
+        file = BatchFile(opened, tmp_path / "p", table="documents", index=index, engine=engine, thread=thread)
+        opened.add_wholes(wholes(40))
+        mark = opened.mark()
+        opened.begin(Item("s", "long"), FACTS)
+        opened.add([b"x" * (17 << 20)], 0)
+        file.offer(opened.rows)
+        opened.rollback(mark)
+        with pytest.raises(RuntimeError, match="closed a group, and it is gone"):
+            file.take_back(mark.rows)
+        file.abandon()
+    opened.close()
 
 
 def test_what_is_rolled_back_leaves_nothing(batch):
