@@ -10,7 +10,7 @@ from botocore.exceptions import DataNotFoundError
 from botocore.session import Session
 
 from archiver.errors import WorldError
-from archiver.s3.client import _session, connect
+from archiver.s3.client import _descriptions, _session, connect
 
 OWN = ["endpoints", "partitions", "sdk-default-configuration", "_retry"]
 DESCRIBED = [
@@ -24,6 +24,7 @@ def nobody(monkeypatch, tmp_path):
     for name in ("AWS_PROFILE", "AWS_DATA_PATH"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    _descriptions.cache_clear()  # a client that was made before has noted in them what it found out
 
 
 def loader_of(session):
