@@ -15,6 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from threading import Lock
 
+from archiver.catalog import unfinished
 from archiver.catalog.item_index import ItemIndex
 from archiver.catalog.log_index import LogIndex
 from archiver.catalog.schema import SCHEMA, VERSION
@@ -61,15 +62,6 @@ _BATCH = (
 )
 _BATCH_OF = ", ".join(f"batches.{name}" for name in _BATCH.split(", "))
 
-_UNFINISHED = (
-    "WITH RECURSIVE one(id) AS (SELECT min(snapshot) FROM batches UNION ALL "
-    "SELECT (SELECT min(snapshot) FROM batches WHERE snapshot > one.id) FROM one WHERE one.id IS NOT NULL) "
-    "SELECT snapshot, host, max(position) AS last FROM batches "
-    "WHERE snapshot IN (SELECT one.id FROM one EXCEPT SELECT snapshots.id FROM snapshots) "
-    "GROUP BY snapshot ORDER BY last"
-)
-"""From one snapshot to the next: there are many batches to each."""
-
 _OF_THE_LOG = ("meta", "entries", "statements", "batches", "snapshots")
 _IN_NO_FILE = (Path(), Path(":memory:"))
 _OF_THE_DISK = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR)
@@ -105,6 +97,7 @@ class Catalog(ItemIndex, LogIndex):
                 if not read_only:
                     self._db.executescript(SCHEMA)
                     self._db.execute("INSERT OR IGNORE INTO meta VALUES ('version', ?)", [str(VERSION)])
+                    unfinished.keep(self._db)
                 opened.pop_all()  # what fails before this leaves no file open
         except _OtherVersionError as problem:
             raise WorldError(
@@ -155,6 +148,7 @@ class Catalog(ItemIndex, LogIndex):
             cursor.execute("INSERT INTO entries VALUES (?, ?, ?)", [index, key, data])
             hashes = json.dumps([value.hex() for value in frontier.hashes])
             cursor.execute("INSERT OR REPLACE INTO meta VALUES ('frontier', ?)", [hashes])
+            unfinished.kept(cursor, index + 1)
             if statement is not None:
                 self._absorb_statement(cursor, index, statement, envelope)
 
@@ -162,6 +156,7 @@ class Catalog(ItemIndex, LogIndex):
         predicate = statement.predicate
         if isinstance(predicate, BatchPredicate):
             _insert_batch(cursor, index, statement, next(filter(self._mine, predicate.receipts), None))
+            unfinished.began(cursor, predicate.snapshot)
             return
         payload = dsse.open_envelope(envelope).payload
         cursor.execute(
@@ -171,6 +166,7 @@ class Catalog(ItemIndex, LogIndex):
         if isinstance(predicate, SnapshotPredicate):
             row = [predicate.id, index, predicate.status, predicate.finished]
             cursor.execute("INSERT INTO snapshots (id, position, status, finished) VALUES (?, ?, ?, ?)", row)
+            unfinished.ended(cursor, predicate.id)
         if isinstance(predicate, ReceiptPredicate):
             self._take_receipts(cursor, predicate.receipts)
 
@@ -320,7 +316,7 @@ class Catalog(ItemIndex, LogIndex):
 
     def unfinished_snapshots(self) -> dict[str, str]:
         """Return the snapshots that have batches and no statement of their own, with the host that wrote last."""
-        return {snapshot: host for snapshot, host, _ in self._db.execute(_UNFINISHED)}
+        return unfinished.unfinished(self._db)
 
     def below(self, retain_until: str) -> list[BatchRow]:
         """Return the batches whose reported lock ends before an instant."""
