@@ -58,13 +58,13 @@ def _members(found: CheckedRange) -> CheckedProof:
             length=one.length,
             record=one.record,
             records=one.records,
-            batch=one.batch,
-            snapshot=one.snapshot,
-            at=one.at,
-            keyid=one.keyid,
-            origin=one.origin,
-            entry=one.entry,
-            log=answers_shared.Position(one.log_size, one.root),
+            batch=one.stated.predicate.id,
+            snapshot=one.stated.predicate.snapshot,
+            at=one.stated.predicate.at,
+            keyid=one.stated.keyid,
+            origin=one.stated.origin,
+            entry=one.stated.entry,
+            log=answers_shared.Position(one.stated.log_size, one.stated.root),
         )
         for one in found.groups
     ]
@@ -98,13 +98,16 @@ def _lines(found: CheckedRange) -> list[str]:
         ("SHA-256", found.sha256),
     ]
     for one in found.groups:
-        last = one.record + one.records - 1
+        last, stated = one.record + one.records - 1, one.stated
         rows += [
-            ("record" if one.records == 1 else "records", f"{_numbers(one.record, last)} of batch {one.batch}"),
-            ("snapshot", one.snapshot),
-            ("signed by", f"key {one.keyid}"),
-            ("log", f"entry {one.entry:,} of {one.log_size:,}, {one.origin}"),
-            ("made", f"{one.at}, as the operator's machine says"),
+            (
+                "record" if one.records == 1 else "records",
+                f"{_numbers(one.record, last)} of batch {stated.predicate.id}",
+            ),
+            ("snapshot", stated.predicate.snapshot),
+            ("signed by", f"key {stated.keyid}"),
+            ("log", f"entry {stated.entry:,} of {stated.log_size:,}, {stated.origin}"),
+            ("made", f"{stated.predicate.at}, as the operator's machine says"),
         ]
     single = len(found.groups) == found.groups[0].records == 1
     return [

@@ -39,7 +39,7 @@ def test_a_line_of_a_log_is_proven_by_any_of_its_bytes(taken):
     for offset in (start, start + 7, start + len(line) - 1):
         found = checked(taken, "logs", "chat.jsonl", offset)
         assert (found.raw, found.offset, found.length) == (line, start, len(line))
-    assert (found.source, found.path, found.record, found.log_size) == ("logs", "chat.jsonl", 3, 6)
+    assert (found.source, found.path, found.record, found.stated.log_size) == ("logs", "chat.jsonl", 3, 6)
 
 
 def test_a_later_row_of_a_document_is_proven(taken):
@@ -64,8 +64,9 @@ def test_a_record_of_an_earlier_snapshot_is_proven_as_long_as_it_is_there(taken)
     first = checked(taken, "papers", "jdoe/memo.txt", 0)
     second = taken.take()
     again = checked(taken, "papers", "jdoe/memo.txt", 0)
-    assert (again.batch, again.snapshot) == (first.batch, first.snapshot) != (second.id, second.id)
-    assert again.log_size > first.log_size
+    assert again.stated.predicate == first.stated.predicate
+    assert first.stated.predicate.snapshot != second.id
+    assert again.stated.log_size > first.stated.log_size
 
 
 @pytest.mark.parametrize(
@@ -200,9 +201,9 @@ def test_a_forked_log_is_told_from_what_the_auditor_has_seen(taken):
     data = proof_of(taken, "papers", "empty", 0)
     trust = own_trust(taken.policy)
     found = check_proof(data, trust)
-    for root, good in ((found.root, True), ("00" * 32, False)):
+    for root, good in ((found.stated.root, True), ("00" * 32, False)):
         seen = trust.logs[0].model_validate(
-            {**trust.logs[0].model_dump(), "seen": {"size": found.log_size, "root": root}}
+            {**trust.logs[0].model_dump(), "seen": {"size": found.stated.log_size, "root": root}}
         )
         auditor = trust.model_copy(update={"logs": [seen]})
         if good:

@@ -67,7 +67,7 @@ def test_a_range_may_lie_in_several_batches(grown, offset, length, batches):
     found = both(grown, proof_of(grown, "logs", "chat.jsonl", offset, length))
     whole = (grown.logs / "chat.jsonl").read_bytes()
     assert found.raw == whole[found.offset : found.offset + found.length]
-    assert (len({group.batch for group in found.groups}), found.length % 10) == (batches, 0)
+    assert (len({group.stated.predicate.id for group in found.groups}), found.length % 10) == (batches, 0)
 
 
 def test_a_range_over_two_rows_of_a_document_is_proven(taken):

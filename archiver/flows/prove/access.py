@@ -32,7 +32,7 @@ def hand_out(
         "item": checked.item,
         "offset": checked.offset,
         "length": checked.length,
-        "batch": checked.groups[0].batch,
+        "batch": checked.groups[0].stated.predicate.id,
         "record": checked.groups[0].record,
         "sha256": checked.sha256,
         "include_marked": list[canonical.JSON](sorted(set(include_marked))),

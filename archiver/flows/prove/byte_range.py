@@ -24,18 +24,16 @@ from archiver.flows.prove.prove import (
     check_proof,
     find_line,
     log_proof,
-    logged,
-    signed_statement,
     take_leaves,
 )
+from archiver.flows.prove.stated import StatedBatch, stated_batch
 from archiver.flows.reading import Reading, UnknownError
 from archiver.judge import batches
 from archiver.late import dataclass, pattern
 from archiver.model.item import Item
 from archiver.model.items import ItemLine, Part
 from archiver.model.leaf import LOG_ROW, Salts, item_digest, leaf
-from archiver.model.statement import Statement, parse_statement
-from archiver.model.statement_snapshot import BatchPredicate
+from archiver.model.statement import Statement
 from archiver.model.trust import TrustFile
 from archiver.proof import b64, canonical
 from archiver.proof.digest import is_sha256_hex
@@ -59,14 +57,7 @@ class CheckedGroup:
     length: int
     record: int
     records: int
-    batch: str
-    snapshot: str
-    at: str
-    keyid: str
-    origin: str
-    entry: int
-    log_size: int
-    root: str
+    stated: StatedBatch
 
 
 @dataclass(frozen=True)
@@ -195,20 +186,7 @@ def check_any(data: bytes, trust: TrustFile) -> CheckedRange:
     if data.startswith(b'{"format":"' + FORMAT.encode()):
         return check_range(data, trust)
     one = check_proof(data, trust)
-    group = CheckedGroup(
-        offset=one.offset,
-        length=one.length,
-        record=one.record,
-        records=1,
-        batch=one.batch,
-        snapshot=one.snapshot,
-        at=one.at,
-        keyid=one.keyid,
-        origin=one.origin,
-        entry=one.entry,
-        log_size=one.log_size,
-        root=one.root,
-    )
+    group = CheckedGroup(one.offset, one.length, one.record, 1, one.stated)
     return CheckedRange(one.item, one.source, one.path, one.members, one.offset, one.raw, one.sha256, (group,))
 
 
@@ -236,15 +214,9 @@ def check_range(data: bytes, trust: TrustFile) -> CheckedRange:
 def _check_group(
     words: dict[str, canonical.JSON], item: str, offset: int, trust: TrustFile
 ) -> tuple[CheckedGroup, bytes]:
-    data = members.data(words, "statement")
-    envelope, key = signed_statement(data, trust)
-    statement = parse_statement(envelope.payload)
-    said = statement.predicate
-    if not isinstance(said, BatchPredicate):
-        raise EvidenceError("proof-malformed", f"proof: expected the statement of a batch, found a {statement.kind}")
-    if (said.archive, said.archive_id) != (trust.archive, trust.archive_id):
-        raise EvidenceError("statement-archive", f"proof: expected the archive {trust.archive}, found another")
-    checkpoint, index = logged(data, members.text(words, "tlog_proof").encode(), statement, trust)
+    proof = members.text(words, "tlog_proof").encode()
+    stated = stated_batch(members.data(words, "statement"), proof, trust)
+    said = stated.predicate
     if Item.parse(item).source != said.source:
         raise EvidenceError("item-malformed", f"proof: expected an item of {said.source!r}, found another")
     raw, leaves = _leaves(words, item, offset)
@@ -252,21 +224,7 @@ def _check_group(
     root = range_root(said.records, first, leaves, _hashes(words))
     if root.hex() != said.merkle_root:
         raise ProofError(f"proof: expected the root {said.merkle_root}, found {root.hex()}")
-    found = CheckedGroup(
-        offset=offset,
-        length=len(raw),
-        record=first,
-        records=len(leaves),
-        batch=said.id,
-        snapshot=said.snapshot,
-        at=said.at,
-        keyid=key.keyid,
-        origin=checkpoint.origin,
-        entry=index,
-        log_size=checkpoint.size,
-        root=checkpoint.root.hex(),
-    )
-    return found, raw
+    return CheckedGroup(offset, len(raw), first, len(leaves), stated), raw
 
 
 def _leaves(words: dict[str, canonical.JSON], item: str, offset: int) -> tuple[bytes, list[bytes]]:

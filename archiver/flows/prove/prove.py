@@ -25,6 +25,7 @@ from typing import Final
 from archiver.errors import EvidenceError, UsageError
 from archiver.flows.marked import refuse_unless
 from archiver.flows.prove import members
+from archiver.flows.prove.stated import StatedBatch, stated_batch
 from archiver.flows.reading import Reading, UnknownError, finished_snapshot, items_of
 from archiver.flows.restore.places import is_called
 from archiver.judge import batches
@@ -32,11 +33,10 @@ from archiver.late import dataclass, pattern
 from archiver.model.item import Item
 from archiver.model.items import CONTENT_STATUSES, ItemLine, Part
 from archiver.model.leaf import LOG_ROW, Salts, item_digest, leaf, leaf_of_digest
-from archiver.model.statement import Statement, parse_statement
+from archiver.model.statement import Statement
 from archiver.model.statement_snapshot import BatchPredicate
-from archiver.model.trust import StatementKey, TrustFile
-from archiver.proof import b64, canonical, dsse, entry, keys, merkle, note, tlog_proof
-from archiver.proof.checkpoint import Checkpoint, open_cosigned, parse_text
+from archiver.model.trust import TrustFile
+from archiver.proof import b64, canonical, merkle, tlog_proof
 from archiver.proof.digest import is_sha256_hex
 
 __all__ = [
@@ -46,9 +46,7 @@ __all__ = [
     "check_proof",
     "find_line",
     "log_proof",
-    "logged",
     "prove",
-    "signed_statement",
     "take_leaves",
 ]
 
@@ -73,15 +71,8 @@ class Checked:
     length: int
     sha256: str
     raw: bytes
-    batch: str
     record: int
-    snapshot: str
-    at: str
-    keyid: str
-    origin: str
-    entry: int
-    log_size: int
-    root: str
+    stated: StatedBatch
 
 
 @dataclass(frozen=True)
@@ -140,8 +131,9 @@ def prove(reading: Reading, source: str, path: str, offset: int, *, include_mark
         }
     )
     checked = check_proof(data, reading.trust)  # what would not convince its reader is not handed out
-    if checked.batch != statement.id:
-        raise EvidenceError("proof-differs", f"proof: expected the batch {statement.id}, found {checked.batch}")
+    found = checked.stated.predicate.id
+    if found != statement.id:
+        raise EvidenceError("proof-differs", f"proof: expected the batch {statement.id}, found {found}")
     return data
 
 
@@ -236,15 +228,8 @@ def check_proof(data: bytes, trust: TrustFile) -> Checked:
     `UnknownError` (exit status 3) is for a proof whose key or log the trust file does not have.
     """
     proof = _parse(data)
-    envelope, key = signed_statement(proof.statement, trust)
-    statement = parse_statement(envelope.payload)
-    predicate = statement.predicate
-    if not isinstance(predicate, BatchPredicate):
-        raise EvidenceError("proof-malformed", f"proof: expected the statement of a batch, found a {statement.kind}")
-    if (predicate.archive, predicate.archive_id) != (trust.archive, trust.archive_id):
-        raise EvidenceError("statement-archive", f"proof: expected the archive {trust.archive}, found another")
-    checkpoint, index = logged(proof.statement, proof.tlog_proof, statement, trust)
-    item = _contained(proof, predicate)
+    stated = stated_batch(proof.statement, proof.tlog_proof, trust)
+    item = _contained(proof, stated.predicate)
     return Checked(
         item=proof.item,
         source=item.source,
@@ -254,15 +239,8 @@ def check_proof(data: bytes, trust: TrustFile) -> Checked:
         length=len(proof.raw),
         sha256=sha256(proof.raw).hexdigest(),
         raw=proof.raw,
-        batch=predicate.id,
         record=proof.record,
-        snapshot=predicate.snapshot,
-        at=predicate.at,
-        keyid=key.keyid,
-        origin=checkpoint.origin,
-        entry=index,
-        log_size=checkpoint.size,
-        root=checkpoint.root.hex(),
+        stated=stated,
     )
 
 
@@ -286,80 +264,6 @@ def _parse(data: bytes) -> _Proof:
         statement=members.data(value, "statement"),
         tlog_proof=members.text(value, "tlog_proof").encode(),
     )
-
-
-def signed_statement(data: bytes, trust: TrustFile) -> tuple[dsse.Envelope, StatementKey]:
-    """Open an envelope that a statement key of the trust file has signed; return it and the key."""
-    envelope = dsse.open_envelope(data)
-    key = next((one for one in trust.statement_keys if one.keyid == envelope.keyid), None)
-    if key is None or "statement" not in key.roles:
-        raise UnknownError(
-            "statement-key-unknown",
-            f"proof: expected a statement key of the trust file, found {envelope.keyid}",
-            hint="ask the operator for the trust file of this archive",
-        )
-    dsse.check(envelope, keys.load_public_pem(key.pem))
-    if key.valid_until is not None or key.revoked is not None or key.valid_from is not None:
-        _check_period(envelope, key)
-    return envelope, key
-
-
-def _check_period(envelope: dsse.Envelope, key: StatementKey) -> None:
-    """Refuse a key that has ended: it proves nothing without a timestamp from before its end, and a proof has none."""
-    at = parse_statement(envelope.payload).predicate.at
-    if key.valid_from is not None and at < key.valid_from:
-        raise EvidenceError("statement-key-expired", f"proof: expected a statement after {key.valid_from}, found {at}")
-    ends = [end for end in (key.valid_until, key.revoked.since if key.revoked else None) if end is not None]
-    if ends and at >= min(ends):
-        raise EvidenceError("statement-key-expired", f"proof: expected a statement before {min(ends)}, found {at}")
-    if ends:
-        raise UnknownError(
-            "statement-key-expired",
-            f"proof: expected a key without an end, found one that ended {min(ends)}; that the statement is older is "
-            "only a claim",
-            hint="run `archiver verify` on the archive, where timestamps may show it",
-        )
-
-
-def logged(envelope: bytes, proof: bytes, statement: Statement, trust: TrustFile) -> tuple[Checkpoint, int]:
-    """Return the checkpoint that covers the statement, and the statement's place in the log."""
-    data = entry.encode(statement.key, sha256(envelope).hexdigest())
-    parsed = tlog_proof.parse_proof(proof)
-    if parsed.extra is not None:
-        raise members.malformed("a tlog-proof without the line extra, which nobody signs")
-    claimed = parse_text(note.parse_note(parsed.checkpoint).text)
-    log = next((one for one in trust.logs if one.origin == claimed.origin), None)
-    if log is None:
-        raise UnknownError(
-            "log-missing",
-            f"proof: expected a log of the trust file, found {claimed.origin}",
-            hint="ask the operator for the trust file of this archive",
-        )
-    vkeys = [
-        note.parse_vkey(key.vkey)
-        for key in log.keys
-        if key.from_size <= claimed.size and (key.to_size is None or claimed.size <= key.to_size)
-    ]
-    checkpoint = _open_checkpoint(parsed.checkpoint, vkeys)
-    leaf_hash = merkle.leaf_hash(data)
-    merkle.verify_inclusion(leaf_hash, parsed.index, checkpoint.size, parsed.path, checkpoint.root)
-    if log.seen is not None and log.seen.size == checkpoint.size and log.seen.root != checkpoint.root.hex():
-        raise EvidenceError(
-            "log-fork",
-            f"{log.origin}: expected the root {log.seen.root} at size {checkpoint.size} as seen, found another, signed",
-            hint="keep both checkpoints: they prove that the log key signed two histories",
-        )
-    return checkpoint, parsed.index
-
-
-def _open_checkpoint(data: bytes, vkeys: list[note.VerifierKey]) -> Checkpoint:
-    problem = EvidenceError("log-signature", "proof: expected a checkpoint of a size that a trusted key signs")
-    for vkey in vkeys:
-        try:
-            return open_cosigned(data, vkey)
-        except EvidenceError as error:
-            problem = error
-    raise problem
 
 
 def _contained(proof: _Proof, predicate: BatchPredicate) -> Item:

@@ -57,7 +57,6 @@ class Plan:
     """What people are told beside the warnings of the policy itself."""
     passed: tuple[str, ...]
     """The holds whose date has passed: a snapshot says so too, and is exit 3."""
-    log_size: int
     refusal: UsageError | None
 
 
@@ -92,7 +91,6 @@ def plan(policy: Policy, *, clock: Callable[[], datetime], listener: Listener) -
             missing_sources=tuple(sorted(catalog.sources_ever() - {source.id for source in policy.sources})),
             warnings=(*_kept_whole(wanted), *in_force.earlier_in_policy(policy, catalog.holds())),
             passed=tuple(in_force.passed(policy, catalog.holds(), clock())),
-            log_size=catalog.log_size(),
             refusal=_refusal(policy, seen, is_new=last is None or last.sha256 != policy.sha256),
         )
     finally:
