@@ -17,6 +17,7 @@ from archiver.events import silent
 from archiver.flows import uploads
 from archiver.flows.reading import open_reading
 from archiver.flows.restore.restore import restore
+from archiver.flows.snapshot.capture import Capture
 from archiver.flows.state import StateFolder
 
 FIRST = b"".join(b'{"request_id":"r%d","model":"m"}\n' % number for number in range(50))
@@ -274,6 +275,44 @@ def test_rehash_finds_bytes_that_changed_under_the_same_times(organisation, log,
     assert (int(again.exit), again.tallies[0].counts.unchanged) == (0, 1)
     gives_back(organisation, "rehashed")
     verified(organisation)
+
+
+def test_rehash_does_not_say_of_what_is_written_to_meanwhile_that_it_changed_without_a_trace(
+    organisation, log, verified, monkeypatch
+):
+    memo = organisation.papers / "memo.txt"
+    for path in (memo, log):
+        os.utime(path, ns=(10**18, 10**18))
+        pretend_settled(StateFolder(organisation.policy.state), path)
+
+    def written_to(self, sight, document=None):
+        path = {"memo.txt": memo, "chat.log": log}[sight.item.path]
+        assert sight.stands_still
+        with path.open("ab") as file:  # between the look and the reading
+            file.write(MORE)
+        return whole(self, sight, document)
+
+    whole = Capture.file
+    with monkeypatch.context() as patch:
+        patch.setattr(Capture, "file", written_to)
+        done = organisation.take(rehash=True)
+    assert (int(done.exit), [tally.unseen for tally in done.tallies]) == (0, [(), ()])
+    assert (line_of(organisation, "memo.txt").reason, line_of(organisation, "chat.log").reason) == (None, "grown")
+    gives_back(organisation, "written-to")
+    verified(organisation)
+
+
+def pretend_settled(place: StateFolder, path: Path) -> None:
+    """Let the catalog remember a file as it is now, and as one that has been so for long."""
+    catalog = Catalog(place.catalog)
+    try:
+        lines = [*catalog.present("papers"), *catalog.present("logs")]
+        known = next(line for line in lines if line.item.path == path.name)
+        now = {"mtime_ns": str(path.stat().st_mtime_ns), "ctime_ns": str(path.stat().st_ctime_ns)}
+        line = replace(known, file={**known.file, **now}, observed_at="2999-01-01T00:00:00Z")
+        catalog.absorb_items(catalog.last_snapshot().id, [line])
+    finally:
+        catalog.close()
 
 
 def pretend_same_ctime(place: StateFolder, path: Path) -> None:

@@ -209,9 +209,12 @@ def shared_inside(sight: Sight, item: Item, twin: ItemLine) -> ItemLine:
 
 
 def what_became(sight: Sight, table: str, begun: Beginning | None, now: Facts) -> tuple[str | None, str | None]:
-    """Return reason and detail for a log that was archived before: what of it is still there, and what is not."""
+    """Return reason and detail for a log that was archived before: what of it is still there, and what is not.
+
+    `now` is what its system said of it when its bytes were read.
+    """
     known = sight.known
-    if sight.stands_still and known is not None:
+    if known is not None and sight.stood_still(now):
         same = "size, times and inode" if known.object is None else "version and ETag"
         return CHANGED_UNSEEN, f"other bytes than at {known.observed_at}, under the same {same}"
     if table != "model_logs":

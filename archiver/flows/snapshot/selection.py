@@ -263,7 +263,8 @@ def _kept_line(job: _Job, reading: _Done, captured: Captured, past: _Past, membe
 def _became(job: _Job, reading: _Done, past: _Past) -> tuple[str | None, str | None]:
     """Return reason and detail for a log that was looked at before: what of it is still there, and what is not."""
     known, before, file = past.known, past.before, job.sight.known
-    if job.sight.stands_still and file is not None and file.sha256 != reading.file.digest.hexdigest():
+    is_other = file is not None and file.sha256 != reading.file.digest.hexdigest()
+    if file is not None and is_other and job.sight.stood_still(job.opened.stat_now()):
         same = "size, times and inode" if file.object is None else "version and ETag"
         return CHANGED_UNSEEN, f"other bytes than at {file.observed_at}, under the same {same}"
     if before is not None and before.log.item.path == job.item.path:  # or another version of the same object

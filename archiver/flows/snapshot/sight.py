@@ -28,7 +28,8 @@ from archiver.model.record_rule import RecordRule, record_rule
 from archiver.model.selected import is_kept_whole, selected_by
 from archiver.model.selection import Decision, Rules, rules_of
 from archiver.model.stamp import SETTLED, is_settled, spell_stamp
-from archiver.sources.base import FileFacts, Found, ObjectFacts
+from archiver.sources.base import Facts, FileFacts, Found, ObjectFacts
+from archiver.sources.facts import unchanged_since
 from archiver.sources.location import Location
 
 __all__ = ["Seconds", "Sight", "may_be_a_head", "sights"]
@@ -48,7 +49,10 @@ class Sight(NamedTuple):
     last: Known
     observed_at: str
     stands_still: bool = False
-    """Size, times and inode are those of the last reading, so that other bytes would be a change without a trace."""
+    """Size, times and inode are those of the last reading, so that other bytes would be a change without a trace.
+
+    That is said of the look; it may be written to before it is read (`stood_still`).
+    """
     narrows: bool = False
     """It was kept before, whole or under another rule, and now a rule selects from it."""
 
@@ -56,6 +60,15 @@ class Sight(NamedTuple):
     def known(self) -> ItemLine | None:
         """What was last said of it, None when it is new."""
         return self.last.line
+
+    def stood_still(self, read: Facts) -> bool:
+        """Say whether it stands still, and was no other when it was read than when it was looked at."""
+        seen = self.found.facts
+        if isinstance(seen, FileFacts) and isinstance(read, FileFacts):
+            return self.stands_still and unchanged_since(seen, read)
+        if isinstance(seen, ObjectFacts) and isinstance(read, ObjectFacts):
+            return self.stands_still and seen.words.get("etag") == read.words.get("etag")
+        return False
 
     @property
     def was_kept(self) -> bool:

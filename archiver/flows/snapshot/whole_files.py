@@ -80,7 +80,8 @@ class WholeFiles:
         if twin is not None:
             return _said(sight, opened, shared_line(sight, twin))
         captured, steady, begun = self._steadily(sight, opened, table, head)
-        reason, detail = what_became(sight, table, begun, opened.first) if steady else ("changed-during-read", None)
+        now = opened.stat_now()
+        reason, detail = what_became(sight, table, begun, now) if steady else ("changed-during-read", None)
         return _said(sight, opened, captured_line(sight, table, captured, reason, detail, steady=steady))
 
     def _judges(self, table: str) -> bool:
