@@ -1,10 +1,10 @@
 """The items of a first snapshot, laid by for their catalog before anybody may see them there.
 
 A catalog that knows no item yet gets them in a table of their own, step by step while the run that finds them is at
-work, and then the indexes on it. When the statement of the run is in the log that table takes the place of the empty
-one: one small transaction, however many items there are. Until then the catalog says what it said before, and whatever
-becomes of the run, what was laid by is nobody's: the next run takes it away, and takes the items in as it does from any
-other.
+work, and at the end the last of its indexes. When the statement of the run is in the log that table takes the place of
+the empty one: one small transaction, however many items there are. Until then the catalog says what it said before, and
+whatever becomes of the run, what was laid by is nobody's: the next run takes it away, and takes the items in as it does
+from any other.
 
 All of this is done on connections of its own: in another thread, and beside questions of the catalog that nobody has
 read to their end. Who else writes to the catalog has its turn between two steps.
@@ -33,6 +33,8 @@ Turn: TypeAlias = AbstractContextManager[object]
 """Entered for every transaction: nobody else of this process writes to the catalog meanwhile."""
 
 TABLE: Final = "latest_laid_by"
+_LAST: Final = "latest_by_content"
+"""The index that nearly all rows are in, in no order of theirs: it is made when all are there."""
 _AT_ONCE: Final = 512
 """Rows of one statement: behind each this thread waits for the interpreter, which the run has in use."""
 _BESIDE: Final = "BEGIN"
@@ -73,9 +75,7 @@ def lay_by(
                 if stop():  # a short statement does not ask
                     raise sqlite3.OperationalError("interrupted")
         with turn, _transaction(database, _BESIDE):
-            for name, made in indexes_on(TABLE).items():
-                database.execute(f"DROP INDEX IF EXISTS {name}")
-                database.execute(made)
+            _move_index(database, _LAST)
 
 
 def take(path: Path, snapshot: str) -> bool:
@@ -137,8 +137,18 @@ def _transaction(database: sqlite3.Connection, begin: str = "BEGIN IMMEDIATE") -
 
 
 def _begin(database: sqlite3.Connection) -> None:
+    """Make the table, with the indexes that have few of its rows: to look for those in all of them takes longer."""
     _make_room(database)
     database.execute(f"CREATE TABLE {TABLE} {LATEST}")
+    for name in indexes_on(TABLE):
+        if name != _LAST:
+            _move_index(database, name)
+
+
+def _move_index(database: sqlite3.Connection, name: str) -> None:
+    """Make an index on what is laid by: no two tables have one of the same name."""
+    database.execute(f"DROP INDEX IF EXISTS {name}")
+    database.execute(indexes_on(TABLE)[name])
 
 
 def _make_room(database: sqlite3.Connection) -> None:
@@ -157,8 +167,8 @@ def knows_none(database: sqlite3.Connection) -> bool:
 
 
 def _is_whole(database: sqlite3.Connection) -> bool:
-    """Say whether the last step was made, which gives the table its indexes."""
-    on = database.execute("SELECT tbl_name FROM sqlite_master WHERE name = ?", [next(iter(indexes_on(TABLE)))])
+    """Say whether the last step was made, which gives the table its last index."""
+    on = database.execute("SELECT tbl_name FROM sqlite_master WHERE name = ?", [_LAST])
     return bool(on.fetchone() == (TABLE,))
 
 

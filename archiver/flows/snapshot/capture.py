@@ -65,7 +65,7 @@ class Capture:
         contents: Contents,
         recognise: Callable[[list[bytes]], str],
         account: Callable[[Line], None],
-        accounted: Callable[[str], bool],
+        accounted: Callable[[str], bool] | None,
         known_by: str,
         marker: Marker,
         unpacking: tuple[UnpackLimits, Path],
@@ -75,9 +75,9 @@ class Capture:
         """Bind to a source and the place where it is.
 
         `recognise` names the dialect of first lines, `account` enters the line of an item that relies on no rows of
-        this run, `accounted` says whether an item has its line already. `known_by` is the destination whose catalog
-        `catalog` is. `unpacking` has limits and a scratch folder,
-        `selection` reads logs of which a part is kept.
+        this run, `accounted` says whether an item has its line already, where any may. `known_by` is the destination
+        whose catalog `catalog` is. `unpacking` has limits and a scratch folder, `selection` reads logs of which a part
+        is kept.
         """
         self._location = location
         self._kind = source.kind
@@ -85,7 +85,8 @@ class Capture:
         self._catalog = catalog
         self._contents = contents
         self._account = account
-        self._accounted = accounted
+        self._is_fresh = accounted is None
+        self._accounted = accounted = accounted or (lambda _item: False)
         self._known_by = known_by
         self._marker = marker
         self._listener = listener
@@ -140,7 +141,8 @@ class Capture:
 
     def takes_at_once(self, sight: Sight) -> bool:
         """Say whether a file may be read in one piece, by another process or here."""
-        return self._takes_at_once and sight.decision == "read" and not self._accounted(sight.item.text())
+        takes = self._takes_at_once and sight.decision == "read"
+        return takes and (self._is_fresh or not self._accounted(sight.item.text()))
 
     def left(self, turn: Turn) -> Iterator[tuple[Sight, Document | None]]:
         """Account for the files of a turn of which nothing is to be said but what nearly all have; yield the others."""

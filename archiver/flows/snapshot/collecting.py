@@ -161,7 +161,7 @@ class Collecting:
             contents=self._contents,
             recognise=self._dialects.recogniser(source.dialect),
             account=self._account,
-            accounted=session.journal.has_line if goes_on else lambda _item: False,
+            accounted=session.journal.has_line if goes_on else None,
             known_by=session.lead.id,
             marker=self._marker,
             unpacking=(unpack_limits(session.policy.limits), session.state.spool),
