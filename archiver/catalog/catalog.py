@@ -156,7 +156,7 @@ class Catalog(ItemIndex, LogIndex):
         predicate = statement.predicate
         if isinstance(predicate, BatchPredicate):
             _insert_batch(cursor, index, statement, next(filter(self._mine, predicate.receipts), None))
-            unfinished.began(cursor, predicate.snapshot)
+            unfinished.began(cursor, predicate.snapshot, index, predicate.by.host)
             return
         payload = dsse.open_envelope(envelope).payload
         cursor.execute(

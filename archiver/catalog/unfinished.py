@@ -1,27 +1,31 @@
 """Which snapshots have batches and no statement of their own: kept while statements come in, as nearly all have one.
 
-They lie in `meta`, a row each, and beside them of how many entries that is so. Where the catalog knows others, another
-release has written to it: then all batches are asked, and whoever opens it for writing begins anew (`keep`).
+They lie in `meta`, a row each with the position and the host of its last batch, and beside them of how many entries
+that is so. Where the catalog knows others, another release has written to it: then all batches are asked, and whoever
+opens it for writing begins anew (`keep`).
 
->>> began(cursor, "20261123T120000Z-0a1b2c")
+>>> began(cursor, "20261123T120000Z-0a1b2c", 7, "host")
 >>> unfinished(database)
 {'20261123T120000Z-0a1b2c': 'host'}
 """
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from collections.abc import Iterator
+from operator import itemgetter
 from typing import Final
 
 __all__ = ["began", "ended", "keep", "kept", "unfinished"]
 
-_KEPT_OF: Final = "unfinished-kept"
+_KEPT_OF: Final = "unfinished-with-hosts"
 _NAME: Final = "unfinished "
-_KEPT: Final = "SELECT substr(name, 12) FROM meta WHERE name > 'unfinished ' AND name < 'unfinished!'"
 _OF_ALL: Final = (
     "WITH RECURSIVE one(id) AS (SELECT min(snapshot) FROM batches UNION ALL "
     "SELECT (SELECT min(snapshot) FROM batches WHERE snapshot > one.id) FROM one WHERE one.id IS NOT NULL) "
-    "SELECT one.id FROM one WHERE one.id IS NOT NULL EXCEPT SELECT snapshots.id FROM snapshots"
+    "SELECT snapshot, max(position), host FROM batches "
+    "WHERE snapshot IN (SELECT one.id FROM one EXCEPT SELECT snapshots.id FROM snapshots) GROUP BY snapshot"
 )
 """From one snapshot to the next: there are many batches to each."""
 
@@ -32,7 +36,8 @@ def keep(database: sqlite3.Connection) -> None:
         return
     database.execute("BEGIN IMMEDIATE")
     database.execute("DELETE FROM meta WHERE name > 'unfinished ' AND name < 'unfinished!'")
-    database.execute(f"INSERT INTO meta SELECT ? || id, '' FROM ({_OF_ALL})", [_NAME])  # noqa: S608 - constants
+    for snapshot, position, host in database.execute(_OF_ALL).fetchall():
+        _note(database, snapshot, position, host)
     database.execute(
         "INSERT OR REPLACE INTO meta SELECT ?, ifnull(max(position), -1) + 1 FROM entries",
         [_KEPT_OF],
@@ -40,12 +45,10 @@ def keep(database: sqlite3.Connection) -> None:
     database.execute("COMMIT")
 
 
-def began(cursor: sqlite3.Cursor, snapshot: str) -> None:
-    """Take in that a snapshot has a batch."""
-    cursor.execute(
-        "INSERT OR IGNORE INTO meta SELECT ?, '' WHERE NOT EXISTS (SELECT 1 FROM snapshots WHERE id = ?)",
-        [_NAME + snapshot, snapshot],
-    )
+def began(cursor: sqlite3.Cursor, snapshot: str, position: int, host: str) -> None:
+    """Take in that a snapshot has a batch, by the last one's position and host."""
+    if cursor.execute("SELECT 1 FROM snapshots WHERE id = ?", [snapshot]).fetchone() is None:
+        _note(cursor, snapshot, position, host)
 
 
 def ended(cursor: sqlite3.Cursor, snapshot: str) -> None:
@@ -60,12 +63,19 @@ def kept(cursor: sqlite3.Cursor, size: int) -> None:
 
 def unfinished(database: sqlite3.Connection) -> dict[str, str]:
     """Return them with the host that wrote the last batch of each, in the order of these batches."""
-    which = _KEPT if _are_kept(database) else _OF_ALL
-    query = (
-        f"SELECT snapshot, host, max(position) AS last FROM batches WHERE snapshot IN ({which}) "  # noqa: S608 - constants
-        "GROUP BY snapshot ORDER BY last"
-    )
-    return {snapshot: host for snapshot, host, _ in database.execute(query)}
+    found = _kept(database) if _are_kept(database) else database.execute(_OF_ALL)
+    return {snapshot: host for snapshot, _, host in sorted(found, key=itemgetter(1))}
+
+
+def _kept(database: sqlite3.Connection) -> Iterator[tuple[str, int, str]]:
+    query = "SELECT name, value FROM meta WHERE name > 'unfinished ' AND name < 'unfinished!'"
+    for name, value in database.execute(query):
+        yield name.removeprefix(_NAME), *json.loads(value)
+
+
+def _note(database: sqlite3.Connection | sqlite3.Cursor, snapshot: str, position: int, host: str) -> None:
+    words = json.dumps([position, host])
+    database.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", [_NAME + snapshot, words])
 
 
 def _are_kept(database: sqlite3.Connection) -> bool:

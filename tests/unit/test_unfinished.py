@@ -36,9 +36,10 @@ def one_more(database, choose, *, keeps):
     if keeps:
         unfinished.kept(cursor, position + 1)
     if choose.random() < 0.7:
-        batch(cursor, position, snapshot, f"host-{choose.randrange(3)}")
+        host = f"host-{choose.randrange(3)}"
+        batch(cursor, position, snapshot, host)
         if keeps:
-            unfinished.began(cursor, snapshot)
+            unfinished.began(cursor, snapshot, position, host)
         return
     cursor.execute("INSERT OR IGNORE INTO snapshots VALUES (?, ?, 'complete', '', 1)", [snapshot, position])
     if keeps:
