@@ -40,18 +40,20 @@ YES_LOCK = click.option(
 
 def agree_to_lock(run: Run, policy: Policy, command: str, planned: int, agreed: int | None, *, look: str) -> None:
     """Ask before more bytes are locked than the policy allows without a question; `look` shows what they are."""
-    from archiver.cli.opening import where  # noqa: PLC0415 - loaded when called
-    from archiver.flows.session import destination_store  # noqa: PLC0415
-
-    places = [destination_store(policy, run.clock, one).destination for one in policy.destinations if not one.ended]
-    place = next((one for one in places if one.enforces_locks), places[0])
     if agreed is not None and planned > agreed:
         raise UsageError(
             "lock-not-agreed",
             f"{command}: expected to lock at most {agreed} bytes (--yes-lock), found {planned} to be read",
             hint=f"look at `{look}`; if all of it is meant, say --yes-lock {planned}",
         )
-    if agreed is not None or not place.enforces_locks or planned <= policy.limits.confirm_above_bytes:
+    if agreed is not None or planned <= policy.limits.confirm_above_bytes:
+        return
+    from archiver.cli.opening import where  # noqa: PLC0415 - loaded when called
+    from archiver.flows.session import destination_store  # noqa: PLC0415
+
+    places = [destination_store(policy, run.clock, one).destination for one in policy.destinations if not one.ended]
+    place = next((one for one in places if one.enforces_locks), places[0])
+    if not place.enforces_locks:
         return
     until = policy.retain_until().strftime("%Y-%m-%d")
     words = f"up to {size(planned)} would be locked in {where(place)} until {until}, and nobody could undo that"

@@ -76,7 +76,8 @@ def bring_into_force(session: Session, change: policy_change.Change) -> Began:
     return Began(tuple(change.changes), tuple(sorted(session.catalog.sources_ever() - here)))
 
 
-def _begin_archive(session: Session) -> None:
+def _begin_archive(session: Session) -> Subject:
+    """Enter what a log begins with; return the policy that it names, which is stored with it."""
     continues = session.state.continues
     session.everywhere(lambda vault: put_readme(session, vault))
     subject = _put_policy(session)
@@ -101,6 +102,7 @@ def _begin_archive(session: Session) -> None:
         continues=continues,
     )
     _keep_and_enter(session, "archive", [subject], predicate)
+    return subject
 
 
 def _enter_policy(

@@ -130,7 +130,8 @@ class Log:
 
         What a run is about to state may stand there already, left by a killed run whose state folder is lost.
         """
-        size = self.catch_up()
+        known = self._book.log_size()
+        size = known if known and known == self._confirmed else self.catch_up()  # a run has mostly just done so
         found = self._entry(size)
         if found is not None:
             self._close(size, found)

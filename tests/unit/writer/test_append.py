@@ -157,6 +157,19 @@ def test_an_entry_of_ones_own_is_locked_as_the_hold_is_when_its_position_is_clos
         assert [one.lock for one in world.store.versions[key]] == [LOCK]
 
 
+def test_a_position_that_others_closed_since_the_log_was_taken_in_is_taken_in_as_they_closed_it(world, writers):
+    first, second = writers
+    left, mine = first.state(1), second.state(2)
+    size = second.log.catch_up()
+    first.log.append(*left)
+    assert second.log.finish_tail()
+    assert second.book.entries(size, 2) == [entry_of(left)]
+    assert not second.log.finish_tail()
+    second.log.append(*mine)
+    assert second.book.entries(size, 2) == [entry_of(left), entry_of(mine)]
+    whole(world)
+
+
 def test_entering_a_statement_again_changes_nothing(world, writers):
     mine = writers[0].state(1)
     writers[0].log.append(*mine)
