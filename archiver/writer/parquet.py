@@ -201,9 +201,9 @@ class BatchFile:
         writer.write_table(table, row_group_size=len(group))
 
     def _is_in_pieces(self, group: RowGroup) -> bool:
-        """Say whether raw lies in memory in pieces. Logs are derived from it as a whole."""
+        """Say whether raw lies in memory in pieces, as it may where none is hidden. Logs are derived from all of it."""
         pieces = [len(rows.data) for _, rows in group.passing]
-        return self._table == "documents" and bool(pieces) and min(pieces) >= _PIECE
+        return self._table == "documents" and not group.hidden and bool(pieces) and min(pieces) >= _PIECE
 
     def _is_heavy(self, group: RowGroup) -> bool:
         """Say whether few such groups may wait: raw is in memory, in pieces, or of a row larger than other groups."""

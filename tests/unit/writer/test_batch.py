@@ -285,6 +285,18 @@ def test_items_that_are_added_whole_give_the_same_file_and_need_no_other(tmp_pat
     assert sizes[0] <= sizes[1]
 
 
+def test_hidden_rows_stay_hidden_beside_large_items_that_were_added_whole(batch, tmp_path):
+    data = b"x" * (2 << 20)
+    item = Item("s", "whole")
+    digests = [hashlib.sha256(data).digest()], [item_digest(item.text())]
+    batch.add_wholes(Wholes([item.text()], [item.path], [FACTS], [len(data)], *digests, data))
+    batch.begin(Item("s", "sealed"), FACTS, withheld=True)
+    batch.add([b"a secret"], 0)
+    batch.finish(FACTS, began_elsewhere=False)
+    raw = pq.read_table(written(batch, tmp_path / "p").file.path).column("raw")
+    assert raw.to_pylist() == [data, None]
+
+
 def test_a_group_that_is_gone_is_not_built_anew(tmp_path):
     opened = OpenBatch(tmp_path / "scratch", salt=SALT, max_bytes=1 << 30, max_rows=1_000_000)
     with Threads() as engine, ThreadPoolExecutor(1) as thread:
