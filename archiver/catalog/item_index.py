@@ -177,6 +177,15 @@ class ItemIndex:
         row = self._db.execute(query, [item.source, item.path, item.text()]).fetchone()
         return ItemLine.own(row[0]) if row else None
 
+    def archived(self, item: Item) -> ItemLine | None:
+        """Return what was last said of the content of an item, though it may have been seen without since."""
+        query = (
+            "SELECT line FROM latest WHERE source = ?1 AND path = ?2 AND item = ?3 AND tbl IS NOT NULL"
+            " UNION ALL SELECT line FROM kept WHERE source = ?1 AND path = ?2 AND item = ?3 LIMIT 1"
+        )
+        row = self._db.execute(query, [item.source, item.path, item.text()]).fetchone()
+        return ItemLine.own(row[0]) if row else None
+
     def recall(self, source: str) -> Recall:
         """Begin to ask about the items of a source, one after the other."""
         return Recall(self._db, source)
@@ -193,13 +202,14 @@ class ItemIndex:
                 yield line
 
     def latest_below(self, source: str, beginning: str, most: int) -> list[ItemLine]:
-        """Return what was last said of items whose path begins so, the largest first, at most so many."""
+        """Return what was last said of the content of so many items whose path begins so, the largest first."""
         found = self._db.execute(
-            "SELECT line FROM latest WHERE source = ? AND path >= ? AND path < ? AND tbl IS NOT NULL"
-            " ORDER BY size DESC LIMIT ?",
+            "SELECT line, size FROM latest WHERE source = ?1 AND path >= ?2 AND path < ?3 AND tbl IS NOT NULL"
+            " UNION ALL SELECT line, size FROM kept WHERE source = ?1 AND path >= ?2 AND path < ?3"
+            " ORDER BY size DESC LIMIT ?4",
             [source, beginning, beginning + "\U0010ffff", most],
         )
-        return [ItemLine.own(data) for (data,) in found]
+        return [ItemLine.own(data) for data, _ in found]
 
     def has_content(self) -> bool:
         """Say whether the bytes of any item are archived."""

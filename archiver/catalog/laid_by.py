@@ -24,7 +24,7 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from archiver.catalog.schema import LATEST, indexes_on
+from archiver.catalog.schema import KEEPING, LATEST, indexes_on
 from archiver.model.item_row import COLUMNS, AlikeRows, RowsElsewhere, RowsInOrder
 
 __all__ = ["TABLE", "add", "forget", "is_there", "knows_none", "lay_by", "take"]
@@ -91,6 +91,8 @@ def take(path: Path, snapshot: str) -> bool:
             return False
         database.execute("DROP TABLE latest")
         database.execute(f"ALTER TABLE {TABLE} RENAME TO latest")
+        for made in KEEPING:  # those of the table that is gone are gone with it
+            database.execute(made)
         database.execute("UPDATE snapshots SET items_known = 1 WHERE id = ?", [snapshot])
     return True
 

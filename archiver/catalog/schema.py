@@ -25,6 +25,22 @@ def indexes_on(table: str) -> dict[str, str]:
     return {name: f"CREATE INDEX IF NOT EXISTS {name} ON {table} {what}" for name, what in _INDEXES.items()}
 
 
+_KEEP: Final = (
+    "CREATE TRIGGER IF NOT EXISTS kept_when_gone AFTER UPDATE OF tbl ON latest "
+    "WHEN old.tbl IS NOT NULL AND new.tbl IS NULL BEGIN "
+    "DELETE FROM kept WHERE source = old.source AND path = old.path AND item = old.item; "
+    "INSERT INTO kept VALUES (old.source, old.path, old.item, old.size, old.line); END"
+)
+_KEEP_NO_MORE: Final = (
+    "CREATE TRIGGER IF NOT EXISTS kept_no_more AFTER UPDATE OF tbl ON latest "
+    "WHEN old.tbl IS NULL AND new.tbl IS NOT NULL BEGIN "
+    "DELETE FROM kept WHERE source = new.source AND path = new.path AND item = new.item; END"
+)
+KEEPING: Final = (_KEEP, _KEEP_NO_MORE)
+"""What is archived of items that were last seen without content: unreadable for a night, or not there.
+
+`latest` alone would forget it, and all of it would be stored once more when they are back."""
+
 BY_CONTENT: Final = indexes_on("latest")["latest_by_content"]
 
 SCHEMA: Final = f"""
@@ -52,5 +68,9 @@ CREATE TABLE IF NOT EXISTS snapshots (
 CREATE INDEX IF NOT EXISTS snapshots_in_order ON snapshots (position, status, id);
 CREATE INDEX IF NOT EXISTS snapshots_without_items ON snapshots (position) WHERE items_known = 0;
 CREATE TABLE IF NOT EXISTS latest {LATEST};
+CREATE TABLE IF NOT EXISTS kept (
+    source TEXT NOT NULL, path TEXT NOT NULL, item TEXT NOT NULL, size INTEGER, line BLOB NOT NULL,
+    PRIMARY KEY (source, path, item)) WITHOUT ROWID;
 {";".join(indexes_on("latest").values())};
+{";".join(KEEPING)};
 """

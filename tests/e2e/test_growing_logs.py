@@ -6,6 +6,7 @@ import gzip
 import os
 import random
 import shutil
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from archiver.flows.reading import open_reading
 from archiver.flows.restore.restore import restore
 from archiver.flows.snapshot.capture import Capture
 from archiver.flows.state import StateFolder
+from archiver.sources import opening
+from archiver.sources.base import Problem, ReadProblem
 
 FIRST = b"".join(b'{"request_id":"r%d","model":"m"}\n' % number for number in range(50))
 MORE = b"".join(b'{"request_id":"s%d","model":"m"}\n' % number for number in range(7))
@@ -209,6 +212,69 @@ def test_the_same_bytes_are_stored_once(organisation, verified):
     later = organisation.take()
     assert set(later.batches) == {"items"}
     gives_back(organisation, "twins")
+    verified(organisation)
+
+
+def gone_for_a_night(place, how):
+    """Take a snapshot while nothing can be read: the folders are empty, or nothing in them may be opened."""
+    kept = place.root / "elsewhere"
+    kept.mkdir()
+    if how == "not there":
+        for folder in (place.logs, place.papers):
+            shutil.move(folder, kept / folder.name)
+            folder.mkdir()
+        place.take()
+        for folder in (place.logs, place.papers):
+            folder.rmdir()
+            shutil.move(kept / folder.name, folder)
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(opening, "_open_item", refused)
+        patch.setattr(opening.Openings, "file", refused)
+        place.take()
+
+
+def refused(*_words):
+    raise ReadProblem(Problem("io-error", "Input/output error", 5))
+
+
+@pytest.mark.parametrize("how", ["not there", "not readable"])
+def test_what_could_not_be_read_for_a_night_is_not_stored_again(organisation, verified, how):
+    (organisation.papers / "memo.txt").write_bytes(b"to be kept\n")
+    with zipfile.ZipFile(organisation.papers / "box.zip", "w") as box:
+        box.writestr("inner.txt", "inside\n")
+    log, rotated, cut = (organisation.logs / name for name in ("chat.log", "old.log", "cut.log"))
+    packed = organisation.logs / "packed.log.gz"
+    for path in (log, rotated, cut):
+        path.write_bytes(path.name.encode() + b"\n" + FIRST)
+    packed.write_bytes(gzip.compress(b"packed\n" + FIRST))
+    organisation.take()
+    if how == "not readable":
+        for path in (*organisation.logs.iterdir(), *organisation.papers.iterdir()):
+            os.utime(path, ns=(10**18, 10**18))  # else nobody would open it
+    gone_for_a_night(organisation, how)
+    assert line_of(organisation, "chat.log").status == ("absent" if how == "not there" else "failed")
+
+    with log.open("ab") as file:
+        file.write(MORE)
+    rotated.rename(rotated.with_name("old.log.1"))
+    os.truncate(cut, 100)
+    done = organisation.take()
+    assert stored(organisation, done.id) == MORE + cut.read_bytes()
+    assert stored(organisation, done.id, "documents") == b""
+    said = {(one.item.path, *one.item.members): (one.status, one.reason) for one in organisation.said()}
+    assert said == {
+        ("memo.txt",): ("unchanged", None),
+        ("box.zip",): ("unchanged", None),
+        ("box.zip", "zip:0:inner.txt"): ("unchanged", None),
+        ("chat.log",): ("captured", "grown"),
+        ("old.log.1",): ("captured", "rotated"),
+        ("cut.log",): ("captured", "truncated"),
+        ("packed.log.gz",): ("unchanged", None),
+        ("packed.log.gz", "gzip"): ("captured", None),  # decoded again, and all of it is there
+        **({} if how == "not there" else {("old.log",): ("absent", None)}),
+    }
+    gives_back(organisation, "back")
     verified(organisation)
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from archiver.catalog.catalog import Catalog
+from archiver.catalog.recall import Known
 from archiver.events import Listener, Said
 from archiver.flows.snapshot.ahead import ahead
 from archiver.flows.snapshot.at_once import AtOnce
@@ -153,6 +154,7 @@ class Capture:
 
         A `document` was read ahead.
         """
+        sight = self._with_content(sight)
         kept = None if document is None else self._at_once.keep(sight, document)
         if kept is not None:
             yield from kept
@@ -195,6 +197,13 @@ class Capture:
                     yield from self._members(sight, opened, container, line)
         except ReadProblem as problem:
             yield self._enter(sight, failed_line(sight, problem.problem))
+
+    def _with_content(self, sight: Sight) -> Sight:
+        """Return the sight of what was unreadable or not there last time with what was archived of it before."""
+        if sight.last.status not in ("failed", "absent"):
+            return sight
+        archived = self._catalog.archived(sight.item)  # of an item that was never read there is none
+        return sight if archived is None else sight._replace(last=Known(archived.encode(), archived.status))
 
     def again(self, sight: Sight) -> None:
         """Account for an item that is unchanged as its times or its ETag tell; what can be said of it is said anew."""

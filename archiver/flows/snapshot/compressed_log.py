@@ -64,8 +64,12 @@ class CompressedLog:
     def lines(self, sight: Sight, opened: Reading, encoding: str, outer: ItemLine) -> Iterator[ItemLine]:
         """Capture what a compressed log holds; its container is on record already."""
         if outer.status == "unchanged":
-            yield from self._again(sight)
-            return
+            again = self._again(sight)
+            first = next(again, None)
+            if first is not None:  # else it was not there last time, nor what it holds
+                yield first
+                yield from again
+                return
         item, stream = sight.item.inside(encoding), self._stream
         if (twin := self._twin_inside(item, outer)) is not None:
             yield self._enter(sight, shared_inside(sight, item, twin))
@@ -87,7 +91,7 @@ class CompressedLog:
     ) -> tuple[Captured, Damage | None, bool]:
         """Decode the file from its beginning; the third answer is whether it still had the bytes of its container."""
         opened.rewind()
-        archived = self._candidates(item, self._catalog.latest(item))
+        archived = self._candidates(item, self._catalog.archived(item))
         begun = longest(decode(encoding, opened.blocks()), archived, item) if archived else None
         opened.rewind()
         digest = sha256()

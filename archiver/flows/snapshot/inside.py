@@ -328,7 +328,7 @@ class Walk:
 
     def _known(self, line: ItemLine, *, withheld: bool) -> ItemLine | None:
         """Return the line of a member whose bytes are archived: under its own name, or another one."""
-        own = self._place.catalog.latest(line.item)
+        own = self._place.catalog.archived(line.item)
         if own is not None and own.status in CONTENT_STATUSES and (own.table, own.sha256) == (line.table, line.sha256):
             status = "unchanged" if line.status == "captured" else line.status
             return replace(line, status=status, parts=own.parts)

@@ -177,6 +177,8 @@ class WholeFiles:
 
     def candidates(self, item: Item, own: ItemLine | None) -> list[ItemLine]:
         """Return what is archived of a log's family that a log may begin with."""
+        if own is not None and own.status not in CONTENT_STATUSES:
+            own = self._catalog.archived(item)
         relatives = self._catalog.latest_below(item.source, beginning_of(item.path), _RELATIVES)
         return candidates(item, own, relatives, self._location)
 
