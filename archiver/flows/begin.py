@@ -68,10 +68,9 @@ def bring_into_force(session: Session, change: policy_change.Change) -> Began:
     is_new = last is None or last.sha256 != session.policy.sha256
     # Read before anything is put: where an order is missing, nothing was done.
     orders = {one.id: order for one in session.policy.matters if is_new and (order := order_of(one)) is not None}
-    if session.catalog.log_size() == 0:
-        _begin_archive(session)
+    stored = _begin_archive(session) if session.catalog.log_size() == 0 else None
     if is_new:
-        _enter_policy(session, last, change, orders)
+        _enter_policy(session, last, change, stored or _put_policy(session), orders)
     here = {source.id for source in session.policy.sources}
     return Began(tuple(change.changes), tuple(sorted(session.catalog.sources_ever() - here)))
 
@@ -106,9 +105,14 @@ def _begin_archive(session: Session) -> Subject:
 
 
 def _enter_policy(
-    session: Session, last: PolicyPredicate | None, change: policy_change.Change, orders: dict[str, Instrument]
+    session: Session,
+    last: PolicyPredicate | None,
+    change: policy_change.Change,
+    stored: Subject,
+    orders: dict[str, Instrument],
 ) -> None:
-    subjects = [_put_policy(session)]
+    """Enter the policy, which is `stored`, with the orders of its matters."""
+    subjects = [stored]
     instruments: dict[str, str | None] = {matter.id: None for matter in session.policy.matters}
     for matter, order in orders.items():
         subject = order.subject

@@ -12,7 +12,9 @@ from archiver.errors import Exit, UsageError
 from archiver.events import Advanced
 from archiver.flows.session import own_trust
 from archiver.flows.snapshot import stream
+from archiver.model import layout
 from archiver.model.policy_yaml import PolicyError
+from archiver.stores.folder import FolderStore
 
 LONG = 300_000  # times a word: it is not read in one piece
 
@@ -50,6 +52,16 @@ def test_a_first_snapshot_writes_exactly_these_keys(filled):
     named = {key for key in found if key.startswith(("statements/archive/", "statements/policy/"))}
     assert found - named == expected
     assert len(named) == 2
+
+
+def test_an_archive_that_begins_puts_its_policy_once(filled, verified, monkeypatch):
+    put, keys = FolderStore.put, []
+    monkeypatch.setattr(
+        FolderStore, "put", lambda store, key, *words, **more: keys.append(key) or put(store, key, *words, **more)
+    )
+    filled.take()
+    assert [key for key in keys if key.startswith("policies/")] == [layout.policy_key(filled.policy.sha256)]
+    verified(filled)
 
 
 def test_every_key_is_locked_until_the_hold_ends(filled):
