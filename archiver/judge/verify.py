@@ -155,7 +155,7 @@ def verify(
 
     `derive` computes index columns for `--only index`, `rederive` derived tables. `trust_is_own` says that the trust
     file is the operator's, which the report repeats. `scratch` takes temporary files: of batches that come over a
-    network one, and with processes as many as these are and a few; a derived table, and an index of the listing.
+    network two, and with processes as many as these are and a few; a derived table, and an index of the listing.
     With more than one of `jobs` batches are judged by so many processes, each of which opens the store by `opener`;
     None takes as many as there are cores where the archive is large. The report is the same.
     `then` is called with the report while the archive is still open, unless the trust file is refused.
