@@ -74,10 +74,11 @@ def is_set_up(policy: Policy) -> bool:
     if len(set(present.values())) > 1:
         found = ", ".join(str(path) for path, there in present.items() if there)
         missing = ", ".join(str(path) for path, there in present.items() if not there)
+        hint = "put the missing file back from your backup; keys of an archive are never made anew"
+        if not present[trust_path(policy)]:  # it is made last
+            hint += "; where `archiver init` was cut off and there is none, move what is there away and run it again"
         raise UsageError(
-            "keys-half-there",
-            f"keys: expected all of them or none, found {found} but not {missing}",
-            hint="put the missing file back from your backup; keys of an archive are never made anew",
+            "keys-half-there", f"keys: expected all of them or none, found {found} but not {missing}", hint=hint
         )
     return all(present.values())
 
@@ -109,6 +110,7 @@ def set_up(
         )
     for spec in policy.destinations:
         _refuse_used_destination(destination_store(policy, clock, spec))
+    timestamps = trusted_timestamps(policy)  # roots that cannot be read are refused while nothing is half made
     state = StateFolder(policy.state)
     with state.locked():
         if state.exists:
@@ -120,10 +122,12 @@ def set_up(
         if demo:
             state.mark_demo_keys()
         state.keep_continues(continues)
-        return _make(policy, random(16).hex(), environ, demo=demo)
+        return _make(policy, random(16).hex(), environ, timestamps, demo=demo)
 
 
-def _make(policy: Policy, archive_id: str, environ: dict[str, str], *, demo: bool) -> Made:
+def _make(
+    policy: Policy, archive_id: str, environ: dict[str, str], timestamps: trust.TimestampTrust, *, demo: bool
+) -> Made:
     trust_file = trust_path(policy)
     for folder in {path.parent for path in _files(policy)}:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -134,7 +138,7 @@ def _make(policy: Policy, archive_id: str, environ: dict[str, str], *, demo: boo
     opened_log = None if isinstance(log_key, FileKey) else open_log_signer(log_key, passphrase, environ)
     signer = opened or create_signer(statement_key, passphrase, environ)
     log_signer = opened_log or create_log_signer(log_key, passphrase, environ)
-    words = _trust(policy, archive_id, signer, log_signer)
+    words = _trust(policy, archive_id, signer, log_signer, timestamps)
     if (second := policy.keys.post_quantum) is not None:
         public = create_post_quantum(second, signing_file.passphrase_from(passphrase, environ)).public_bytes
         words = words.model_copy(update={"logs": [_with_second_key(log, public) for log in words.logs]})
@@ -177,6 +181,7 @@ def _trust(
     archive_id: str,
     signer: Signer,
     log_signer: LogSigner,
+    timestamps: trust.TimestampTrust,
 ) -> trust.TrustFile:
     return trust.TrustFile(
         version=1,
@@ -195,7 +200,7 @@ def _trust(
                 revoked=None,
             )
         ],
-        timestamps=trusted_timestamps(policy),
+        timestamps=timestamps,
         holds=holds_of(policy),
         max_silence_hours=policy.expected_every_hours,
         witnesses=[],

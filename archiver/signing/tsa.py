@@ -77,7 +77,8 @@ def http_fetch(url: str, body: bytes | None, content_type: str, limit: int) -> b
             problem = f"HTTP {refused.code} {refused.reason}"
             refused.close()
         except (OSError, ValueError) as why:  # urllib's own errors and http.client's are among them
-            problem = str(why)
+            reason = getattr(why, "reason", why)  # what urllib wraps
+            problem = (isinstance(reason, OSError) and reason.strerror) or str(reason)
         else:
             if len(data) > limit:
                 problem = f"more than {limit} bytes"

@@ -16,7 +16,7 @@ from openssl_authority import OpensslAuthority
 from trusted_lists import GRANTED, service, trusted_list
 
 from archiver.cli import run
-from archiver.errors import UsageError, WorldError
+from archiver.errors import Exit, UsageError, WorldError
 from archiver.flows.status.status import status
 from archiver.flows.timestamps.timestamp import stamp
 from archiver.judge.verify import verify
@@ -297,6 +297,7 @@ def test_a_token_that_is_not_good_is_named_and_never_entered(stamped, monkeypatc
 
 
 def test_the_doctor_asks_every_authority(stamped, tsa):
+    from archiver.flows.doctor.items import exit_of
     from archiver.flows.doctor.timestamps import timestamp_items
 
     stamped.now += timedelta(hours=1)
@@ -305,6 +306,7 @@ def test_the_doctor_asks_every_authority(stamped, tsa):
     assert [(item.state.value, item.code) for item in found] == [("failed", "timestamp"), ("ok", "timestamp")]
     (soon,) = list(timestamp_items(stamped.policy, random=stamped.random, now=stamped.clock()))[:1]
     assert soon.remedy
+    assert exit_of(found) == Exit.WORLD
 
 
 def test_every_object_of_a_token_is_locked(stamped):
@@ -348,6 +350,8 @@ def test_roots_that_are_not_there_are_refused_before_anything_is_done(organisati
     with pytest.raises(UsageError) as problem:
         organisation.take()
     assert problem.value.code == "timestamp-roots"
+    assert not (organisation.root / "keys").exists()  # keys without a trust file could neither be used nor made again
+    assert not (organisation.root / ".archiver" / "demo-keys").exists()
 
 
 def test_nothing_but_http_is_asked():

@@ -43,6 +43,7 @@ CODES: Final[dict[str, Exit]] = {
     "store": Exit.WORLD,
     "log-origin": Exit.WORLD,
     "witness": Exit.INCOMPLETE,
+    "timestamp": Exit.WORLD,
     "recipient": Exit.WORLD,
     "sealing-store": Exit.WORLD,
     "sealed-objects": Exit.WORLD,

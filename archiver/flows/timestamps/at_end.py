@@ -4,7 +4,7 @@ Laws: what the command did stands, whatever an authority or a file of roots answ
 said and counted, and the next stamp makes up for it; a log that was forked or forged stops it as it stops everything.
 
 >>> stamp_at_end(session).reasons
-('destination vault: 1 authorities must stamp, and 0 stamped the end of its log; `archiver timestamp` tries again',)
+('destination vault: 1 authority must stamp, and 0 stamped the end of its log; `archiver timestamp` tries again',)
 """
 
 from __future__ import annotations

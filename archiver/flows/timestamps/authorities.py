@@ -40,7 +40,9 @@ def authorities_of(policy: Policy) -> tuple[Authority, ...]:
         try:
             text = read_named(one.roots, _MAX_ROOTS).decode("ascii")
             roots = tuple(timestamp_path.load_root(pem) for pem in _PEM.findall(text))
-        except (OSError, UnicodeDecodeError, EvidenceError) as problem:
+        except OSError as problem:
+            raise _no_roots(one.url, f"{one.roots}: {problem.strerror}") from problem
+        except (UnicodeDecodeError, EvidenceError) as problem:
             raise _no_roots(one.url, f"{one.roots}: {problem}") from problem
         if not roots:
             raise _no_roots(one.url, f"{one.roots}, which has no certificates")

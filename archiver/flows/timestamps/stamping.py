@@ -90,8 +90,9 @@ def not_enough(stamped: Iterable[Stamped], required: int) -> list[str]:
     by_log: dict[str, list[Stamped]] = {}
     for one in stamped:
         by_log.setdefault(one.destination, []).append(one)
+    wanted = "1 authority" if required == 1 else f"{required} authorities"
     return [
-        f"destination {name}: {required} authorities must stamp, and {done} stamped the end of its log; "
+        f"destination {name}: {wanted} must stamp, and {done} stamped the end of its log; "
         "`archiver timestamp` tries again"
         for name, some in by_log.items()
         if (done := sum(not one.pending for one in some)) < required

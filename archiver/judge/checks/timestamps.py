@@ -116,10 +116,11 @@ class _Times:
         """Say what was found, each thing once."""
         case, demand = self.case, self._demand
         if self.missing.count:
+            noun = "authority" if demand.required == 1 else "authorities"
             case.say(
                 "timestamp-missing",
                 self.missing.subject,
-                f"timestamps by {demand.required} authorities within {demand.max_delay_s} s, as the trust file demands",
+                f"timestamps by {demand.required} {noun} within {demand.max_delay_s} s, as the trust file demands",
                 f"{self.missing.count} statements without; {self.missing.example}",
                 hint="`archiver timestamp` stamps what is pending; what is late stays late",
             )
