@@ -2,11 +2,13 @@
 
     python tests/benchmarks/bench_growth.py log 1000 10000 100000     # statements in the log
     python tests/benchmarks/bench_growth.py runs 1000 10000 100000    # the same, made in the years before
+    python tests/benchmarks/bench_growth.py turns 1000 10000 100000   # the same, where another host goes on
     python tests/benchmarks/bench_growth.py status 1000 1000000       # items in the catalog
     python tests/benchmarks/bench_growth.py help
 
 The archive lies in a folder. `log` finds the newest checkpoint from nothing and from the catalog, and appends; `runs`
-is a `snapshot` that finds nothing new, and `status`; `status` and `help` are the commands, as a person starts them.
+is a `snapshot` that finds nothing new, and `status`; `turns` is one that meets what another host, with a state folder
+of its own, has added since this one's last; `status` and `help` are the commands, as a person starts them.
 Milliseconds of the clock and of the processor.
 """
 
@@ -14,6 +16,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import shutil
 import statistics
 import sys
 import tempfile
@@ -25,7 +28,7 @@ from typing import Any
 
 from bench_hold import begin, fill, now, statement_of
 from contestants import PROGRAM, program_environ
-from measure import machine, measure
+from measure import Cost, machine, measure
 
 from archiver.catalog.catalog import Catalog
 from archiver.events import silent
@@ -65,6 +68,26 @@ def runs(root: Path, statements: int) -> dict[str, Any]:
     return {"statements": statements, **{name: commands([*command, name]) for name in ("snapshot", "status")}}
 
 
+def turns(root: Path, statements: int) -> dict[str, Any]:
+    """Run where another host has kept a new file since, with so many statements of the years before."""
+    policy = begin(root)
+    fill(policy, root, 4 * statements, a_day=100)
+    command = [*PROGRAM, "-p", str(root / "retention_policy.yaml"), "snapshot"]
+    here, there, mine = policy.state, root / "state-there", root / "state-here"
+    measured(command)  # the first meeting, at which all is judged
+    shutil.copytree(here, there)
+    costs = []
+    for number in range(TIMES):
+        here.rename(mine)
+        there.rename(here)
+        (root / "papers" / f"{number}.txt").write_text(str(number))
+        measured(command)
+        here.rename(there)
+        mine.rename(here)
+        costs.append(measured(command))
+    return {"statements": statements, "snapshot": medians(costs)}
+
+
 def status(root: Path, items: int) -> dict[str, Any]:
     """Ask how an archive with so many items stands."""
     policy = begin(root)
@@ -83,7 +106,14 @@ def _row(number: int) -> ItemRow:
 
 
 def commands(command: list[str]) -> dict[str, float]:
-    costs = [measure(command, environ=program_environ(Path(tempfile.gettempdir())), good=(0, 3)) for _ in range(TIMES)]
+    return medians([measured(command) for _ in range(TIMES)])
+
+
+def measured(command: list[str]) -> Cost:
+    return measure(command, environ=program_environ(Path(tempfile.gettempdir())), good=(0, 3))
+
+
+def medians(costs: list[Cost]) -> dict[str, float]:
     wall, cpu = ([getattr(cost, name) * 1000 for cost in costs] for name in ("wall_s", "cpu_s"))
     return {"wall_ms": round(statistics.median(wall), 1), "cpu_ms": round(statistics.median(cpu), 1)}
 
@@ -98,6 +128,9 @@ def timed(work: Callable[[], object]) -> dict[str, float]:
     return {"wall_ms": round(statistics.median(wall), 3), "cpu_ms": round(statistics.median(cpu), 3)}
 
 
+MODES = {"log": log, "runs": runs, "turns": turns, "status": status}
+
+
 def main(arguments: list[str]) -> None:
     results = []
     for amount in map(int, arguments[1:] or ["0"]):
@@ -105,7 +138,7 @@ def main(arguments: list[str]) -> None:
             if arguments[0] == "help":
                 results.append({"help": commands([*PROGRAM, "--help"])})
             else:
-                results.append({"log": log, "runs": runs, "status": status}[arguments[0]](Path(name) / "bench", amount))
+                results.append(MODES[arguments[0]](Path(name) / "bench", amount))
         print(json.dumps(results[-1]))  # noqa: T201
     print(json.dumps({"machine": machine()}))  # noqa: T201
 
