@@ -24,7 +24,6 @@ from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures import wait as wait_for
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -121,7 +120,9 @@ class Workers:
         with self._lock:
             if self._pool is broken:
                 self._pool = None
-        broken.shutdown(wait=False)
+            guard = _Guard(broken)
+            broken.shutdown(wait=False)
+        guard.kill()  # the pool only asks them to end, which one that was stopped does not hear
 
 
 def pool_of(processes: int, loads: str | None = None) -> ProcessPoolExecutor:
@@ -181,23 +182,11 @@ def answer_of(future: Future[_Answer], pool: ProcessPoolExecutor) -> _Answer:
 
 def shut_down(pool: ProcessPoolExecutor) -> None:
     """Let the processes of a pool end, and wait for them; what was not begun is not wanted any more."""
-    guard, ended = _Guard(pool), threading.Event()
-    if not guard.is_managed():
-        guard.kill()
-        pool.shutdown(wait=False, cancel_futures=True)
-        return
-
-    def watch() -> None:
-        while not ended.wait(PATIENCE):
-            guard.look()
-
-    with suppress(RuntimeError):  # no more threads: then nobody looks
-        threading.Thread(target=watch, name="guard", daemon=True).start()
-    try:
-        pool.shutdown(cancel_futures=True)
-    finally:
-        ended.set()
-    guard.kill()  # those that are left, where the thread of the pool has ended meanwhile
+    guard = _Guard(pool)
+    pool.shutdown(wait=False, cancel_futures=True)
+    while not guard.has_ended(PATIENCE):
+        guard.look()
+    guard.kill()  # those that are left, where the thread of the pool has ended or never began
 
 
 class _Guard:
@@ -221,6 +210,13 @@ class _Guard:
         """Say whether the thread is there; none is needed where no work was ever given out."""
         return not self._of_pool or (self._thread is not None and self._thread.is_alive())
 
+    def has_ended(self, patience: float) -> bool:
+        """Wait for the thread's end, so many seconds at most; say whether there is none any more."""
+        if self._thread is None or self._thread.ident is None:
+            return True
+        self._thread.join(patience)
+        return not self._thread.is_alive()
+
     def look(self) -> None:
         """End what has to be ended; then the thread says to all who wait that the pool is broken."""
         for one in self._processes():
@@ -228,7 +224,14 @@ class _Guard:
                 end_if_stopped(one.pid)
         if any(one.exitcode for one in self._processes()):
             self.kill()
-            self._answers._writer.close()  # noqa: SLF001 - now nobody might write
+            self._close_answers()  # now nobody might write
+
+    def _close_answers(self) -> None:
+        """Close the end for writing that is in this process, once: its number may be another file's soon."""
+        end = self._answers._writer  # noqa: SLF001
+        number, end._handle = end._handle, None  # noqa: SLF001
+        if number is not None:
+            os.close(number)
 
     def kill(self) -> None:
         """End all processes."""

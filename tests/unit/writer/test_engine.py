@@ -148,6 +148,7 @@ def test_a_worker_that_was_stopped_costs_the_group_that_it_was_at(batch, monkeyp
     with Processes(2) as engine:
         answers = [engine.derive(stopped_once, group_of(batch, first, 10, 0)) for first in (0, 10, 20)]
         assert [answer()[0].to_pylist() for answer in answers] == [[0], [10], [20]]
+    assert multiprocessing.active_children() == []
 
 
 def test_nobody_waits_at_the_end_for_a_worker_that_was_stopped(batch, monkeypatch):
