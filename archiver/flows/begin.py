@@ -10,7 +10,7 @@ import hashlib
 from dataclasses import replace
 
 from archiver.flows.hold import in_force
-from archiver.flows.instrument import Instrument, order_of
+from archiver.flows.instrument import order_of
 from archiver.flows.readme import readme
 from archiver.flows.session import Session
 from archiver.flows.vault import Vault
@@ -66,11 +66,11 @@ def bring_into_force(session: Session, change: policy_change.Change) -> Began:
     """Begin the log if it is empty, and enter the policy if it is not the one in force."""
     last = session.catalog.policy()
     is_new = last is None or last.sha256 != session.policy.sha256
-    # Read before anything is put: where an order is missing, nothing was done.
-    orders = {one.id: order for one in session.policy.matters if is_new and (order := order_of(one)) is not None}
+    for matter in session.policy.matters if is_new else ():
+        order_of(matter)  # read before anything is put: where one is missing, nothing was done
     stored = _begin_archive(session) if session.catalog.log_size() == 0 else None
     if is_new:
-        _enter_policy(session, last, change, stored or _put_policy(session), orders)
+        _enter_policy(session, last, change, stored or _put_policy(session))
     here = {source.id for source in session.policy.sources}
     return Began(tuple(change.changes), tuple(sorted(session.catalog.sources_ever() - here)))
 
@@ -109,15 +109,17 @@ def _enter_policy(
     last: PolicyPredicate | None,
     change: policy_change.Change,
     stored: Subject,
-    orders: dict[str, Instrument],
 ) -> None:
     """Enter the policy, which is `stored`, with the orders of its matters."""
     subjects = [stored]
     instruments: dict[str, str | None] = {matter.id: None for matter in session.policy.matters}
-    for matter, order in orders.items():
+    for matter in session.policy.matters:
+        order = order_of(matter)  # one at a time in memory
+        if order is None:
+            continue
         subject = order.subject
         session.put(subject.name, order.data)
-        instruments[matter] = subject.digest.sha256
+        instruments[matter.id] = subject.digest.sha256
         if subject not in subjects:
             subjects.append(subject)
     changes = list(change.changes)
