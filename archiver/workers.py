@@ -61,15 +61,17 @@ class Workers:
 
         def submitted() -> tuple[ProcessPoolExecutor, Future[_Answer]]:
             while True:
-                pool = self._running()
                 try:
-                    return pool, pool.submit(work, *arguments, **words)
-                except BrokenProcessPool:
-                    self._replace(pool)
-                except RuntimeError as problem:
+                    pool = self._running()
+                    try:
+                        return pool, pool.submit(work, *arguments, **words)
+                    except BrokenProcessPool:
+                        self._replace(pool)
+                except (OSError, RuntimeError) as problem:  # the second is what Python says of threads
+                    what = "processes" if isinstance(problem, OSError) else "threads"
                     raise WorldError(
-                        "no-threads",
-                        f"--jobs {self.jobs}: the system starts no more threads: {problem}",
+                        f"no-{what}",
+                        f"--jobs {self.jobs}: the system starts no more {what}: {problem}",
                         hint="look whether memory or processes run out, and run the same command again",
                     ) from problem
 
