@@ -24,7 +24,6 @@ from archiver.errors import EvidenceError
 from archiver.judge.brackets import Brackets
 from archiver.judge.growth import Remembered, read_growth
 from archiver.judge.log import Seen
-from archiver.judge.one_key import stored
 from archiver.judge.reader import Archive
 from archiver.judge.statement_judge import StatementJudge
 from archiver.model import layout
@@ -32,6 +31,7 @@ from archiver.model.trust import TrustFile
 from archiver.proof import tiles
 from archiver.proof.digest import sha256_hex
 from archiver.stores.base import Store
+from archiver.stores.one_key import stored
 
 __all__ = ["judged_on", "note_judged"]
 

@@ -27,7 +27,6 @@ from archiver.flows.session import destination_store, own_trust
 from archiver.flows.state import StateFolder
 from archiver.flows.witness.seen import keep, seen_in_store
 from archiver.judge.few_batches import lines_of
-from archiver.judge.one_key import stored
 from archiver.judge.reader import Archive, open_archive
 from archiver.late import dataclass
 from archiver.model import layout
@@ -39,6 +38,7 @@ from archiver.model.trust import TrustFile
 from archiver.proof import dsse, entry, merkle
 from archiver.proof.digest import sha256_hex
 from archiver.stores.base import Store
+from archiver.stores.one_key import stored
 from archiver.writer.durable import sync_folder
 
 __all__ = ["Rebuilt", "rebuild", "rebuild_one", "take_in_items", "take_in_lines", "take_in_log"]

@@ -19,10 +19,10 @@ from archiver.judge.columns import raws_of
 from archiver.judge.content import Content
 from archiver.judge.far_rows import numbered
 from archiver.judge.inventory import Inventory
-from archiver.judge.one_key import versions
 from archiver.judge.scratch import scratch_database
 from archiver.model.statement import Statement
 from archiver.stores.base import Store
+from archiver.stores.one_key import versions
 
 __all__ = ["lines_of"]
 

@@ -25,7 +25,6 @@ from archiver.errors import EvidenceError
 from archiver.events import Advanced, Listener, Stage, silent
 from archiver.judge.ahead import Threads
 from archiver.judge.log import Seen
-from archiver.judge.one_key import read, stored, versions
 from archiver.late import dataclass
 from archiver.model import layout
 from archiver.model.trust import LogTrust, TrustFile
@@ -33,6 +32,7 @@ from archiver.proof import checkpoint, dsse, entry, merkle, note
 from archiver.proof.checkpoint import Checkpoint
 from archiver.proof.digest import sha256_hex
 from archiver.stores.base import Store, Version
+from archiver.stores.one_key import read, stored, versions
 
 __all__ = ["Conflict", "Growth", "Remembered", "find_log", "read_growth", "text_at"]
 

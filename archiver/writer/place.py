@@ -13,9 +13,10 @@ from dataclasses import replace
 
 from archiver.errors import EvidenceError, KeyExistsError, LockError, NotStoredError, WorldError
 from archiver.proof.digest import sha256_of
-from archiver.stores.base import Body, Finds, Lock, Receipt, Store, Version
+from archiver.stores.base import Body, Lock, Receipt, Store, Version
 from archiver.stores.bodies import digest_of, size_of
 from archiver.stores.locks import shortfalls
+from archiver.stores.one_key import versions
 
 __all__ = ["Strangers", "check_receipt", "first_under", "lock_of", "meets", "place", "raise_lock", "versions_of"]
 
@@ -69,23 +70,8 @@ def first_under(store: Store, prefix: str) -> Version | None:
 
 
 def versions_of(store: Store, key: str) -> list[Version]:
-    """Return the stored versions of exactly this key, oldest first in the store's own order, markers left out.
-
-    A store without versions is asked for the one that there may be, so that the cost does not grow with what it holds.
-    """
-    if not store.destination.versioned:
-        try:
-            if isinstance(store, Finds):
-                return [store.find(key)]
-            stat = store.stat(key)
-        except NotStoredError as problem:
-            if problem.code == "not-stored":
-                return []
-        else:
-            if stat.modified is not None:
-                return [Version(key=key, version=stat.version, size=stat.size, modified=stat.modified)]
-    found = [version for version in store.list(key) if version.key == key and not version.is_delete_marker]
-    return found[::-1]
+    """Return the versions of exactly this key, oldest first, markers left out (`archiver.stores.one_key`)."""
+    return versions(store, key)[::-1]
 
 
 def meets(held: Lock, wanted: Lock) -> bool:

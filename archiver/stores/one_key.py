@@ -20,10 +20,17 @@ def versions(store: Store, key: str) -> list[Version]:
 
     A store without versions is asked for the one that there may be, so that the cost does not grow with what it holds.
     """
-    if isinstance(store, Finds):
-        with suppress(NotStoredError):
-            return [store.find(key)]
-        return []
+    if not store.destination.versioned:
+        try:
+            if isinstance(store, Finds):
+                return [store.find(key)]
+            stat = store.stat(key)
+        except NotStoredError as problem:
+            if problem.code == "not-stored":
+                return []
+        else:
+            if stat.modified is not None:
+                return [Version(key=key, version=stat.version, size=stat.size, modified=stat.modified)]
     return [version for version in store.list(key) if version.key == key and not version.is_delete_marker]
 
 
