@@ -203,14 +203,13 @@ class _Guard:
     """
 
     def __init__(self, pool: ProcessPoolExecutor) -> None:
-        self._pool = pool
         self._answers = cast("Any", pool._result_queue)  # noqa: SLF001 - see above; gone when the pool is shut down
         self._thread = cast("threading.Thread | None", pool._executor_manager_thread)  # noqa: SLF001
         self._of_pool = pool._processes  # noqa: SLF001
 
     def is_managed(self) -> bool:
         """Say whether the thread is there; none is needed where no work was ever given out."""
-        return not self._of_pool or (self._thread is not None and self._thread.is_alive())
+        return not self._of_pool or not self.has_ended(0)
 
     def has_ended(self, patience: float) -> bool:
         """Wait for the thread's end, so many seconds at most; say whether there is none any more."""
