@@ -13,6 +13,8 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final, TextIO
 
 from archiver.errors import WorldError
@@ -42,22 +44,14 @@ def forgive(stream: TextIO) -> None:
 
 def put(text: str) -> None:
     """Write to stdout; raises `WorldError` and lets it go when that cannot be done."""
-    try:
+    with _taken():
         sys.stdout.write(text)
-    except BrokenPipeError:
-        raise
-    except OSError as problem:
-        raise _unwritable(problem) from problem
 
 
 def flush() -> None:
     """See that all of it was taken; raises like `put`."""
-    try:
+    with _taken():
         sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as problem:
-        raise _unwritable(problem) from problem
 
 
 def let_go() -> None:
@@ -65,10 +59,16 @@ def let_go() -> None:
     sys.stdout = io.TextIOWrapper(io.FileIO(os.devnull, "w"))
 
 
-def _unwritable(problem: OSError) -> WorldError:
-    let_go()
-    return WorldError(
-        "answer-unwritable",
-        f"stdout: expected to write the answer there, found: {problem.strerror}",
-        hint="make room, or send the answer elsewhere, and ask again; what the command did stands",
-    )
+@contextmanager
+def _taken() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as problem:
+        let_go()
+        raise WorldError(
+            "answer-unwritable",
+            f"stdout: expected to write the answer there, found: {problem.strerror}",
+            hint="make room, or send the answer elsewhere, and ask again; what the command did stands",
+        ) from problem
