@@ -185,11 +185,11 @@ class Catalog(ItemIndex, LogIndex):
 
     # Holds
 
-    def holds(self) -> dict[str, str]:
-        """Return the latest date of each matter that a `hold` statement has extended."""
+    def holds(self, *, of_all: bool = False) -> dict[str, str]:
+        """Return the latest date of each matter that a `hold` statement has extended, or one whose scope is `all`."""
         found: dict[str, str] = {}
         for _, statement in self.statements("hold"):
-            if isinstance(statement.predicate, HoldPredicate):
+            if isinstance(statement.predicate, HoldPredicate) and (not of_all or statement.predicate.scope == "all"):
                 one = statement.predicate
                 found[one.matter] = max(one.to, found.get(one.matter, ""))
         return found

@@ -121,7 +121,10 @@ def witness(run: Run, vkey: str, file: Path | None, output: Path | None) -> Answ
 
 
 def _as_of_now(policy: Policy) -> TrustFile:
-    """Return the operator's own trust file with what the logs say now, as far as is known here."""
+    """Return the operator's own trust file with what the logs say now, as far as is known here.
+
+    What a hold of some sources says is left to the log: `holds` demands the date of everything that a matter has.
+    """
     from archiver.flows.destinations import catalog_path  # noqa: PLC0415
     from archiver.flows.session import own_trust  # noqa: PLC0415
     from archiver.flows.state import StateFolder  # noqa: PLC0415
@@ -167,7 +170,7 @@ def _known(path: Path) -> _Known:
     with closing(Catalog(path, read_only=True)) as catalog:
         size = catalog.log_size()
         seen = Seen(size=size, root=catalog.frontier().root().hex()) if size else None
-        return _Known(seen, catalog.policy(), catalog.holds())
+        return _Known(seen, catalog.policy(), catalog.holds(of_all=True))
 
 
 def _lines(trust: TrustFile, digest: str) -> list[str]:

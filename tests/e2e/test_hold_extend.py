@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from archiver.catalog.catalog import Catalog
+from archiver.cli import run
 from archiver.errors import UsageError, WorldError
 from archiver.events import silent
 from archiver.flows import session
@@ -56,8 +57,12 @@ def statements(place, kind) -> list:
     return [parse_statement(dsse.open_envelope(path.read_bytes()).payload) for path in found]
 
 
+def judged(place, trust, **options):
+    return verify(store_of(place), trust.read_bytes(), clock=place.clock, **options)
+
+
 def bad(place, **options) -> list[tuple[str, str]]:
-    report = verify(store_of(place), place.trust.read_bytes(), clock=place.clock, **options)
+    report = judged(place, place.trust, **options)
     return [(finding.code, finding.subject) for finding in report.findings if finding.severity != "note"]
 
 
@@ -310,6 +315,16 @@ def test_of_what_is_stored_only_the_named_sources_are_held_for_longer(filled):
     assert bad(filled) == []
     again = prolong(filled, sources=("papers",))
     assert (again.plan.signed, again.raised) == (True, 0)
+
+
+@pytest.mark.parametrize(("sources", "until"), [(("papers",), "2027-01-01T12:00:00Z"), ((), "2027-07-01T12:00:00Z")])
+def test_the_trust_file_that_is_handed_out_demands_no_more_than_the_hold_of_some_sources(filled, sources, until):
+    filled.take()
+    prolong(filled, sources=sources)
+    handed_out = filled.root / "handed-out.json"
+    assert run(["-q", "-p", str(filled.root / "retention_policy.yaml"), "trust", "export", "-o", str(handed_out)]) == 0
+    assert [one["until"] for one in json.loads(handed_out.read_bytes())["holds"]] == [until]
+    assert judged(filled, handed_out).exit == 0
 
 
 def lock_again(place, table, until):
