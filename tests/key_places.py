@@ -58,7 +58,7 @@ def token(tmp_path_factory: pytest.TempPathFactory) -> SoftToken:
     if module is None or shutil.which("softhsm2-util") is None:
         absent("SoftHSM is not installed: .ci/services softhsm, or apt-get install softhsm2")
     if find_spec("pkcs11") is None:
-        absent("python-pkcs11 is not installed: pip install archiver[pkcs11]")
+        absent("python-pkcs11 is not installed: pip install python-pkcs11")
     folder = tmp_path_factory.mktemp("softhsm")
     (folder / "tokens").mkdir()
     settings = folder / "softhsm2.conf"

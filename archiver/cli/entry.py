@@ -81,7 +81,8 @@ def _run(arguments: list[str], run: Run) -> int:
         run.talk.fail(helping.format_message().split("\n"))
         return Exit.USAGE
     except click.ClickException as refusal:
-        error = UsageError("usage", refusal.format_message().rstrip("."), hint=_help_hint(refusal))
+        words = refusal.format_message().replace("\n\t", " ").rstrip(".")  # click lists what may be chosen line by line
+        error = UsageError("usage", words, hint=_help_hint(refusal))
         return _failed(run, _command(arguments), error)
     except ArchiverError as error:
         return _failed(run, _command(arguments), error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from pathlib import Path
 
 import click
@@ -74,7 +75,8 @@ def command(
     run.talk.say(f"wrote {output}, {size(len(data))}; it discloses {what}")
     for key in access.statements[-1:]:
         run.talk.say(f"stated in the log: {key}")
-    run.talk.say(f"next: archiver check-proof {output} --trust trust.json")
+    trust = "TRUST_FILE" if place.trust is None else shlex.quote(place.trust)
+    run.talk.say(f"next: archiver check-proof {shlex.quote(str(output))} --trust {trust}")
     digest = hashlib.sha256(data).hexdigest()
     members = MadeProof(item, offset, str(output), len(data), digest, list(access.statements))
     return Answer(status, members)

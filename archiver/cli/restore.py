@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _MOST = 20  # lines of a list; up to 10,000 are in --json
+_WIDEST = 60  # a name that is longer pushes its own reason out
 
 
 @click.command("restore")
@@ -82,7 +83,7 @@ def _say(run: Run, done: Restored, to: Path, stated: tuple[str, ...]) -> None:
         total = sum(done.counts.values())
         lines += [f"{count(total, 'item')} not restored:"]
         rows = [(_name(one.item), one.reason, one.detail) for one in done.not_restored[:_MOST]]
-        lines += indented(columns(rows))
+        lines += indented(columns(rows, widest=_WIDEST))
         if total > len(rows):
             lines.append(f"  and {total - len(rows):,} more; --json lists them")
     if done.notes:

@@ -86,11 +86,14 @@ def listed(things: Iterable[str], *, most: int = 5) -> str:
     return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
-def columns(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> list[str]:
-    """Align rows in columns with two spaces between; columns in `right` are set to the right."""
+def columns(rows: Sequence[Sequence[str]], *, right: Sequence[int] = (), widest: int = 1 << 20) -> list[str]:
+    """Align rows in columns with two spaces between; columns in `right` are set to the right.
+
+    No column is made wider than `widest`: a name that is longer pushes its own row out, and not those of all others.
+    """
     if not rows:
         return []
-    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
+    widths = [min(max(len(row[place]) for row in rows), widest) for place in range(len(rows[0]))]
     return ["  ".join(_cell(cell, widths[at], at in right) for at, cell in enumerate(row)).rstrip() for row in rows]
 
 

@@ -1,6 +1,7 @@
 """What an archive holds, in lists: snapshots, batches, items, statements, and one statement in full.
 
-Everything comes from signed statements and checked lines, through an archive that is open for reading.
+Everything comes from signed statements and checked lines, through an archive that is open for reading. Where the trust
+file knows no log there, every list is refused: an empty one would look as if nothing had ever been kept.
 
 >>> [snapshot.status for snapshot in list_snapshots(reading)]
 ['complete']
@@ -55,7 +56,8 @@ class Shown:
 
 
 def list_snapshots(reading: Reading) -> Iterator[SnapshotPredicate]:
-    """Yield the snapshots in log order, aborted ones too."""
+    """Yield the snapshots in log order, aborted ones too; raises as `require_log` does."""
+    require_log(reading.archive)
     for _, statement, _ in reading.archive.statements("snapshot"):
         if isinstance(statement.predicate, SnapshotPredicate):
             yield statement.predicate
@@ -63,6 +65,7 @@ def list_snapshots(reading: Reading) -> Iterator[SnapshotPredicate]:
 
 def list_batches(reading: Reading, *, snapshot: str | None = None) -> Iterator[BatchPredicate]:
     """Return the batches in log order, of one snapshot where it is named; raises `UsageError` when there is no such."""
+    require_log(reading.archive)
     found = (
         statement.predicate
         for _, statement, _ in reading.archive.statements("batch")
@@ -117,6 +120,7 @@ def list_statements(reading: Reading, *, kind: str | None = None) -> Iterator[Li
         raise UsageError(
             "no-such-kind", f"--kind {kind}: expected one of {', '.join(PREDICATES)}", hint="write one of these"
         )
+    require_log(reading.archive)
     return _listed(reading, kind)
 
 

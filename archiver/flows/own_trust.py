@@ -22,7 +22,7 @@ def trust_path(policy: Policy) -> Path:
 
 
 def own_trust(policy: Policy) -> TrustFile:
-    """Read the operator's own trust file; raises `UsageError("keys-missing")` when `init` was never run."""
+    """Read the operator's own trust file; raises `UsageError("keys-missing")` where it is not there."""
     path = trust_path(policy)
     try:
         data = read_named(path, MAX_TRUST_FILE)
@@ -30,7 +30,7 @@ def own_trust(policy: Policy) -> TrustFile:
         raise UsageError(
             "keys-missing",
             f"{path}: expected the trust file of this archive, found none",
-            hint="run `archiver init` first",
+            hint=_hint(policy),
         ) from problem
     except OSError as problem:
         raise UsageError("keys-missing", f"{path}: {problem.strerror}") from problem
@@ -42,3 +42,10 @@ def own_trust(policy: Policy) -> TrustFile:
             hint="one archive keeps its name; another archive needs other keys, another state and another destination",
         )
     return trust
+
+
+def _hint(policy: Policy) -> str:
+    """Say what to do where there is no trust file: beside keys it was lost, and `init` would refuse to make another."""
+    if any(path.exists() for path in policy.keys.files):
+        return "put it back from your backup, or from the copy that the auditor holds; an archive gets no second one"
+    return "run `archiver init` first"

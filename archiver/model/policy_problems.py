@@ -67,6 +67,8 @@ def _problem(error: ErrorDetails, document: Document, root: type[BaseModel]) -> 
             text, instead = "expected at least one entry, found none", _example(root, place)
         case "string_type" if isinstance(found, int):
             text, instead = f"expected text, found {show(found)}", f'"{show(found)}"'
+        case "list_type" if isinstance(found, str):
+            text, instead = f"expected a list, found {show(found)}", f"{place[-1]}: [{show(found)}]"
         case kind if kind in _WANTED:
             text, instead = f"expected {_WANTED[kind]}, found {show(found)}", _example(root, place)
         case _:

@@ -56,7 +56,9 @@ def faults(words: SourceWords) -> Iterator[tuple[str, str, str]]:
     if not is_database(words.location):
         for member in ("query", "password"):
             if getattr(words, member) is not None:
-                yield member, f"{member} belongs to a postgresql:// or sqlite:// location", "it left out"
+                is_path = "://" not in words.location and member == "query"
+                instead = f'location: "sqlite://{words.location}", if that was meant' if is_path else "it left out"
+                yield member, f"{member} belongs to a postgresql:// or sqlite:// location", instead
         return
     found = _POSTGRESQL.fullmatch(words.location)
     if found is None and not _SQLITE.fullmatch(words.location):

@@ -34,6 +34,7 @@ _TAG: Final = "tag:yaml.org,2002:"
 _YAML_1_2_NUMBER = pattern(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|0o[0-7]+|0x[0-9a-fA-F]+")
 _NO_TEXT = pattern("[\x00\ud800-\udfff]")  # names with such bytes are reached by ? in a glob
 _NO_TEXT_FOUND: Final = "expected text, found NUL or an escape of half a character"
+_BARE_GLOB = pattern(r"(?:^|[\s,\[{])(?P<glob>\*[^\s,\]}]*)")
 _YAML_1_1_LETTER = frozenset("yYnN")
 
 
@@ -150,13 +151,25 @@ def _syntax(problem: Exception, text: str) -> Problem:
     if isinstance(problem, yaml.MarkedYAMLError):
         where = problem.problem_mark or problem.context_mark
         words = ", ".join(part for part in (problem.context, problem.problem) if part)
-        return Problem(Mark(where.line + 1, where.column + 1) if where else Mark(1, 1), "not YAML", words)
+        mark = Mark(where.line + 1, where.column + 1) if where else Mark(1, 1)
+        return Problem(mark, "not YAML", words, _usual_slip(where, text))
     if isinstance(problem, yaml.reader.ReaderError):
         before = text[: problem.position]
         mark = Mark(before.count("\n") + 1, problem.position - (before.rfind("\n") + 1) + 1)
         found = f"expected printable characters, found U+{ord(text[problem.position]):04X}"
         return Problem(mark, "not YAML", found, "it as an escape in double quotes")
     return Problem(Mark(1, 1), "not YAML", str(problem))
+
+
+def _usual_slip(where: yaml.Mark | None, text: str) -> str:
+    """Return what to write instead of what people and YAML read differently: a tab, a glob without quotes."""
+    if where is None:
+        return ""
+    line = text.split("\n")[where.line].rstrip()
+    if "\t" in line[: where.column + 1]:
+        return "spaces where there is a tab"
+    glob = _BARE_GLOB.search(line)
+    return f'"{glob["glob"]}", with quotes' if glob else ""
 
 
 class _UnreadableError(Exception):

@@ -30,5 +30,5 @@ def schemas_folder() -> Traversable:
     raise WorldError(
         "schemas-missing",
         "schemas: expected archiver/_schemas or a checkout's schemas folder, found neither",
-        hint="install the package again: pip install --force-reinstall archiver",
+        hint="install the program again, from where it came",
     )

@@ -25,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from archiver.errors import UsageError, WorldError
+from archiver.model.extras import install
 from archiver.model.key_uri import TokenKey
 from archiver.proof import keys
 from archiver.signing.base import checked
@@ -121,7 +122,7 @@ def require_module(where: TokenKey) -> None:
         raise UsageError(
             "extra-missing",
             "pkcs11: expected the package python-pkcs11, found none",
-            hint="pip install archiver[pkcs11]",
+            hint=install("pkcs11"),
         )
     if not where.module.is_file():
         raise UsageError("token-missing", f"{where.module}: expected the token's library (module-path), found no file")

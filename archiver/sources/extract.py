@@ -20,6 +20,7 @@ from typing import IO, Final
 from archiver.errors import UsageError
 from archiver.late import dataclass
 from archiver.model import mime
+from archiver.model.extras import install
 
 __all__ = ["Extracted", "extract", "require_extractor"]
 
@@ -41,7 +42,7 @@ def require_extractor() -> None:
         raise UsageError(
             "extractor-missing",
             "keywords: expected the library pypdf, which reads PDF, found none",
-            hint="pip install 'archiver[text]'",
+            hint=install("text"),
         )
 
 

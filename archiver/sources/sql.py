@@ -28,6 +28,7 @@ from typing import IO, TYPE_CHECKING, Final
 import pyarrow as pa
 
 from archiver.errors import UsageError
+from archiver.model.extras import install
 from archiver.model.instant import format_instant
 from archiver.model.items import ItemLine
 from archiver.model.policy_sql import Query
@@ -170,7 +171,7 @@ class QueryLocation:
             raise UsageError(
                 "no-sql",
                 f"source {self._query.location}: expected the database drivers, found none",
-                hint="pip install 'archiver[sql]'",
+                hint=install("sql"),
             ) from problem
         self._errors: type[Exception] = dbapi.Error
         with self._told(_unavailable):

@@ -162,6 +162,13 @@ class _SQLite:
         from adbc_driver_sqlite import dbapi  # noqa: PLC0415 - an extra
 
         assert password is None
+        assert query.file is not None
+        try:
+            query.file.open("rb").close()
+        except OSError as problem:  # SQLite has no words for it, or wrong ones: "failed to allocate memory"
+            text = f"source location: expected a database, found {query.file}: {problem.strerror}"
+            hint = "correct `location` in the policy, or see who may read the file"
+            raise SourceUnavailable("source-unavailable", text, hint=hint) from problem
         return dbapi.connect(f"file:{quote(str(query.file))}?mode=ro", autocommit=False)
 
     def begin(self, cursor: Cursor) -> None:

@@ -19,7 +19,7 @@ from answer_schema import demand_published, validator
 from archiver.cli import answers, entry, schemas
 from archiver.cli.commands import COMMANDS, GROUPS, program
 from archiver.cli.entry import run
-from archiver.cli.words import count, days_left, plain, size
+from archiver.cli.words import columns, count, days_left, plain, size
 from archiver.errors import BusyError, EvidenceError, LockError, UsageError, WorldError
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -553,3 +553,8 @@ def test_sizes_counts_and_days_are_spelled_for_people():
 def test_escaped_text_is_printable_and_plain_text_is_left_alone():
     assert plain("résumé 文件.txt") == "résumé 文件.txt"
     assert plain("a\x1b[0m\x7f\u202e\udcff\n") == "a\\x1b[0m\\x7f\\u202e\\xff\\n"
+
+
+def test_one_very_long_name_does_not_push_the_reasons_of_all_others_off_the_screen():
+    rows = [("a", "failed"), ("b" * 400, "absent"), ("c" * 7, "failed")]
+    assert columns(rows, widest=10) == ["a           failed", f"{'b' * 400}  absent", "ccccccc     failed"]

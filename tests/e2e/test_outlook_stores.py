@@ -197,6 +197,6 @@ def test_without_the_library_a_store_is_kept_and_a_line_says_what_to_install(pla
     with monkeypatch.context() as patch:
         patch.setattr("importlib.util.find_spec", lambda _name: None)
         assert place.take().tallies[0].closed == {"unsupported": 1}
-    assert "pip install 'archiver[outlook]'" in lines(place)["a.pst!pst:0:"].detail
+    assert "pip install libpff-python" in lines(place)["a.pst!pst:0:"].detail
     place.take()  # it is installed now, and finds that this is no store
     assert statuses(place) == {"a.pst": ("unchanged", None), "a.pst!pst:0:": ("failed", "corrupt")}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -299,3 +300,9 @@ def test_a_batch_of_many_small_documents_is_closed_before_its_items_take_much_me
     assert organisation.take().batches == {"documents": 3, "items": 1}
     assert counts(organisation.take(), "papers") == {"seen": 7, "unchanged": 7}
     verified(organisation)
+
+
+def test_of_very_many_failures_a_few_are_named_and_the_others_counted(filled):
+    (tally, *_) = filled.take().tallies
+    many = replace(tally, trouble=1_000, examples=("a", "b"))
+    assert many.reasons(unavailable=False)[0] == "papers: 1,000 items failed or changed while read: a, b and 998 more"

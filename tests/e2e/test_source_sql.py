@@ -179,6 +179,7 @@ def test_sqlite_is_only_read(place):
     use(place, "sqlite://missing.db", "SELECT 1 AS one")
     done = place.take()
     assert (done.exit, (place.root / "missing.db").exists()) == (3, False)
+    assert any("missing.db: No such file or directory" in reason for reason in done.reasons)
 
 
 @pytest.mark.parametrize(
@@ -192,7 +193,7 @@ def test_sqlite_is_only_read(place):
         ("postgresql://reader@db/chats?password=hunter2", "", "expected a location without a password and its like"),
         ("sqlite://chats.db", "password: env:NAME", "a password belongs to the user of a postgresql:// location"),
         ("postgresql://reader@db/chats", "password: hunter2", "expected the place of the passphrase"),
-        ("./logs", "", "query belongs to a postgresql:// or sqlite:// location"),
+        ("./logs", "", 'query belongs to a postgresql:// or sqlite:// location; write location: "sqlite://./logs"'),
     ],
 )
 def test_a_policy_holds_no_password(place, location, more, said):

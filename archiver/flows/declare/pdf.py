@@ -21,6 +21,7 @@ from xml.sax.saxutils import escape
 from archiver.errors import UsageError
 from archiver.flows.declare.blocks import Blanks, Block, Bullets, Document, Facts, Heading, Paragraph, Table
 from archiver.late import dataclass
+from archiver.model.extras import install
 from archiver.model.named_file import read_named
 
 __all__ = ["Made", "require_pdf", "to_pdf"]
@@ -47,7 +48,7 @@ def require_pdf() -> None:
         raise UsageError(
             "pdf-missing",
             "PDF: expected the library reportlab, found none",
-            hint="install it with `pip install 'archiver[pdf]'`, or leave PDF out with --no-pdf",
+            hint=f"install it with `{install('pdf')}`, or leave PDF out with --no-pdf",
         )
 
 

@@ -77,7 +77,7 @@ def passed(policy: Policy, signed: Mapping[str, str], now: datetime) -> list[str
     """Return a line for every matter whose date has passed, though nobody has released it."""
     return [
         f"matter {matter.id}: its hold date {format_instant(until)} has passed without a signed release; "
-        f"it is still a hold: `archiver hold extend {matter.id}`"
+        f"it is still a hold: `archiver hold extend {matter.id} --until T --instrument ORDER`"
         for matter in policy.matters
         if (until := retain_until(policy, signed, (matter.id,))) <= now
     ]

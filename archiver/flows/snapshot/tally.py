@@ -83,9 +83,9 @@ class Tally:
         """Say why this source is not simply fine."""
         found = []
         if self.trouble:
-            found.append(
-                f"{self.source}: {self.trouble} items failed or changed while read: {', '.join(self.examples)}"
-            )
+            more = self.trouble - len(self.examples)
+            named = ", ".join(self.examples) + (f" and {more:,} more" if more else "")
+            found.append(f"{self.source}: {self.trouble:,} items failed or changed while read: {named}")
         if unavailable:
             return found
         found += [f"{self.source}: {doubt}" for doubt in self.doubts]

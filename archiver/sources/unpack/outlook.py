@@ -67,7 +67,7 @@ def message_members(descriptor: int) -> Iterator[Member]:
     try:
         from olefile import OleFileIO  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as problem:
-        words = "needs the package olefile: pip install 'archiver[outlook]'"
+        words = "needs the package olefile: pip install olefile, then snapshot --rehash"
         raise StoppedError("unsupported", words) from problem
     with os.fdopen(os.dup(descriptor), "rb") as file:
         try:

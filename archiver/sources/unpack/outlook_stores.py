@@ -47,7 +47,7 @@ class _Progress:
 def members(descriptor: int) -> Iterator[Member]:
     """Yield the members of the store that is open as `descriptor`."""
     if importlib.util.find_spec("pypff") is None:
-        words = "needs the package libpff-python: pip install 'archiver[outlook]', then snapshot --rehash"
+        words = "needs the package libpff-python: pip install libpff-python, then snapshot --rehash"
         raise StoppedError("unsupported", words)
     progress = _Progress(0, 0)
     for _ in range(_AGAIN):

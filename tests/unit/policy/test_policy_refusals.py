@@ -108,6 +108,8 @@ YES_NO = "is a yes or no to some readers of YAML"
          '17:14: sources[0].matters: expected at least one entry, found none; write matters: ["EU-DSA-GROK"]'),
         ("matters: [EU-DSA-GROK]", "matters: EU-DSA-GROK",
          '17:14: sources[0].matters: expected a list, found "EU-DSA-GROK"; write matters: ["EU-DSA-GROK"]'),
+        ('include: ["**"]', "include: mail/*",
+         '18:14: sources[0].include: expected a list, found "mail/*"; write include: ["mail/*"]'),
         ('include: ["**"]', 'include: ["/mail/**"]',
          '18:15: sources[0].include[0]: found "/mail/**": globs are relative to the location; write "mail/**"'),
         ('include: ["**"]', 'include: ["**"]\n    modified: {}',
@@ -208,6 +210,10 @@ def test_one_wrong_value_is_one_line(bench, old, new, message):
         ("keys: [\n", "28:1: not YAML: while parsing a flow node, expected the node content, but found '<stream end>'"),
         ("keys: {a: *b}\n", "27:11: keys.a: the alias *b is not accepted; write the value itself, or the text in quotes"),
         ("state: " + "[" * 40 + "]" * 40 + "\n", "27:24: nesting: expected at most 16 levels, found more"),
+        ("state: **/x\n", ("27:9: not YAML: while scanning an alias, expected alphabetic or numeric character, but found '*'; "
+         'write "**/x", with quotes')),
+        ("\tstate: x\n", ("27:1: not YAML: while scanning for the next token, found character '\\t' that cannot start any token; "
+         "write spaces where there is a tab")),
         ("state: \x07\n", "27:8: not YAML: expected printable characters, found U+0007; write it as an escape in double quotes"),
     ],
 )  # fmt: skip
