@@ -18,6 +18,7 @@ __all__ = ["LONGEST_KEY", "check_key", "path_of"]
 
 LONGEST_KEY: Final = 900  # S3 allows 1,024 bytes, of which the destination's prefix needs some
 _LONGEST_NAME: Final = 255  # of one component: NAME_MAX of the common file systems
+_NO_NAMES: Final = (b"", b".", b"..")
 _PLAIN: Final = pattern(r"[\x20-\x7e]+")
 
 
@@ -41,5 +42,7 @@ def path_of(key: str) -> tuple[bytes, ...] | None:
         parts = tuple(key.encode("utf-8", "surrogateescape").split(b"/"))
     except UnicodeEncodeError:
         return None
-    bad = any(part in (b"", b".", b"..") or b"\0" in part or len(part) > _LONGEST_NAME for part in parts)
-    return None if bad or parts[0].startswith(b".") else parts
+    for part in parts:
+        if part in _NO_NAMES or b"\0" in part or len(part) > _LONGEST_NAME:
+            return None
+    return None if parts[0].startswith(b".") else parts

@@ -20,6 +20,7 @@ from pathlib import Path
 __all__ = ["NotRegularError", "grow", "look", "make_root", "open_below", "open_regular", "open_root", "walk"]
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _Parts = tuple[bytes, ...]
 _Found = tuple[bytes, int, int]
 
@@ -56,24 +57,30 @@ def look(root: int, parts: _Parts) -> os.stat_result:
     """Return what stands at a path, a link not followed; raises `NotRegularError` for anything but a file."""
     try:
         with open_below(root, parts[:-1]) as folder:
-            facts = os.stat(parts[-1], dir_fd=folder, follow_symlinks=False)
+            return _regular(folder, parts[-1])
     except (NotADirectoryError, FileNotFoundError) as error:
         raise _passed(error) from error
-    if not stat.S_ISREG(facts.st_mode):
-        raise NotRegularError(errno.EINVAL, "not a regular file")
-    return facts
 
 
 def open_regular(root: int, parts: _Parts) -> int:
     """Open a regular file for reading; never blocks on a FIFO, never touches a device."""
-    look(root, parts)
-    with open_below(root, parts[:-1]) as folder:
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        handle = os.open(parts[-1], flags, dir_fd=folder)
+    try:
+        with open_below(root, parts[:-1]) as folder:
+            _regular(folder, parts[-1])
+            handle = os.open(parts[-1], _FILE, dir_fd=folder)
+    except (NotADirectoryError, FileNotFoundError) as error:
+        raise _passed(error) from error
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise NotRegularError(errno.EINVAL, "not a regular file")
     return handle
+
+
+def _regular(folder: int, name: bytes) -> os.stat_result:
+    facts = os.stat(name, dir_fd=folder, follow_symlinks=False)
+    if not stat.S_ISREG(facts.st_mode):
+        raise NotRegularError(errno.EINVAL, "not a regular file")
+    return facts
 
 
 def walk(root: int, prefix: bytes) -> Iterator[_Found]:
