@@ -61,19 +61,20 @@ _NAME: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}"
 _STATEMENT_KEY: Final = rf"statements/({KIND})/({STAMP}(?:-{TABLE}-[0-9]{{8}})?)\.json"
 _STATEMENT = pattern(_STATEMENT_KEY)
 _BATCH = pattern(rf"({STAMP})-({TABLE})-([0-9]{{8}})")
-_KEYS: Final = tuple(
-    pattern(expression)
-    for expression in (
-        r"README\.txt",
-        rf"data/(?P<table>{TABLE})/date=(?P<date>[0-9]{{8}})/(?P=date)T[0-9]{{6}}Z-[0-9a-f]{{6}}-(?P=table)-[0-9]{{8}}\.parquet",
-        rf"derived/{TABLE}/date=(?P<day>[0-9]{{8}})/(?P=day)T[0-9]{{6}}Z-[0-9a-f]{{6}}\.parquet",
-        _STATEMENT_KEY,
-        r"log/(?:entries|checkpoints)/[0-9]{12}",
-        r"log/tile/(?:entries|[0-9]|[1-5][0-9]|6[0-3])/(?:x[0-9]{3}/)*[0-9]{3}",
-        r"log/cosignatures/[0-9]{12}/[0-9a-f]{8}",
-        rf"timestamps/[0-9]{{12}}/{_NAME}-[0-9a-f]{{16}}\.(?:tsq|tsr|revocation)",
-        rf"policies/{HEX64}\.yaml",
-        rf"(?:instruments|reports)/{HEX64}/{_NAME}",
+_KEYS: Final = pattern(
+    "|".join(
+        (
+            r"README\.txt",
+            rf"data/(?P<table>{TABLE})/date=(?P<date>[0-9]{{8}})/(?P=date)T[0-9]{{6}}Z-[0-9a-f]{{6}}-(?P=table)-[0-9]{{8}}\.parquet",
+            rf"derived/{TABLE}/date=(?P<day>[0-9]{{8}})/(?P=day)T[0-9]{{6}}Z-[0-9a-f]{{6}}\.parquet",
+            _STATEMENT_KEY,
+            r"log/(?:entries|checkpoints)/[0-9]{12}",
+            r"log/tile/(?:entries|[0-9]|[1-5][0-9]|6[0-3])/(?:x[0-9]{3}/)*[0-9]{3}",
+            r"log/cosignatures/[0-9]{12}/[0-9a-f]{8}",
+            rf"timestamps/[0-9]{{12}}/{_NAME}-[0-9a-f]{{16}}\.(?:tsq|tsr|revocation)",
+            rf"policies/{HEX64}\.yaml",
+            rf"(?:instruments|reports)/{HEX64}/{_NAME}",
+        )
     )
 )
 
@@ -172,7 +173,7 @@ def timestamp_key(size: int, authority: str, response_sha256: str, kind: str) ->
 
 def is_archive_key(key: str) -> bool:
     """Say whether the published layout has a place for this key at all."""
-    return any(known.fullmatch(key) for known in _KEYS)
+    return _KEYS.fullmatch(key) is not None
 
 
 def _plain_name(name: str) -> str:

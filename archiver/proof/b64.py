@@ -8,7 +8,6 @@ b'grok'
 
 from __future__ import annotations
 
-import base64
 import binascii
 
 __all__ = ["decode", "encode"]
@@ -16,13 +15,13 @@ __all__ = ["decode", "encode"]
 
 def encode(data: bytes) -> str:
     """Return bytes as base64 text."""
-    return base64.b64encode(data).decode("ascii")
+    return binascii.b2a_base64(data, newline=False).decode("ascii")
 
 
 def decode(text: str) -> bytes:
     """Return the bytes of base64 text; raises `ValueError` for any but the one spelling."""
     try:
-        data = base64.b64decode(text, validate=True)
+        data = binascii.a2b_base64(text, strict_mode=True)
     except binascii.Error as problem:
         raise ValueError(f"base64: {problem}") from problem
     if encode(data) != text:

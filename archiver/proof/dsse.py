@@ -81,7 +81,7 @@ def seal(payload: bytes, signer: Sealer) -> bytes:
 def open_envelope(data: bytes) -> Envelope:
     """Read an envelope strictly; raises `EnvelopeError`. What it says is to be believed only after `check`."""
     try:
-        value = canonical.decode(data, limit=MAX_ENVELOPE)
+        value = canonical.decode_plain(data, limit=MAX_ENVELOPE)  # all that is accepted below is text
     except canonical.CanonicalError as problem:
         raise EnvelopeError(f"envelope: {problem.message}") from problem
     if not isinstance(value, dict) or value.keys() != {"payload", "payloadType", "signatures"}:

@@ -48,7 +48,7 @@ def encode(key: str, sha256: str) -> bytes:
 def decode(data: bytes) -> Entry:
     """Read an entry strictly; raises `EntryError`."""
     try:
-        value = canonical.decode(data, limit=MAX_ENTRY)
+        value = canonical.decode_plain(data, limit=MAX_ENTRY)  # all that is accepted below is text
     except canonical.CanonicalError as problem:
         raise EntryError(f"entry: {problem.message}") from problem
     if not isinstance(value, dict) or value.keys() != {"key", "sha256"}:

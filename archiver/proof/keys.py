@@ -14,6 +14,7 @@ Everything else is refused: other curves, RSA, compressed points, explicit param
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -77,6 +78,7 @@ def load_public_pem(pem: str) -> PublicKey:
     return key
 
 
+@lru_cache(maxsize=256)  # the same few, for every checkpoint of a log
 def load_ed25519(raw: bytes) -> Ed25519PublicKey:
     """Return the Ed25519 key of 32 bytes; raises `KeyRefusedError` for bytes that are no trustworthy point."""
     if not is_trustworthy(raw):

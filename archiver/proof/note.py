@@ -15,6 +15,7 @@ keys that are not known are passed over, a bad one by a known key refuses the no
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from typing import Final, Protocol
 
 from archiver.errors import EvidenceError
@@ -47,6 +48,7 @@ _HASH_BYTES: Final = 4
 _VKEY: Final = pattern(r"([^+]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/=]+)")
 _LINE: Final = pattern(r"\u2014 ([^ ]+) ([A-Za-z0-9+/=]+)")
 _CONTROL: Final = pattern(r"[\x00-\x09\x0b-\x1f]")
+_NO_NAME: Final = pattern(r"[+\s\x00-\x1f\ud800-\udfff]")
 
 
 class NoteError(EvidenceError):
@@ -85,7 +87,7 @@ class VerifierKey:
     @property
     def key_hash(self) -> bytes:
         """The 4 bytes by which signature lines name the key."""
-        return hashlib.sha256(self.name.encode() + b"\n" + _ED25519 + self.public).digest()[:_HASH_BYTES]
+        return _key_hash(self.name, self.public)
 
     def __str__(self) -> str:
         return f"{self.name}+{self.key_hash.hex()}+{b64.encode(_ED25519 + self.public)}"
@@ -115,11 +117,14 @@ class Note:
         return (self.text + "\n" + "".join(map(str, self.signatures))).encode()
 
 
+@lru_cache(maxsize=256)  # a log asks it of the same few keys for every checkpoint
+def _key_hash(name: str, public: bytes) -> bytes:
+    return hashlib.sha256(name.encode() + b"\n" + _ED25519 + public).digest()[:_HASH_BYTES]
+
+
 def is_name(text: str) -> bool:
     """Say whether a text can name a key: not empty, no spaces (of all Unicode), no control characters, no plus."""
-    if not text or "+" in text or _CONTROL.search(text) or any(map(str.isspace, text)):
-        return False
-    return not any("\ud800" <= character <= "\udfff" for character in text)
+    return text != "" and _NO_NAME.search(text) is None
 
 
 def parse_vkey(text: str) -> VerifierKey:

@@ -133,6 +133,16 @@ def test_other_values_are_no_entries(value):
     assert refusal.value.code == "entry-malformed"
 
 
+@pytest.mark.parametrize("number", [b"0", b"-0", b"1.0", b"1e400", b"1152921504606846976", b"NaN"])
+def test_a_number_stands_nowhere_in_an_entry(number):
+    for data in (
+        b'{"key":%s,"sha256":"%s"}' % (number, b"0a" * 32),
+        b'{"key":"%s","sha256":%s}' % (KEY.encode(), number),
+    ):
+        with pytest.raises(entry.EntryError):
+            entry.decode(data)
+
+
 def test_an_entry_that_is_not_canonical_or_too_long_is_refused():
     for data in (entry.encode(KEY, "0a" * 32) + b"\n", b'"' + b"a" * 2000 + b'"', b"\xff"):
         with pytest.raises(entry.EntryError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import subprocess
 
 import pytest
@@ -146,6 +147,16 @@ def test_an_envelope_that_is_not_canonical_is_refused(ed25519):
     for other in (data + b"\n", json.dumps(json.loads(data)).encode(), data.replace(b"/", b"\\/")):
         with pytest.raises(dsse.EnvelopeError):
             dsse.open_envelope(other)
+
+
+@pytest.mark.parametrize("number", [b"0", b"-0", b"1.0", b"1e400", b"1152921504606846976", b"NaN"])
+@pytest.mark.parametrize("member", ["payload", "payloadType", "signatures", "keyid", "sig"])
+def test_a_number_stands_nowhere_in_an_envelope(number, member, ed25519):
+    text = r"\[.*\]" if member == "signatures" else r'"[^"]*"'
+    data = re.sub(f'"{member}":{text}'.encode(), f'"{member}":'.encode() + number, dsse.seal(PAYLOAD, ed25519))
+    assert f'"{member}":'.encode() + number in data
+    with pytest.raises(dsse.EnvelopeError):
+        dsse.open_envelope(data)
 
 
 def test_an_envelope_beyond_the_limit_is_refused(ed25519):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from archiver.proof import b64, keys, note
@@ -130,6 +132,16 @@ def test_a_hundred_signatures_are_read():
 def test_what_could_not_be_read_back_is_not_signed(text, ed25519):
     with pytest.raises(ValueError):
         note.sign_note(text, "example.com/log", ed25519)
+
+
+def test_a_name_has_no_character_that_is_a_space_a_control_character_a_plus_or_half_of_one():
+    def stands(character: str) -> bool:
+        return (
+            character >= " " and character != "+" and not character.isspace() and not "\ud800" <= character <= "\udfff"
+        )
+
+    every = [chr(number) for number in range(sys.maxunicode + 1)]
+    assert [one for one in every if note.is_name(f"a{one}b") != stands(one)] == []
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a+b", "a\nb", "a\u3000b", "\ud800"])
