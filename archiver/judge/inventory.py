@@ -176,7 +176,7 @@ def printable(key: str) -> str:
 
 
 def _row(version: Version) -> tuple[object, ...]:
-    moment = version.modified.strftime("%Y-%m-%dT%H:%M:%SZ")
+    moment = f"{version.modified.replace(tzinfo=None).isoformat(timespec='seconds')}Z"
     return _blob(version.key), version.version, version.size, moment, version.is_delete_marker, version.owner
 
 

@@ -240,10 +240,9 @@ class _Reader:
         key = layout.entry_key(position)
         candidates = list(self._read(versions, entry.MAX_ENTRY))
         head = log.head(position + 1)
-        chosen = None
+        chosen, grown = None, None
         if tree is not None and head is not None:
-            chosen = next((data for _, data in candidates if _grown(tree, data).root() == head[0]), None)
-        agrees = chosen is not None
+            chosen, grown = _leading(tree, candidates, head[0])
         if chosen is None:
             chosen = next((data for _, data in candidates if self._is_valid(data)), None)
         if chosen is None:
@@ -251,10 +250,10 @@ class _Reader:
                 self._say("log-entry-missing", key, "the entry that the checkpoints cover", "no valid one")
             return None
         self._keep_entry(position, chosen, candidates)
-        if tree is None:
-            return None
+        if tree is None or grown is not None:
+            return grown
         grown = _grown(tree, chosen)
-        if head is not None and not agrees:
+        if head is not None:
             actual = f"{grown.root().hex()}, made by the entries up to {position}"
             self._say("log-root", layout.checkpoint_key(position + 1), f"the signed root {head[0].hex()}", actual)
             return None
@@ -360,6 +359,17 @@ def _grown(tree: merkle.Frontier, data: bytes) -> merkle.Frontier:
     grown = merkle.Frontier.from_hashes(tree.size, tree.hashes)
     grown.append(merkle.leaf_hash(data))
     return grown
+
+
+def _leading(
+    tree: merkle.Frontier, candidates: list[tuple[Listed, bytes]], root: bytes
+) -> tuple[bytes | None, merkle.Frontier | None]:
+    """Return the first entry that leads to a root, and the tree with it."""
+    for _, data in candidates:
+        grown = _grown(tree, data)
+        if grown.root() == root:
+            return data, grown
+    return None, None
 
 
 def _range(first: str, last: str) -> str:

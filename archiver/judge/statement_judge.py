@@ -22,12 +22,13 @@ from archiver.judge.keyring import Keyring
 from archiver.judge.numbers import Numbers
 from archiver.model.finding import Finding, Severity
 from archiver.model.statement import (
+    MAX_PAYLOAD,
     ArchivePredicate,
     Predicate,
     Statement,
     UnknownKindError,
-    identify_statement,
-    parse_statement,
+    identify_value,
+    understand_statement,
 )
 from archiver.model.trust import TrustFile
 from archiver.proof import canonical, dsse
@@ -84,7 +85,8 @@ class StatementJudge:
         """Judge the statement of an entry by its envelope; `named` are the kind and id of its key."""
         try:
             envelope = dsse.open_envelope(data)
-            kind, identity, archive_id = identify_statement(envelope.payload)
+            value = canonical.decode(envelope.payload, limit=MAX_PAYLOAD)
+            kind, identity, archive_id = identify_value(value)
         except EvidenceError as problem:
             return self._refuse("statement-malformed", key, "a strict envelope around a statement", problem.message)
         public = self.keyring.public(envelope.keyid)
@@ -104,19 +106,19 @@ class StatementJudge:
             return self._refuse(
                 "statement-duplicate", key, f"one {kind} {identity} in the log", f"another at entry {position}"
             )
-        return self._understand(position, key, kind, envelope)
+        return self._understand(position, key, kind, envelope.keyid, value)
 
-    def _understand(self, position: int, key: str, kind: str, envelope: dsse.Envelope) -> Judged:
+    def _understand(self, position: int, key: str, kind: str, keyid: str, value: canonical.JSON) -> Judged:
         statement: Statement | None = None
         unknown = ""
         try:
-            statement = parse_statement(envelope.payload)
+            statement = understand_statement(value)
         except UnknownKindError as problem:
             unknown = problem.message
         except EvidenceError as problem:
             return self._refuse("statement-malformed", key, "a statement as published", problem.message)
-        at = statement.predicate.at if statement is not None else _word(envelope.payload, "at")
-        objections = self.keyring.judge(kind, envelope.keyid, at, self._brackets.of(position))
+        at = statement.predicate.at if statement is not None else _word(value, "at")
+        objections = self.keyring.judge(kind, keyid, at, self._brackets.of(position))
         for code, expected, actual, severity in objections:
             self._say(code, key, expected, actual, severity=severity)
         if any(objection.severity is Severity.FAILED for objection in objections):
@@ -126,7 +128,7 @@ class StatementJudge:
         if statement is not None:
             self.keyring.learn(position, statement, chains=not objections)
         if statement is None:
-            for code, expected, actual in self._name_problems(_word(envelope.payload, "archive")):
+            for code, expected, actual in self._name_problems(_word(value, "archive")):
                 self._say(code, key, expected, actual)
             return Judged(good=True, known=False)
         for code, expected, actual in self._archive_problems(statement):
@@ -160,8 +162,7 @@ class StatementJudge:
         self.findings.append(Finding.of(code, subject, expected, actual, severity=severity))
 
 
-def _word(payload: bytes, name: str) -> str:
+def _word(value: canonical.JSON, name: str) -> str:
     """Return a member of the predicate, also of a kind that is not known here."""
-    value = canonical.decode(payload, limit=dsse.MAX_ENVELOPE)
     predicate = value.get("predicate") if isinstance(value, dict) else None
     return str(predicate.get(name)) if isinstance(predicate, dict) else ""

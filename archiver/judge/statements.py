@@ -7,15 +7,18 @@
 
 What fails 1 to 4 has no effect; what only a later version of this program understands is unknown.
 
+A statement is parsed once, when it is judged; what it was parsed to is kept beside it in the scratch database.
+
 >>> [statement.kind for _, statement, _ in statements.all()]
 ['archive', 'policy', 'batch', 'snapshot']
 """
 
 from __future__ import annotations
 
+import pickle
 import sqlite3
+from collections import deque
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Final
 
 from archiver.errors import EvidenceError, NotStoredError, WorldError
@@ -31,7 +34,6 @@ from archiver.model.statement import (
     ArchivePredicate,
     PolicyPredicate,
     Statement,
-    parse_statement,
 )
 from archiver.model.trust import TrustFile
 from archiver.proof import canonical, dsse, entry
@@ -39,11 +41,9 @@ from archiver.proof.digest import is_sha256_hex, sha256_hex
 
 __all__ = ["Statements", "read_statements", "subjects_of"]
 
-_KEPT: Final = 512
-_KEPT_BYTES: Final = 8192  # most statements are smaller; what is kept takes a few times so much, 20 MB at most in all
 _SCHEMA: Final = """
 CREATE TABLE statements(position INTEGER PRIMARY KEY, kind TEXT NOT NULL, id TEXT NOT NULL, key TEXT NOT NULL,
-    envelope BLOB, known INTEGER NOT NULL, good INTEGER NOT NULL);
+    known INTEGER NOT NULL, good INTEGER NOT NULL, at TEXT, parsed BLOB, envelope BLOB);
 CREATE UNIQUE INDEX statements_by_id ON statements(kind, id) WHERE good;
 CREATE INDEX statements_by_key ON statements(key);
 """
@@ -63,21 +63,36 @@ class Statements:
     def all(self, kind: str | None = None) -> Iterator[tuple[int, Statement, bytes]]:
         """Yield position, statement and envelope of all that is good and understood, in log order."""
         rows = self._db.execute(
-            "SELECT position, envelope FROM statements"
+            "SELECT position, parsed, envelope FROM statements"
             " WHERE good AND known AND (kind = ?1 OR ?1 IS NULL) ORDER BY position",
             (kind,),
         )
-        for position, envelope in rows:
-            yield int(position), _parsed(bytes(envelope)), bytes(envelope)
+        for position, parsed, envelope in rows:
+            yield int(position), _unpacked(parsed), bytes(envelope)
+
+    def times(self) -> Iterator[tuple[int, str, str, str]]:
+        """Yield position, kind, key and `at` of the same statements."""
+        rows = self._db.execute("SELECT position, kind, key, at FROM statements WHERE good AND known ORDER BY position")
+        for position, kind, key, at in rows:
+            yield int(position), str(kind), str(key), str(at)
+
+    def ids(self, kind: str) -> Iterator[tuple[int, str]]:
+        """Yield position and id of those of a kind."""
+        rows = self._db.execute(
+            "SELECT position, id FROM statements WHERE good AND known AND kind = ? ORDER BY position", (kind,)
+        )
+        for position, identity in rows:
+            yield int(position), str(identity)
 
     def one(self, kind: str, identity: str) -> tuple[int, Statement, bytes] | None:
         """Return the statement of this kind and id, None when the log has no good one."""
         if not identity.isascii():  # no id is, and SQLite would choke on bytes of a command line that are no text
             return None
         row = self._db.execute(
-            "SELECT position, envelope FROM statements WHERE good AND known AND kind = ? AND id = ?", (kind, identity)
+            "SELECT position, parsed, envelope FROM statements WHERE good AND known AND kind = ? AND id = ?",
+            (kind, identity),
         ).fetchone()
-        return None if row is None else (int(row[0]), _parsed(bytes(row[1])), bytes(row[1]))
+        return None if row is None else (int(row[0]), _unpacked(row[1]), bytes(row[2]))
 
     def count(self, kind: str | None = None) -> int:
         """Return how many good statements there are."""
@@ -129,20 +144,26 @@ def read_statements(
     """Open the statement of every entry; everything that is wrong becomes a finding."""
     make_tables(database, _SCHEMA)
     reader = _Reader(database, inventory, content, log, trusted, brackets=brackets)
-    positions = log.entries()
-    for versions in content.ahead((_named(inventory, data) for _, data in log.entries()), dsse.MAX_ENVELOPE):
-        position, data = next(positions)
-        reader.take(position, data, versions)
+    met = deque[tuple[int, entry.Entry | EvidenceError]]()
+    for versions in content.ahead(_named(inventory, log, met), dsse.MAX_ENVELOPE):
+        reader.take(*met.popleft(), versions)
     reader.look_back()
     return reader.statements
 
 
-def _named(inventory: Inventory, data: bytes) -> list[Listed]:
-    """Return the versions of the statement that an entry names; none when it is no entry."""
-    try:
-        return inventory.versions(entry.decode(data).key)
-    except EvidenceError:
-        return []
+def _named(
+    inventory: Inventory, log: Log, met: deque[tuple[int, entry.Entry | EvidenceError]]
+) -> Iterator[list[Listed]]:
+    """Yield the versions of the statement that each entry names, none when it is no entry, which `met` says."""
+    for position, data in log.entries():
+        try:
+            named = entry.decode(data)
+        except EvidenceError as problem:
+            met.append((position, problem))
+            yield []
+        else:
+            met.append((position, named))
+            yield inventory.versions(named.key)
 
 
 class _Reader:
@@ -166,30 +187,29 @@ class _Reader:
         )
         self._next = 0
 
-    def take(self, position: int, data: bytes, versions: list[Listed]) -> None:
-        """Open the statement of one entry."""
+    def take(self, position: int, named: entry.Entry | EvidenceError, versions: list[Listed]) -> None:
+        """Open the statement of one entry, or say why it names none."""
         self.statements.subjects += 1
         self._judge.whole = self._judge.whole and position == self._next
         self._next = position + 1
-        try:
-            named = entry.decode(data)
-            kind, identity = layout.statement_of_key(named.key) or ("", "")
-        except EvidenceError as problem:
+        if isinstance(named, EvidenceError):
             self._say(
-                "statement-malformed", layout.entry_key(position), "an entry that names a statement", problem.message
+                "statement-malformed", layout.entry_key(position), "an entry that names a statement", named.message
             )
             self._judge.whole = False
             return
+        kind, identity = layout.statement_of_key(named.key) or ("", "")
         envelope = self._find(named, position, versions)
-        good, known = False, False
+        good, known, at, parsed = False, False, None, None
         if envelope is not None:
             good, known, statement = self._judge.judge(position, named.key, (kind, identity), envelope)
             if statement is not None:
                 self._remember(position, statement)
+                at, parsed = statement.predicate.at, pickle.dumps(statement, pickle.HIGHEST_PROTOCOL)
         self._judge.whole = self._judge.whole and good
         self._db.execute(
-            "INSERT INTO statements VALUES(?, ?, ?, ?, ?, ?, ?)",
-            (position, kind, identity, named.key, envelope, known, good),
+            "INSERT INTO statements VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (position, kind, identity, named.key, known, good, at, parsed, envelope),
         )
 
     def look_back(self) -> None:
@@ -256,14 +276,10 @@ class _Reader:
         self.statements.findings.append(Finding.of(code, subject, expected, actual, severity=severity))
 
 
-def _parsed(envelope: bytes) -> Statement:
-    return _kept(envelope) if len(envelope) <= _KEPT_BYTES else parse_statement(dsse.open_envelope(envelope).payload)
-
-
-@lru_cache(maxsize=_KEPT)
-def _kept(envelope: bytes) -> Statement:
-    """Return a statement that was parsed before: the checks go over all of them six times, and nobody changes one."""
-    return parse_statement(dsse.open_envelope(envelope).payload)
+def _unpacked(parsed: bytes) -> Statement:
+    statement = pickle.loads(parsed)  # noqa: S301 - by `_Reader.take`, in a database of this run alone
+    assert isinstance(statement, Statement)
+    return statement
 
 
 def subjects_of(payload: bytes) -> list[tuple[str, str]]:

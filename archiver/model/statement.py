@@ -36,6 +36,7 @@ from archiver.model.statement_words import (
 from archiver.proof import canonical
 
 __all__ = [
+    "MAX_PAYLOAD",
     "PREDICATES",
     "AccessPredicate",
     "ArchivePredicate",
@@ -60,7 +61,9 @@ __all__ = [
     "VerificationPredicate",
     "encode_statement",
     "identify_statement",
+    "identify_value",
     "parse_statement",
+    "understand_statement",
 ]
 
 STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
@@ -248,7 +251,11 @@ def parse_statement(payload: bytes) -> Statement:
     Raises `EvidenceError("statement-malformed")`, or `UnknownKindError` when it is a well-formed statement of a kind
     or version that is not known here.
     """
-    value = canonical.decode(payload, limit=MAX_PAYLOAD)
+    return understand_statement(canonical.decode(payload, limit=MAX_PAYLOAD))
+
+
+def understand_statement(value: canonical.JSON) -> Statement:
+    """Do the same with the value of a payload that was canonical."""
     if not isinstance(value, dict) or value.keys() != {"_type", "predicate", "predicateType", "subject"}:
         raise _malformed("the members _type, predicate, predicateType and subject", value)
     if value["_type"] != STATEMENT_TYPE:
@@ -271,7 +278,11 @@ def parse_statement(payload: bytes) -> Statement:
 
 def identify_statement(payload: bytes) -> tuple[str, str, str]:
     """Return kind, id and archive id of a statement, also of one whose kind is not known here."""
-    value = canonical.decode(payload, limit=MAX_PAYLOAD)
+    return identify_value(canonical.decode(payload, limit=MAX_PAYLOAD))
+
+
+def identify_value(value: canonical.JSON) -> tuple[str, str, str]:
+    """Do the same with the value of a payload that was canonical."""
     predicate = value.get("predicate") if isinstance(value, dict) else None
     if not isinstance(value, dict) or not isinstance(predicate, dict):
         raise _malformed("a predicate", value)

@@ -116,8 +116,9 @@ def check_completeness(case: Case, counting: Counting | None) -> None:
 
 def _numbers(case: Case) -> dict[tuple[str, str], set[int]]:
     found: dict[tuple[str, str], set[int]] = {}
-    for _, predicate, _ in case.archive.batch_statements():
-        found.setdefault((predicate.snapshot, predicate.table), set()).add(predicate.number)
+    for _, identity in case.archive.table_of_statements.ids("batch"):
+        batch = layout.parse_batch_id(identity)
+        found.setdefault((batch.snapshot, batch.table), set()).add(batch.number)
     return found
 
 

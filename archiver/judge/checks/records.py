@@ -52,7 +52,7 @@ def check_items(case: Case, *on_lines: OnLines) -> None:
     case.listener(Stage("check the lists of items", None, "batches"))
     lines = Lines(case, *on_lines)
     ends: dict[str, int] = {}
-    positions = (position for position, _, _ in case.archive.batch_statements())
+    positions = (position for position, _ in case.archive.table_of_statements.ids("batch"))
     for position, (predicate, statement, given) in zip(positions, begun(case, of_items), strict=True):
         case.archive.database.execute(
             "INSERT INTO batches VALUES(?, ?, ?, ?)", (predicate.id, position, predicate.table, predicate.records)

@@ -44,8 +44,8 @@ def check_timestamps(case: Case) -> None:
             case.say("timestamp-invalid", token.key, "a good token", token.problem, severity=token.severity)
     good = [token for token in archive.tokens if token.good]
     times = _Times(case, good)
-    for position, statement, _ in archive.statements():
-        times.take(position, statement.kind, statement.predicate.at, statement.key)
+    for position, kind, key, at in archive.table_of_statements.times():
+        times.take(position, kind, at, key)
     times.say()
     _say_ended(case, good)
 

@@ -12,7 +12,9 @@ from archiver.judge import far_rows
 from archiver.judge.far_rows import numbered
 from archiver.judge.reader import open_archive
 from archiver.model import layout
-from archiver.proof import checkpoint, merkle
+from archiver.model.finding import Severity
+from archiver.model.statement import parse_statement
+from archiver.proof import checkpoint, dsse, entry, merkle
 
 
 @pytest.fixture
@@ -97,6 +99,35 @@ def test_a_gate_raises_the_first_thing_that_failed(opened):
     with open_archive(world.store, world.trust()) as broken, pytest.raises(EvidenceError) as caught:
         broken.demand()
     assert caught.value.code == "log-entry-missing"
+
+
+def test_statements_are_those_that_their_envelopes_say(opened):
+    _, archive = opened
+    for _, statement, envelope in archive.statements():
+        assert statement == parse_statement(dsse.open_envelope(envelope).payload)
+        assert archive.statement(statement.kind, statement.id)[1:] == (statement, envelope)
+    told = [(place, one.kind, one.key, one.predicate.at) for place, one, _ in archive.statements()]
+    assert list(archive.table_of_statements.times()) == told
+    batches = [(place, one.id) for place, one, _ in archive.statements("batch")]
+    assert list(archive.table_of_statements.ids("batch")) == batches
+
+
+@pytest.mark.parametrize("position", range(8))
+@pytest.mark.parametrize("where", [0.0, 0.5, 1.0])
+def test_whatever_stands_in_the_log_with_another_byte_is_found_when_it_is_opened(position, where):
+    named = entry.decode(World().entries[position]).key
+    found = {named: "statement-differs", layout.entry_key(position): "log-entry-missing"}
+    for key, code in {**found, layout.checkpoint_key(position + 1): "log-signature"}.items():
+        world = World()
+        world.change(key, flipped(world.store.versions[key][0].data, where))
+        with open_archive(world.store, world.trust()) as archive:
+            said = [(one.code, one.subject) for one in archive.findings if one.severity is Severity.FAILED]
+        assert (code, key) in said
+
+
+def flipped(data: bytes, where: float) -> bytes:
+    place = int(where * (len(data) - 1))
+    return data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
 
 
 def test_a_statement_that_is_not_good_is_not_handed_out():
