@@ -87,7 +87,7 @@ class Location(Protocol):
         ...
 
     def stays(self, line: ItemLine) -> bool:
-        """Say whether the item may still be there as it was archived, so that no other item is taken for it."""
+        """Say whether the item is still there as it was archived, so that no other item is taken for it."""
         ...
 
     def spell(self, host: str) -> str:
@@ -117,14 +117,17 @@ class FolderLocation:
         return files.open_file(self.path, found.path)
 
     def stays(self, line: ItemLine) -> bool:
-        """Say whether a file of this name has the same inode, and is not shorter."""
+        """Say whether a file of this name has the same inode, size and times; what is inside it is said to stay."""
         name = os.fsdecode(line.item.relative_bytes())
         place = self.path / name if self.path.is_dir() else self.path
         try:
             now = place.lstat()
         except OSError:
             return False
-        return line.file is None or (now.st_ino == int(str(line.file["ino"])) and now.st_size >= (line.size or 0))
+        if line.file is None:
+            return True
+        seen = [line.size, *(int(str(line.file[name])) for name in ("ino", "mtime_ns", "ctime_ns"))]
+        return seen == [now.st_size, now.st_ino, now.st_mtime_ns, now.st_ctime_ns]
 
     def spell(self, host: str) -> str:
         """Return host and path."""

@@ -1,7 +1,8 @@
 """How much of a log the archive has already, so that a log which grew or was rotated yields only its new records.
 
     1  candidates: what was last archived under this name, and under names of its family whose file is not there as it
-       was any more: moved away, replaced or cut short
+       was any more: moved away, replaced or written to, since it may have been copied and cut, and be longer again;
+       for what a compressed log holds, under all names of its family
     2  the file's first bytes are hashed once, up to the size of each candidate; the longest whose SHA-256 is met counts
     3  a last record without its terminator that goes on now is left out of the rows, and captured again from its first
        byte (FORMAT.md, Records)
@@ -37,7 +38,8 @@ _MOST = 16  # candidates of a family: one generation back is the rule, a handful
 class Beginning:
     """The first `size` bytes of an item as rows in the archive, and the state of the item's SHA-256 behind them.
 
-    `more` says that bytes follow; `known` is the line they were archived under.
+    `more` says that bytes follow; `known` is the line they were archived under. `has_own` says whether what was last
+    archived under the item's own name is among them.
     """
 
     size: int
@@ -45,6 +47,7 @@ class Beginning:
     parts: tuple[Part, ...]
     more: bool
     known: ItemLine
+    has_own: bool = False
 
 
 def shared_parts(known: ItemLine, item: Item) -> tuple[Part, ...]:
@@ -54,15 +57,18 @@ def shared_parts(known: ItemLine, item: Item) -> tuple[Part, ...]:
 
 
 def candidates(item: Item, own: ItemLine | None, relatives: Iterable[ItemLine], location: Location) -> list[ItemLine]:
-    """Return what the archive may have of an item: its own last line, and relatives that are not where they were."""
+    """Return what the archive may have of an item: its own last line, and relatives that are not as they were.
+
+    Of what is inside a compressed log, the log that was compressed may still be there as it was.
+    """
     found = [own] if own is not None and _has_log_rows(own) else []
     name = family(item.path)
-    moved = (
-        line
-        for line in relatives
-        if line.item != item and _has_log_rows(line) and family(line.item.path) == name and not location.stays(line)
-    )
-    return [*found, *itertools.islice(moved, _MOST)]
+    others = [
+        line for line in relatives if line.item != item and _has_log_rows(line) and family(line.item.path) == name
+    ]
+    moved = list(itertools.islice((line for line in others if not location.stays(line)), _MOST))
+    stays = [line for line in others if line not in moved][:_MOST] if item.members else []
+    return [*found, *moved, *stays]
 
 
 def longest(blocks: Iterable[bytes], archived: Sequence[ItemLine], item: Item) -> Beginning | None:
@@ -75,14 +81,16 @@ def longest(blocks: Iterable[bytes], archived: Sequence[ItemLine], item: Item) -
         by_size.setdefault(line.size or 0, []).append(line)
     reading = _Reading(iter(blocks))
     best: Beginning | None = None
+    has_own = False
     for size in sorted(by_size):
         if not reading.advance(size):
             break
         spelled = reading.digest.hexdigest()
-        known = next((line for line in by_size[size] if line.sha256 == spelled), None)
-        if known is not None:
-            best = _begun(reading, known, item)
-    return best
+        met = [line for line in by_size[size] if line.sha256 == spelled]
+        if met:
+            has_own = has_own or any(line.item.path == item.path for line in met)
+            best = _begun(reading, met[0], item)
+    return None if best is None else replace(best, has_own=has_own)
 
 
 class _Reading:

@@ -117,8 +117,10 @@ class Capture:
         folder = source.path if source.kind == "documents" else None
         self._beside = () if folder is None else (Repositories(self._inside, folder), Exported(self._inside, folder))
         self._compressed = CompressedLog(
+            source,
             streams["model_logs"],
             catalog,
+            contents,
             marker,
             candidates=self._files.candidates,
             facts=self._files.facts,

@@ -14,6 +14,7 @@ from typing import Final
 
 from archiver.catalog.catalog import Catalog
 from archiver.flows.snapshot.beginnings import Beginning, longest
+from archiver.flows.snapshot.contents import Contents
 from archiver.flows.snapshot.item_lines import failed_inside, inner_line, shared_inside
 from archiver.flows.snapshot.marking import Marker
 from archiver.flows.snapshot.open_item import PrefixChangedError
@@ -21,6 +22,7 @@ from archiver.flows.snapshot.sight import Sight
 from archiver.flows.snapshot.stream import Captured, Stream
 from archiver.model.item import Item
 from archiver.model.items import ItemLine
+from archiver.model.policy import Source
 from archiver.proof.digest import hashed
 from archiver.sources.base import ReadProblem
 from archiver.sources.decode import Damage, decode
@@ -39,8 +41,10 @@ class CompressedLog:
 
     def __init__(
         self,
+        source: Source,
         stream: Stream,
         catalog: Catalog,
+        contents: Contents,
         marker: Marker,
         *,
         candidates: Callable[[Item, ItemLine | None], list[ItemLine]],
@@ -53,8 +57,10 @@ class CompressedLog:
         `candidates` are the archived items that a log may go on, `facts` what is known of an item by its first bytes;
         `enter` accounts for a line, `again` for what is inside a file that is unchanged.
         """
+        self._source = source
         self._stream = stream
         self._catalog = catalog
+        self._contents = contents
         self._marker = marker
         self._candidates = candidates
         self._facts = facts
@@ -114,16 +120,18 @@ class CompressedLog:
         return stream.end(facts), decoded.damage, digest.hexdigest() == expected
 
     def _twin_inside(self, item: Item, outer: ItemLine) -> ItemLine | None:
-        """Return what is inside the file whose rows a compressed log shares, if it was the same file then."""
-        twin = outer.parts[0].of
-        known = None if twin is None else self._catalog.latest(twin)
-        if twin is None or known is None or known.sha256 != outer.sha256 or self._marker.records is not None:
+        """Return what is inside another file that has the bytes of a compressed log."""
+        if self._marker.records is not None or outer.sha256 is None:
             return None
-        found = self._catalog.latest(replace(item, source=twin.source, path=twin.path))
-        if found is None or found.status not in ("captured", "unchanged", "damaged"):
-            return None
-        withheld = self._marker.withholds(item, found.sha256)
-        return found if all(part.sealed == withheld for part in found.parts) else None
+        for twin in self._contents.known("documents", outer.size or 0, outer.sha256, self._source):
+            inside = replace(item, source=twin.item.source, path=twin.item.path)
+            found = self._catalog.latest(inside) if inside != item and not twin.item.members else None
+            if found is None or found.status not in ("captured", "unchanged", "damaged"):
+                continue
+            withheld = self._marker.withholds(item, found.sha256)
+            if all(part.sealed == withheld for part in found.parts):
+                return found
+        return None
 
 
 def _behind(begun: Beginning | None, blocks: Iterable[bytes]) -> Iterator[bytes]:

@@ -16,7 +16,7 @@ import mmap
 import os
 import struct
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Final, NamedTuple, Self
@@ -143,8 +143,15 @@ class Contents:
         own = self._own(table, size, sha256, matters)
         if own is not None:
             return own
-        known = self._catalog.with_content(table, size, sha256) if self._catalog is not None else []
-        return next((line for line in known if self._matters.get(line.item.source) == matters), None)
+        return next(self._known(table, size, sha256, matters), None)
+
+    def known(self, table: str, size: int, sha256: str, source: Source) -> Iterator[ItemLine]:
+        """Yield the items of earlier snapshots with these bytes whose rows another item of this source may share."""
+        return self._known(table, size, sha256, self._matters.get(source.id) or _spell(source))
+
+    def _known(self, table: str, size: int, sha256: str, matters: str) -> Iterator[ItemLine]:
+        found = self._catalog.with_content(table, size, sha256) if self._catalog is not None else ()
+        return (line for line in found if self._matters.get(line.item.source) == matters)
 
     def _own(self, table: str, size: int, sha256: str, matters: str) -> ItemLine | None:
         """Return a line of this run."""

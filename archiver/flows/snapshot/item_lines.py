@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from archiver.flows.snapshot.beginnings import Beginning, shared_parts
+from archiver.flows.snapshot.losses import is_another_file, loss_of
 from archiver.flows.snapshot.sight import Sight
 from archiver.flows.snapshot.stream import Captured
 from archiver.model.item import Item
@@ -177,15 +178,22 @@ def journal_line(sight: Sight, line: ItemLine, media: str | None) -> Line:
     return Line.of(line, mime=media, custodian=sight.custodian, new_bytes=(line.size or 0) if is_new else 0)
 
 
-def shared_line(sight: Sight, twin: ItemLine) -> ItemLine:
-    """Return the line of a file whose bytes are archived under another name."""
+def shared_line(sight: Sight, twin: ItemLine, loss: tuple[str, str] | None = None) -> ItemLine:
+    """Return the line of a file whose bytes are archived under another name, and the `loss` of what it had before.
+
+    That its name goes from file to file is what rotation is, and no loss.
+    """
+    rotated = twin.table == "model_logs" and _same_family(twin.item, sight.item)
+    reason, detail = "rotated" if rotated else "duplicate", bytes_of(twin)
+    if loss is not None and not (rotated and loss[0] == "replaced"):
+        reason, detail = loss[0], f"{loss[1]}; now it has {detail}"
     return ItemLine(
         item=sight.item,
         kind=sight.found.kind,
         table=twin.table,
         status="captured",
-        reason="rotated" if twin.table == "model_logs" and _same_family(twin.item, sight.item) else "duplicate",
-        detail=bytes_of(twin),
+        reason=reason,
+        detail=detail,
         observed_at=sight.observed_at,
         size=twin.size,
         sha256=twin.sha256,
@@ -222,13 +230,10 @@ def what_became(sight: Sight, table: str, begun: Beginning | None, now: Facts) -
     if begun is not None:
         if begun.known.item.path == sight.item.path:  # or another version of the same object
             return "grown", f"{begun.known.size} bytes were archived at {begun.known.observed_at}"
-        return "rotated", f"{begun.known.size} bytes were archived as {begun.known.item.path}"
-    if known is None or known.status not in CONTENT_STATUSES or not known.size:
-        return None, None
-    was = f"{known.size} bytes were archived under this name at {known.observed_at}"
-    if known.file is not None and isinstance(now, FileFacts) and int(str(known.file["ino"])) != now.ino:
-        return "replaced", f"another file has this name now; {was}"
-    return ("truncated" if now.size < known.size else "rewritten"), was
+        where = f"{begun.known.size} bytes were archived as {begun.known.item.path}"
+        loss = None if begun.has_own or known is None or is_another_file(known, now) else loss_of(known, now)
+        return ("rotated", where) if loss is None else (loss[0], f"{loss[1]}; of those it has now, {where}")
+    return loss_of(known, now) or (None, None)
 
 
 def _same_family(one: Item, other: Item) -> bool:

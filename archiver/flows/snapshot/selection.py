@@ -22,6 +22,7 @@ from dataclasses import replace
 from archiver.catalog.catalog import Catalog
 from archiver.events import Advanced, Listener
 from archiver.flows.snapshot.item_lines import said
+from archiver.flows.snapshot.losses import is_another_file, what_remains
 from archiver.flows.snapshot.open_item import PrefixChangedError
 from archiver.flows.snapshot.selected_rows import Before, Feeding, Measured, OtherRecordsError, beginnings
 from archiver.flows.snapshot.sight import Sight
@@ -34,7 +35,7 @@ from archiver.model.record_rule import RecordRule, record_rule
 from archiver.model.selected import SELECTED
 from archiver.model.unjudged import detail_of
 from archiver.sources.base import Facts as SystemFacts
-from archiver.sources.base import FileFacts, Problem, ReadProblem
+from archiver.sources.base import Problem, ReadProblem
 from archiver.sources.decode import Damage, decode
 from archiver.sources.location import Reading, location, same_state
 from archiver.sources.reading_logs import LogReader, first_lines
@@ -269,12 +270,14 @@ def _became(job: _Job, reading: _Done, past: _Past) -> tuple[str | None, str | N
         return CHANGED_UNSEEN, f"other bytes than at {file.observed_at}, under the same {same}"
     if before is not None and before.log.item.path == job.item.path:  # or another version of the same object
         return "grown", f"{before.log.size} bytes were looked at at {before.log.observed_at}"
-    if before is not None:
+    now = job.opened.first
+    has_lost = known is not None and file is not None and bool(known.size) and not past.is_beginning
+    is_another = file is not None and is_another_file(file, now)
+    if before is not None and (is_another or not has_lost):
         return "rotated", f"{before.log.size} bytes were looked at as {before.log.item.path}"
-    if known is None or past.is_beginning or file is None or not known.size:
+    if known is None or not has_lost:
         return None, None
     was = f"{known.size} bytes were looked at under this name at {known.observed_at}"
-    now = job.opened.first
-    if file.file is not None and isinstance(now, FileFacts) and int(str(file.file["ino"])) != now.ino:
+    if is_another:
         return "replaced", f"another file has this name now; {was}"
-    return ("truncated" if reading.log.size < known.size else "rewritten"), was
+    return what_remains(known.size or 0, reading.log.size), was

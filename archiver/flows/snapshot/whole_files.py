@@ -25,6 +25,7 @@ from archiver.flows.snapshot.item_lines import (
     shared_line,
     what_became,
 )
+from archiver.flows.snapshot.losses import loss_of
 from archiver.flows.snapshot.marking import Marker
 from archiver.flows.snapshot.open_item import PrefixChangedError
 from archiver.flows.snapshot.sight import Sight
@@ -78,7 +79,8 @@ class WholeFiles:
             return _said(sight, opened, replace(known, status="unchanged", reason=None, detail=None))
         twin = None if sight.stands_still else self._twin(sight, opened, table)
         if twin is not None:
-            return _said(sight, opened, shared_line(sight, twin))
+            loss = self._loss(sight, opened) if table == "model_logs" else None
+            return _said(sight, opened, shared_line(sight, twin, loss))
         captured, steady, begun = self._steadily(sight, opened, table, head)
         now = opened.stat_now()
         reason, detail = what_became(sight, table, begun, now) if steady else ("changed-during-read", None)
@@ -118,6 +120,12 @@ class WholeFiles:
             return None
         withheld = self._marker.withholds(sight.item, digest)
         return found if all(part.sealed == withheld for part in found.parts) else None
+
+    def _loss(self, sight: Sight, opened: Reading) -> tuple[str, str] | None:
+        """Return reason and detail for a log that has not what was archived of it any more, None for all others."""
+        own = candidates(sight.item, sight.known, (), self._location)
+        begun = longest(opened.blocks(), own, sight.item) if own else None
+        return loss_of(sight.known, opened.stat_now()) if begun is None else None
 
     def _has_bytes_of(self, known: ItemLine, opened: Reading) -> bool:
         """Say whether a file has the bytes that are archived of it; only one of the same size is read for that."""
