@@ -17,7 +17,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from operator import sub
-from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -38,6 +38,7 @@ __all__ = [
     "Rows",
     "check_schema",
     "is_published",
+    "made_ahead",
     "open_again",
     "open_parquet",
     "predicate_of",
@@ -47,6 +48,8 @@ __all__ = [
     "slices_of",
     "stated_size",
 ]
+
+_Value = TypeVar("_Value")
 
 _TARGET_BYTES: Final = 4 << 20  # what is decoded is hashed while it is in the cache
 _MOST_ROWS: Final = 8192
@@ -172,9 +175,16 @@ def record_batches(
             yield from file.iter_batches(batch_size=size, row_groups=[group], columns=names, use_threads=False)
 
 
+def made_ahead(file: pq.ParquetFile, found: Iterator[_Value]) -> Iterator[_Value]:
+    """Yield what is made of the rows of an opened batch, the next while the caller works, if not all come at once."""
+    metadata = file.metadata
+    at_once = metadata.num_row_groups == 1 and metadata.num_rows <= _rows_at_once(file, 0)
+    return found if at_once else ahead(found)  # a thread that has nothing to do takes as long as a small batch
+
+
 def slices(file: pq.ParquetFile) -> Iterator[Rows]:
     """Yield the evidence of a batch's rows; raises `BatchError` for what is not as published."""
-    return _slices(ahead(record_batches(file, columns=_EVIDENCE)), 0)
+    return _slices(made_ahead(file, record_batches(file, columns=_EVIDENCE)), 0)
 
 
 def slices_of(file: pq.ParquetFile, groups: range, first: int) -> Iterator[Rows]:

@@ -52,6 +52,7 @@ class Content:
     def __init__(self, store: Store, inventory: Inventory, folder: Path) -> None:
         """Read from a store whose listing is known; `folder` takes scratch files."""
         self._store = store
+        self._versioned = store.destination.versioned  # no folder is
         self._inventory = inventory
         self._folder = folder
         self._fetched: dict[int, bytes] = {}
@@ -68,7 +69,7 @@ class Content:
 
     def ahead(self, groups: Iterator[list[Listed]], limit: int) -> Iterator[list[Listed]]:
         """Yield groups of versions as they come, the bytes of some of them already on their way from a network."""
-        if not self._store.destination.versioned:
+        if not self._versioned:
             yield from groups
             return
         with Threads(_AT_ONCE) as pool:
@@ -113,12 +114,15 @@ class Content:
         """Read and hash an object beside what the caller does next; `object` then finds it done.
 
         What is wrong with it is raised there. It lies in the scratch folder from now on, if it does not lie in a file.
+        What is small and does lie in one is read when it is asked for.
         """
         if (key, sha256, size) in self._begun:
             return
         try:
             found = self.candidates(key, size)
         except ObjectError:
+            return
+        if not self._versioned and all(one.size < _BLOCK for one in found):
             return
         if self._beside is None:
             self._beside = ThreadPoolExecutor(2, "open")  # a list of items, and the first batch

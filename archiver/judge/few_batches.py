@@ -14,7 +14,6 @@ from contextlib import closing
 from pathlib import Path
 
 from archiver.judge import batches
-from archiver.judge.ahead import ahead
 from archiver.judge.columns import raws_of
 from archiver.judge.content import Content
 from archiver.judge.far_rows import numbered
@@ -37,5 +36,5 @@ def lines_of(store: Store, statements: Sequence[Statement]) -> Iterator[bytes]:
                 inventory.add(versions(store, subject.name))
                 with content.object(subject.name, subject.digest.sha256, batches.stated_size(statement)) as stream:
                     file = batches.open_parquet(stream, batches.predicate_of(statement))
-                    for _, rows in ahead(numbered(file, columns=["raw"])):
+                    for _, rows in batches.made_ahead(file, numbered(file, columns=["raw"])):
                         yield from raws_of(rows.column("raw"))

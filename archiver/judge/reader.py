@@ -25,7 +25,6 @@ import pyarrow.parquet as pq
 from archiver.errors import EvidenceError
 from archiver.events import Listener, Stage, silent
 from archiver.judge import batches
-from archiver.judge.ahead import ahead
 from archiver.judge.batches import Rows
 from archiver.judge.brackets import Brackets
 from archiver.judge.columns import raws_of
@@ -158,7 +157,8 @@ class Archive:
         predicate = batches.predicate_of(statement)
         with self.batch(statement) as stream, self._opened(predicate.id) as fill:
             file = batches.open_parquet(stream, predicate)
-            for first, rows in ahead(numbered(file, columns=columns, spans=None if fill else spans)):
+            found = numbered(file, columns=columns, spans=None if fill else spans)
+            for first, rows in batches.made_ahead(file, found):
                 yield first, (rows if fill is None or columns is not None else fill.batch(rows))
 
     def rows(self, file: pq.ParquetFile, batch: str) -> Iterator[Rows]:
