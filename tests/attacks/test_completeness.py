@@ -41,6 +41,11 @@ def bytes_that_are_not_there(world):
     return {"world": world}
 
 
+@attacks("snapshot-counts", snapshot=lambda words: {**words, "sources": words["sources"][1:]})
+def source_that_the_account_leaves_out(world):
+    """a snapshot does not name a source that its lines are of"""
+
+
 SELECTED = {
     "select": "0123456789abcdef", "items": 1, "records": 2, "bytes": 4, "kept": {"records": 1, "bytes": 2},
     "unjudged": [], "passed_over": [{"rule": "keywords", "reason": "no pattern found", "records": 1, "bytes": 2}],

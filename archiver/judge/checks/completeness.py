@@ -71,6 +71,13 @@ class Counting:
             items, size = self.rules.setdefault(key, {}).get(line.detail or "", (0, 0))
             self.rules[key][line.detail or ""] = (items + 1, size + (line.size or 0))
 
+    def sources(self) -> dict[str, list[str]]:
+        """Return the sources that the lines of each snapshot are of, in order."""
+        found: dict[str, list[str]] = {}
+        for snapshot, source in sorted(self.statuses):
+            found.setdefault(snapshot, []).append(source)
+        return found
+
     def files(self, position: int, batch: BatchPredicate, files: Files) -> None:
         """Count many usual lines of files that are captured or unchanged."""
         del position
@@ -94,6 +101,7 @@ def check_completeness(case: Case, counting: Counting | None) -> None:
     ]
     case.subjects["completeness"] += len(snapshots)
     _check_numbers(case, numbers, {snapshot.id: snapshot for snapshot in snapshots})
+    sources = {} if counting is None else counting.sources()
     for snapshot in snapshots:
         if snapshot.status != "complete":
             case.say(
@@ -105,7 +113,7 @@ def check_completeness(case: Case, counting: Counting | None) -> None:
             )
         listed = not any(key.startswith(_lists(snapshot.id)) for key in case.disposed)
         if counting is not None and snapshot.status != "aborted" and listed:
-            _check_counts(case, snapshot, counting)
+            _check_counts(case, snapshot, counting, sources.get(snapshot.id, []))
     _check_nothing(case, snapshots)
     _check_strangers(case)
     _check_silence(case, snapshots)
@@ -163,10 +171,10 @@ def _lists(snapshot: str) -> str:
     return layout.batch_key("items", f"{snapshot}-items-").removesuffix(".parquet")
 
 
-def _check_counts(case: Case, snapshot: SnapshotPredicate, counting: Counting) -> None:
+def _check_counts(case: Case, snapshot: SnapshotPredicate, counting: Counting, counted: list[str]) -> None:
     stated = {source.id for source in snapshot.sources}
-    for name, source in sorted(counting.statuses):
-        if name == snapshot.id and source not in stated:
+    for source in counted:
+        if source not in stated:
             expected = f"sources {', '.join(sorted(stated))}"
             _say(case, snapshot.id, "snapshot-counts", snapshot.id, expected, f"lines of {source}")
     for source_words in snapshot.sources:
