@@ -147,14 +147,12 @@ class Inventory:
 
     def locked(self) -> Iterator[tuple[str, Need, list[Listed]]]:
         """Yield every key that needs a lock, which one, and its versions with the content's bytes."""
-        rows = self._db.execute("SELECT key, until, hold, at FROM needs ORDER BY key")
-        for key, until, hold, at in rows:
-            name = _text(key)
-            yield (
-                name,
-                Need(until, bool(hold), at),
-                [found for found in self.versions(name) if found.role in (Role.CONTENT, Role.SAME)],
-            )
+        rows = self._db.execute(
+            "SELECT n.key, until, hold, at, v.* FROM needs n LEFT JOIN versions v"
+            " ON v.key = n.key AND NOT marker AND role IN ('content', 'same') ORDER BY n.key, seq DESC"
+        )
+        for (key, until, hold, at), found in itertools.groupby(rows, lambda row: row[:4]):
+            yield _text(key), Need(until, bool(hold), at), [_listed(row[4:]) for row in found if row[4] is not None]
 
     def is_needed(self, key: str) -> bool:
         """Say whether the log commits to this key, whether or not its content was found."""

@@ -194,9 +194,10 @@ def check_locks(case: Case) -> LockFacts:
     facts = LockFacts()
     case.listener(Stage("check the locks", case.archive.inventory.needed(), "objects"))
     wanted = ((key, need, versions) for key, need, versions in case.archive.inventory.locked() if versions)
+    ask, is_far = functools.partial(_ask, case.archive.store), case.archive.store.destination.versioned
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         while block := list(itertools.islice(wanted, _BLOCK)):
-            answers = pool.map(functools.partial(_ask, case.archive.store), [versions for _, _, versions in block])
+            answers = (pool.map if is_far else map)(ask, [versions for _, _, versions in block])
             for (key, need, versions), answer in zip(block, answers, strict=True):
                 case.subjects["locks"] += 1
                 written = max(need.at or "", min(listed.modified for listed in versions))
@@ -207,7 +208,7 @@ def check_locks(case: Case) -> LockFacts:
 
 
 def _ask(store: Store, versions: list[Listed]) -> list[Lock | WorldError]:
-    """Ask a store for the locks of some versions; one request each, so several are asked at once."""
+    """Ask a store for the locks of some versions; one request each, so several are asked at once over a network."""
     answer: list[Lock | WorldError] = []
     for listed in versions:
         try:
