@@ -12,6 +12,7 @@ import pytest
 
 from archiver.cli import run
 from archiver.errors import UsageError, WorldError
+from archiver.events import Advanced, Stage
 from archiver.flows import session
 from archiver.flows.derivation.derivation import Wanted, derive
 from archiver.flows.derivation.events import rederive
@@ -292,3 +293,14 @@ def test_the_command_says_what_it_did_and_lists_show_it(logs, acme, capsys):
     assert run([*policy, "list", "statements", "--kind", "derivation"], clock=logs.clock) == 0
     assert table["id"] in capsys.readouterr().out
     assert run([*policy, "-q", "show", f"derivation/{table['id']}"], clock=logs.clock) in (0, 2)
+
+
+def test_the_bar_goes_on_record_by_record_and_ends_at_the_number_it_named(logs):
+    heard = []
+    logs.listener = heard.append
+    made(logs)
+    total = sum(row.records for row in made(logs, again=True).derived)
+    begins = [place for place, event in enumerate(heard) if isinstance(event, Stage) and event.name == "derive"]
+    assert [heard[begin].total for begin in begins] == [total, total]
+    done = [event.amount for event in heard[begins[0] : begins[1]] if isinstance(event, Advanced)]
+    assert sum(done) == total > 1

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from archiver.errors import Exit, UsageError
-from archiver.events import Advanced, Listener, Stage
+from archiver.events import Listener, Stage
 from archiver.flows import backlog, deliver, recover
 from archiver.flows.derivation.events import Choosing
 from archiver.flows.derivation.records import COLUMNS
@@ -127,8 +127,8 @@ def derive(
         with open_archive(session.store, session.trust, listener=listener) as archive:
             found = _choose(archive, wanted, digest, clock())
             confirm(sum(one.raw_bytes for one, _, _ in found.batches))
-            listener(Stage("derive", len(found.batches), "batches"))
-            choosing = Choosing(reader, functools.partial(_dialect, policy, reader))
+            listener(Stage("derive", sum(one.records for one, _, _ in found.batches), "records"))
+            choosing = Choosing(reader, functools.partial(_dialect, policy, reader), listener)
             work = _Work(session, archive, bundle, digest, choosing)
             derived = [work.derive(one) for one in found.batches]
         at_end = stamp_at_end(session) if derived else NO_STAMPS
@@ -240,7 +240,6 @@ class _Work:
         # A crash from here on leaves statement, dialects and table, of which the next run makes all that follows.
         session.everywhere(lambda vault: deliver.place_kept(session, vault, envelope))
         session.enter(key, envelope)
-        session.listener(Advanced())
         # A crash here leaves a spool file that nothing waits for; the next run sweeps it away.
         written.file.path.unlink(missing_ok=True)
         named, file = _named(predicate), written.file

@@ -3,7 +3,7 @@
 Which dialect reads a run of records is a choice, made here from its first lines; what the dialect then reads is not.
 So a table names the dialect of every row, and who derives it again takes these names and compares everything else.
 
->>> for rows in Choosing(LogReader(dialects), lambda source: "auto").rows(predicate, read):
+>>> for rows in Choosing(LogReader(dialects), lambda source: "auto", silent).rows(predicate, read):
 ...     rows.num_rows
 """
 
@@ -18,6 +18,7 @@ from functools import lru_cache
 import pyarrow as pa
 
 from archiver.errors import EvidenceError
+from archiver.events import Advanced, Listener
 from archiver.flows.derivation.records import Records, records_of
 from archiver.judge.batch_error import BatchError
 from archiver.model.dialect import OPAQUE
@@ -33,12 +34,16 @@ Read = Callable[[], Iterator[pa.RecordBatch]]
 
 
 class Choosing:
-    """Derives batch after batch with dialects that are chosen here; `policy` names the dialect of a source, or auto."""
+    """Derives batch after batch with dialects that are chosen here; `policy` names the dialect of a source, or auto.
 
-    def __init__(self, reader: LogReader, policy: Callable[[str], str]) -> None:
+    `listener` hears of every record whose rows have been made.
+    """
+
+    def __init__(self, reader: LogReader, policy: Callable[[str], str], listener: Listener) -> None:
         """Begin before the first batch."""
         self._reader = reader
         self._policy = policy
+        self._listener = listener
         self._ending: tuple[str, str, int, str] | None = None  # snapshot, item, where it goes on, dialect
 
     def rows(self, predicate: BatchPredicate, read: Read) -> Iterator[pa.RecordBatch]:
@@ -52,6 +57,7 @@ class Choosing:
             numbers = range(some.first, some.first + len(some.items))
             dialects = [names[bisect_right(starts, number) - 1] for number in numbers]
             yield from exploder.take(predicate.id, _block(some, dialects))
+            self._listener(Advanced(len(some.items)))
             last = (some, dialects[-1])
         if last is not None:
             some, name = last

@@ -83,7 +83,7 @@ def find_key(facts: list[KeyFact], name: str) -> KeyFact:
     found = [fact for fact in facts if fact.keyid.startswith(name.lower())]
     if len(found) == 1 and len(name) >= SHORTEST:
         return found[0]
-    actual = "several" if len(found) > 1 else "none" if len(name) >= SHORTEST else f"{len(name)} digits"
+    actual = "several" if len(found) > 1 else "none" if len(name) >= SHORTEST else f"only {len(name)}"
     raise UsageError(
         "no-such-key",
         f"{name}: expected the first {SHORTEST} digits or more of a key's id, found {actual}",
