@@ -213,17 +213,24 @@ class ItemIndex:
 
     def has_content(self) -> bool:
         """Say whether the bytes of any item are archived."""
-        return self._db.execute("SELECT 1 FROM latest WHERE tbl IS NOT NULL LIMIT 1").fetchone() is not None
+        query = "SELECT 1 FROM latest WHERE tbl IS NOT NULL UNION ALL SELECT 1 FROM kept LIMIT 1"
+        return self._db.execute(query).fetchone() is not None
 
     def has_size(self, table: str, size: int) -> bool:
-        """Say whether any item of a table was last seen with so many bytes."""
-        query = "SELECT 1 FROM latest WHERE tbl = ? AND size = ? LIMIT 1"
+        """Say whether any item of a table had so many bytes when it was last seen with content."""
+        query = (
+            "SELECT 1 FROM latest WHERE tbl = ?1 AND size = ?2"
+            " UNION ALL SELECT 1 FROM kept WHERE tbl = ?1 AND size = ?2 LIMIT 1"
+        )
         return self._db.execute(query, [table, size]).fetchone() is not None
 
     def with_content(self, table: str, size: int, sha256: str) -> list[ItemLine]:
-        """Return items of a table that were last seen with these bytes."""
-        query = "SELECT line FROM latest WHERE tbl = ? AND size = ? AND sha256 = ? ORDER BY item LIMIT 16"
-        return [ItemLine.own(data) for (data,) in self._db.execute(query, [table, size, sha256])]
+        """Return items of a table that had these bytes when they were last seen with content."""
+        query = (
+            "SELECT line, item FROM latest WHERE tbl = ?1 AND size = ?2 AND sha256 = ?3"
+            " UNION ALL SELECT line, item FROM kept WHERE tbl = ?1 AND size = ?2 AND sha256 = ?3 ORDER BY item LIMIT 16"
+        )
+        return [ItemLine.own(data) for data, _ in self._db.execute(query, [table, size, sha256])]
 
     def present(self, source: str) -> Iterator[ItemLine]:
         """Yield everything that was last seen in a source and not said to be absent, in the order of item texts."""

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-VERSION: Final = 3
+VERSION: Final = 4
 
 USUAL: Final = ("captured", "unchanged", "recorded", "excluded")
 """What nearly all items are; the others have an index, for whoever asks what needs a look."""
@@ -29,7 +29,8 @@ _KEEP: Final = (
     "CREATE TRIGGER IF NOT EXISTS kept_when_gone AFTER UPDATE OF tbl ON latest "
     "WHEN old.tbl IS NOT NULL AND new.tbl IS NULL BEGIN "
     "DELETE FROM kept WHERE source = old.source AND path = old.path AND item = old.item; "
-    "INSERT INTO kept VALUES (old.source, old.path, old.item, old.size, old.line); END"
+    "INSERT INTO kept "
+    "VALUES (old.source, old.path, old.item, old.tbl, old.size, old.sha256, old.line, old.snapshot); END"
 )
 _KEEP_NO_MORE: Final = (
     "CREATE TRIGGER IF NOT EXISTS kept_no_more AFTER UPDATE OF tbl ON latest "
@@ -37,9 +38,9 @@ _KEEP_NO_MORE: Final = (
     "DELETE FROM kept WHERE source = new.source AND path = new.path AND item = new.item; END"
 )
 KEEPING: Final = (_KEEP, _KEEP_NO_MORE)
-"""What is archived of items that were last seen without content: unreadable for a night, or not there.
+"""What is archived of items that were last seen without content: unreadable for a night, not there, or a link.
 
-`latest` alone would forget it, and all of it would be stored once more when they are back."""
+`latest` alone would forget it, and all of it would be stored once more when they are back, under any name."""
 
 BY_CONTENT: Final = indexes_on("latest")["latest_by_content"]
 
@@ -69,8 +70,9 @@ CREATE INDEX IF NOT EXISTS snapshots_in_order ON snapshots (position, status, id
 CREATE INDEX IF NOT EXISTS snapshots_without_items ON snapshots (position) WHERE items_known = 0;
 CREATE TABLE IF NOT EXISTS latest {LATEST};
 CREATE TABLE IF NOT EXISTS kept (
-    source TEXT NOT NULL, path TEXT NOT NULL, item TEXT NOT NULL, size INTEGER, line BLOB NOT NULL,
-    PRIMARY KEY (source, path, item)) WITHOUT ROWID;
+    source TEXT NOT NULL, path TEXT NOT NULL, item TEXT NOT NULL, tbl TEXT NOT NULL, size INTEGER NOT NULL,
+    sha256 TEXT NOT NULL, line BLOB NOT NULL, snapshot TEXT NOT NULL, PRIMARY KEY (source, path, item)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS kept_by_content ON kept (size, tbl, sha256);
 {";".join(indexes_on("latest").values())};
 {";".join(KEEPING)};
 """

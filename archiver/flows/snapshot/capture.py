@@ -201,8 +201,12 @@ class Capture:
             yield self._enter(sight, failed_line(sight, problem.problem))
 
     def _with_content(self, sight: Sight) -> Sight:
-        """Return the sight of what was unreadable or not there last time with what was archived of it before."""
-        if sight.last.status not in ("failed", "absent"):
+        """Return the sight of what last time had no content, whatever it was then, with what was archived of it before.
+
+        But what is known of a log from which a rule selects is how that was done.
+        """
+        last = sight.last
+        if last.status is None or last.status in CONTENT_STATUSES or (last.line and selected_by(last.line)):
             return sight
         archived = self._catalog.archived(sight.item)  # of an item that was never read there is none
         return sight if archived is None else sight._replace(last=Known(archived.encode(), archived.status))
