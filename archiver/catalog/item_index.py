@@ -5,15 +5,15 @@ from __future__ import annotations
 import itertools
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import Final, Protocol
 
-from archiver.catalog import laid_by
+from archiver.catalog import laid_by, overtaken
 from archiver.catalog.recall import Recall
-from archiver.catalog.schema import BY_CONTENT, IS_TROUBLE
+from archiver.catalog.schema import BY_CONTENT, IS_TROUBLE, SAID, replacing
 from archiver.model.item import Item
 from archiver.model.item_row import COLUMNS, AlikeRows, ItemRow, RowsElsewhere, RowsInOrder, row_of
 from archiver.model.items import ItemLine
@@ -25,11 +25,8 @@ _FEW: Final = 1 << 14
 """Rows that are put in order by themselves rather than found in the order of all."""
 _MANY: Final = 8
 """To put an item into its place costs as much as to sort so many."""
-_SAID: Final = ("status", "line", "tbl", "size", "sha256", "stamp", "marked", "snapshot")
 _INTO: Final = f"INSERT INTO latest ({', '.join(COLUMNS)}, snapshot)"
-_OR_REPLACE: Final = (
-    f"ON CONFLICT (source, path, item) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _SAID)}"
-)
+_OR_REPLACE: Final = replacing(SAID)
 _ENTER: Final = f"{_INTO} VALUES ({', '.join('?' * (len(COLUMNS) + 1))}) {_OR_REPLACE}"
 _COPY: Final = f"{_INTO} SELECT found.*, ? FROM ({{}}) AS found WHERE true {_OR_REPLACE}"  # noqa: S608 - constants
 _SAY_AGAIN: Final = (
@@ -84,6 +81,19 @@ def _without_index(cursor: sqlite3.Cursor) -> bool:
     return True
 
 
+def _enter(cursor: sqlite3.Cursor, snapshot: str, rows: Sequence[ItemRow]) -> None:
+    some = [(*row, snapshot) for row in rows]
+    known = [row for row in some if row[3] == "unchanged"]
+    cursor.executemany(_SAY_AGAIN, known)
+    if cursor.rowcount == len(known):
+        some = [row for row in some if row[3] != "unchanged"]
+    cursor.executemany(_ENTER, some)
+
+
+def _copy(cursor: sqlite3.Cursor, snapshot: str, elsewhere: RowsElsewhere) -> None:
+    cursor.execute(_COPY.format(elsewhere.query), [snapshot, *elsewhere.words])
+
+
 class Numbers(Protocol):
     """A set of rows that can say which of all rows are not in it."""
 
@@ -121,7 +131,7 @@ class ItemIndex:
             self._db.execute("COMMIT")
 
     def absorb_items(self, snapshot: str, lines: Iterable[ItemLine]) -> None:
-        """Take in all lines of a finished snapshot; what it says of an item replaces what was known."""
+        """Take in all lines of a finished snapshot; they replace those of snapshots before it in the log."""
         self.absorb_rows(snapshot, map(row_of, lines))
 
     def absorb_rows(self, snapshot: str, rows: Iterable[ItemRow], elsewhere: RowsElsewhere | None = None) -> None:
@@ -133,14 +143,12 @@ class ItemIndex:
             self.block(),
             _sorted_by_content(cursor, elsewhere),
         ):
+            is_late = overtaken.is_so(cursor, snapshot)
+            enter, copy = (overtaken.enter, overtaken.copy) if is_late else (_enter, _copy)
             if elsewhere is not None:
-                cursor.execute(_COPY.format(elsewhere.query), [snapshot, *elsewhere.words])
-            while some := [(*row, snapshot) for row in itertools.islice(coming, _AT_ONCE)]:
-                known = [row for row in some if row[3] == "unchanged"]
-                cursor.executemany(_SAY_AGAIN, known)
-                if cursor.rowcount == len(known):
-                    some = [row for row in some if row[3] != "unchanged"]
-                cursor.executemany(_ENTER, some)
+                copy(cursor, snapshot, elsewhere)
+            while some := list(itertools.islice(coming, _AT_ONCE)):
+                enter(cursor, snapshot, some)
             cursor.execute("UPDATE snapshots SET items_known = 1 WHERE id = ?", [snapshot])
 
     def may_lay_by(self) -> bool:

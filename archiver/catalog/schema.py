@@ -1,5 +1,6 @@
 """Tables of the catalog. The layout is private to this floor and may change: the catalog can be rebuilt."""
 
+from collections.abc import Sequence
 from typing import Final
 
 VERSION: Final = 4
@@ -13,6 +14,8 @@ LATEST: Final = """(
     id INTEGER PRIMARY KEY, item TEXT NOT NULL, source TEXT NOT NULL, path TEXT NOT NULL, status TEXT NOT NULL,
     line BLOB NOT NULL, tbl TEXT, size INTEGER, sha256 TEXT, stamp TEXT, marked INTEGER, snapshot TEXT NOT NULL,
     UNIQUE (source, path, item))"""
+SAID: Final = ("status", "line", "tbl", "size", "sha256", "stamp", "marked", "snapshot")
+"""The columns of `latest` that another line of the item replaces."""
 _INDEXES: Final = {
     "latest_by_content": "(size, tbl, sha256) WHERE tbl IS NOT NULL",
     "latest_by_trouble": f"(snapshot, status) WHERE {IS_TROUBLE}",
@@ -23,6 +26,11 @@ _INDEXES: Final = {
 def indexes_on(table: str) -> dict[str, str]:
     """Return what makes each of the indexes of `latest`, by its name, on a table of these columns."""
     return {name: f"CREATE INDEX IF NOT EXISTS {name} ON {table} {what}" for name, what in _INDEXES.items()}
+
+
+def replacing(names: Sequence[str]) -> str:
+    """Return the clause by which the row that an item has already gets new values in these columns."""
+    return f"ON CONFLICT (source, path, item) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in names)}"
 
 
 _KEEP: Final = (

@@ -79,12 +79,17 @@ def _take_in_items(session: Session, vault: Vault) -> None:
 
 
 def take_in_own(session: Session, snapshot: str) -> None:
-    """Take the lines of the journal's snapshot into the catalogs."""
+    """Take the lines of the journal's snapshot into the catalogs.
+
+    Those that say again what a catalog knows are left out, but not where lines of another host are still to come: then
+    it must know that this snapshot said them.
+    """
 
     def take_in(vault: Vault) -> None:
-        if snapshot in vault.catalog.snapshots_without_items() and not vault.catalog.take_laid_by(snapshot):
-            journal = session.journal
-            vault.catalog.absorb_rows(snapshot, journal.packed_rows_for(vault.id), journal.rows_for(vault.id))
+        waiting = vault.catalog.snapshots_without_items()
+        if snapshot in waiting and not vault.catalog.take_laid_by(snapshot):
+            journal, known_by = session.journal, vault.id if waiting == [snapshot] else None
+            vault.catalog.absorb_rows(snapshot, journal.packed_rows_for(known_by), journal.rows_for(known_by))
 
     session.everywhere(take_in)
 

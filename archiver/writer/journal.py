@@ -196,12 +196,16 @@ class Journal:
         query = f"SELECT {_LINE} FROM item_lines WHERE batch IS NULL ORDER BY place"  # noqa: S608 - a constant
         return map(Line._make, self._db.execute(query))
 
-    def rows_for(self, destination: str) -> RowsElsewhere:
-        """Return what the catalog of a destination keeps of all lines in no pack but those that it knows."""
-        query = f"SELECT {', '.join(COLUMNS)} FROM books.item_lines WHERE known_by IS NOT ?"  # noqa: S608 - constants
-        return RowsElsewhere(self._path, query, (destination,))
+    def rows_for(self, destination: str | None) -> RowsElsewhere:
+        """Return what the catalog of a destination keeps of all lines in no pack but those that it knows.
 
-    def packed_rows_for(self, destination: str) -> Iterator[ItemRow]:
+        Where none is named, no line is left out.
+        """
+        which, words = ("true", ()) if destination is None else ("known_by IS NOT ?", (destination,))
+        query = f"SELECT {', '.join(COLUMNS)} FROM books.item_lines WHERE {which}"  # noqa: S608 - constants
+        return RowsElsewhere(self._path, query, words)
+
+    def packed_rows_for(self, destination: str | None) -> Iterator[ItemRow]:
         """Yield what it keeps of the lines in packs."""
         for _, pack in self._packs.all():
             yield from map(ItemRow._make, pack.rows())
