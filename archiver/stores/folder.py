@@ -63,11 +63,6 @@ class FolderStore:
             versioned=False,
         )
 
-    @property
-    def unreadable_lock_lines(self) -> int:
-        """Number of lines of the lock file that cannot be read, as far as it was read."""
-        return self._book.unreadable
-
     def clock_offset_s(self) -> int | None:
         """Return None: a folder has no clock of its own."""
         return None

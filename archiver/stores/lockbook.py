@@ -2,8 +2,8 @@ r"""The lock file of a folder store: `.locks.jsonl` at its root, the record of w
 
 Laws: canonical JSON lines, appended under flock and flushed before the object is linked; the highest values over a
 key's lines count, but for the legal hold only the lines behind the last one that says that it is released; a last line
-without its end counts for nothing, and the next writer begins a new one; a line that cannot be read changes nothing and
-is counted. No file, or one that may not be read, means unknown; no line means that there is no lock.
+without its end counts for nothing, and the next writer begins a new one; a line that cannot be read changes nothing.
+No file, or one that may not be read, means unknown; no line means that there is no lock.
 
 A writer asks about what it has just written, so that the end of a long file is read first, and the whole of it only for
 who asks about a key that is not there, or wants to know all that is said of one. Every writer says the highest values;
@@ -111,11 +111,6 @@ class LockBook:
         self._begin = self._offset = 0
         self._forget((-1, -1))
 
-    @property
-    def unreadable(self) -> int:
-        """Number of lines met that cannot be read, an unfinished last one included."""
-        return self._unreadable + self._torn
-
     def lock_of(self, root: int, key: str) -> Lock:
         """Return the lock of a key as of now."""
         return self._asked(root, key, whole=True)
@@ -197,7 +192,6 @@ class LockBook:
             self._forget(self._identity)
         if facts.st_size == self._offset:
             return
-        self._torn = False
         while lines := _whole_lines(os.pread(handle, _BLOCK, self._offset)):
             self._take_all(lines)
         with os.fdopen(os.dup(handle), "rb") as stream:
@@ -218,16 +212,13 @@ class LockBook:
             if words not in said:
                 said[words] = parse_line(f'{{"key":"a"{words}\n'.encode())
             one = said[words]
-            if one is None:
-                self._unreadable += 1
-            elif (present := locks.setdefault(key, one[1])) is not one[1]:
+            if one is not None and (present := locks.setdefault(key, one[1])) is not one[1]:
                 locks[key] = highest(present, one[1])
         self._offset += len(block)
 
     def _take(self, line: bytes) -> bool:
         """Count one line, and say whether it is whole. One without its end counts for nothing; it may be growing."""
         if not line.endswith(b"\n") and len(line) < _LONGEST_LINE:
-            self._torn = True
             return False
         found = parse_line(line)
         released = parse_release(line) if found is None else None
@@ -236,15 +227,12 @@ class LockBook:
         elif released is not None and released in self._locks:
             self._locks[released] = replace(self._locks[released], legal_hold=False)
         self._offset += len(line)
-        self._unreadable += found is None and released is None and line != b"\n"
         return True
 
     def _forget(self, identity: tuple[int, int]) -> None:
         self._identity = identity
         self._locks: dict[str, Lock] = {}
         self._begin = self._offset = 0
-        self._unreadable = 0
-        self._torn = False
 
 
 def _near_the_end(handle: int, size: int) -> int:

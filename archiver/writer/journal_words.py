@@ -66,6 +66,9 @@ class JournaledBatch:
 class Line(NamedTuple):
     """A line of the items table: its row as books keep it, what is counted of it, and what is in no line.
 
+    The first fields are those of `ItemRow`, spelled again: a named tuple inherits none, and a row within a row would be
+    one more object for each of a million lines. A test holds them together.
+
     A plain line says nothing that is not here: a file whose rows are all in one `batch`, which is None for any other;
     `records` are those of them that are the item's own. `mime` and `custodian` are index columns. `known_by` is the
     destination whose catalog knows the item as the line says it again, so that it need not take the line in.

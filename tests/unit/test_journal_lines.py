@@ -12,7 +12,7 @@ from archiver.catalog.catalog import Catalog
 from archiver.flows.snapshot import waiting
 from archiver.flows.snapshot.journal_lines import batches_named, rows_of_items
 from archiver.model.item import Item
-from archiver.model.item_row import row_of
+from archiver.model.item_row import ItemRow, row_of
 from archiver.model.items import ItemLine, Part
 from archiver.model.mark import Mark
 from archiver.model.rows import Rows
@@ -353,3 +353,8 @@ def test_what_a_catalog_takes_in_is_found_by_content_whatever_happens_meanwhile(
         assert "latest_by_content" in plan[3]
         found = {line.item.path for line in catalog.with_content("documents", 10, "0" * 64)}
         assert found == set(["f.txt"] * taken_in + ["a.txt", "e.txt"] * (meanwhile != "an error"))
+
+
+def test_a_line_begins_with_the_row_that_all_books_keep():
+    width = len(ItemRow._fields)
+    assert list(Line.__annotations__.items())[:width] == list(ItemRow.__annotations__.items())

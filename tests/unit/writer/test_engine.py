@@ -143,39 +143,27 @@ def test_a_killed_worker_costs_the_group_that_it_was_at(batch):
         assert [answer()[0].to_pylist() for answer in answers] == [[0], [10], [20]]
 
 
-def test_a_worker_that_was_stopped_costs_the_group_that_it_was_at(batch, monkeypatch):
-    monkeypatch.setattr(workers, "PATIENCE", 0.05)
+# A worker that was stopped, and one that was killed in the middle of its answer: who waits for either waits for long.
+GONE = pytest.mark.parametrize(("fault", "patience"), [(stopped_once, 0.05), (cut_once, 0.2)])
+
+
+@GONE
+def test_a_worker_that_says_no_more_costs_the_groups_that_were_under_way(batch, monkeypatch, fault, patience):
+    monkeypatch.setattr(workers, "PATIENCE", patience)
     batch.add(ROWS, 0)
     with Processes(2) as engine:
-        answers = [engine.derive(stopped_once, group_of(batch, first, 10, 0)) for first in (0, 10, 20)]
+        answers = [engine.derive(fault, group_of(batch, first, 10, 0)) for first in (0, 10, 20)]
         assert [answer()[0].to_pylist() for answer in answers] == [[0], [10], [20]]
-    assert multiprocessing.active_children() == []
-
-
-def test_nobody_waits_at_the_end_for_a_worker_that_was_stopped(batch, monkeypatch):
-    monkeypatch.setattr(workers, "PATIENCE", 0.05)
-    batch.add(ROWS, 0)
-    with Processes(2) as engine:
-        engine.derive(stopped_once, group_of(batch, 0, 10, 0))
-        while not batch.scratch.with_name("stopped-0").exists():
-            time.sleep(0.01)
-
-
-def test_a_worker_that_is_killed_while_it_answers_costs_the_groups_that_were_under_way(batch, monkeypatch):
-    monkeypatch.setattr(workers, "PATIENCE", 0.2)
-    batch.add(ROWS, 0)
-    with Processes(2) as engine:
-        answers = [engine.derive(cut_once, group_of(batch, first, 10, 0)) for first in (0, 10)]
-        assert [answer()[0].to_pylist() for answer in answers] == [[0], [10]]
     all_ended()
 
 
-def test_nobody_waits_at_the_end_for_the_rest_of_an_answer(batch, monkeypatch):
-    monkeypatch.setattr(workers, "PATIENCE", 0.2)
+@GONE
+def test_nobody_waits_at_the_end_for_a_worker_that_says_no_more(batch, monkeypatch, fault, patience):
+    monkeypatch.setattr(workers, "PATIENCE", patience)
     batch.add(ROWS, 0)
     with Processes(2) as engine:
-        engine.derive(cut_once, group_of(batch, 0, 10, 0))
-        while not batch.scratch.with_name("cut-0").exists():
+        engine.derive(fault, group_of(batch, 0, 10, 0))
+        while not any(batch.scratch.parent.glob(f"{fault.__name__.removesuffix('_once')}-*")):
             time.sleep(0.01)
     all_ended()
 
