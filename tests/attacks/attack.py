@@ -12,6 +12,7 @@ from world import FIRST, SECOND, UNTIL, World
 from archiver.errors import WorldError
 from archiver.judge.verify import Options
 from archiver.model import layout, trust
+from archiver.model.finding import CODES
 from archiver.proof import canonical, dsse, keys
 from archiver.stores.folder import FolderStore
 
@@ -44,8 +45,17 @@ class Attacks(list):
 
         return register
 
-    def codes(self):
-        return {param.values[0] for param in self}
+    def lacking(self, *checks):
+        """Return the codes of these checks that no attack here has and that have no story of their own."""
+        codes = {code for code, (check, _) in CODES.items() if check in checks}
+        return codes - ELSEWHERE - {param.values[0] for param in self}
+
+
+def demand_found(report, code, exit_status):
+    """Demand that an attack was found: its code, the exit status, and no "ok" for less than all of it."""
+    assert code in {finding.code for finding in report.findings}
+    assert int(report.exit) == exit_status
+    assert (report.verdict == "ok") == (exit_status == 0 and not report.left_out)
 
 
 def judge(bends, harm, tmp_path):

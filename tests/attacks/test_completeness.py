@@ -5,11 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from attack import DATA, ELSEWHERE, LISTS, Attacks, Refusing, judge, recounted
+from attack import DATA, LISTS, Attacks, Refusing, demand_found, judge, recounted
 from world import EMPTY, FIRST, SECOND, World
 
 from archiver.model import layout
-from archiver.model.finding import CODES
 from archiver.proof import canonical
 
 attacks = Attacks()
@@ -170,13 +169,8 @@ def test_the_unfinished_end_of_a_log_speaks_for_what_its_entries_name(tmp_path):
 
 @pytest.mark.parametrize(("code", "exit_status", "bends", "harm"), attacks)
 def test_an_attack_is_found(code, exit_status, bends, harm, tmp_path):
-    report = judge(bends, harm, tmp_path)
-    assert code in {finding.code for finding in report.findings}
-    assert int(report.exit) == exit_status
-    assert (report.verdict == "ok") == (exit_status == 0 and not report.left_out)
+    demand_found(judge(bends, harm, tmp_path), code, exit_status)
 
 
 def test_every_code_of_these_checks_has_an_attack():
-    checks = {8}
-    codes = {code for code, (check, _) in CODES.items() if check in checks}
-    assert codes - ELSEWHERE - attacks.codes() == set()
+    assert attacks.lacking(8) == set()
