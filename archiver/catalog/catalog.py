@@ -286,6 +286,15 @@ class Catalog(ItemIndex, LogIndex):
         for position, payload in self._db.execute(query, [*of_kind, first]):
             yield position, parse_statement(bytes(payload))
 
+    def dates_ever(self) -> dict[str, str]:
+        """Return the latest date that a policy in this log ever named for each matter, also for one that is gone."""
+        found: dict[str, str] = {}
+        for _, statement in self.statements("policy"):
+            if isinstance(statement.predicate, PolicyPredicate):
+                for one in statement.predicate.matters:
+                    found[one.id] = max(one.retain_until, found.get(one.id, ""))
+        return found
+
     def sources_ever(self) -> set[str]:
         """Return the ids of all sources that a policy in this log ever had."""
         predicates = (statement.predicate for _, statement in self.statements("policy"))

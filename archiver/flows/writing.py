@@ -126,7 +126,12 @@ class Session:
 
     def retain_until(self, matters: tuple[str, ...] | None = None) -> datetime:
         """Return the end of the hold in force, of these matters or of the whole archive."""
-        until = in_force.retain_until(self.policy, self.holds(), matters)
+        signed = self.holds()
+        if matters is None and self.releases():
+            # Only a released matter may leave the policy; the log goes on to demand its date (FORMAT.md, 12 a).
+            for matter, named in (pair for vault in self.vaults for pair in vault.catalog.dates_ever().items()):
+                signed[matter] = max(named, signed.get(matter, named))
+        until = in_force.retain_until(self.policy, signed, matters)
         return until if self.at_least is None else max(until, self.at_least)
 
     def lock_for(self, matters: tuple[str, ...] | None = None, *, store: Store | None = None) -> Lock:

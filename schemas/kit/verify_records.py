@@ -130,7 +130,7 @@ class Records:
         self.partial = set()  # snapshots of whose lines some could not be read, or not looked at
         self.tallies, self.sources = defaultdict(Counter), defaultdict(set)
         self.marked = defaultdict(set)
-        self.named = defaultdict(set)  # batch to the snapshots and sources of the lines that name it
+        self.named = defaultdict(set)  # batch to the batches of items, and sources, of the lines that name it
         self.group = lru_cache(maxsize=4)(self.read_group)
 
     def file(self, batch):
@@ -236,7 +236,7 @@ class Records:
         identity = sha256(canonical([line["item"], line["parts"], line["sha256"], line["size"]]).encode())
         whole = identity not in self.content
         for part in line["parts"]:
-            self.named[part["batch"]].add((one.said["snapshot"], line["item"]["source"]))
+            self.named[part["batch"]].add((one.said["id"], line["item"]["source"]))
             batch = self.batches.get(part["batch"])
             require(batch and batch.index < one.index and batch.said["table"] == line["table"], "no such batch before")
             require(part["first"] + part["count"] <= batch.said["records"], "rows outside the batch")
@@ -389,26 +389,29 @@ class Locks:
             return max(
                 dates + [one["retain_until"] for policy in policies for one in policy.said["matters"]], default=""
             )
-        naming = {snapshot for snapshot, _ in self.records.named[batch.said["id"]]}
-        for snapshot in self.of("snapshot"):
-            if snapshot.said["id"] in naming and snapshot.said["status"] != "aborted":
-                matters = ([one for one in self.of("policy") if one.index <= snapshot.index] or self.of("policy"))[-1:]
-                dates += [
-                    one["retain_until"] for policy in matters for one in policy.said["matters"] if one["id"] in of
-                ]
+        for _, policy, _ in self.held_again(batch):
+            dates += [one["retain_until"] for one in policy["matters"] if one["id"] in of]
         return max([*dates, batch.said["hold"]["retain_until"]])
+
+    def held_again(self, batch):
+        """Yield entry, policy and source of each list of items that names a batch in a later, not aborted snapshot."""
+        aborted = {one.said["id"] for one in self.of("snapshot") if one.said["status"] == "aborted"}
+        policies = {one.said["sha256"]: one.said for one in self.of("policy")}
+        for name, source in self.records.named[batch.said["id"]]:
+            one = self.records.batches[name]
+            if one.said["snapshot"] not in {batch.said["snapshot"], *aborted} and one.said["policy_sha256"] in policies:
+                yield one.index, policies[one.said["policy_sha256"]], source
 
     def may_be_off(self, index, batch):
         """Tell whether valid releases let the legal hold of an object go off (12)."""
         policies = [one.said for one in self.of("policy")]
         matters = {one["id"] for policy in policies for one in policy["matters"]}
         matters |= {one.said["matter"] for one in self.of("hold")}
-        if batch:
-            sources = {source for _, source in self.records.named[batch.said["id"]]}
-            named = [one for policy in policies for one in policy["sources"] if one["id"] in sources]
-            matters = {matter for one in named for matter in one["matters"]} | set(batch.said["matters"])
-        let_go = lambda matter: any(one["matter"] == matter and index < one["log_size"] for one in self.released)
-        return bool(self.released) and all(map(let_go, matters))
+        held = {(matter, index) for matter in (batch.said["matters"] if batch else matters)}
+        for entry, policy, source in self.held_again(batch) if batch else ():
+            held |= {(matter, entry) for one in policy["sources"] if one["id"] == source for matter in one["matters"]}
+        let_go = lambda matter, entry: any(one["matter"] == matter and entry < one["log_size"] for one in self.released)
+        return bool(self.released) and all(let_go(*one) for one in held)
 
     def check(self):
         for key in self.verifier.gone:
@@ -437,7 +440,7 @@ class Locks:
             written = (
                 f"{datetime.fromtimestamp((self.verifier.root / key).stat().st_mtime, timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
             )
-            late = hold and until <= self.now and min(at, written) >= until
+            late = hold and until <= self.now and max(at, written) >= until
             words = (
                 ("lock-date", "the legal hold alone: its date had passed", "unknown")
                 if late

@@ -6,7 +6,7 @@ Statements are those of `verifier.py`: good ones, in the order of the log. It sh
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from evidence import ARCHIVE, ARCHIVE_ID, COUNT, HEX, INSTANT, LOCK, MATTER, MODES, TEXT, Bad, demand, misfit, parse
@@ -54,7 +54,8 @@ class Holds:
             [one for one in statements if one.kind == kind]
             for kind in ("policy", "approval", "hold", "release", "snapshot")
         )
-        self.named: dict[str, set[tuple[str, str]]] = {}  # batch to snapshots and sources of the lines that name it
+        self.named: dict[str, set[tuple[int, str]]] = {}  # batch to entries, sources of lines that name it
+        self.lists = {one.index: one.predicate for one in statements if one.kind == "batch"}
         faults = [(one, self.release_fault(one)) for one in releases]
         self.invalid = [(one.key, fault) for one, fault in faults if fault]
         self.releases = [one.predicate for one, fault in faults if not fault]
@@ -98,11 +99,6 @@ class Holds:
         found = [line for data in reports for line in data.splitlines()]
         return {line["key"] for line in map(parse, found) if isinstance(line, dict) and TEXT(line.get("key"))}
 
-    def matters(self, index: int) -> list[dict[str, Any]]:
-        """Return the matters of the policy in force at an entry."""
-        at = [one for one in self.policies if one.index <= index] or self.policies[:1]
-        return at[-1].predicate["matters"] if at else []
-
     def until(self, key: str, index: int, batch: Any) -> str:
         """Return the date that an object must be locked to (12, a to d)."""
         of = set(batch.predicate["matters"]) if batch else None
@@ -115,24 +111,35 @@ class Holds:
         if of is None:
             policies = [one for one in self.policies if one.index <= index] or self.policies[:1]
             return max([*dates, *(m["retain_until"] for one in policies for m in one.predicate["matters"])], default="")
-        naming = {snapshot for snapshot, _ in self.named.get(batch.predicate["id"], ())}
-        for snapshot in self.snapshots:
-            if snapshot.predicate["id"] in naming and snapshot.predicate["status"] != "aborted":
-                dates += [one["retain_until"] for one in self.matters(snapshot.index) if one["id"] in of]
+        for _, policy, _ in self.later(batch):
+            dates += [one["retain_until"] for one in policy["matters"] if one["id"] in of]
         return max([*dates, batch.predicate["hold"]["retain_until"]])
 
     def may_be_off(self, index: int, batch: Any) -> bool:
         """Tell whether valid releases let the legal hold of an object go off."""
         return bool(self.releases) and all(
-            any(one["matter"] == matter and index < one["log_size"] for one in self.releases)
-            for matter in self.holding(batch)
+            any(one["matter"] == matter and entry < one["log_size"] for one in self.releases)
+            for matter, entry in self.holding(index, batch)
         )
 
-    def holding(self, batch: Any) -> Iterable[str]:
-        """Return the matters that hold an object."""
-        if not batch:
+    def holding(self, index: int, batch: Any) -> Iterator[tuple[str, int]]:
+        """Yield the matters that hold an object, and the entry since which."""
+        if batch:
+            stated = set(batch.predicate["matters"])
+        else:
             stated = {one["id"] for policy in self.policies for one in policy.predicate["matters"]}
-            return stated | {one.predicate["matter"] for one in self.holds}
-        sources = {source for _, source in self.named.get(batch.predicate["id"], ())}
-        policies = [source for policy in self.policies for source in policy.predicate["sources"]]
-        return {m for one in policies if one["id"] in sources for m in one["matters"]} | set(batch.predicate["matters"])
+            stated |= {one.predicate["matter"] for one in self.holds}
+        yield from ((matter, index) for matter in stated)
+        for entry, policy, source in self.later(batch) if batch else ():
+            matters = [one["matters"] for one in policy["sources"] if one["id"] == source]
+            yield from ((matter, entry) for of_source in matters for matter in of_source)
+
+    def later(self, batch: Any) -> Iterator[tuple[int, dict[str, Any], str]]:
+        """Yield entry, policy and source of the lines of later snapshots, none of them aborted, that name a batch."""
+        aborted = {one.predicate["id"] for one in self.snapshots if one.predicate["status"] == "aborted"}
+        for index, source in self.named.get(batch.predicate["id"], ()):
+            said = self.lists[index]
+            if said["snapshot"] != batch.predicate["snapshot"] and said["snapshot"] not in aborted:
+                for policy in self.policies:
+                    if policy.index < index and policy.predicate["sha256"] == said["policy_sha256"]:
+                        yield index, policy.predicate, source

@@ -687,7 +687,7 @@ class Archive:
         complete = identity not in self.content
         for part in line["parts"]:
             named = self.holds.named.setdefault(part["batch"], set())
-            named.add((statement.predicate["snapshot"], line["item"]["source"]))
+            named.add((statement.index, line["item"]["source"]))
             batch = self.stated.get(part["batch"])
             if not batch or batch.index >= statement.index or batch.predicate["table"] != line["table"]:
                 self.find(
@@ -767,7 +767,7 @@ class Archive:
         if mode == MODES["NONE"]:
             at = next((one.predicate["at"] for one in self.statements if one.index == index), "")
             made = datetime.fromtimestamp((self.root / key).stat().st_mtime, UTC)
-            if legal and min(at, f"{made:%Y-%m-%dT%H:%M:%SZ}") >= until:
+            if legal and max(at, f"{made:%Y-%m-%dT%H:%M:%SZ}") >= until:
                 return [key]
             self.find("lock-missing", key)
             return []

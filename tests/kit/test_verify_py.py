@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 
 import pytest
@@ -10,6 +11,7 @@ from tampered import laid_out, registered
 from world import World
 
 from archiver.judge.verify import Options, verify
+from archiver.stores.base import Lock
 from archiver.stores.folder import FolderStore
 
 
@@ -52,3 +54,15 @@ def test_both_come_to_one_verdict_on_a_tampered_archive(bends, harm, tmp_path, r
     laid_out(world, tmp_path)
     otherwise = any(name in request.node.name for name in ELSEWISE)
     agree(ours(tmp_path, trust, clock), theirs(tmp_path, trust, clock), codes=not otherwise)
+
+
+@pytest.mark.parametrize(("put", "status"), [("2026-12-15", 4), ("2027-01-15", 3)])
+def test_where_a_date_has_passed_it_counts_when_an_object_came_into_this_store(put, status, tmp_path):
+    """What came after the date can have the legal hold alone; what was here before it was never locked."""
+    world = World(lock=lambda lock, _key: Lock("NONE", None, legal_hold=True))
+    laid_out(world, tmp_path)
+    when = datetime.fromisoformat(f"{put}T00:00:00Z").timestamp()
+    for path in tmp_path.rglob("*"):
+        os.utime(path, (when, when))
+    words = (tmp_path, world.trust().encode(), lambda: datetime(2027, 2, 1, tzinfo=UTC))
+    assert [answer[0] for answer in (ours(*words), theirs(*words))] == [status, status]
