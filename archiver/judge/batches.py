@@ -1,8 +1,8 @@
 r"""The rows of a batch: its Parquet object opened strictly, read a few MiB at a time (FORMAT.md, Tables and Parquet).
 
 Laws: the columns are exactly the published ones, for Arrow and for every other Parquet reader, in name, type and order;
-the key-value metadata is exactly what the statement says; page checksums are checked; no more than some rows are in
-memory, one of which may have 64 MiB.
+the key-value metadata is exactly what the statement says, each key once; page checksums are checked; a row group has as
+many rows as the footer says; no more than some rows are in memory, one of which may have 64 MiB.
 
 >>> for rows in slices(open_parquet(stream, predicate)):
 ...     rows.first, rows.data[rows.bounds[0] : rows.bounds[1]]
@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 from archiver.judge.ahead import ahead
 from archiver.judge.batch_error import BatchError, told
 from archiver.judge.columns import integers_of, raw_of, spelled_of
+from archiver.judge.footer import check_once
 from archiver.late import dataclass
 from archiver.model import tables
 from archiver.model.leaf import SALT_BYTES
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from archiver.model.statement_snapshot import BatchPredicate
 
 __all__ = [
+    "ARROW_SCHEMA",
     "BatchWords",
     "Rows",
     "check_schema",
@@ -58,6 +60,7 @@ _PAGES_OF: Final = 1024
 what was decoded is copied again, into a larger place: a tenth of what it takes to verify logs."""
 _BUFFER: Final = 1 << 18  # what is decompressed is still in the cache: a quarter faster than with 4 MiB
 _EVIDENCE: Final = [field.name for field in tables.EVIDENCE]
+ARROW_SCHEMA: Final = "ARROW:schema"
 _KEYS: Final = ("format", "archive_id", "table", "table_version", "batch", "salt")
 
 
@@ -142,6 +145,7 @@ def open_parquet(stream: BinaryIO, predicate: BatchPredicate | BatchWords) -> pq
             found, published = pa.schema(list(found)[: len(tables.EVIDENCE)]), pa.schema(tables.EVIDENCE)
         check_schema(file, found, published)
         _check_metadata(file, predicate)
+        check_once(stream, [*(f"archiver.{name}" for name in _KEYS), "archiver.merkle_root", ARROW_SCHEMA])
     if file.metadata.num_rows != predicate.records:
         raise BatchError("record-order", f"{predicate.records} records", f"{file.metadata.num_rows} records")
     return file
@@ -171,8 +175,12 @@ def record_batches(
     names = None if columns is None else list(columns)
     for group in range(file.metadata.num_row_groups) if groups is None else groups:
         with told("record-root", f"row group {group} readable"):
-            size = _rows_at_once(file, group)
-            yield from file.iter_batches(batch_size=size, row_groups=[group], columns=names, use_threads=False)
+            size, stated, read = _rows_at_once(file, group), file.metadata.row_group(group).num_rows, 0
+            for rows in file.iter_batches(batch_size=size, row_groups=[group], columns=names, use_threads=False):
+                yield rows
+                read += rows.num_rows
+        if read != stated:  # shares, and who looks for one row, count by what the footer says
+            raise BatchError("record-order", f"{stated} rows in row group {group}", f"{read} rows")
 
 
 def made_ahead(file: pq.ParquetFile, found: Iterator[_Value]) -> Iterator[_Value]:
@@ -218,7 +226,7 @@ def check_schema(file: pq.ParquetFile, found: pa.Schema, published: pa.Schema) -
 
 
 def _check_metadata(file: pq.ParquetFile, predicate: BatchPredicate | BatchWords) -> None:
-    found = {key: value for key, value in (file.metadata.metadata or {}).items() if key != b"ARROW:schema"}
+    found = {key: value for key, value in (file.metadata.metadata or {}).items() if key != ARROW_SCHEMA.encode()}
     expected = {
         "format": "1",
         "archive_id": predicate.archive_id,

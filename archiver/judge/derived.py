@@ -21,7 +21,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from archiver.judge.batch_error import BatchError, told
-from archiver.judge.batches import check_schema, record_batches
+from archiver.judge.batches import ARROW_SCHEMA, check_schema, record_batches
+from archiver.judge.footer import check_once
 from archiver.model import tables
 from archiver.model.statement import DerivationPredicate
 
@@ -36,7 +37,8 @@ def open_derived(stream: BinaryIO, predicate: DerivationPredicate) -> pq.Parquet
     with told("record-schema", "a readable Parquet object"):
         file = pq.ParquetFile(stream, page_checksum_verification=True, buffer_size=_BUFFER, pre_buffer=False)
         check_schema(file, file.schema_arrow, tables.DERIVED[predicate.table, predicate.table_version])
-    found = {key: value for key, value in (file.metadata.metadata or {}).items() if key != b"ARROW:schema"}
+        check_once(stream, [*(f"archiver.{name}" for name in _metadata(predicate)), ARROW_SCHEMA])
+    found = {key: value for key, value in (file.metadata.metadata or {}).items() if key != ARROW_SCHEMA.encode()}
     wanted = {f"archiver.{name}".encode(): value.encode() for name, value in _metadata(predicate).items()}
     if found != wanted:
         differing = sorted(key for key in found.keys() | wanted.keys() if found.get(key) != wanted.get(key))
@@ -64,7 +66,7 @@ def places(file: pq.ParquetFile, predicate: DerivationPredicate, records: int) -
 
     Of the dialects of a record's events the first is meant: they have but one, as they are read from one record.
     """
-    last, event = -1, None
+    last, event, read = -1, None, 0
     for batch in record_batches(file, columns=_PLACE):
         with told("record-order", f"rows behind record {last} as published"):
             if set(batch.column("batch").dictionary.to_pylist()) - {predicate.batch}:
@@ -76,7 +78,10 @@ def places(file: pq.ParquetFile, predicate: DerivationPredicate, records: int) -
             if row[0] != last:
                 dialects.append(row[4])
             last, event = row[0], row[1]
+        read += batch.num_rows
         yield dialects
+    if read != predicate.rows:  # row groups may have other rows than the footer counts
+        raise BatchError("record-order", f"{predicate.rows} rows", f"{read} rows")
     if last + 1 != records:
         raise BatchError("record-order", f"rows of all {records} records", f"of {last + 1}")
 

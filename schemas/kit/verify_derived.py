@@ -9,6 +9,7 @@ import io
 import pyarrow as pa
 import pyarrow.parquet as pq
 from verify_bytes import open_envelope, require, sha256
+from verify_footer import keys_of
 
 COLUMNS = ["batch", "record", "event", "pointer", "records"]
 TABLES = {  # as in verify_records.py
@@ -36,7 +37,7 @@ def check_derived(verifier):
 
 def check_table(verifier, one, name, records):
     try:
-        check_rows(open_table(verifier.root / name, one.said), one.said["batch"], records)
+        check_rows(open_table(verifier.root / name, one.said), one.said, records)
     except (ValueError, TypeError, pa.ArrowException, OSError) as error:
         verifier.find(getattr(error, "code", "record-schema"), name, str(error).partition("\n")[0])
 
@@ -53,20 +54,23 @@ def open_table(path, said):
     stated = {"format": "1", "derivation": said["id"], **{name: str(said[name]) for name in names}}
     metadata = {name.decode(): value.decode() for name, value in (file.metadata.metadata or {}).items()}
     metadata.pop("ARROW:schema", None)
+    require(len(keys := keys_of(path)) == len(set(keys)), "a key of the metadata more than once")
     require(metadata == {f"archiver.{name}": value for name, value in stated.items()}, "other metadata")
     require(file.metadata.num_rows == said["rows"], "another number of rows", "record-order")
     return file
 
 
-def check_rows(file, batch, records):
+def check_rows(file, said, records):
     """7.7 Every record has rows, in order: its events numbered from 0, or one row without a number."""
-    last, before = -1, None
+    last, before, read = -1, None, 0
     for rows in file.iter_batches(columns=COLUMNS):
+        read += len(rows)
         for name, record, event, pointer, joined in zip(*(rows[one].to_pylist() for one in COLUMNS), strict=True):
             goes_on = record == last and before is not None and event == before + 1
             good = goes_on or (record == last + 1 and event in (None, 0))
-            good = good and name == batch and (pointer is None) == (event is None)
+            good = good and name == said["batch"] and (pointer is None) == (event is None)
             several = joined is None or (len(joined) > 1 and joined[-1] == record and joined == sorted(set(joined)))
             require(good and several, f"a row of record {record}, event {event}, behind {last}", "record-order")
             last, before = record, event
+    require(read == said["rows"], f"{read} rows", "record-order")
     require(last + 1 == records, f"rows of {last + 1} records", "record-order")

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from verify_bytes import Fault, Tree, canonical, fits, item_of, leaf_of, parse, require, sha256
 from verify_derived import check_derived
+from verify_footer import keys_of
 
 CONTENT = ("captured", "unchanged", "changed_during_read", "damaged")
 REASONS = {
@@ -67,7 +68,9 @@ def open_parquet(path, said):
     wrong = [name for name, value in stated.items() if metadata.pop(f"archiver.{name}".encode(), None) != value]
     require(not metadata and set(wrong) <= {"merkle_root"}, "other metadata")
     require(not wrong, "another root in the metadata", "record-root")
-    require(file.metadata.num_rows == said["records"], "another number of rows", "record-order")
+    groups = [file.metadata.row_group(place).num_rows for place in range(file.metadata.num_row_groups)]
+    counted = min(groups, default=0) >= 0 and file.metadata.num_rows == sum(groups) == said["records"]
+    require(counted, "another number of rows", "record-order")
     return file
 
 
@@ -138,7 +141,8 @@ class Records:
         return open_parquet(self.verifier.root / next(iter(one.subjects)), one.said)
 
     def read_group(self, batch, group):
-        table = self.file(batch).read_row_group(group, columns=COLUMNS)
+        table, metadata = self.file(batch).read_row_group(group, columns=COLUMNS), self.file(batch).metadata
+        require(len(table) == metadata.row_group(group).num_rows, f"other rows in group {group}", "record-order")
         return list(zip(*(table[name].to_pylist() for name in COLUMNS), strict=True))
 
     def rows(self, batch, first, count):
@@ -155,6 +159,8 @@ class Records:
             if name not in self.verifier.good:
                 continue
             try:
+                keys = keys_of(self.verifier.path(name))
+                require(len(keys) == len(set(keys)), "a key of the metadata more than once")
                 self.check_batch(one.said)
                 self.readable.add(one.said["id"])
             except (ValueError, TypeError, pa.ArrowException, OSError) as error:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 from hashlib import sha256
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from attack import DOCUMENTS, LISTS, LOGS, Attacks, column, demand_found, judge, line_of, names_anew, only
 from world import CHAT, EMPTY, FIRST, MEMO
@@ -35,6 +37,51 @@ def batch_under_another_name(world):
 @attacks("record-schema", metadata=only(DOCUMENTS, lambda metadata: {**metadata, "pandas": "{}"}))
 def metadata_with_a_member_more(world):
     """the metadata has a member more"""
+
+
+def salt_twice(metadata):
+    return pa.KeyValueMetadata([*metadata.items(), ("archiver.salt", "00" * 32)])
+
+
+@attacks("record-schema", metadata=only(DOCUMENTS, salt_twice))
+def metadata_with_a_member_twice(world):
+    """the metadata has another salt behind the right one: of two, one reader takes the first and one the last"""
+
+
+def footer_of(data):
+    return data[-8 - int.from_bytes(data[-8:-4], "little") : -8]
+
+
+def with_footer(data, footer):
+    return data.removesuffix(footer_of(data) + data[-8:]) + footer + len(footer).to_bytes(4, "little") + b"PAR1"
+
+
+def groups_twice(data):
+    """Name each row group once more, and leave the number of rows as it was: more can be read than is counted."""
+    honest = pq.read_metadata(io.BytesIO(data))
+    rows, found = honest.num_rows, pq.read_metadata(io.BytesIO(data))
+    found.append_row_groups(honest)
+    sink = io.BytesIO()
+    found.write_metadata_file(sink)
+    total = b"\x16%c\x19"  # num_rows of the file, in zigzag, and the list of its row groups
+    return with_footer(data, footer_of(sink.getvalue()).replace(total % (4 * rows), total % (2 * rows), 1))
+
+
+@attacks("record-order", parquet=only(DOCUMENTS, groups_twice))
+def rows_that_are_not_counted(world):
+    """a batch has row groups that its number of rows leaves out, and that a reader of all groups sees"""
+
+
+def group_grown(data):
+    """Let the first row group have a row more than its columns."""
+    rows = pq.read_metadata(io.BytesIO(data)).row_group(0).num_rows
+    of_group = b"\x16%c\x26\x08"  # num_rows in zigzag, and where the group begins
+    return with_footer(data, footer_of(data).replace(of_group % (2 * rows), of_group % (2 * rows + 2), 1))
+
+
+@attacks("record-order", parquet=only(LOGS, group_grown))
+def row_group_with_fewer_rows_than_it_says(world):
+    """a row group says that it has a row more than there is"""
 
 
 @attacks("record-order", table=only(DOCUMENTS, lambda table: column(table, "record", [1, 0])))

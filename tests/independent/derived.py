@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 from evidence import DERIVED, schema_fault, sha256, unbase64
+from footers import metadata_keys
 
 FAILED, UNKNOWN = "failed", "unknown"
 SAYS = ("archive_id", "batch", "dialects", "table", "table_version")
@@ -49,7 +50,7 @@ def fault_of(path: Path, said: dict[str, Any], records: int) -> tuple[str, str]:
     stated = {"archiver.format": "1", "archiver.derivation": said["id"]}
     stated |= {f"archiver.{name}": str(said[name]) for name in SAYS}
     metadata.pop("ARROW:schema", None)
-    if fault or metadata != stated:
+    if fault or metadata != stated or len(metadata_keys(path.read_bytes())) != len(stated) + 1:
         return "record-schema", fault or "metadata"
     events: dict[int, list[dict[str, Any]]] = {}
     for row in rows:

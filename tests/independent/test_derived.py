@@ -87,8 +87,8 @@ def before_its_batch(forger):
     forger.statements.insert(2, one)
 
 
-def table(change, **members):
-    """Rewrite the first derived table, and all that is said of its bytes."""
+def table(change, *, behind=(), **members):
+    """Rewrite the first derived table, with more metadata `behind` its own, and all that is said of its bytes."""
 
     def harm(forger):
         payload = forger.find("/derivation/")
@@ -98,6 +98,8 @@ def table(change, **members):
         changed = change(found)
         if changed.schema.metadata == metadata or changed.schema.metadata is None:
             changed = changed.replace_schema_metadata(metadata)
+        if behind:
+            changed = changed.replace_schema_metadata(pa.KeyValueMetadata([*metadata.items(), *behind]))
         path.unlink()
         pq.write_table(changed, path)
         forger.state_anew(payload["subject"][0]["name"], path.read_bytes())
@@ -143,6 +145,7 @@ HARM = {
         table(lambda one: one.replace_schema_metadata({**one.schema.metadata, b"archiver.batch": b"x"})),
         {"record-schema"},
     ),
+    "other metadata behind its own": (table(lambda one: one, behind=[(b"archiver.batch", b"x")]), {"record-schema"}),
     "a record left out": (table(lambda one: one.slice(0, 2)), {"record-order"}),
     "a record in between left out": (table(lambda one: one.filter(pc.not_equal(one["record"], 1))), {"record-order"}),
     "rows of another batch": (table(lambda one: one.set_column(0, one.schema.field(0), BATCH)), {"record-order"}),

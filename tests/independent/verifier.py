@@ -64,6 +64,7 @@ from evidence import (
     unbase64,
     verifier_key,
 )  # fmt: skip
+from footers import metadata_keys
 from holds import UNLOCKED, Holds, read_locks
 from second import covered, second_key
 from timestamps import Foreign, Stamps, check_token, read_roots
@@ -593,6 +594,10 @@ class Archive:
         try:
             file = self.open_batch(statement)
             metadata = {key.decode(): value.decode() for key, value in (file.metadata.metadata or {}).items()}
+            keys = metadata_keys(self.read(name) or b"")
+            if len(keys) != len(set(keys)):
+                self.find("record-schema", name, words="a key of the metadata twice")
+                return False
             return self.check_schema(name, said, file, metadata) and self.check_rows(name, said, metadata)
         except (pa.ArrowException, OSError, ValueError) as error:
             self.find("record-schema", name, words=str(error).splitlines()[0])
@@ -622,7 +627,15 @@ class Archive:
         return not wrong
 
     def check_rows(self, name: str, said: dict[str, Any], metadata: dict[str, str]) -> bool:
-        count = self.open_batch(self.batches[said["id"]]).metadata.num_rows
+        facts = self.open_batch(self.batches[said["id"]]).metadata
+        groups = [facts.row_group(number_).num_rows for number_ in range(facts.num_row_groups)]
+        count = facts.num_rows
+        if min([count, *groups]) < 0 or groups != [len(self.group(said["id"], place)) for place in range(len(groups))]:
+            self.find("record-order", name, words="rows of the groups")
+            return False
+        if count != sum(groups):
+            self.find("record-order", name, words="number of rows")
+            return False
         salts = hashlib.shake_256(bytes.fromhex(metadata["archiver.salt"])).digest(16 * count)
         tree, texts, total, good = Tree(), set(), 0, count == said["records"]
         hidden = [0, 0]

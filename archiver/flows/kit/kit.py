@@ -51,6 +51,7 @@ PROGRAMS: Final = (
     "verify_bytes.py",
     "verify_cosigned.py",
     "verify_derived.py",
+    "verify_footer.py",
     "verify_proof.py",
     "verify_records.py",
     "verify_times.py",

@@ -1,0 +1,110 @@
+"""The keys of a Parquet footer's metadata as they stand there: of a key that is there twice Arrow shows one value.
+
+Only a footer that has the bytes of a key twice, be it in the name of a file among its statistics, is read member by
+member. It is that of a file which Arrow has opened: well-formed, and not nested without end.
+
+>>> key_twice(footer_of(stream), ["archiver.salt"]) is None
+True
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, BinaryIO, Final
+
+from archiver.judge.batch_error import BatchError
+
+__all__ = ["check_once", "footer_of", "key_twice"]
+
+_TAIL: Final = struct.Struct("<I4s")  # the length of the footer, and the magic number
+_METADATA, _KEY = 5, 1  # of FileMetaData and of KeyValue in parquet.thrift
+_TRUE, _FALSE, _BYTE, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = 1, 2, 3, 7, 8, 9, 10, 11, 12
+_Member = tuple[int, int, Any]  # its number, its type, and its value
+
+
+def check_once(stream: BinaryIO, keys: Sequence[str]) -> None:
+    """Refuse a file with one of these keys twice: one reader takes the first, and another may take the last."""
+    twice = key_twice(footer_of(stream), keys)
+    if twice is not None:
+        raise BatchError("record-schema", "each key of the metadata once", f"{twice} more than once")
+
+
+def footer_of(stream: BinaryIO) -> bytes:
+    """Return the footer of a Parquet file."""
+    end = stream.seek(-_TAIL.size, 2)
+    length, _ = _TAIL.unpack(stream.read(_TAIL.size))
+    stream.seek(end - length)
+    return stream.read(length)
+
+
+def key_twice(footer: bytes, keys: Sequence[str]) -> str | None:
+    """Return the first of some keys that the metadata has more than once, None when it has none of them so."""
+    if all(footer.count(key.encode()) <= 1 for key in keys):
+        return None
+    try:
+        entries = [entry for entries in _of(_Compact(footer).struct(), _METADATA, _LIST) for entry in entries]
+    except IndexError as problem:
+        raise ValueError("footer: it ends within a member") from problem
+    found = Counter(name for entry in entries if isinstance(entry, list) for name in _of(entry, _KEY, _BINARY))
+    return next((key for key in keys if found[key.encode()] > 1), None)
+
+
+def _of(members: list[_Member], number: int, kind: int) -> list[Any]:
+    return [value for found, is_of, value in members if (found, is_of) == (number, kind)]
+
+
+class _Compact:
+    """Thrift's compact protocol; a struct is a list of its members."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._place = 0
+
+    def struct(self) -> list[_Member]:
+        found = list[_Member]()
+        number = 0
+        while (head := self._byte()) != 0:
+            number = number + (head >> 4) if head >> 4 else self._signed()
+            kind = head & 15
+            found.append((number, kind, kind == _TRUE if kind in (_TRUE, _FALSE) else self._value(kind)))
+        return found
+
+    def _value(self, kind: int) -> Any:
+        if kind in (_TRUE, _FALSE, _BYTE):  # of a list; a member of a struct is true or false by its type
+            return self._byte()
+        if kind == _DOUBLE:
+            return self._bytes(8)
+        if kind == _BINARY:
+            return self._bytes(self._number())
+        if kind in (_LIST, _SET):
+            head = self._byte()
+            count = head >> 4 if head >> 4 != 15 else self._number()  # noqa: PLR2004 - a nibble of ones: it follows
+            return [self._value(head & 15) for _ in range(count)]
+        if kind == _MAP:
+            count = self._number()
+            kinds = self._byte() if count else 0
+            return [(self._value(kinds >> 4), self._value(kinds & 15)) for _ in range(count)]
+        return self.struct() if kind == _STRUCT else self._number()
+
+    def _number(self) -> int:
+        found = shift = 0
+        while True:
+            byte = self._byte()
+            found |= (byte & 127) << shift
+            if byte < 128:  # noqa: PLR2004 - the last one has no continuation bit
+                return found
+            shift += 7
+
+    def _signed(self) -> int:
+        found = self._number()
+        return (found >> 1) ^ -(found & 1)
+
+    def _byte(self) -> int:
+        self._place += 1
+        return self._data[self._place - 1]
+
+    def _bytes(self, count: int) -> bytes:
+        self._place += count
+        return self._data[self._place - count : self._place]
