@@ -108,12 +108,17 @@ class _Line:
     unsent: deque[tuple[deque[_Answer], Unit]] = field(default_factory=deque)
     under_way: int = 0
     free: list[Path] = field(default_factory=list)
+    kept: deque[ExitStack] = field(default_factory=deque)
 
     def batches(self) -> Iterator[Begun]:
-        """Yield the batches."""
-        self._send()
-        while self.waiting or self._read_on():
-            yield self.waiting.popleft()
+        """Yield the batches; what was kept for those that nobody asked for any more is let go."""
+        try:
+            self._send()
+            while self.waiting or self._read_on():
+                yield self.waiting.popleft()
+        finally:
+            for kept in self.kept:
+                kept.close()
 
     def _send(self) -> None:
         while self.under_way < self.crew.workers.jobs + _MORE:
@@ -132,7 +137,9 @@ class _Line:
             return False
         kept = ExitStack()
         units = units_of(self.case, self.crew, *following, kept) if self.wanted(self.case, following[0]) else []
-        if not units:
+        if units:
+            self.kept.append(kept)
+        else:
             kept.close()
         answers: deque[_Answer] = deque()
         self.unsent += ((answers, unit) for unit in units)
@@ -155,6 +162,7 @@ class _Line:
                 answer()
                 self._is_free(pieces)
             kept.close()
+            self.kept.remove(kept)
 
     def _is_free(self, pieces: Path) -> None:
         self.under_way -= 1
