@@ -106,6 +106,11 @@ class Journal:
             self.said_again.forget()
             cursor.execute("COMMIT")
 
+    def forget_absent(self) -> None:
+        """Forget which items were not there; an account of that which is on its way already stays as it is."""
+        if not self.count("items"):
+            self._db.execute("DELETE FROM item_lines WHERE status = 'absent'")
+
     def enter(
         self, batch: JournaledBatch | None, lines: Iterable[Line | Packed], progress: Progress | None = None
     ) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from archiver.flows.snapshot import snapshot as run
+
 FIRST = b"".join(b'{"request_id":"r%d","model":"m"}\n' % number for number in range(50))
 MORE = b"".join(b'{"request_id":"s%d","model":"m"}\n' % number for number in range(7))
 FRESH = b"".join(b'{"request_id":"t%d","model":"m"}\n' % number for number in range(90))
@@ -136,5 +138,26 @@ def test_files_that_follow_each_other_under_a_number_are_rotated_and_lost_nothin
         log.write_bytes(b"night %d\n" % night)
         organisation.take()
     assert became(organisation)["chat.log.1",] == became(organisation)["chat.log.2",] == ("captured", "rotated")
+    assert became(organisation)["chat.log",] == ("captured", "replaced")
+    verified(organisation)
+
+
+@pytest.mark.parametrize(("step", "then"), [("raise_locks", "captured"), ("state", "absent")])
+def test_a_log_that_was_not_there_when_a_run_was_killed_is_taken_if_that_is_not_accounted_for_yet(
+    organisation, log, verified, step, then
+):
+    def stop(*_words):
+        raise KeyboardInterrupt
+
+    log.rename(log.with_name("chat.log.1"))  # the new one is not there yet
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run, step, stop)
+        with pytest.raises(KeyboardInterrupt):
+            organisation.take()
+    log.write_bytes(FRESH)
+    organisation.take()
+    assert became(organisation)["chat.log",][0] == then
+    if then == "absent":
+        organisation.take()
     assert became(organisation)["chat.log",] == ("captured", "replaced")
     verified(organisation)

@@ -181,6 +181,7 @@ class _Run:
             journal.may_pack = all(vault.catalog.may_lay_by() for vault in session.vaults)
         else:
             journal.take_packs_apart()
+            journal.forget_absent()  # it may be there now, as a log is that was rotated; what is not is said again
         self.words = unfinished
         # A snapshot that goes on keeps the sources that it was begun with.
         self._wanted = [source for source in session.policy.sources if source.id in unfinished.sources]
