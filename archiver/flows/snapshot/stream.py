@@ -1,4 +1,4 @@
-"""A table of a source as a stream of batches: rows go in, full batches are sealed and delivered on the way.
+"""A table of a source as a stream of batches: items go in row by row, full batches are sealed and delivered on the way.
 
 An item's rows lie in as many batches as they need. Its line enters the journal together with the batch that holds its
 last row, so that after a kill an item is either accounted for or read again; rows that had left in sealed batches are
@@ -9,15 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Final, Self
 
-from archiver.flows.snapshot.batch_words import Words, predicate
+from archiver.flows.snapshot.batch_words import Words
+from archiver.flows.snapshot.batches import Batches, Limits
 from archiver.flows.snapshot.beginnings import Beginning
 from archiver.flows.snapshot.open_item import OpenItem, PrefixChangedError
 from archiver.flows.snapshot.waiting import Waiting
 from archiver.late import dataclass
-from archiver.model import layout
 from archiver.model.item import Item
 from archiver.model.items import Part
 from archiver.model.leaf import DOCUMENT_ROW, LOG_ROW, item_digest
@@ -29,27 +28,18 @@ from archiver.writer.journal import Journal
 from archiver.writer.journal_words import JournaledBatch, Line
 from archiver.writer.leaves import Beside
 from archiver.writer.line_packs import LinePack
-from archiver.writer.parquet import BatchFile
 from archiver.writer.rows import Facts, OpenBatch, Wholes
 
 if TYPE_CHECKING:
     from archiver.flows.snapshot.record_marks import RecordMarks
     from archiver.writer.sealed import Recipients
 
-__all__ = ["Captured", "Limits", "Stream"]
+__all__ = ["Captured", "Stream"]
 
 _ALONE: Final = 4
 _LARGE: Final = 64 << 20
 """A log of a quarter of what a batch may have, and of no less than this, is the last of its batch."""
 _ITEMS: Final = 1 << 19  # of one batch at most: each takes somewhat less than a kilobyte of memory until it is closed
-
-
-@dataclass(frozen=True)
-class Limits:
-    """When a batch is full."""
-
-    raw_bytes: int
-    records: int
 
 
 @dataclass(frozen=True)
@@ -86,20 +76,28 @@ class Stream:
         Rows of logs are hashed `beside` this process where that is given and there are many.
         `withholds` says of an item whether it is, whoever begins it (without it none is), `records` of its rows.
         """
-        self._records = records
-        self._words = words
+        self._batches = Batches(
+            words,
+            number=lambda: journal.count(words.table),
+            spool=spool,
+            limits=limits,
+            random=random,
+            index=index,
+            engine=engine,
+            beside=beside,
+            recipients=recipients,
+        )
+        self._table = words.table
         self._journal = journal
-        self._spool = spool
-        self._limits, self._most_items = limits, min(limits.records, _ITEMS)
-        self._random = random
-        self._index = index
-        self._engine, self._beside = engine, beside
+        self._most_bytes = limits.raw_bytes
+        self._most_items = min(limits.records, _ITEMS)
+        self._engine = engine
+        self._beside = beside
         self._deliver = deliver
-        self._compress, self._hash = ThreadPoolExecutor(1, "compress"), ThreadPoolExecutor(1, "hash")
-        self._recipients, self._withholds = recipients, withholds
-        self._batch: OpenBatch | None = None
-        self._identity = ""
-        self._file: BatchFile | None = None
+        self._seals = recipients is not None
+        self._withholds = withholds
+        self._records = records
+        self._hash = ThreadPoolExecutor(1, "hash")
         self._pending = waiting
         self._item: OpenItem | None = None
 
@@ -125,10 +123,9 @@ class Stream:
         An item of more `expected` bytes than the open batch has room for is built as it comes in (`feed`).
         """
         withheld = withheld or (self._withholds is not None and self._withholds(item))
-        if withheld and self._recipients is None:
+        if withheld and not self._seals:
             raise RuntimeError(f"stream: {item.text()} is to be withheld, and there is nobody to seal it for")
-        if self._batch is not None and self._batch.full:
-            self.seal()
+        self._seal_if_full()
         progress = self._journal.progress(item.text())
         if self._records is not None:
             self._records.begin(item, facts.dialect, () if begun is None else begun.known.marks)
@@ -140,9 +137,10 @@ class Stream:
 
         Raises `PrefixChangedError` for an item that was expected to go on behind its first batch and does not.
         """
-        open_item, rows = self._current(), Rows.of(given)
+        open_item = self._current()
+        rows = Rows.of(given)
         hidden = [] if self._records is None else self._records.take(rows)
-        if any(hidden) and self._recipients is None:
+        if any(hidden) and not self._seals:
             raise RuntimeError(
                 f"stream: {open_item.item.text()} has records to be withheld, and nobody to seal them for"
             )
@@ -150,13 +148,12 @@ class Stream:
             if open_item.skip:
                 taken = self._skip(open_item, rows)
             else:
-                if self._batch is not None and self._batch.full:
-                    self.seal()
+                self._seal_if_full()
                 if open_item.mark is None:
                     self._open_in_batch()
                 if open_item.goes_on and not open_item.has_left and rows.lengths[-1] < DOCUMENT_ROW:
                     raise PrefixChangedError("prefix-changed", f"{open_item.item.text()}: shorter than it was")
-                added = self._open().add(rows, open_item.size, facts, places, hidden, passing=open_item.passes)
+                added = self._batches.open().add(rows, open_item.size, facts, places, hidden, passing=open_item.passes)
                 taken = len(added)
                 open_item.took(added)
                 self._offer_open(open_item)
@@ -191,14 +188,13 @@ class Stream:
         The lines of those must follow with `enter`, all at once. Return their batch, the row of the first, and how many
         they are.
         """
-        if self._batch is not None and self._batch.full:
-            self.seal()
-        batch = self._open()
+        self._seal_if_full()
+        batch = self._batches.open()
         row = batch.rows
         taken = min(batch.fitting(items.lengths), self._most_items - len(self._pending))
         if batch.add_wholes(items.between(0, taken)):
-            self._offer()
-        return self._identity, row, taken
+            self._batches.offer()
+        return self._batches.identity, row, taken
 
     @property
     def size(self) -> int:
@@ -225,10 +221,11 @@ class Stream:
         if open_item.skip:
             raise PrefixChangedError("prefix-changed", f"{open_item.item.text()}: shorter than what was sealed of it")
         if open_item.mark is not None:
-            self._open().finish(facts, began_elsewhere=bool(open_item.parts))
-            self._offer()
+            batch = self._batches.open()
+            batch.finish(facts, began_elsewhere=bool(open_item.parts))
+            self._batches.offer()
             if open_item.passes:
-                self._open().end()
+                batch.end()
         parts = (*open_item.parts, *self._part_here(open_item))
         self._item = None
         return Captured(open_item.size, open_item.digest.hexdigest(), parts)
@@ -237,9 +234,8 @@ class Stream:
         """Take the open item's rows back as far as they have not left; what has left are leftovers."""
         open_item = self._current()
         if open_item.mark is not None:
-            self._open().rollback(open_item.mark)
-            if self._file is not None:
-                self._file.take_back(open_item.mark.rows)
+            self._batches.open().rollback(open_item.mark)
+            self._batches.take_back(open_item.mark.rows)
         self._journal.drop_progress(open_item.item.text())
         self._item = None
 
@@ -256,21 +252,17 @@ class Stream:
 
     def seal(self) -> None:
         """Close the open batch, put it on record, and deliver it."""
-        batch, open_item = self._batch, self._item
-        if batch is None and not self._pending:
+        open_item = self._item
+        if self._batches.now is None and not self._pending:
             return
         progress = None
         if open_item is not None:
             open_item.parts.extend(self._part_here(open_item))
             progress = open_item.progress() if open_item.has_left else None
-        journaled = self._build(batch) if batch is not None and batch.rows else None
-        if journaled is None:
-            self._abandon()
+        journaled = self._batches.build()
         # A crash before this line leaves files that the next run sweeps away; after it, a batch that will be delivered.
         self._journal.enter(journaled, self._pending.take(), progress)
-        if batch is not None:
-            batch.close()
-        self._batch = None
+        self._batches.close()
         if open_item is not None:
             open_item.mark = None  # its further rows, if any, open the next batch
         if journaled is not None:
@@ -282,83 +274,33 @@ class Stream:
 
     def __exit__(self, *_: object) -> None:
         """Give an open batch up; after an error it is read again from the source."""
-        self._abandon()
-        self._compress.shutdown()
         self._hash.shutdown()
-        if self._batch is not None:
-            self._batch.close()
-            self._batch = None
+        self._batches.end()
 
-    def _build(self, batch: OpenBatch) -> JournaledBatch:
-        words, identity = self._words, self._identity
-        batch.flush()
-        file = self._file or self._follow(batch)
-        built = file.finish(identity=identity, archive_id=words.archive_id)
-        self._file = None  # whole, and from now on the next run's to sweep away, unless the journal names it
-        sealed = None
-        if self._recipients is not None:
-            from archiver.writer.sealed import seal_rows  # noqa: PLC0415 - few policies know a quarantine
-
-            place, archive_id = self._spool.folder / f"{identity}.sealed", words.archive_id
-            sealed = seal_rows(batch, place, self._recipients, identity=identity, archive_id=archive_id)
-        return JournaledBatch.of(
-            built.file,
-            identity=identity,
-            key=layout.batch_key(words.table, identity),
-            predicate=predicate(words, layout.parse_batch_id(identity).number, built),
-            sealed=None if sealed is None else asdict(sealed),
-        )
-
-    def _open(self) -> OpenBatch:
-        if self._batch is None:
-            self._batch = OpenBatch(
-                self._spool.folder / f"{self._words.table}.raw",
-                salt=self._random(32),
-                max_bytes=self._limits.raw_bytes,
-                max_rows=self._limits.records,
-                beside=self._beside,
-            )
-            number = self._journal.count(self._words.table)
-            self._identity = layout.batch_id(self._words.snapshot, self._words.table, number)
-        return self._batch
-
-    def _follow(self, batch: OpenBatch) -> BatchFile:
-        path, table, md5 = self._spool.folder / f"{self._identity}.parquet", self._words.table, self._spool.md5
-        self._file = BatchFile(
-            batch, path, table=table, index=self._index, engine=self._engine, thread=self._compress, md5=md5
-        )
-        return self._file
-
-    def _offer(self, *, but: int = 0) -> None:
-        """Let the row groups that are closed be derived and compressed while further rows come in."""
-        if self._batch is not None:
-            self._batch.flush()
-            (self._file or self._follow(self._batch)).offer(self._batch.rows - but)
-            self._batch.hash()  # while groups of these rows are derived and compressed
+    def _seal_if_full(self) -> None:
+        batch = self._batches.now
+        if batch is not None and batch.full:
+            self.seal()
 
     def _offer_open(self, open_item: OpenItem) -> None:
         """Offer rows of an item that is not at its end.
 
         Those of a document say what the whole is, unless it goes on in another batch: then its last row alone does.
         """
-        if self._words.table != "documents":
-            self._offer()
+        if self._table != "documents":
+            self._batches.offer()
         elif open_item.goes_on or open_item.has_left:
-            self._offer(but=open_item.last_length != DOCUMENT_ROW)
-
-    def _abandon(self) -> None:
-        if self._file is not None:
-            self._file.abandon()
-            self._file = None
+            self._batches.offer(but=open_item.last_length != DOCUMENT_ROW)
 
     def _open_in_batch(self) -> None:
-        open_item, batch = self._current(), self._open()
-        if batch.has_wholes and open_item.expected >= self._limits.raw_bytes:
+        open_item = self._current()
+        batch = self._batches.open()
+        if batch.has_wholes and open_item.expected >= self._most_bytes:
             self.seal()  # what fills a batch passes, and is not mixed with what cannot be built anew (`_goes_on`)
-            batch = self._open()
+            batch = self._batches.open()
         open_item.mark = batch.mark()
-        item, facts, continued = open_item.item, open_item.facts, open_item.last_length == LOG_ROW
-        batch.begin(item, facts, continued=continued, withheld=open_item.withheld)
+        continued = open_item.last_length == LOG_ROW
+        batch.begin(open_item.item, open_item.facts, continued=continued, withheld=open_item.withheld)
         open_item.goes_on = self._goes_on(open_item, batch)
         open_item.passes = open_item.goes_on or self._is_alone(open_item, batch)
 
@@ -367,15 +309,15 @@ class Stream:
 
         Its rows pass then. If it changes, all groups are built anew, which cannot be behind items added whole.
         """
-        rest = -(-(self._limits.raw_bytes - batch.raw_bytes) // DOCUMENT_ROW) * DOCUMENT_ROW
+        rest = -(-(self._most_bytes - batch.raw_bytes) // DOCUMENT_ROW) * DOCUMENT_ROW
         fills = open_item.expected - open_item.size >= rest
-        return self._words.table == "documents" and fills and not (batch.withholds or batch.has_wholes)
+        return self._table == "documents" and fills and not (batch.withholds or batch.has_wholes)
 
     def _is_alone(self, open_item: OpenItem, batch: OpenBatch) -> bool:
         """Say whether a log takes so much of a batch that no other item follows it there: its rows pass, too."""
-        if self._words.table != "model_logs" or not self._engine.reads_here:
+        if self._table != "model_logs" or not self._engine.reads_here:
             return False
-        large = max(self._limits.raw_bytes // _ALONE, _LARGE)
+        large = max(self._most_bytes // _ALONE, _LARGE)
         return open_item.expected - open_item.size >= large and self._records is None and not batch.withholds
 
     def _skip(self, open_item: OpenItem, rows: Rows) -> int:
@@ -389,10 +331,11 @@ class Stream:
 
     def _part_here(self, open_item: OpenItem) -> list[Part]:
         """Return the open item's rows in the open batch as a part, none when there are none."""
-        batch, mark = self._batch, open_item.mark
+        batch = self._batches.now
+        mark = open_item.mark
         if batch is None or mark is None or batch.rows == mark.rows:
             return []
-        return [Part(self._identity, mark.rows, batch.rows - mark.rows, sealed=open_item.withheld)]
+        return [Part(self._batches.identity, mark.rows, batch.rows - mark.rows, sealed=open_item.withheld)]
 
     def _current(self) -> OpenItem:
         if self._item is None:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from archiver.flows.sealing import recipients_of
 from archiver.flows.session import Session
 from archiver.flows.snapshot.batch_words import Words
+from archiver.flows.snapshot.batches import Limits
 from archiver.flows.snapshot.marking import Marker
-from archiver.flows.snapshot.stream import Limits, Stream
+from archiver.flows.snapshot.stream import Stream
 from archiver.flows.snapshot.waiting import Waiting
 from archiver.model.policy import Source
 from archiver.writer.engine import Engine
