@@ -16,15 +16,15 @@ import errno
 import io
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from archiver.errors import KeyExistsError, NotStoredError, WorldError, printable
 from archiver.stores.base import Body, Destination, Lock, Receipt, Stat, Version
 from archiver.stores.bodies import BLOCK, blocks, digest_of, measured, open_body, spool_changed
-from archiver.stores.disk import ToldFile, told
+from archiver.stores.disk import ToldFile, told, world_error
 from archiver.stores.keys import check_key, path_of
 from archiver.stores.lockbook import LockBook
 from archiver.stores.locks import UNLOCKED, demand, lifted, wanted_lock
@@ -34,7 +34,6 @@ from archiver.stores.tree import NotRegularError, grow, look, make_root, open_re
 
 __all__ = ["FolderStore"]
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_SECOND: Final = 253402300799  # the end of the year 9999
 
 
@@ -82,14 +81,14 @@ class FolderStore:
                     _demand_same_file(look(root, parts), fresh.facts(), f"{self._location}: {key}")
         return self._receipt(key, size, sha256, wanted)
 
-    @contextmanager
-    def read(self, key: str, version: str | None = None) -> Iterator[BinaryIO]:
+    def read(self, key: str, version: str | None = None) -> AbstractContextManager[BinaryIO]:
         """Open the object for reading."""
         parts = self._stored_parts(key, version)
-        with told(self._location, key), open_root(self._root) as root:
-            handle = open_regular(root, parts)
-        with io.BufferedReader(ToldFile(handle, self._location, key), BLOCK) as stream:
-            yield stream
+        try:
+            handle = open_regular(self._root, parts)
+        except OSError as error:
+            raise world_error(error, self._location, key) from error
+        return io.BufferedReader(ToldFile(handle, self._location, key), BLOCK)
 
     def stat(self, key: str, version: str | None = None) -> Stat:
         """Say size and recorded lock; a folder keeps no checksum."""
@@ -261,4 +260,4 @@ def _version(path: bytes, size: int, mtime_ns: int) -> Version:
 
 
 def _moment(mtime_ns: int) -> datetime:
-    return _EPOCH + timedelta(seconds=min(max(mtime_ns // 1_000_000_000, 0), _LAST_SECOND))
+    return datetime.fromtimestamp(min(max(mtime_ns // 1_000_000_000, 0), _LAST_SECOND), UTC)

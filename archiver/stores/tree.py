@@ -42,15 +42,23 @@ def open_root(root: Path) -> Iterator[int]:
 @contextmanager
 def open_below(root: int, parts: _Parts) -> Iterator[int]:
     """Open a folder below the root, component by component."""
-    handle = os.dup(root)
+    handle = _below(root, parts)
     try:
-        for part in parts:
-            below = os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=handle)
-            os.close(handle)
-            handle = below
         yield handle
     finally:
         os.close(handle)
+
+
+def _below(root: int, parts: _Parts) -> int:
+    handle = os.dup(root)
+    try:
+        for part in parts:
+            above, handle = handle, os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=handle)
+            os.close(above)
+    except OSError:
+        os.close(handle)
+        raise
+    return handle
 
 
 def look(root: int, parts: _Parts) -> os.stat_result:
@@ -62,14 +70,19 @@ def look(root: int, parts: _Parts) -> os.stat_result:
         raise _passed(error) from error
 
 
-def open_regular(root: int, parts: _Parts) -> int:
-    """Open a regular file for reading; never blocks on a FIFO, never touches a device."""
+def open_regular(root: Path, parts: _Parts) -> int:
+    """Open a regular file below a root for reading; never blocks on a FIFO, never touches a device."""
+    # No blocks of its own for each handle: a log has three files for each statement, all of which are read.
+    held = [os.open(root, _FOLDER)]
     try:
-        with open_below(root, parts[:-1]) as folder:
-            _regular(folder, parts[-1])
-            handle = os.open(parts[-1], _FILE, dir_fd=folder)
+        held.append(_below(held[0], parts[:-1]))
+        _regular(held[1], parts[-1])
+        handle = os.open(parts[-1], _FILE, dir_fd=held[1])
     except (NotADirectoryError, FileNotFoundError) as error:
         raise _passed(error) from error
+    finally:
+        for one in held:
+            os.close(one)
     if not stat.S_ISREG(os.fstat(handle).st_mode):
         os.close(handle)
         raise NotRegularError(errno.EINVAL, "not a regular file")
@@ -92,17 +105,14 @@ def walk(root: int, prefix: bytes) -> Iterator[_Found]:
     start = tuple(above)
     stack = [(start, iter(_entries(root, start, beginning)))]
     while stack:
-        parts, entries = stack[-1]
-        entry = next(entries, None)
-        if entry is None:
-            stack.pop()
-            continue
-        path = b"/".join((*parts, entry[0]))
-        if path.endswith(b"/"):
-            below = (*parts, entry[0][:-1])
-            stack.append((below, iter(_entries(root, below))))
-        else:
-            yield path, entry[1], entry[2]
+        parts, entries = stack.pop()
+        within = b"".join(part + b"/" for part in parts)
+        for name, size, mtime_ns in entries:
+            if name.endswith(b"/"):
+                below = (*parts, name[:-1])
+                stack += [(parts, entries), (below, iter(_entries(root, below)))]
+                break
+            yield within + name, size, mtime_ns
 
 
 def make_root(root: Path) -> None:
@@ -159,19 +169,17 @@ def _entries(root: int, parts: _Parts, beginning: bytes = b"") -> list[_Found]:
             for text in [text for text in listed if text.startswith(start)]:
                 name = os.fsencode(text)
                 if name.startswith(beginning) and (parts or not name.startswith(b".")):
-                    found.extend(_facts(name, folder))
+                    with suppress(FileNotFoundError):  # gone since it was listed
+                        found.append(_facts(name, folder))
     except (FileNotFoundError, NotADirectoryError):
         return []  # gone since its parent was listed, or never a folder
     return sorted(found)
 
 
-def _facts(name: bytes, folder: int) -> Iterator[_Found]:
-    try:
-        facts = os.stat(name, dir_fd=folder, follow_symlinks=False)
-    except FileNotFoundError:
-        return  # gone since it was listed
+def _facts(name: bytes, folder: int) -> _Found:
+    facts = os.stat(name, dir_fd=folder, follow_symlinks=False)
     tail = b"/" if stat.S_ISDIR(facts.st_mode) else b""
-    yield name + tail, facts.st_size, facts.st_mtime_ns
+    return name + tail, facts.st_size, facts.st_mtime_ns
 
 
 def _passed(error: OSError) -> OSError:
