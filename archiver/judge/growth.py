@@ -233,7 +233,7 @@ def _grow(store: Store, tree: merkle.Frontier, step: _Step, check: Check) -> mer
     key = layout.entry_key(tree.size)
     found = [] if step.entry is None else [step.entry]
     for data in found or stored(store, key, entry.MAX_ENTRY):
-        if (grown := _grown(tree, data)).root() == step.head.root:
+        if (grown := tree.grown(merkle.leaf_hash(data))).root() == step.head.root:
             _check_entry(store, key, data, step, check)
             return grown
     if found:  # another version lies over it
@@ -258,12 +258,6 @@ def _check_entry(store: Store, key: str, data: bytes, step: _Step, check: Check)
         f"{named.key}: expected the statement of {key}, SHA-256 {named.sha256}, found none",
         hint="nothing was cosigned; `archiver verify` says what else is wrong",
     )
-
-
-def _grown(tree: merkle.Frontier, data: bytes) -> merkle.Frontier:
-    grown = merkle.Frontier.from_hashes(tree.size, tree.hashes)
-    grown.append(merkle.leaf_hash(data))
-    return grown
 
 
 def _missing(store: Store, origin: str) -> EvidenceError:

@@ -133,19 +133,20 @@ class _Reader:
 
     def _keep_head(self, head: _Head) -> None:
         found = head.checkpoint
-        row = self._db.execute(
+        is_first = self._db.execute(
+            "INSERT OR IGNORE INTO heads VALUES(?, ?, ?, ?)", (found.origin, found.size, found.root, head.signed)
+        ).rowcount
+        if is_first:
+            self._inventory.take(head.listed, Role.CONTENT)
+            return
+        (root,) = self._db.execute(
             "SELECT root FROM heads WHERE origin = ? AND size = ?", (found.origin, found.size)
         ).fetchone()
-        if row is None:
-            self._db.execute(
-                "INSERT INTO heads VALUES(?, ?, ?, ?)", (found.origin, found.size, found.root, head.signed)
-            )
-            self._inventory.take(head.listed, Role.CONTENT)
-        elif bytes(row[0]) == found.root:
+        if bytes(root) == found.root:
             self._inventory.take(head.listed, Role.SAME)
         else:
             self._inventory.take(head.listed, Role.CONTENT)
-            self._fork(head.listed.key, bytes(row[0]), found.root)
+            self._fork(head.listed.key, bytes(root), found.root)
 
     def _choose(self) -> Log:
         """Take the log of the trust file that has the newest checkpoint here."""
@@ -212,8 +213,7 @@ class _Reader:
                 self._missing(expected, position)
                 tree = None
             expected = position + 1
-            tree = self._read_entry(log, position, versions, tree)
-            data = log.entry(position)
+            data, tree = self._read_entry(log, position, versions, tree)
             if data is None or tree is None:
                 continue
             self._check_seen_root(tree)
@@ -235,8 +235,8 @@ class _Reader:
 
     def _read_entry(
         self, log: Log, position: int, versions: list[Listed], tree: merkle.Frontier | None
-    ) -> merkle.Frontier | None:
-        """Find the entry of a position; return the tree with it, None when the tree cannot be continued."""
+    ) -> tuple[bytes | None, merkle.Frontier | None]:
+        """Find the entry of a position; return it and the tree with it, None when that cannot be continued."""
         key = layout.entry_key(position)
         candidates = list(self._read(versions, entry.MAX_ENTRY))
         head = log.head(position + 1)
@@ -248,16 +248,16 @@ class _Reader:
         if chosen is None:
             if candidates or len(candidates) == len(versions):
                 self._say("log-entry-missing", key, "the entry that the checkpoints cover", "no valid one")
-            return None
+            return None, None
         self._keep_entry(position, chosen, candidates)
         if tree is None or grown is not None:
-            return grown
-        grown = _grown(tree, chosen)
+            return chosen, grown
+        grown = tree.grown(merkle.leaf_hash(chosen))
         if head is not None:
             actual = f"{grown.root().hex()}, made by the entries up to {position}"
             self._say("log-root", layout.checkpoint_key(position + 1), f"the signed root {head[0].hex()}", actual)
-            return None
-        return grown
+            return chosen, None
+        return chosen, grown
 
     def _keep_entry(self, position: int, chosen: bytes, candidates: list[tuple[Listed, bytes]]) -> None:
         self._db.execute("INSERT INTO entries VALUES(?, ?, ?)", (position, chosen, merkle.leaf_hash(chosen)))
@@ -355,18 +355,12 @@ class _Reader:
         self._findings.append(Finding.of(code, subject, expected, actual, hint=hint, severity=severity))
 
 
-def _grown(tree: merkle.Frontier, data: bytes) -> merkle.Frontier:
-    grown = merkle.Frontier.from_hashes(tree.size, tree.hashes)
-    grown.append(merkle.leaf_hash(data))
-    return grown
-
-
 def _leading(
     tree: merkle.Frontier, candidates: list[tuple[Listed, bytes]], root: bytes
 ) -> tuple[bytes | None, merkle.Frontier | None]:
     """Return the first entry that leads to a root, and the tree with it."""
     for _, data in candidates:
-        grown = _grown(tree, data)
+        grown = tree.grown(merkle.leaf_hash(data))
         if grown.root() == root:
             return data, grown
     return None, None

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 __all__ = ["TokenResult", "read_tokens", "stamps_of"]
 
 _KIND: Final = "timestamp"
+_BEGINS: Final = f'{{"key":"statements/{_KIND}/'.encode()
+"""How an entry about a token begins: an entry has one spelling."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,8 @@ def stamps_of(tokens: Iterable[TokenResult]) -> list[Stamp]:
 
 def _named(data: bytes) -> entry.Entry | None:
     """Return an entry that is about a token; one that is no entry is a finding of check 4."""
+    if not data.startswith(_BEGINS):
+        return None
     try:
         named = entry.decode(data)
     except EvidenceError:

@@ -190,6 +190,13 @@ class Frontier:
         self._hashes.append(found)
         self._size += 1
 
+    def grown(self, leaf: bytes) -> Frontier:
+        """Return the tree with one leaf hash more; this one stays as it is."""
+        frontier = Frontier()
+        frontier._size, frontier._hashes = self._size, self._hashes.copy()
+        frontier.append(leaf)
+        return frontier
+
     def extend(self, leaves: Sequence[bytes]) -> None:
         """Add many leaf hashes: level by level, which is the faster way."""
         _check_hashes(*leaves)

@@ -276,9 +276,7 @@ class Log:
 
     def _signed(self, index: int, tree: merkle.Frontier, names: set[tuple[str, str]]) -> _Found | None:
         for found in self._valid(index, names):
-            grown = merkle.Frontier.from_hashes(tree.size, tree.hashes)
-            grown.append(merkle.leaf_hash(found.data))
-            if self._has_root(index + 1, grown):
+            if self._has_root(index + 1, tree.grown(merkle.leaf_hash(found.data))):
                 return found
         return self._oldest(index, tree, names)
 

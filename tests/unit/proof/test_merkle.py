@@ -123,6 +123,16 @@ def test_a_frontier_continues_from_its_state():
     assert whole.root().hex() == ROOTS[5]
 
 
+def test_a_frontier_stays_as_it_is_where_another_one_is_grown():
+    leaves = [merkle.leaf_hash(bytes([number])) for number in range(9)]
+    for size in range(len(leaves)):
+        frontier = merkle.Frontier()
+        frontier.extend(leaves[:size])
+        grown = frontier.grown(leaves[size])
+        assert (grown.size, grown.root()) == (size + 1, merkle.root_of(leaves[: size + 1]))
+        assert (frontier.size, frontier.root()) == (size, merkle.root_of(leaves[:size]))
+
+
 def test_a_frontier_refuses_many_leaves_of_which_one_is_no_hash():
     frontier = merkle.Frontier()
     with pytest.raises(merkle.ProofError, match="32 bytes"):
