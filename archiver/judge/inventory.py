@@ -14,7 +14,7 @@ import itertools
 import sqlite3
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final, NamedTuple
 
 from archiver.events import Advanced, Listener, silent
 from archiver.judge.scratch import make_tables
@@ -40,8 +40,7 @@ class Role(StrEnum):
     CACHE = "cache"
 
 
-@dataclass(frozen=True)
-class Listed:
+class Listed(NamedTuple):
     """One version, or one delete marker, as it was listed."""
 
     seq: int
@@ -69,6 +68,7 @@ class Inventory:
     def __init__(self, database: sqlite3.Connection) -> None:
         """Make the tables in a scratch database."""
         self._db = database
+        self._taken: dict[int, Role] = {}  # by its number, what is not in the table yet
         make_tables(database, _SCHEMA)
 
     def fill(self, store: Store, listener: Listener = silent) -> int:
@@ -90,10 +90,11 @@ class Inventory:
     def versions(self, key: str) -> list[Listed]:
         """Return the versions of a key, oldest first; delete markers are left out."""
         rows = self._db.execute("SELECT * FROM versions WHERE key = ? AND NOT marker ORDER BY seq DESC", (_blob(key),))
-        return [_listed(row) for row in rows]
+        return [_listed((*row[:-1], row[-1] or self._taken.get(row[0]))) for row in rows]
 
     def under(self, prefix: str) -> Iterator[list[Listed]]:
         """Yield the keys that begin with `prefix`, in byte order, each as its versions, oldest first."""
+        self._flush()
         low = _blob(prefix)
         rows = self._db.execute(
             "SELECT * FROM versions WHERE key >= ? AND key < ? AND NOT marker ORDER BY key, seq DESC",
@@ -111,20 +112,25 @@ class Inventory:
 
     def take(self, listed: Listed, role: Role) -> None:
         """Say what a version is; what was said first stays."""
-        self._db.execute("UPDATE versions SET role = ? WHERE seq = ? AND role IS NULL", (role, listed.seq))
+        self._taken.setdefault(listed.seq, role)
+        if len(self._taken) >= _BLOCK:
+            self._flush()
 
     def is_content(self, key: str) -> bool:
         """Say whether some version of this key is content."""
+        self._flush()
         row = self._db.execute("SELECT 1 FROM versions WHERE key = ? AND role = 'content'", (_blob(key),)).fetchone()
         return row is not None
 
     def strangers(self) -> Iterator[Listed]:
         """Yield every version that nobody took in, and every delete marker."""
+        self._flush()
         rows = self._db.execute("SELECT * FROM versions WHERE role IS NULL OR marker ORDER BY key, seq")
         return map(_listed, rows)
 
     def doubles(self) -> Iterator[Listed]:
         """Yield versions that have the bytes of another, and entries that lost a race."""
+        self._flush()
         rows = self._db.execute("SELECT * FROM versions WHERE role IN ('same', 'race') ORDER BY key, seq")
         return map(_listed, rows)
 
@@ -147,6 +153,7 @@ class Inventory:
 
     def locked(self) -> Iterator[tuple[str, Need, list[Listed]]]:
         """Yield every key that needs a lock, which one, and its versions with the content's bytes."""
+        self._flush()
         rows = self._db.execute(
             "SELECT n.key, until, hold, at, v.* FROM needs n LEFT JOIN versions v"
             " ON v.key = n.key AND NOT marker AND role IN ('content', 'same') ORDER BY n.key, seq DESC"
@@ -161,6 +168,11 @@ class Inventory:
     def needed(self) -> int:
         """Return how many keys need a lock."""
         return int(self._db.execute("SELECT count(*) FROM needs").fetchone()[0])
+
+    def _flush(self) -> None:
+        said = [(role, seq) for seq, role in self._taken.items()]
+        self._db.executemany("UPDATE versions SET role = ? WHERE seq = ? AND role IS NULL", said)
+        self._taken.clear()
 
     def _insert(self, rows: list[tuple[object, ...]]) -> None:
         self._db.executemany(
@@ -178,18 +190,9 @@ def _row(version: Version) -> tuple[object, ...]:
     return _blob(version.key), version.version, version.size, moment, version.is_delete_marker, version.owner
 
 
-def _listed(row: tuple[object, ...]) -> Listed:
+def _listed(row: tuple[Any, ...]) -> Listed:
     seq, key, version, size, modified, marker, owner, role = row
-    return Listed(
-        seq=int(str(seq)),
-        key=_text(key),
-        version=None if version is None else str(version),
-        size=int(str(size)),
-        modified=str(modified),
-        marker=bool(marker),
-        owner=None if owner is None else str(owner),
-        role=None if role is None else Role(str(role)),
-    )
+    return Listed(seq, _text(key), version, size, modified, bool(marker), owner, None if role is None else Role(role))
 
 
 def _blob(key: str) -> bytes:
