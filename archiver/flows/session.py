@@ -22,7 +22,7 @@ from pathlib import Path
 from archiver import __version__
 from archiver.catalog.catalog import Catalog
 from archiver.errors import EvidenceError, UsageError, WorldError
-from archiver.events import Listener
+from archiver.events import Listener, Stage
 from archiver.flows.destinations import Named, destination_store, destinations, receipts_of
 from archiver.flows.key.facts import ended_in, has_ended
 from archiver.flows.manners import recall, remembered
@@ -104,6 +104,8 @@ def open_session(
     with state.locked(), ExitStack() as open_files:
         signers = _open_signers(policy, trust, environ, None if any_log_key else named)
         stores = [destination_store(policy, clock, one.spec) for one in named]
+        if any(store.destination.kind != "folder" for store in stores):
+            listener(Stage("reach the store", None, "answers"))  # one that does not answer is waited for
         principal = ask_principal(stores)
         offset, problems = _checked_offset(stores)
         try:

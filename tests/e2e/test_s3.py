@@ -7,6 +7,7 @@ import pytest
 from moto import mock_aws
 from shell import Shell
 
+from archiver.events import Stage
 from archiver.flows import session
 from archiver.judge.verify import verify
 from archiver.stores import s3
@@ -50,6 +51,13 @@ def test_a_snapshot_into_a_bucket_is_verified(in_bucket, bucket):
     assert findings(in_bucket) == []
     keys = [one["Key"] for one in bucket.list_objects_v2(Bucket=BUCKET)["Contents"]]
     assert all(key.startswith("evidence/") for key in keys)
+
+
+def test_a_run_says_that_it_waits_for_a_store_before_it_asks_it_anything(in_bucket, bucket):
+    heard = []
+    in_bucket.listener = heard.append
+    in_bucket.take()
+    assert heard[0] == Stage("reach the store", None, "answers")
 
 
 def test_every_version_was_put_with_its_lock(in_bucket, bucket):
