@@ -20,6 +20,7 @@ from archiver.model.item import Item
 from archiver.model.items import CHANGED_UNSEEN, CONTENT_STATUSES, ItemLine, Json
 from archiver.model.selected import selected_by
 from archiver.model.selection import INCLUDE_RULE
+from archiver.model.unjudged import is_unjudged
 from archiver.sources.base import Facts, FileFacts, ObjectFacts, Problem
 from archiver.sources.rotation import family
 from archiver.writer.journal_words import Line
@@ -259,10 +260,16 @@ def _object(facts: Facts | None) -> Json | None:
 
 
 def inside_again(sight: Sight, known: ItemLine) -> ItemLine:
-    """Return the line of what is inside a file that is unchanged; a selection is known as its log is."""
+    """Return the line of what is inside a file that is unchanged; a selection is known as its log is.
+
+    How its bytes came into the archive was said then, as the reason: of an item that is read again nobody says it, too.
+    """
     line = replace(known, observed_at=sight.observed_at)
+    if known.status == "damaged":
+        return replace(line, basis=basis_of(sight))
     if known.status in CONTENT_STATUSES:
-        return replace(line, status="damaged" if known.status == "damaged" else "unchanged", basis=basis_of(sight))
+        detail = known.detail if is_unjudged(known.detail) else None
+        return replace(line, status="unchanged", reason=None, detail=detail, basis=basis_of(sight))
     return replace(line, basis=basis_of(sight)) if selected_by(known) else line
 
 
