@@ -72,6 +72,19 @@ def documents_kept_unread_that_nobody_counts(world):
     """lines say that documents could not be judged, and the snapshot does not state how many"""
 
 
+def told_twice(words):
+    """Put another account of a rule before the right one."""
+    sources = [dict(one) for one in words["sources"]]
+    for one in sources:
+        one["excluded"] = [{**rule, "items": 7} for rule in one["excluded"]] + one["excluded"]
+    return {**words, "sources": sources}
+
+
+@attacks("snapshot-counts", snapshot=told_twice)
+def rule_with_two_accounts(world):
+    """a snapshot states twice what a rule kept out, and not the same"""
+
+
 def miscounted(words):
     account = {name: value for name, value in SELECTED.items() if name != "items"} | {"records": 3}
     selected = {"status": "recorded", "reason": "selected", "detail": canonical.encode(account).decode()}

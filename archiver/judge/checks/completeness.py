@@ -200,7 +200,7 @@ def _check_source(case: Case, snapshot: str, words: SnapshotSource, counting: Co
         _say(case, snapshot, "snapshot-counts", subject, expected, summed)
     rules = {one.rule: (one.items, one.bytes) for one in words.excluded}
     lines = counting.rules.get(key, {})
-    if rules != lines:
+    if rules != lines or len(rules) != len(words.excluded):  # one account for each rule
         _say(case, snapshot, "snapshot-counts", subject, f"excluded by rule: {_rules(rules)}", _rules(lines))
     unjudged = counting.unjudged[key].words() if key in counting.unjudged else []
     if words.unjudged != unjudged:
