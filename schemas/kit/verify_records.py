@@ -413,11 +413,12 @@ class Locks:
         policies = [one.said for one in self.of("policy")]
         matters = {one["id"] for policy in policies for one in policy["matters"]}
         matters |= {one.said["matter"] for one in self.of("hold")}
-        held = {(matter, index) for matter in (batch.said["matters"] if batch else matters)}
+        own = batch.said["matters"] if batch else matters
+        held = {(matter, index) for matter in own}
         for entry, policy, source in self.held_again(batch) if batch else ():
             held |= {(matter, entry) for one in policy["sources"] if one["id"] == source for matter in one["matters"]}
         let_go = lambda matter, entry: any(one["matter"] == matter and entry < one["log_size"] for one in self.released)
-        return bool(self.released) and all(let_go(*one) for one in held)
+        return bool(own) and all(let_go(*one) for one in held)
 
     def check(self):
         for key in self.verifier.gone:

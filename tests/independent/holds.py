@@ -117,7 +117,7 @@ class Holds:
 
     def may_be_off(self, index: int, batch: Any) -> bool:
         """Tell whether valid releases let the legal hold of an object go off."""
-        return bool(self.releases) and all(
+        return (not batch or bool(batch.predicate["matters"])) and all(
             any(one["matter"] == matter and entry < one["log_size"] for one in self.releases)
             for matter, entry in self.holding(index, batch)
         )

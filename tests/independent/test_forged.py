@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from other_verifiers import others_say
 
 
 def sha256(data: bytes) -> str:
@@ -288,6 +289,13 @@ def test_two_approvers_let_a_legal_hold_go(forger, release, approvers):
     trust_approvers(forger, approvers)
     release(approvers)
     assert (forger.copy.verify_here().codes, forger.copy.verify_here().status) == (set(), 0)
+
+
+def test_a_batch_of_no_matter_is_never_let_go(forger, release, approvers):
+    forger.find("-documents-")["predicate"]["matters"] = []
+    trust_approvers(forger, approvers)
+    release(approvers)
+    assert others_say(forger.copy.archive, forger.copy.trust) == [({"lock-hold"}, 4)] * 2
 
 
 @pytest.mark.parametrize(
