@@ -22,12 +22,17 @@ from pathlib import Path
 sys.dont_write_bytecode = True  # a kit stays as it was handed over
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # python3 -I does not look beside the program
 
-from verify_bytes import (  # noqa: I001
-    FORMS, KEY, Tree, check_members, checkpoint_of, fits, leaf, open_envelope, parse, public_key, require, sha256,
-    signed_by,
-)  # fmt: skip
-from verify_cosigned import check_second, check_witnesses, open_trust
-from verify_proof import UnprovenError, check_proof
+try:
+    from verify_bytes import (  # noqa: I001
+        FORMS, KEY, Tree, check_members, checkpoint_of, fits, leaf, open_envelope, parse, public_key, require, sha256,
+        signed_by,
+    )  # fmt: skip
+    from verify_cosigned import check_second, check_witnesses, open_trust
+    from verify_proof import UnprovenError, check_proof
+except ImportError as error:  # nothing can be checked, and nothing is known: Python itself would say 1, as of a forgery
+    advice = ": python3 -m pip install cryptography" if error.name == "cryptography" else ""
+    print(f"verify.py: {error}{advice}", file=sys.stderr)
+    sys.exit(3)
 
 FAILED, UNKNOWN = "failed", "unknown"
 Statement = namedtuple("Statement", "index key kind said subjects keyid")
@@ -359,7 +364,8 @@ class Verifier:
         try:
             from verify_records import check_records
         except ImportError as error:
-            self.find("nothing-checked", "records and locks", f"not looked at: {error}", UNKNOWN)
+            advice = "; python3 -m pip install pyarrow" if error.name == "pyarrow" else ""
+            self.find("nothing-checked", "records and locks", f"not looked at: {error}{advice}", UNKNOWN)
             for name in self.gone:
                 self.find("object-missing", name)
         else:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 
 import pytest
@@ -66,3 +68,17 @@ def test_where_a_date_has_passed_it_counts_when_an_object_came_into_this_store(p
         os.utime(path, (when, when))
     words = (tmp_path, world.trust().encode(), lambda: datetime(2027, 2, 1, tzinfo=UTC))
     assert [answer[0] for answer in (ours(*words), theirs(*words))] == [status, status]
+
+
+@pytest.mark.parametrize("package", ["cryptography", "pyarrow"])
+def test_without_a_package_nothing_is_called_forged_and_the_package_is_named(package, tmp_path):
+    """Python ends with 1 where an import fails, which here means that evidence is missing or changed."""
+    absent = tmp_path / "absent"
+    absent.mkdir()
+    (absent / f"{package}.py").write_text(f"raise ModuleNotFoundError('no such module', name={package!r})")
+    world = World()
+    laid_out(world, tmp_path / "archive")
+    (tmp_path / "trust.json").write_bytes(world.trust().encode())
+    command = [sys.executable, stranger.__file__, "--trust", str(tmp_path / "trust.json"), str(tmp_path / "archive")]
+    done = subprocess.run(command, env={"PYTHONPATH": str(absent)}, capture_output=True, text=True, check=False)
+    assert (done.returncode, f"python3 -m pip install {package}" in done.stdout + done.stderr) == (3, True)
