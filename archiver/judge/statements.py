@@ -7,7 +7,8 @@
 
 What fails 1 to 4 has no effect; what only a later version of this program understands is unknown.
 
-A statement is parsed once, when it is judged; what it was parsed to is kept beside it in the scratch database.
+A statement is judged once. Whoever asks for it then has it made of the same bytes, which are in the scratch database,
+without having all of it checked again.
 
 >>> [statement.kind for _, statement, _ in statements.all()]
 ['archive', 'policy', 'batch', 'snapshot']
@@ -15,7 +16,6 @@ A statement is parsed once, when it is judged; what it was parsed to is kept bes
 
 from __future__ import annotations
 
-import pickle
 import sqlite3
 from collections import deque
 from collections.abc import Iterator
@@ -34,6 +34,7 @@ from archiver.model.statement import (
     ArchivePredicate,
     PolicyPredicate,
     Statement,
+    remade_statement,
 )
 from archiver.model.trust import TrustFile
 from archiver.proof import canonical, dsse, entry
@@ -43,7 +44,7 @@ __all__ = ["Statements", "read_statements", "subjects_of"]
 
 _SCHEMA: Final = """
 CREATE TABLE statements(position INTEGER PRIMARY KEY, kind TEXT NOT NULL, id TEXT NOT NULL, key TEXT NOT NULL,
-    known INTEGER NOT NULL, good INTEGER NOT NULL, at TEXT, parsed BLOB, envelope BLOB);
+    known INTEGER NOT NULL, good INTEGER NOT NULL, at TEXT, envelope BLOB);
 CREATE UNIQUE INDEX statements_by_id ON statements(kind, id) WHERE good;
 CREATE INDEX statements_by_key ON statements(key);
 """
@@ -63,12 +64,12 @@ class Statements:
     def all(self, kind: str | None = None) -> Iterator[tuple[int, Statement, bytes]]:
         """Yield position, statement and envelope of all that is good and understood, in log order."""
         rows = self._db.execute(
-            "SELECT position, parsed, envelope FROM statements"
+            "SELECT position, envelope FROM statements"
             " WHERE good AND known AND (kind = ?1 OR ?1 IS NULL) ORDER BY position",
             (kind,),
         )
-        for position, parsed, envelope in rows:
-            yield int(position), _unpacked(parsed), bytes(envelope)
+        for position, envelope in rows:
+            yield int(position), _remade(envelope), envelope
 
     def times(self) -> Iterator[tuple[int, str, str, str]]:
         """Yield position, kind, key and `at` of the same statements."""
@@ -89,10 +90,9 @@ class Statements:
         if not identity.isascii():  # no id is, and SQLite would choke on bytes of a command line that are no text
             return None
         row = self._db.execute(
-            "SELECT position, parsed, envelope FROM statements WHERE good AND known AND kind = ? AND id = ?",
-            (kind, identity),
+            "SELECT position, envelope FROM statements WHERE good AND known AND kind = ? AND id = ?", (kind, identity)
         ).fetchone()
-        return None if row is None else (int(row[0]), _unpacked(row[1]), bytes(row[2]))
+        return None if row is None else (int(row[0]), _remade(row[1]), row[1])
 
     def count(self, kind: str | None = None) -> int:
         """Return how many good statements there are."""
@@ -200,16 +200,16 @@ class _Reader:
             return
         kind, identity = layout.statement_of_key(named.key) or ("", "")
         envelope = self._find(named, position, versions)
-        good, known, at, parsed = False, False, None, None
+        good, known, at = False, False, None
         if envelope is not None:
             good, known, statement = self._judge.judge(position, named.key, (kind, identity), envelope)
             if statement is not None:
                 self._remember(position, statement)
-                at, parsed = statement.predicate.at, pickle.dumps(statement, pickle.HIGHEST_PROTOCOL)
+                at = statement.predicate.at
         self._judge.whole = self._judge.whole and good
         self._db.execute(
-            "INSERT INTO statements VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (position, kind, identity, named.key, known, good, at, parsed, envelope),
+            "INSERT INTO statements VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
+            (position, kind, identity, named.key, known, good, at, envelope),
         )
 
     def look_back(self) -> None:
@@ -276,10 +276,8 @@ class _Reader:
         self.statements.findings.append(Finding.of(code, subject, expected, actual, severity=severity))
 
 
-def _unpacked(parsed: bytes) -> Statement:
-    statement = pickle.loads(parsed)  # noqa: S301 - by `_Reader.take`, in a database of this run alone
-    assert isinstance(statement, Statement)
-    return statement
+def _remade(envelope: bytes) -> Statement:
+    return remade_statement(dsse.known_payload(envelope))
 
 
 def subjects_of(payload: bytes) -> list[tuple[str, str]]:

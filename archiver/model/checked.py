@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from archiver.model.plain_checks import DoubtError, Said
 from archiver.model.plain_models import config_of, defaults_of, dumped, made, plan_of
@@ -31,7 +31,19 @@ __all__ = [
     "WithJsonSchema",
     "model_validator",
     "real_model",
+    "remade",
 ]
+
+_Kind = TypeVar("_Kind", bound="BaseModel")
+
+
+def remade(model: type[_Kind], value: Any) -> _Kind:
+    """Return the model of a value from JSON of which one was made before: what was checked is not checked again."""
+    try:
+        return plan_of(model).remade(model.__new__(model), value)  # type: ignore[no-any-return]
+    except DoubtError:  # where a check has to make something of a value, it may have been pydantic that took it
+        return model.model_validate(value)
+
 
 if TYPE_CHECKING:
     from pydantic import (
@@ -108,6 +120,11 @@ else:
             if type(value) is not dict:
                 raise DoubtError
             return plan_of(cls).filled(cls.__new__(cls), value)
+
+        @classmethod
+        def plain_remake(cls, value: Any) -> Any:
+            """Return the model of a value from JSON that was checked before."""
+            return plan_of(cls).remade(cls.__new__(cls), value)
 
         def __init__(self, /, **values: Any) -> None:
             """Make it of values; raises `ValidationError`."""

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 from archiver import late
 
-__all__ = ["Check", "DoubtError", "Said", "check_of", "doubting", "models_in"]
+__all__ = ["Check", "DoubtError", "Said", "check_of", "doubting", "models_in", "remake_of"]
 
 Check = Callable[[Any], Any]
 
@@ -67,6 +67,30 @@ def check_of(kind: Any, *said: Said) -> Check:
     if origin is dict:
         return _dict_of(check_of(arguments[0]), check_of(arguments[1]))
     raise TypeError(f"{kind}: there is no plain check of it")
+
+
+def remake_of(kind: Any) -> Check | None:
+    """Return what makes of a value from JSON that was checked before what the check has made of it; None: itself."""
+    if hasattr(kind, "plain_remake"):
+        return kind.plain_remake  # type: ignore[no-any-return]
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is Annotated and all(said.name == "Field" for said in arguments[1:]):
+        return remake_of(arguments[0])
+    if _is_text(kind) or kind in _SCALARS:
+        return None
+    if origin in (Union, UnionType):
+        return _optional_remake([remake_of(one) for one in arguments])
+    if origin is list:
+        inner = remake_of(arguments[0])
+        return None if inner is None else lambda value: [inner(one) for one in value]
+    if origin is dict and remake_of(arguments[0]) is None and remake_of(arguments[1]) is None:
+        return None
+    return check_of(kind)
+
+
+def _optional_remake(remakes: list[Check | None]) -> Check | None:
+    made = [one for one in remakes if one is not None]
+    return (lambda value: None if value is None else made[0](value)) if made else None
 
 
 def models_in(kind: Any) -> Iterator[Any]:

@@ -12,7 +12,7 @@ from inspect import get_annotations
 from types import NoneType
 from typing import Any, Final, get_type_hints
 
-from archiver.model.plain_checks import DoubtError, Said, check_of, doubting, models_in
+from archiver.model.plain_checks import DoubtError, Said, check_of, doubting, models_in, remake_of
 
 __all__ = ["Plan", "config_of", "defaults_of", "dumped", "hints_of", "made", "plan_of"]
 
@@ -39,6 +39,7 @@ class _Field:
         self.alias: str = words.get("alias", name)
         self.exclude_if = words.get("exclude_if")
         self.check = check_of(kind, said)
+        self.remake = remake_of(kind)
 
 
 class Plan:
@@ -80,6 +81,17 @@ class Plan:
         vars(model).update(values)
         for check in self.after:
             check(model)
+        return model
+
+    def remade(self, model: Any, given: dict[str, Any]) -> Any:
+        """Fill a model with values that were checked before."""
+        values = vars(model)
+        for field in self.fields:
+            if field.alias in given:
+                value = given[field.alias]
+                values[field.name] = value if field.remake is None else field.remake(value)
+            else:
+                values[field.name] = _copied(field.default)
         return model
 
 

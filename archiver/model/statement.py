@@ -8,12 +8,12 @@ below say which members each kind has, and nothing else is accepted:
  'sealed', 'snapshot', 'timestamp', 'verification']
 """
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from archiver.errors import EvidenceError
 from archiver.late import pattern
 from archiver.model import layout
-from archiver.model.checked import AfterValidator, ConfigDict, Field, ValidationError
+from archiver.model.checked import AfterValidator, ConfigDict, Field, ValidationError, remade
 from archiver.model.statement_access import AccessPredicate, VerificationPredicate
 from archiver.model.statement_derivation import DerivationPredicate, derived_subjects
 from archiver.model.statement_holds import ApprovalPredicate, HoldPredicate, ReleasePredicate
@@ -63,6 +63,7 @@ __all__ = [
     "identify_statement",
     "identify_value",
     "parse_statement",
+    "remade_statement",
     "understand_statement",
 ]
 
@@ -274,6 +275,14 @@ def understand_statement(value: canonical.JSON) -> Statement:
     if not known:
         raise UnknownKindError("statement-kind-unknown", f"statement: {value['predicateType']} is not known here")
     return statement
+
+
+def remade_statement(payload: bytes) -> Statement:
+    """Return the statement of a payload that `parse_statement` took before, without asking all of it again."""
+    value: Any = canonical.decode_known(payload)
+    kind = value["predicateType"].split(":")[2]
+    subjects = tuple([remade(Subject, subject) for subject in value["subject"]])
+    return Statement(kind=kind, subject=subjects, predicate=remade(PREDICATES[kind], value["predicate"]))
 
 
 def identify_statement(payload: bytes) -> tuple[str, str, str]:

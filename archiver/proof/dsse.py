@@ -11,7 +11,8 @@ b'DSSEv1 1 t 3 two'
 
 from __future__ import annotations
 
-from typing import Final, Protocol
+from binascii import a2b_base64
+from typing import Any, Final, Protocol
 
 from archiver.errors import EvidenceError
 from archiver.late import dataclass
@@ -19,7 +20,17 @@ from archiver.proof import b64, canonical
 from archiver.proof.digest import is_sha256_hex
 from archiver.proof.keys import PublicKey, SignatureError, keyid, verify
 
-__all__ = ["MAX_ENVELOPE", "PAYLOAD_TYPE", "Envelope", "EnvelopeError", "check", "open_envelope", "pae", "seal"]
+__all__ = [
+    "MAX_ENVELOPE",
+    "PAYLOAD_TYPE",
+    "Envelope",
+    "EnvelopeError",
+    "check",
+    "known_payload",
+    "open_envelope",
+    "pae",
+    "seal",
+]
 
 PAYLOAD_TYPE: Final = "application/vnd.in-toto+json"
 
@@ -90,6 +101,12 @@ def open_envelope(data: bytes) -> Envelope:
         raise EnvelopeError(f"envelope: expected the payload type {PAYLOAD_TYPE}, found another")
     name, signature = _only_signature(value["signatures"])
     return Envelope(_bytes_of(value["payload"], "payload"), name, signature)
+
+
+def known_payload(data: bytes) -> bytes:
+    """Return the payload of an envelope that `open_envelope` has taken before."""
+    value: Any = canonical.decode_known(data)
+    return a2b_base64(value["payload"])
 
 
 def check(envelope: Envelope, public: PublicKey) -> None:

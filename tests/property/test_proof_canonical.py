@@ -39,6 +39,7 @@ def test_our_bytes_are_the_bytes_of_rfc8785(value):
 def test_what_is_written_is_read_back_as_the_same_value(value):
     data = canonical.encode(value)
     assert canonical.decode(data, limit=len(data)) == value
+    assert repr(canonical.decode_known(data)) == repr(canonical.decode(data, limit=len(data)))
 
 
 @given(values, st.booleans(), st.sampled_from([None, 0, "\t"]))

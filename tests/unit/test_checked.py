@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import importlib
+import json
 import pickle
 import pkgutil
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import pydantic
 import pytest
 
 from archiver import flows, model
-from archiver.model.checked import BaseModel, ConfigDict, Field, ValidationError
+from archiver.model.checked import BaseModel, ConfigDict, Field, ValidationError, remade
 from archiver.model.plain_checks import DoubtError, Said, check_of
 from archiver.model.real_models import decided, real_model
 from archiver.proof import keys
@@ -143,6 +144,16 @@ def _changed(good: dict[str, Any]) -> Iterator[Any]:
     yield from ({**good, "other": 1}, {**good, 1: 1}, {}, [], None, "text", 1)
 
 
+def _as_json(value: Any) -> Iterator[Any]:
+    """Yield a value as it comes out of JSON, if it is the same there."""
+    try:
+        again = json.loads(json.dumps(value))
+    except TypeError:
+        return
+    if again == value:
+        yield again
+
+
 def _said(decide: Any) -> Any:
     """Return what a model makes of a value, or how it refuses it."""
     try:
@@ -157,18 +168,26 @@ def _said(decide: Any) -> Any:
 
 @pytest.mark.parametrize("name", [f"{one.__module__}:{one.__qualname__}" for one in _MODELS])
 def test_a_model_says_what_pydantic_says(name: str) -> None:
-    """Of good values, and of each with one thing otherwise; and what is usual is taken without pydantic."""
+    """Of good values, and of each with one thing otherwise; and what is usual is taken without pydantic.
+
+    What was taken and stands in JSON is the same where it is made once more without all checks.
+    """
     ours = next(one for one in _MODELS if f"{one.__module__}:{one.__qualname__}" == name)
     real = real_model(ours)
     if ours.__name__ == "Statement" or not real.model_fields:
         pytest.skip("made of other models by the program, or a base")
     good = _good_of(real)
     assert ours.plain_check(copy.deepcopy(good)) == ours.model_validate(good)
-    taken = 0
+    taken = remakes = 0
     for value in [good, *_changed(good)]:
         told = _said(lambda value=value: ours.model_validate(value))
         assert told == _said(lambda value=value: real.model_validate(value))
         assert told == _said(lambda value=value: decided(ours, value))
+        for again in _as_json(value) if told[0] == "taken" else ():
+            assert _said(lambda again=again: remade(ours, again)) == _said(
+                lambda again=again: ours.model_validate(again)
+            )
+            remakes += 1
         try:
             ours.plain_check(value)
         except DoubtError:
@@ -176,6 +195,7 @@ def test_a_model_says_what_pydantic_says(name: str) -> None:
         taken += 1
         assert told[0] == "taken"
     assert taken > 0
+    assert remakes > 0
 
 
 @pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")  # of an instant as JSON, which nobody asks for

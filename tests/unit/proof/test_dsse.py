@@ -32,6 +32,7 @@ def test_the_preauthentication_encoding_counts_bytes_as_in_the_standard():
 def test_an_envelope_is_opened_and_its_signature_holds(signer):
     envelope = dsse.open_envelope(dsse.seal(PAYLOAD, signer))
     assert (envelope.payload, envelope.keyid) == (PAYLOAD, signer.keyid)
+    assert dsse.known_payload(envelope.encode()) == PAYLOAD
     dsse.check(envelope, signer.public)
 
 
