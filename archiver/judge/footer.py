@@ -41,7 +41,7 @@ def footer_of(stream: BinaryIO) -> bytes:
 
 def key_twice(footer: bytes, keys: Sequence[str]) -> str | None:
     """Return the first of some keys that the metadata has more than once, None when it has none of them so."""
-    if all(footer.count(key.encode()) <= 1 for key in keys):
+    if not _may_be_twice(footer, keys):
         return None
     try:
         entries = [entry for entries in _of(_Compact(footer).struct(), _METADATA, _LIST) for entry in entries]
@@ -49,6 +49,15 @@ def key_twice(footer: bytes, keys: Sequence[str]) -> str | None:
         raise ValueError("footer: it ends within a member") from problem
     found = Counter(name for entry in entries if isinstance(entry, list) for name in _of(entry, _KEY, _BINARY))
     return next((key for key in keys if found[key.encode()] > 1), None)
+
+
+def _may_be_twice(footer: bytes, keys: Sequence[str]) -> bool:
+    """Say whether the bytes of a key are there twice, not counting those that begin a longer key."""
+    for key in sorted(map(str.encode, keys), key=len, reverse=True):
+        if footer.count(key) > 1:
+            return True
+        footer = footer.replace(key, b"\0")
+    return False
 
 
 def _of(members: list[_Member], number: int, kind: int) -> list[Any]:

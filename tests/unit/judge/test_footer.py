@@ -38,6 +38,21 @@ def test_the_schema_of_arrow_counts_too():
     assert key_twice(footer_of(written(("ARROW:schema", "x"), ("archiver.salt", "1"))), KEYS) == "ARROW:schema"
 
 
+LONGER = ["archiver.table", "archiver.table_version"]
+
+
+def test_a_key_that_begins_a_longer_one_does_not_have_the_footer_read_member_by_member():
+    assert key_twice(b"archiver.table archiver.table_version", LONGER) is None
+    with pytest.raises(ValueError):
+        key_twice(b"archiver.table archiver.table archiver.table_version", LONGER)
+
+
+@pytest.mark.parametrize("twice", LONGER)
+def test_a_key_that_is_there_twice_beside_a_longer_one_is_named(twice):
+    pairs = [(key, "1") for key in LONGER for _ in range(1 + (key == twice))]
+    assert key_twice(footer_of(written(*pairs)), LONGER) == twice
+
+
 def test_a_file_that_bears_the_name_of_a_key_is_no_key():
     footer = footer_of(written(("archiver.salt", "1"), names=["archiver.salt"] * 40))
     assert footer.count(b"archiver.salt") > 1
