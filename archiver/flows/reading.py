@@ -60,7 +60,7 @@ _SELF_TRUST: Final = (
     "no trust file: the keys are taken from the archive itself, so whoever made it could have made up all of it; "
     "name the operator's with --trust"
 )
-_KEYS: Final = {"statement-key-unknown", "statement-key-expired"}
+_UNKNOWN: Final = {"statement-key-unknown", "statement-key-expired", "object-unreadable"}
 
 
 class UnknownError(EvidenceError):
@@ -223,7 +223,10 @@ def items_of(archive: Archive, snapshot: SnapshotPredicate) -> Iterator[ItemLine
 
 def lines_of(archive: Archive, snapshot: SnapshotPredicate) -> Iterator[bytes]:
     """Yield all lines of a snapshot as they are; raises `EvidenceError("batch-gap")` when batches are not there."""
-    check_items_batches(snapshot.id, snapshot.batches.get("items", 0), len(archive.items_batches(snapshot.id)))
+    expected, found = snapshot.batches.get("items", 0), len(archive.items_batches(snapshot.id))
+    if found != expected:
+        archive.demand_read()
+    check_items_batches(snapshot.id, expected, found)
     yield from archive.item_lines(snapshot.id)
 
 
@@ -270,4 +273,4 @@ def _warnings(findings: list[Finding]) -> list[str]:
 
 def _exit(findings: list[Finding]) -> Exit:
     """Return what log and statements mean for a reader: an unfinished tail or an unknown kind takes nothing away."""
-    return exit_of(one for one in findings if one.severity is Severity.FAILED or one.code in _KEYS)
+    return exit_of(one for one in findings if one.severity is Severity.FAILED or one.code in _UNKNOWN)

@@ -137,7 +137,8 @@ def rebuild_one(state: StateFolder, trust: TrustFile, named: Named, store: Store
 
 
 def take_in_log(catalog: Catalog, archive: Archive, listener: Listener, stage: str) -> None:
-    """Take the whole log of an archive into an empty catalog."""
+    """Take the whole log of an archive into an empty catalog; raises `WorldError` for one that was not read whole."""
+    archive.demand_read()
     listener(Stage(stage, archive.log.size, "entries"))
     stream = archive.statements()
     coming: tuple[int, Statement, bytes] | None = next(stream, None)

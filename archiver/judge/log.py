@@ -78,6 +78,7 @@ class _Reader:
         ]
         self._findings: list[Finding] = []
         self._unsigned: dict[int, str] = {}
+        self._unread: set[int] = set()  # sizes whose checkpoint the store lists and does not hand out
         self._seen = [] if seen is None else [seen]
 
     def read(self) -> Log:
@@ -105,13 +106,15 @@ class _Reader:
         size = int(key.rpartition("/")[2])
         if size == 0:
             return  # every log begins so, nobody signs it
-        heads, problem = [], ""
+        heads, problem, told = [], "", len(self._findings)
         for listed, data in self._read(group, _MAX_CHECKPOINT):
             try:
                 heads.append(self._open_head(listed, data, size))
             except EvidenceError as error:
                 problem = problem or error.message
-        if not heads and problem:
+        if not heads and len(self._findings) > told:
+            self._unread.add(size)
+        elif not heads and problem:
             self._unsigned[size] = problem
         for head in heads:
             self._keep_head(head)
@@ -153,7 +156,7 @@ class _Reader:
         row = self._db.execute("SELECT origin, size FROM heads ORDER BY size DESC LIMIT 1").fetchone()
         if row is None:
             log = self._trust.logs[0]
-            severity = Severity.FAILED if log.seen is not None else Severity.UNKNOWN
+            severity = Severity.FAILED if log.seen is not None and not self._unread else Severity.UNKNOWN
             expected, actual = "a checkpoint of this log", "none that a log key of the trust file signed"
             hint = "see whether this is the right place and the right trust file"
             self._say("log-missing", log.origin, expected, actual, hint=hint, severity=severity)
@@ -171,9 +174,10 @@ class _Reader:
         self._say("log-signature", layout.checkpoint_key(size), expected, self._unsigned[size])
 
     def _check_gaps(self, log: Log) -> None:
-        known = self._db.execute("SELECT size FROM heads WHERE origin = ? AND size > 0 ORDER BY size", (log.origin,))
+        known = self._db.execute("SELECT size FROM heads WHERE origin = ? AND size > 0", (log.origin,))
+        unread = {size for size in self._unread if size < log.size}  # that they cannot be read was said
         expected = 1
-        for (size,) in known.fetchall():
+        for size in sorted(unread.union(size for (size,) in known)):
             if expected < size:
                 subject = _range(layout.checkpoint_key(expected), layout.checkpoint_key(size - 1))
                 self._say(
@@ -191,6 +195,7 @@ class _Reader:
                 f"at least {max(ended)} entries, which a key of the trust file signed before it ended",
                 f"{log.size} entries",
                 hint="this copy is older than the trust file, or its end was cut off: ask for a newer one",
+                severity=self._if_read(max(ended)),
             )
         for seen in self._seen:
             if seen.size > log.size:
@@ -200,7 +205,12 @@ class _Reader:
                     f"at least {seen.size} entries, as seen before",
                     f"{log.size} entries",
                     hint="this copy is older than what was seen, or its end was cut off: ask for a newer one",
+                    severity=self._if_read(seen.size),
                 )
+
+    def _if_read(self, size: int) -> Severity | None:
+        """Return unknown where a checkpoint that cannot be read may be one of this size or more."""
+        return Severity.UNKNOWN if max(self._unread, default=0) >= size else None
 
     # 2  entries
 
@@ -237,8 +247,9 @@ class _Reader:
         self, log: Log, position: int, versions: list[Listed], tree: merkle.Frontier | None
     ) -> tuple[bytes | None, merkle.Frontier | None]:
         """Find the entry of a position; return it and the tree with it, None when that cannot be continued."""
-        key = layout.entry_key(position)
+        key, told = layout.entry_key(position), len(self._findings)
         candidates = list(self._read(versions, entry.MAX_ENTRY))
+        refused = len(self._findings) > told  # what the store does not hand out may be the one
         head = log.head(position + 1)
         chosen, grown = None, None
         if tree is not None and head is not None:
@@ -246,7 +257,8 @@ class _Reader:
         if chosen is None:
             chosen = next((data for _, data in candidates if self._is_valid(data)), None)
         if chosen is None:
-            if candidates or len(candidates) == len(versions):
+            log.is_unread = log.is_unread or refused
+            if not refused:
                 self._say("log-entry-missing", key, "the entry that the checkpoints cover", "no valid one")
             return None, None
         self._keep_entry(position, chosen, candidates)
@@ -255,7 +267,8 @@ class _Reader:
         grown = tree.grown(merkle.leaf_hash(chosen))
         if head is not None:
             actual = f"{grown.root().hex()}, made by the entries up to {position}"
-            self._say("log-root", layout.checkpoint_key(position + 1), f"the signed root {head[0].hex()}", actual)
+            severity, expected = Severity.UNKNOWN if refused else None, f"the signed root {head[0].hex()}"
+            self._say("log-root", layout.checkpoint_key(position + 1), expected, actual, severity=severity)
             return chosen, None
         return chosen, grown
 

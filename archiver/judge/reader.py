@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from archiver.errors import EvidenceError
+from archiver.errors import EvidenceError, WorldError
 from archiver.events import Listener, Stage, silent
 from archiver.judge import batches
 from archiver.judge.batches import Rows
@@ -96,8 +96,13 @@ class Archive:
         """What is wrong with the log and its statements."""
         return [*self.log.findings, *self._statements.findings]
 
+    @property
+    def is_unread(self) -> bool:
+        """Say whether the log has statements that the store lists and does not hand out: what is not here may exist."""
+        return self.log.is_unread or bool(self._statements.unread)
+
     def demand(self) -> None:
-        """Raise `EvidenceError` for the first failed finding about log and statements: the door for gates."""
+        """Raise for the first failed finding about log and statements, and where one is unread: the door for gates."""
         for finding in self.findings:
             if finding.severity is Severity.FAILED:
                 raise EvidenceError(
@@ -105,6 +110,17 @@ class Archive:
                     f"{finding.subject}: expected {finding.expected}, found {finding.actual}",
                     hint=finding.hint or "run `archiver verify` for all findings",
                 )
+        self.demand_read()
+
+    def demand_read(self) -> None:
+        """Raise `WorldError` where something of log or statements could not be read."""
+        if self.is_unread:
+            finding = next(one for one in self.findings if one.code == "object-unreadable")
+            raise WorldError(
+                finding.code,
+                f"{finding.subject}: expected {finding.expected}, found {finding.actual}",
+                hint="look after the store, then run the same command again",
+            )
 
     @property
     def table_of_statements(self) -> Statements:
@@ -118,6 +134,14 @@ class Archive:
     def statement(self, kind: str, identity: str) -> tuple[int, Statement, bytes] | None:
         """Return position, statement and envelope bytes of one good statement, None when the log has none."""
         return self._statements.one(kind, identity)
+
+    def stated(self, batch: str) -> tuple[int, Statement, bytes]:
+        """Return the good statement of a batch; raises `EvidenceError` for none, `WorldError` if that is not known."""
+        found = self.statement("batch", batch)
+        if found is None:
+            self.demand_read()
+            raise EvidenceError("statement-missing", f"batch {batch}: expected its statement in the log, found none")
+        return found
 
     def object(self, key: str, sha256: str, size: int | None = None) -> AbstractContextManager[BinaryIO]:
         """Open the version of a key that has this SHA-256: checked, seekable; raises `EvidenceError`."""

@@ -60,6 +60,7 @@ class Statements:
         self.policies: list[tuple[int, PolicyPredicate]] = []
         self.archive: ArchivePredicate | None = None
         self.subjects = 0
+        self.unread: set[str] = set()  # keys of statements that the store lists and does not hand out
 
     def all(self, kind: str | None = None) -> Iterator[tuple[int, Statement, bytes]]:
         """Yield position, statement and envelope of all that is good and understood, in log order."""
@@ -243,8 +244,11 @@ class _Reader:
             if sha256_hex(data) == named.sha256:
                 self._inventory.take(listed, Role.CONTENT if found is None else Role.SAME)
                 found = data
-        if found is not None or refused:  # what the store does not hand out may be the one
+        if found is not None:
             return found
+        if refused:  # what the store does not hand out may be the one
+            self.statements.unread.add(named.key)
+            return None
         if not read:
             self._say("statement-missing", named.key, f"the statement of log entry {position}", "none")
         else:

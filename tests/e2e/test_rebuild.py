@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import sqlite3
 from contextlib import closing
@@ -10,16 +12,19 @@ import pytest
 
 from archiver.catalog.catalog import Catalog
 from archiver.cli.entry import run
-from archiver.errors import BusyError, EvidenceError, Exit
+from archiver.errors import BusyError, EvidenceError, Exit, WorldError
 from archiver.events import Said, silent
 from archiver.flows.hold.extend import extend
 from archiver.flows.key.rotate import rotate
+from archiver.flows.reading import open_reading
 from archiver.flows.rebuild import rebuild, take_in_items
+from archiver.flows.restore.restore import restore
 from archiver.flows.session import destination_store, own_trust
 from archiver.flows.snapshot.snapshot import snapshot
 from archiver.flows.state import StateFolder
 from archiver.flows.status.status import status
 from archiver.proof import entry
+from archiver.stores import folder
 from tests.e2e.test_destinations import whole, with_two
 from tests.e2e.test_hold_extend import JULY, ORDER, bad
 
@@ -141,6 +146,53 @@ def test_lines_of_a_snapshot_that_another_host_made_are_taken_in(used):
     finally:
         catalog.close()
     assert answers(used) == before
+
+
+def unreadable(monkeypatch, where):
+    """Let the disk fail at files whose keys begin so."""
+    real = folder.open_regular
+
+    def failing(root, parts):
+        if b"/".join(parts).startswith(where):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(root, parts)
+
+    monkeypatch.setattr(folder, "open_regular", failing)
+
+
+@pytest.mark.parametrize("where", [b"statements/snapshot/", b"statements/batch/", b"log/entries/000000000003"])
+def test_a_log_that_cannot_be_read_whole_leaves_the_old_catalog(used, monkeypatch, where):
+    before = answers(used)
+    with monkeypatch.context() as harm:
+        unreadable(harm, where)
+        with pytest.raises(WorldError, match="Input/output error") as failed:
+            rebuild(used.policy, clock=used.clock, listener=silent)
+    assert (failed.value.code, failed.value.exit_status) == ("object-unreadable", Exit.WORLD)
+    assert answers(used) == before
+    rebuild(used.policy, clock=used.clock, listener=silent)
+    assert answers(used) == before
+
+
+@pytest.mark.parametrize("where", [b"statements/batch/", b"log/entries/000000000003"])
+def test_a_restore_for_want_of_a_statement_that_cannot_be_read_accuses_nobody(used, monkeypatch, tmp_path, where):
+    unreadable(monkeypatch, where)
+    with (
+        open_reading(used.policy, None, clock=used.clock, listener=silent) as reading,
+        pytest.raises(WorldError, match="Input/output error") as failed,
+    ):
+        restore(reading, to=tmp_path / "restored", listener=silent)
+    assert (failed.value.code, failed.value.exit_status) == ("object-unreadable", Exit.WORLD)
+
+
+def test_an_older_snapshot_in_place_of_one_that_cannot_be_read_is_not_all_that_was_asked_for(
+    used, monkeypatch, tmp_path
+):
+    newest = max((used.archive / "statements" / "snapshot").iterdir())
+    unreadable(monkeypatch, f"statements/snapshot/{newest.name}".encode())
+    with open_reading(used.policy, None, clock=used.clock, listener=silent) as reading:
+        done = restore(reading, to=tmp_path / "restored", listener=silent)
+        assert any(f"statements/snapshot/{newest.name}" in line for line in reading.warnings)
+    assert done.exit is Exit.INCOMPLETE
 
 
 # Made by another version of the program

@@ -136,11 +136,9 @@ def _now(reading: Reading, newest: Seen | None, by: By, at: str) -> tuple[Event,
 def _content(reading: Reading, line: ItemLine) -> tuple[int, str]:
     digest, size = sha256(), 0
     for part in line.parts:
-        found = reading.archive.statement("batch", part.batch)
-        if found is None:
-            raise EvidenceError("statement-missing", f"batch {part.batch}: expected its statement, found none")
+        _, statement, _ = reading.archive.stated(part.batch)
         first, after = 0, part.first + part.count
-        for rows in reading.archive.batch_rows(found[1], columns=COLUMNS):
+        for rows in reading.archive.batch_rows(statement, columns=COLUMNS):
             start, end = max(part.first, first), min(after, first + rows.num_rows)
             if start < end:
                 data = Rows(rows).piece(start - first, end - first, part.of or line.item, size)

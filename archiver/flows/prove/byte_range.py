@@ -33,7 +33,6 @@ from archiver.late import dataclass, pattern
 from archiver.model.item import Item
 from archiver.model.items import ItemLine, Part
 from archiver.model.leaf import LOG_ROW, Salts, item_digest, leaf
-from archiver.model.statement import Statement
 from archiver.model.trust import TrustFile
 from archiver.proof import b64, canonical
 from archiver.proof.digest import is_sha256_hex
@@ -129,7 +128,7 @@ def prove_range(
 
 def _rows(reading: Reading, line: ItemLine, part: Part, low: int, high: int) -> _Rows | None:
     """Read the batch of a part once: its leaves, and the rows that have bytes from low to high; None without any."""
-    statement = _statement(reading, part)[1]
+    statement = reading.archive.stated(part.batch)[1]
     leaves: list[bytes] = []
     taken: list[tuple[int, int, bytes]] = []
     with reading.archive.batch(statement) as stream:
@@ -160,15 +159,8 @@ def _check_size(size: int) -> None:
         )
 
 
-def _statement(reading: Reading, part: Part) -> tuple[int, Statement, bytes]:
-    found = reading.archive.statement("batch", part.batch)
-    if found is None:
-        raise EvidenceError("statement-missing", f"batch {part.batch}: expected its statement, found none")
-    return found
-
-
 def _group(reading: Reading, part: Part, rows: _Rows) -> dict[str, canonical.JSON]:
-    position, _, envelope = _statement(reading, part)
+    position, _, envelope = reading.archive.stated(part.batch)
     return {
         "hashes": [value.hex() for value in range_path(rows.leaves, rows.first, len(rows.raws))],
         "record": rows.first,

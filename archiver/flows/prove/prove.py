@@ -169,10 +169,7 @@ def find_line(reading: Reading, source: str, path: str) -> ItemLine:
 def _find(reading: Reading, line: ItemLine, offset: int) -> tuple[_Row, Statement, int, bytes]:
     """Return the row that has an offset, its batch's statement, and that statement's place in the log."""
     for part in line.parts:
-        found = reading.archive.statement("batch", part.batch)
-        if found is None:
-            raise EvidenceError("statement-missing", f"batch {part.batch}: expected its statement, found none")
-        position, statement, envelope = found
+        position, statement, envelope = reading.archive.stated(part.batch)
         row = _row(reading, statement, part, line, offset)
         if row is not None:
             return row, statement, position, envelope

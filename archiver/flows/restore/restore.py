@@ -187,11 +187,9 @@ class _Restore:
             return  # what needs this batch is still not done, and says so when it is read by itself
 
     def _rows(self, batch: str, spans: list[tuple[int, int]]) -> Iterator[tuple[int, Rows]]:
-        found = self._archive.statement("batch", batch)
-        if found is None:
-            raise EvidenceError("statement-missing", f"batch {batch}: expected its statement in the log, found none")
+        _, statement, _ = self._archive.stated(batch)
         columns = COLUMNS if self._archive.unsealer is None else None
-        for first, rows in self._archive.numbered_rows(found[1], columns=columns, spans=spans):
+        for first, rows in self._archive.numbered_rows(statement, columns=columns, spans=spans):
             yield first, Rows(rows)
 
     def _feed(self, one: Range, first: int, rows: Rows) -> None:

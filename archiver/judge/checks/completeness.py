@@ -158,7 +158,8 @@ def _check_numbers(
 
 def _say(case: Case, snapshot: str, code: str, subject: str, *found: str) -> None:
     """Say what does not add up; where something of the snapshot could not be read it may have added up."""
-    severity = Severity.UNKNOWN if snapshot in case.unread else None
+    unread = snapshot in case.unread or case.archive.log.is_unread
+    severity = Severity.UNKNOWN if unread else None
     expected, actual = found
     case.say(code, subject, expected, actual, severity=severity)
 
@@ -248,7 +249,7 @@ def _selections(selected: list[Selected]) -> str:
 def _check_nothing(case: Case, snapshots: list[SnapshotPredicate]) -> None:
     """Never be content with an archive that has nothing in it."""
     seen = any(log.seen is not None for log in case.archive.trusted.logs) or case.options.seen is not None
-    severity = Severity.FAILED if seen else Severity.UNKNOWN
+    severity = Severity.FAILED if seen and not case.archive.is_unread else Severity.UNKNOWN
     place = case.archive.store.destination.location
     if case.archive.table_of_statements.archive is None:
         case.say("nothing-checked", place, "a signed statement of what this archive is", "none", severity=severity)

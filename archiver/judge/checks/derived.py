@@ -87,7 +87,7 @@ def _source(case: Case, position: int, statement: Statement, predicate: Derivati
         # One whose statement is damaged has its own finding, and may be what this one points at.
         damaged = found is None and predicate.batch in case.archive.table_of_statements.damaged_batches()
         actual = "one whose statement is not good" if damaged else "none"
-        severity = Severity.UNKNOWN if damaged else None
+        severity = Severity.UNKNOWN if damaged or case.archive.log.is_unread else None
         case.say(
             "derived-source",
             statement.key,

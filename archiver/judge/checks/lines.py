@@ -13,6 +13,7 @@ from archiver.errors import EvidenceError
 from archiver.judge.case import Case
 from archiver.judge.checks.marks import MarkedItems
 from archiver.judge.usual_runs import Other, Run
+from archiver.model import layout
 from archiver.model.finding import Severity
 from archiver.model.items import ItemLine, Part
 from archiver.model.selected import account_of
@@ -97,8 +98,12 @@ class Lines:
 
     def finish(self) -> None:
         """Say which batches are named by lines and not in the log before them."""
+        log, unread = self._case.archive.log, self._case.archive.table_of_statements.unread
         for batch, count in sorted(self._unknown.items()):
-            self._case.say("item-parts", batch, "a batch that the log has before the lines", f"named by {count} lines")
+            may_be = log.is_unread or layout.statement_key("batch", batch) in unread  # its own finding says why
+            severity = Severity.UNKNOWN if may_be else None
+            expected = "a batch that the log has before the lines"
+            self._case.say("item-parts", batch, expected, f"named by {count} lines", severity=severity)
         self._marked.finish()
 
     def _unread(self) -> None:
