@@ -147,8 +147,8 @@ def forked_pool(processes: int) -> ProcessPoolExecutor | None:
         warnings.simplefilter("ignore", DeprecationWarning)  # later Pythons count the allocator's thread
         try:
             pool.submit(os.getpid)
-        except RuntimeError:  # no thread can be started that gives its work out
-            shut_down(pool)
+        except (OSError, RuntimeError):  # a process, or the thread that gives its work out, cannot be started
+            shut_down(pool)  # those that were started would be waited for without end
             return None
     return pool
 

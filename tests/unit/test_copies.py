@@ -48,6 +48,25 @@ with Workers(1, over="a piece") as workers:
     assert done.stdout == "True\n"
 
 
+@pytest.mark.parametrize("nth", [1, 2, 3])
+def test_where_the_system_starts_too_few_copies_there_is_none_and_nobody_waits(nth):
+    code = """
+import errno, itertools, multiprocessing, os, sys
+from archiver import workers
+real, count = os.fork, itertools.count(1)
+def fork():
+    if next(count) == int(sys.argv[1]):
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+    return real()
+os.fork = fork
+print(workers.forked_pool(3), multiprocessing.active_children())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(nth)], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == "None []\n"
+
+
 def test_a_bar_that_is_taken_away_leaves_no_thread():
     code = """
 import sys, threading
