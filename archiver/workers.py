@@ -252,6 +252,9 @@ def cores() -> int:
 def _prepare(loads: str | None) -> None:
     """Leave Ctrl-C to the parent, end when it does, also when it is killed, and load what will be wanted."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if callable(signal.getsignal(number)):  # what a copy has of its parent would have it go on to its own end
+            signal.signal(number, signal.SIG_DFL)
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_exit_after, args=(parent.sentinel,), daemon=True).start()

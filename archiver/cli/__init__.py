@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from archiver import process
+from archiver.cli import stopping
 
 __all__ = ["main", "run"]
 
@@ -26,6 +27,7 @@ __all__ = ["main", "run"]
 def main() -> NoReturn:
     """Run the command line of this process, which is told first what it need not look for."""
     process.begin()
+    stopping.at_once()
     from archiver.cli import entry  # noqa: PLC0415 - loaded by a process that knows that
 
     entry.main()

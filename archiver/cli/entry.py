@@ -3,9 +3,10 @@
 a command answers        its text or its JSON on stdout, its exit status
 `ArchiverError`          message and hint on stderr (or in the JSON), the status of its class
 click's own refusals     2
-a disk, a pipe, SQLite   5, with the system's words; no memory, no more threads: the same
+a disk, a pipe, SQLite   5, with the system's words; no memory, no more threads, a library that
+                         the system does not load: the same
 a stdout that is full    5, where what came out is not worse
-Ctrl-C                   130, and a line that says how to go on
+Ctrl-C, SIGTERM, SIGHUP  130, 143, 129, and a line that says how to go on
 anything else            5: "this is a fault in archiver"; the traceback only with ARCHIVER_DEBUG=1
 """
 
@@ -26,7 +27,7 @@ import click
 from click.exceptions import Exit as ClickExit
 from click.exceptions import NoArgsIsHelpError
 
-from archiver.cli import streams
+from archiver.cli import stopping, streams
 from archiver.cli.commands import COMMANDS, GROUPS, program
 from archiver.cli.context import Answer, Run
 from archiver.cli.talk import Talk
@@ -45,7 +46,10 @@ def main() -> NoReturn:
     os.umask(os.umask(stat.S_IWOTH) | stat.S_IWOTH)
     threading.excepthook = _thread_ended
     streams.begin()
-    sys.exit(run(sys.argv[1:]))
+    stopping.in_order()
+    status = run(sys.argv[1:])
+    stopping.at_once()  # Python has an end of its own, which nothing is to interrupt half way
+    sys.exit(status)
 
 
 def run(
@@ -66,13 +70,20 @@ def run(
     except BrokenPipeError:  # whoever read stdout has gone
         streams.let_go()
         return CUT_OFF
+    except KeyboardInterrupt as stopped:  # while the answer was given
+        return _interrupted(context, stopped)
 
 
 def _run(arguments: list[str], run: Run) -> int:
     try:
         answer = _answer(arguments, run)
-    except KeyboardInterrupt:
-        return _interrupted(run, _command(arguments))
+    except KeyboardInterrupt as stopped:
+        status = _interrupted(run, stopped)
+        return (
+            _print_json(run, _command(arguments), status, WorldError("interrupted", _STOPPED), {})
+            if run.json
+            else status
+        )
     except ClickExit as leaving:
         return leaving.exit_code
     except NoArgsIsHelpError as helping:
@@ -131,12 +142,9 @@ def _failed(run: Run, command: str, error: ArchiverError) -> int:
     return _print_json(run, command, error.exit_status, error, {}) if run.json else error.exit_status
 
 
-def _interrupted(run: Run, command: str) -> int:
-    words = "interrupted; what was finished is kept, and the same command goes on from there"
-    run.talk.fail([words])
-    if run.json:
-        _print_json(run, command, INTERRUPTED, WorldError("interrupted", words), {})
-    return INTERRUPTED
+def _interrupted(run: Run, stopped: KeyboardInterrupt) -> int:
+    run.talk.fail([_STOPPED])
+    return stopped.status if isinstance(stopped, stopping.Stopped) else INTERRUPTED
 
 
 def _say_error(run: Run, error: ArchiverError) -> None:
@@ -217,6 +225,8 @@ def _told(problem: Exception, run: Run) -> ArchiverError:
     if isinstance(problem, MemoryError):
         words = f"no memory left, or none that this process may have{f': {problem}' if str(problem) else ''}"
         return WorldError("no-memory", words, hint=_MEMORY_HINT)
+    if isinstance(problem, ImportError):
+        return WorldError("not-loaded", f"a part of the program cannot be loaded: {problem}", hint=_LOADING_HINT)
     if isinstance(problem, RuntimeError) and str(problem).startswith(_NO_THREAD):
         return WorldError("no-threads", f"the system starts no more threads: {problem}", hint=_MEMORY_HINT)
     words = f"this is a fault in archiver: {type(problem).__name__}: {problem}"
@@ -225,10 +235,15 @@ def _told(problem: Exception, run: Run) -> ArchiverError:
     )
 
 
+_STOPPED: Final = "interrupted; what was finished is kept, and the same command goes on from there"
 _NO_THREAD: Final = "can't start new thread"
 """What Python says where memory, processes or threads that this process may have are used up."""
 _MEMORY_HINT: Final = (
     "give it more memory or processes (`ulimit`, the limits of a container), or take fewer --jobs; "
     "then run the same command again: it goes on from where it was"
+)
+_LOADING_HINT: Final = (
+    "give it more memory or open files (`ulimit`, the limits of a container), or, where there is enough of both, "
+    "install it anew; then run the same command again: it goes on from where it was"
 )
 _SYSTEM_HINT: Final = "put that right, then run the same command again: it goes on from where it was"

@@ -251,6 +251,7 @@ def test_a_fault_is_one_clear_line_and_a_traceback_only_when_asked_for(here, cap
         (MemoryError(), "no-memory"),
         (MemoryError("malloc of size 64 failed"), "no-memory"),
         (RuntimeError("can't start new thread"), "no-threads"),
+        (ImportError("_compute.so: failed to map segment from shared object"), "not-loaded"),
     ],
 )
 def test_what_the_system_has_none_left_of_is_no_fault_of_this_program(here, capsys, monkeypatch, problem, code):
