@@ -93,7 +93,7 @@ class _Reader:
         self._check_seen_sizes(log)
         self._read_entries(log)
         self._check_tail(log)
-        log.findings = self._findings
+        log.findings, log.unread_heads = self._findings, self._unread
         return log
 
     # 1  checkpoints

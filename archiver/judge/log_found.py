@@ -41,6 +41,7 @@ class Log:
         self.size = size
         self.findings: list[Finding] = []
         self.tail: list[bytes] = []  # entries behind the newest checkpoint, which are not in the log yet
+        self.unread_heads: set[int] = set()  # sizes whose checkpoint the store lists and does not hand out
         self.is_unread = False  # the store lists the entry of some position and does not hand it out
 
     @property

@@ -72,6 +72,11 @@ class TokenReader:
         if subjects != expected:
             raise _refuse("request, response and revocation data as subjects", ", ".join(subjects))
         head = self._log.head(words.log_size)
+        if head is None and words.log_size in self._log.unread_heads:
+            raise WorldError(
+                "object-unreadable",
+                f"timestamp: expected the checkpoint of size {words.log_size}, found one that cannot be read",
+            )
         if words.log_size > position or head is None:
             raise _refuse(f"a checkpoint that entry {position} does not come before", f"one of size {words.log_size}")
         root, signed = head

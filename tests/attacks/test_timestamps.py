@@ -6,6 +6,7 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from attack import Refusing
 from authority import Authority
 from cryptography.hazmat.primitives.hashes import SHA256
 from trusted_lists import GRANTED, service, trusted_list
@@ -75,6 +76,17 @@ def test_tokens_stay_good_when_their_certificates_have_ended_and_that_is_noted()
     assert "timestamp-invalid" not in {finding.code for finding in report.findings}
     assert ("timestamp-unproven", "note") in found(report)
     assert {batch.not_after for batch in report.batches} == {"2026-11-22T09:00:05Z"}
+
+
+@pytest.mark.parametrize("begins", ["log/checkpoints/", "log/entries/", "timestamps/", "statements/timestamp/"])
+def test_what_is_not_handed_out_is_unknown_and_accuses_no_authority(begins):
+    world = stamped(Authority())
+    whole, trust_file = world.store, trusted(world, Authority())
+    assert int(world.verify(trust_file).exit) == 0
+    for name in [one for one in whole.versions if one.startswith(begins)]:
+        world.store = Refusing(whole, name)
+        report = world.verify(trust_file)
+        assert ([one for one in report.findings if one.severity is Severity.FAILED], int(report.exit)) == ([], 3), name
 
 
 def test_a_later_token_in_time_renews_the_older_ones():
