@@ -84,6 +84,9 @@ def deliver_rest(session: Session) -> int:
         if len(session.vaults) == 1 or _is_derivation(key):
             session.everywhere(lambda vault, it=envelope: place_kept(session, vault, it))  # type: ignore[misc] # as below
             session.enter(key, envelope)
+            for subject in objects_of(envelope) if _is_derivation(key) else ():
+                # A crash before here leaves a spool file that nothing waits for; the next run sweeps it away.
+                (session.state.spool / subject.name.rpartition("/")[2]).unlink(missing_ok=True)
         else:
             session.everywhere(lambda vault, it=(key, envelope, only): _enter_in(session, vault, *it))  # type: ignore[misc] # mypy cannot infer a lambda with a default
     return len(batches) + len(envelopes)

@@ -18,6 +18,7 @@ from archiver.flows.derivation.derivation import Wanted, derive
 from archiver.flows.derivation.events import rederive
 from archiver.flows.derive import IndexDeriver
 from archiver.flows.setup import add_destinations
+from archiver.flows.state import StateFolder
 from archiver.judge.verify import Options, verify
 from archiver.model.dialect_chain import parse_chain
 from archiver.model.dialect_events import events_of
@@ -237,6 +238,7 @@ def test_a_run_that_is_cut_anywhere_is_finished_by_the_next_one(logs, monkeypatc
             with pytest.raises(WorldError, match="was cut"):
                 made(logs, again=True)
         assert (made(logs).before, bad(judged(logs))) == (1, []), f"step {step}"
+        assert list(StateFolder(logs.policy.state).spool.iterdir()) == [], f"step {step}"
         assert len(list(logs.archive.glob("statements/derivation/*.json"))) == step + 1
 
 
