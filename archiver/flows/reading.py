@@ -176,6 +176,8 @@ def require_log(archive: Archive) -> None:
 def finished_snapshot(archive: Archive, identity: str | None) -> SnapshotPredicate:
     """Return a snapshot that was finished, by its id or else the newest one."""
     require_log(archive)
+    if identity is None:
+        archive.demand_read("snapshot")  # a newer one may be what was not read
     found = None
     for _, statement, _ in archive.statements("snapshot"):
         predicate = statement.predicate
@@ -189,6 +191,7 @@ def finished_snapshot(archive: Archive, identity: str | None) -> SnapshotPredica
                     hint="see `archiver list snapshots` for the others",
                 )
     if found is None:
+        archive.demand_read("snapshot")
         raise UsageError(
             "no-such-snapshot",
             f"snapshot {identity or 'of any kind'}: expected it in the log, found none that was finished",
@@ -198,7 +201,8 @@ def finished_snapshot(archive: Archive, identity: str | None) -> SnapshotPredica
 
 
 def finished_snapshots(archive: Archive) -> Iterator[SnapshotPredicate]:
-    """Yield all snapshots that were finished, in log order."""
+    """Yield all snapshots that were finished, in log order; raises `WorldError` where one may be what was not read."""
+    archive.demand_read("snapshot")
     for _, statement, _ in archive.statements("snapshot"):
         predicate = statement.predicate
         if isinstance(predicate, SnapshotPredicate) and predicate.status != "aborted":

@@ -96,10 +96,10 @@ class Archive:
         """What is wrong with the log and its statements."""
         return [*self.log.findings, *self._statements.findings]
 
-    @property
-    def is_unread(self) -> bool:
-        """Say whether the log has statements that the store lists and does not hand out: what is not here may exist."""
-        return self.log.is_unread or bool(self._statements.unread)
+    def is_unread(self, kind: str | None = None) -> bool:
+        """Say whether the log has statements, of a kind, that the store lists and does not hand out: more may exist."""
+        below = "" if kind is None else layout.statement_key(kind, "").removesuffix(".json")
+        return self.log.is_unread or any(key.startswith(below) for key in self._statements.unread)
 
     def demand(self) -> None:
         """Raise for the first failed finding about log and statements, and where one is unread: the door for gates."""
@@ -112,9 +112,9 @@ class Archive:
                 )
         self.demand_read()
 
-    def demand_read(self) -> None:
-        """Raise `WorldError` where something of log or statements could not be read."""
-        if self.is_unread:
+    def demand_read(self, kind: str | None = None) -> None:
+        """Raise `WorldError` where something of the log, or of its statements of a kind, could not be read."""
+        if self.is_unread(kind):
             finding = next(one for one in self.findings if one.code == "object-unreadable")
             raise WorldError(
                 finding.code,

@@ -184,15 +184,16 @@ def test_a_restore_for_want_of_a_statement_that_cannot_be_read_accuses_nobody(us
     assert (failed.value.code, failed.value.exit_status) == ("object-unreadable", Exit.WORLD)
 
 
-def test_an_older_snapshot_in_place_of_one_that_cannot_be_read_is_not_all_that_was_asked_for(
-    used, monkeypatch, tmp_path
-):
-    newest = max((used.archive / "statements" / "snapshot").iterdir())
-    unreadable(monkeypatch, f"statements/snapshot/{newest.name}".encode())
+def test_no_older_snapshot_and_no_older_marks_stand_for_those_that_cannot_be_read(used, monkeypatch, tmp_path):
+    oldest, *_, newest = sorted(one.stem for one in (used.archive / "statements" / "snapshot").iterdir())
+    unreadable(monkeypatch, f"statements/snapshot/{newest}".encode())
     with open_reading(used.policy, None, clock=used.clock, listener=silent) as reading:
-        done = restore(reading, to=tmp_path / "restored", listener=silent)
-        assert any(f"statements/snapshot/{newest.name}" in line for line in reading.warnings)
-    assert done.exit is Exit.INCOMPLETE
+        assert reading.exit is Exit.INCOMPLETE
+        for asked in (None, oldest, newest):  # the oldest by what the newest says of its marks
+            with pytest.raises(WorldError, match="Input/output error") as failed:
+                restore(reading, to=tmp_path / "restored", snapshot=asked, listener=silent)
+            assert (failed.value.code, failed.value.exit_status) == ("object-unreadable", Exit.WORLD)
+    assert not (tmp_path / "restored").exists()
 
 
 # Made by another version of the program

@@ -249,7 +249,7 @@ def _selections(selected: list[Selected]) -> str:
 def _check_nothing(case: Case, snapshots: list[SnapshotPredicate]) -> None:
     """Never be content with an archive that has nothing in it."""
     seen = any(log.seen is not None for log in case.archive.trusted.logs) or case.options.seen is not None
-    severity = Severity.FAILED if seen and not case.archive.is_unread else Severity.UNKNOWN
+    severity = Severity.FAILED if seen and not case.archive.is_unread() else Severity.UNKNOWN
     place = case.archive.store.destination.location
     if case.archive.table_of_statements.archive is None:
         case.say("nothing-checked", place, "a signed statement of what this archive is", "none", severity=severity)
