@@ -34,6 +34,7 @@ from archiver.flows.adopt_listed import Listed
 from archiver.flows.adopt_tokens import tokens
 from archiver.flows.key.facts import has_ended
 from archiver.flows.session import Session, statement_opener
+from archiver.flows.subjects import objects_of
 from archiver.judge import batches
 from archiver.judge.rows import RowJudge
 from archiver.model import instant, layout, tables
@@ -45,7 +46,7 @@ from archiver.proof import dsse
 from archiver.proof.digest import sha256_of, sha256_of_copy
 from archiver.stores.base import Version
 from archiver.writer.append import Opened
-from archiver.writer.place import check_receipt
+from archiver.writer.place import check_receipt, meets, versions_of
 from archiver.writer.seal import receipt_words
 
 __all__ = ["adopt"]
@@ -135,6 +136,8 @@ def _statements(session: Session, listed: Listed, days: set[str]) -> tuple[int, 
             version, data, opened = envelopes[0]
             why = _why_not(session, opened, data)
             if why is None:
+                _hold(session, opened, data)
+                # A crash here leaves locks that are longer than the log demands; the next run finds them so.
                 session.enter(key, data)
                 entered += 1
             elif is_settled(session, version) and (key, sha256(data).hexdigest()) not in known:
@@ -192,6 +195,21 @@ def _why_not(session: Session, opened: Opened, data: bytes) -> str | None:
     if isinstance(predicate, DerivationPredicate) and not session.catalog.has_statement("batch", predicate.batch):
         return "never entered: a valid derivation statement about a batch that the log has not"
     return None
+
+
+def _hold(session: Session, opened: Opened, data: bytes) -> None:
+    """Lock what a statement is about as long as the hold in force wants: it may be from before that was made longer."""
+    predicate = opened.statement.predicate if opened.statement is not None else None
+    if isinstance(predicate, SealedPredicate):
+        return  # its object is in another place, where a run raises what is below the hold
+    lock = session.lock_for((tuple(predicate.matters) or None) if isinstance(predicate, BatchPredicate) else None)
+    for subject in objects_of(data):
+        for version in versions_of(session.store, subject.name):
+            if not meets(session.store.stat(version.key, version.version).lock, lock):
+                with session.store.read(version.key, version.version) as stream:
+                    is_named = sha256_of(stream) == subject.digest.sha256
+                if is_named:
+                    session.store.hold(version.key, version.version, lock)
 
 
 def _small(session: Session, version: Version) -> bytes:

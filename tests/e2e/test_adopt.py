@@ -12,8 +12,10 @@ import pytest
 from archiver.errors import EvidenceError, Exit
 from archiver.events import silent
 from archiver.flows import deliver
+from archiver.flows.access import Operator, state_verification
 from archiver.flows.adopt import _refuse_two
 from archiver.flows.reading import open_reading
+from archiver.flows.rebuild import rebuild
 from archiver.flows.restore.restore import restore
 from archiver.flows.session import Session
 from archiver.flows.state import StateFolder
@@ -21,6 +23,7 @@ from archiver.model.statement import IncidentPredicate
 from archiver.model.statement_snapshot import BatchPredicate
 from archiver.proof.dsse import Envelope
 from archiver.writer.append import Log
+from tests.e2e.test_hold_extend import JULY, dates, prolong
 
 
 class KilledError(BaseException):
@@ -187,6 +190,36 @@ def test_a_stored_statement_that_the_log_has_not_is_entered(monkeypatch, filled,
     assert incidents(filled) == []
     verified(filled)
     comes_back(filled, tmp_path / "restored")
+
+
+def verification(place) -> None:
+    """State what a verification came to."""
+    operator = Operator(place.policy, place.clock, place.random, {}, silent)
+    with open_reading(place.policy, None, clock=place.clock, listener=silent) as reading:
+        state_verification(operator, reading.archive, "verify", None, report=b"{}", verdict="ok", counts={})
+
+
+@pytest.mark.parametrize("kind", ["batch", "verification"])
+def test_what_an_entered_statement_is_about_is_held_as_long_as_all_else(monkeypatch, filled, verified, kind):
+    def kill_on_kind(self: Session, key: str, envelope: bytes) -> None:
+        self.put(key, envelope)
+        if f"/{kind}/" in key:
+            raise KilledError
+        self.log.append(key, envelope)
+        self.journal.envelope_logged(key)
+
+    begun = filled.take() if kind == "verification" else None
+    with monkeypatch.context() as patch:
+        patch.setattr(Session, "enter", kill_on_kind)
+        with pytest.raises(KilledError):
+            filled.take() if begun is None else verification(filled)
+    lose_state(filled)
+    rebuild(filled.policy, clock=filled.clock, listener=silent)
+    prolong(filled)
+    filled.take()
+    assert len(list((filled.archive / "statements" / kind).iterdir())) == len(list(predicates(filled, kind)))
+    assert dates(filled) == {JULY}
+    verified(filled)
 
 
 def test_a_first_statement_that_the_log_began_without_is_named_as_no_evidence(monkeypatch, filled, verified):
