@@ -10,7 +10,7 @@ import click
 from archiver.cli.context import Answer, Run
 from archiver.cli.marks import item_marks
 from archiver.cli.options import Place, reader
-from archiver.cli.words import size
+from archiver.cli.words import beside, size
 from archiver.errors import UsageError
 from archiver.model.mark import MARKS
 
@@ -172,7 +172,7 @@ def item_name(line: ItemLine) -> str:
 def _item_line(one: ListedItem) -> str:
     weight = "" if one.size is None or one.kind not in ("file", "inner", "message", "object") else size(one.size)
     kind = "" if one.kind in ("file", "inner", "object") else f"  ({one.kind})"
-    why = one.detail or one.reason
+    why = beside(one.item, one.detail or one.reason or "")
     marked = "".join(f"  [{mark.mark}]" for mark in one.marks)
     return f"{one.status:<19}  {weight:>10}  {one.item}{kind}{marked}" + (f"  {why}" if why else "")
 

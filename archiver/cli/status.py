@@ -10,7 +10,7 @@ import click
 from archiver.cli.context import Answer, Run
 from archiver.cli.marks import counts_of
 from archiver.cli.options import Place, reader
-from archiver.cli.words import columns, count, days_left, indented, instant, short, size
+from archiver.cli.words import beside, columns, count, days_left, indented, instant, short, size
 from archiver.errors import UsageError
 
 if TYPE_CHECKING:
@@ -66,7 +66,11 @@ def _lines(run: Run, found: Status) -> list[str]:
     for hold in found.holds:
         lines += ["", *_hold(run, hold)]
     if found.failed:
-        lines += ["", "items that need a look:", *indented(_some([f"{name}: {why}" for name, why in found.failed]))]
+        lines += [
+            "",
+            "items that need a look:",
+            *indented(_some([f"{name}: {beside(name, why)}" for name, why in found.failed])),
+        ]
     if found.below_hold:
         below = [f"{key} until {until}" for key, until in found.below_hold]
         lines += ["", "locked below the hold:", *indented(_some(below))]

@@ -12,7 +12,19 @@ from typing import Final
 
 from archiver.late import pattern
 
-__all__ = ["columns", "count", "days_left", "indented", "instant", "listed", "plain", "plain_lines", "short", "size"]
+__all__ = [
+    "beside",
+    "columns",
+    "count",
+    "days_left",
+    "indented",
+    "instant",
+    "listed",
+    "plain",
+    "plain_lines",
+    "short",
+    "size",
+]
 
 _STEP: Final = 1024
 _UNITS: Final = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
@@ -84,6 +96,16 @@ def listed(things: Iterable[str], *, most: int = 5) -> str:
     names = [plain(thing) for thing in things]
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def beside(name: str, why: str) -> str:
+    """Return what is said of an item for whoever reads its name beside it: without its path in front.
+
+    >>> beside("papers/a/b.txt", "a/b.txt: Permission denied")
+    'Permission denied'
+    """
+    path, _, rest = why.partition(": ")
+    return rest if rest and name.endswith(f"/{path}") else why
 
 
 def columns(rows: Sequence[Sequence[str]], *, right: Sequence[int] = (), widest: int = 1 << 20) -> list[str]:

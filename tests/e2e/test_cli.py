@@ -19,7 +19,7 @@ from answer_schema import demand_published, validator
 from archiver.cli import answers, entry, schemas
 from archiver.cli.commands import COMMANDS, GROUPS, program
 from archiver.cli.entry import run
-from archiver.cli.words import columns, count, days_left, plain, size
+from archiver.cli.words import beside, columns, count, days_left, plain, size
 from archiver.errors import BusyError, EvidenceError, LockError, UsageError, WorldError
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -559,3 +559,18 @@ def test_escaped_text_is_printable_and_plain_text_is_left_alone():
 def test_one_very_long_name_does_not_push_the_reasons_of_all_others_off_the_screen():
     rows = [("a", "failed"), ("b" * 400, "absent"), ("c" * 7, "failed")]
     assert columns(rows, widest=10) == ["a           failed", f"{'b' * 400}  absent", "ccccccc     failed"]
+
+
+@pytest.mark.parametrize(
+    ("why", "said"),
+    [
+        ("a/b.txt: Permission denied", "Permission denied"),
+        ("b.txt: Permission denied", "Permission denied"),
+        ("c/b.txt: Permission denied", "c/b.txt: Permission denied"),
+        ("vanished", "vanished"),
+        ("b.txt: ", "b.txt: "),
+        ("", ""),
+    ],
+)
+def test_a_name_stands_once_in_a_line_about_it(why, said):
+    assert beside("papers/a/b.txt", why) == said
