@@ -134,7 +134,7 @@ class TrustFile(_Words):
     statement_keys: Annotated[list[StatementKey], Field(min_length=1)]
     timestamps: TimestampTrust
     holds: list[TrustedHold]
-    max_silence_hours: Annotated[int, Field(ge=1)] | None
+    max_silence_hours: Annotated[int, Field(ge=1, lt=1 << 53)] | None
     witnesses: list[str]
 
     def encode(self) -> bytes:

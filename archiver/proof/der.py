@@ -125,9 +125,12 @@ def general_time(element: Element) -> tuple[datetime, bool]:
     good_fraction = not dot or (fraction.isascii() and fraction.isdigit() and not fraction.endswith("0"))
     if plain and good_fraction:
         try:
-            return datetime.strptime(digits, "%Y%m%d%H%M%S").replace(tzinfo=UTC), bool(dot)
-        except ValueError:
-            pass  # such as the 30th of February: refused below with everything else
+            moment = datetime.strptime(digits, "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+            rounded(moment, fraction=bool(dot))
+        except (ValueError, OverflowError):
+            pass  # such as the 30th of February, or what rounds up beyond the year 9999: refused below
+        else:
+            return moment, bool(dot)
     raise _refuse("a time YYYYMMDDHHMMSS[.fraction]Z", repr(text[:40]))
 
 

@@ -32,6 +32,7 @@ PSS = bytes.fromhex("2a864886f70d01010a")
 BROKEN = (ValueError, TypeError, IndexError, InvalidSignature, UnsupportedAlgorithm, x509.InvalidVersion,
           x509.ExtensionNotFound, x509.DuplicateExtension)  # fmt: skip
 TOLERANCE = timedelta(seconds=300)
+LAST = "9999-12-31T23:59:59Z"
 
 Node = tuple[int, bytes, bytes]  # tag, content, all of it
 
@@ -144,7 +145,7 @@ def _check(request: bytes, response: bytes, said: dict[str, Any], roots: list[tu
 def _check_info(fields: list[Node], said: dict[str, Any], nonce: int) -> str:
     text = fields[4][1].decode("ascii")
     moment = datetime.strptime(text[:14], "%Y%m%d%H%M%S").replace(tzinfo=timezone.utc)
-    down = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    down = spelled(moment)
     found = (imprint_of(fields[2]), dotted(fields[1][1]), str(number(fields[3])), down)
     if number(fields[0]) != 1 or found != (said["imprint"], said["policy"], said["serial"], said["gen_time"]):
         raise ValueError("the token says something else")
@@ -155,7 +156,9 @@ def _check_info(fields: list[Node], said: dict[str, Any], nonce: int) -> str:
             members = inside(one)
             if members[1][0] == 1 and dotted(members[0][1]) != "1.3.6.1.5.5.7.1.3":
                 raise ValueError("a critical extension")
-    return (moment + timedelta(seconds=text[14] == ".")).strftime("%Y-%m-%dT%H:%M:%SZ")
+    if text[14] == "." and down >= LAST:
+        raise ValueError("a time beyond the last that there is")
+    return behind(down, text[14] == ".")
 
 
 def _check_signer(fields: list[Node], info: bytes, certificates: list[x509.Certificate]) -> x509.Certificate:
@@ -260,7 +263,7 @@ class Stamps:
             early += bool(low and later(low, at))
             if kind != "timestamp":
                 unproven += not high
-                limit = spelled(when(at) + timedelta(seconds=trust["max_delay_s"]))
+                limit = behind(at, trust["max_delay_s"])
                 by = {tsa for _, size, _, up, tsa in self.good if size > index and up <= limit}
                 waits = kind in ("access", "verification") and at <= spelled(now) <= limit
                 missing += not waits and len(by) < trust["required"]
@@ -274,7 +277,7 @@ class Stamps:
 
 
 def spelled(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{moment.isoformat()[:19]}Z"  # strftime gives years before 1000 fewer digits
 
 
 def when(text: str) -> datetime:
@@ -282,7 +285,15 @@ def when(text: str) -> datetime:
 
 
 def later(one: str, other: str) -> bool:
-    return when(one) > when(other) + TOLERANCE
+    return when(one) - when(other) > TOLERANCE
+
+
+def behind(at: str, seconds: int) -> str:
+    """Return the instant so many seconds later, or the last one that has a spelling."""
+    try:
+        return spelled(when(at) + timedelta(seconds=seconds))
+    except OverflowError:
+        return LAST
 
 
 def read_roots(trust: dict[str, Any]) -> list[tuple[str, x509.Certificate]]:

@@ -364,3 +364,38 @@ def test_a_critical_extension_that_nobody_knows_is_refused():
     authority.stamp = lambda *args: honest(*args, extensions=der.write(der.context(1), unknown))
     world = stamped(authority)
     assert ("timestamp-invalid", "failed") in found(world.verify(trusted(world, authority)))
+
+
+def test_a_time_that_rounds_up_beyond_all_years_is_refused():
+    world = World(response=lambda _: None)
+    authority = Authority(gen_time=datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC))
+    world.bends["response"] = lambda _: authority.stamp(
+        hashlib.sha256(world.store.versions[layout.checkpoint_key(world.tree.size)][-1].data).digest(),
+        1000 + world.ids,
+        authority.bends["gen_time"],
+        fraction=".5",
+    )
+    world.stamp(authority)
+    report = world.verify(trusted(world, Authority()))
+    assert ("timestamp-invalid", "failed") in found(report)
+    assert int(report.exit) == 1
+
+
+@pytest.mark.parametrize("at", ["9999-12-31T23:59:59Z", "9999-12-31T23:56:00Z"])
+def test_a_statement_of_the_end_of_all_years_is_late_and_stops_nothing(at):
+    world = World(incident=lambda words: {**words, "at": at})
+    world.stamp(Authority())
+    world.incident("data/none", None, b"")
+    world.stamp(Authority())
+    report = world.verify(trusted(world, Authority()))
+    assert {code for code, severity in found(report) if severity == "failed"} == {"timestamp-late"}
+    assert int(report.exit) == 1
+
+
+def test_a_statement_of_the_first_century_has_no_stamp_in_time():
+    world = World(incident=lambda words: {**words, "at": "0009-01-01T00:00:00Z"})
+    world.incident("data/none", None, b"")
+    world.stamp(Authority())
+    report = world.verify(trusted(world, Authority()))
+    assert ("timestamp-missing", "unknown") in found(report)
+    assert int(report.exit) == 3

@@ -32,6 +32,15 @@ def stamped(*authorities):
     return world
 
 
+def said_at(at):
+    """Tell a story whose last statement claims this instant, between two stamps."""
+    world = World(incident=lambda words: {**words, "at": at})
+    world.stamp(Authority())
+    world.incident("data/none", None, b"")
+    world.stamp(Authority())
+    return world
+
+
 def flip(folder, place):
     path = next(folder.rglob("*.tsr"))
     data = bytearray(path.read_bytes())
@@ -46,6 +55,9 @@ CASES = {
     "one of two that are demanded": (lambda: stamped(Authority()), {"required": 2, "known": (0, 1)}, 3),
     "demanded and not there": (World, {}, 3),
     "an authority that nobody knows": (lambda: stamped(Authority(1)), {}, 3),
+    "a statement of the last second that there is": (lambda: said_at("9999-12-31T23:59:59Z"), {}, 1),
+    "a statement of the first century": (lambda: said_at("0009-01-01T00:00:00Z"), {}, 3),
+    "a delay beyond all years": (lambda: stamped(Authority()), {"delay": 2**52}, 0),
     "later than allowed": (lambda: stamped(Authority()), {"delay": 1}, 3),
     "a key that ended after the stamp": (
         lambda: stamped(Authority()),

@@ -33,6 +33,7 @@ _HINTS: Final = {
     "incomplete": "`archiver list` with --status failed names what it could not keep",
     "aborted": "the run could not go on; the next snapshot begins anew, and its items are the ones that count",
 }
+_HOUR: Final = timedelta(hours=1)
 _COUNTED: Final = ("captured", "unchanged", "changed_during_read", "failed", "excluded", "recorded")
 
 
@@ -343,7 +344,7 @@ def _check_silence(case: Case, snapshots: list[SnapshotPredicate]) -> None:
         return
     moments = [(one.id, parse_instant(one.started), parse_instant(one.finished)) for one in snapshots]
     for (before, _, ended), (after, started, _) in itertools.pairwise(moments):
-        if started - ended > timedelta(hours=hours):
+        if (started - ended) / _HOUR > hours:
             case.say(
                 "silence",
                 f"{before} to {after}",
@@ -351,6 +352,6 @@ def _check_silence(case: Case, snapshots: list[SnapshotPredicate]) -> None:
                 f"none from {format_instant(ended)} to {format_instant(started)}",
             )
     last, _, ended = moments[-1]
-    if case.now - ended > timedelta(hours=hours):
+    if (case.now - ended) / _HOUR > hours:
         actual = f"none from {format_instant(ended)} to {format_instant(case.now)}"
         case.say("silence", f"since {last}", f"a snapshot every {hours} hours", actual)
