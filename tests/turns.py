@@ -35,6 +35,7 @@ LONGEST: Final = (
     "attacks/test_bytes.py",
     "independent/test_forged.py",
     "independent/test_independent.py",
+    "e2e/test_log_nights.py",
     "property/test_growing_logs.py",
 )
 """Files below `tests/`, the longest first; about two thirds of all seconds."""
