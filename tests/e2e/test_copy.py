@@ -57,6 +57,21 @@ def test_a_changed_byte_is_found_on_a_copy_too(filled, copy, capsys):
     assert asked(filled, capsys, "verify", "--archive", str(copy))["exit"] == 1
 
 
+def test_examples_of_what_is_lost_with_a_batch_fit_on_a_screen_however_long_their_names_are(filled, capsys):
+    for name in "abcdef":
+        (filled.papers / (name * 200)).mkdir()
+        (filled.papers / (name * 200) / (name * 200)).write_text("long")
+    filled.take()
+    mirror = filled.root / "mirror"
+    shutil.copytree(filled.archive, mirror)
+    for path in mirror.glob("data/documents/*/*.parquet"):
+        path.unlink()
+    found = asked(filled, capsys, "verify", "--archive", str(mirror))
+    (lost,) = [one for one in found["findings"] if one["code"] == "item-sha256"]
+    assert lost["actual"].startswith("the batch could not be checked; among them {")
+    assert ("a" * 100 in lost["actual"], len(lost["actual"]) < 1000) == (True, True)
+
+
 def test_everything_comes_back_from_a_copy(filled, copy, capsys, tmp_path):
     before = contents(copy)
     found = asked(filled, capsys, "restore", "--archive", str(copy), "--to", str(tmp_path / "restored"))

@@ -30,7 +30,7 @@ from archiver.model.unjudged import SumOfUnjudged, UnjudgedItems
 __all__ = ["Counting", "check_completeness"]
 
 _HINTS: Final = {
-    "incomplete": "`archiver list` with --status failed names what it could not keep",
+    "incomplete": "`archiver list items --status failed --snapshot ID` names what it could not keep",
     "aborted": "the run could not go on; the next snapshot begins anew, and its items are the ones that count",
 }
 _HOUR: Final = timedelta(hours=1)

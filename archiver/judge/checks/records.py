@@ -41,6 +41,7 @@ from archiver.model.statement_snapshot import BatchPredicate
 __all__ = ["check_data", "check_items", "check_odd"]
 
 _EXAMPLES: Final = 5
+_LONGEST: Final = 160  # characters of an example; a path may have thousands
 _SCHEMA: Final = """
 CREATE TABLE batches(id TEXT PRIMARY KEY, position INTEGER NOT NULL, tbl TEXT NOT NULL, records INTEGER NOT NULL)
 """
@@ -255,11 +256,12 @@ def _give_up(case: Case, predicate: BatchPredicate, statement: Statement) -> Non
         return
     count, examples = case.claims.give_up(predicate.id, "unreadable", _EXAMPLES)
     if count:
+        named = ", ".join(one if len(one) <= _LONGEST else f"{one[:_LONGEST]}..." for one in examples)
         case.say(
             "item-sha256",
             statement.subject[0].name,
             f"{count} items with rows in this batch to be checked",
-            f"the batch could not be checked; among them {', '.join(examples)}",
+            f"the batch could not be checked; among them {named}",
             severity=Severity.UNKNOWN,
         )
 
