@@ -227,7 +227,7 @@ def _told(problem: Exception, run: Run) -> ArchiverError:
         return WorldError("no-memory", words, hint=_MEMORY_HINT)
     if isinstance(problem, ImportError):
         return WorldError("not-loaded", f"a part of the program cannot be loaded: {problem}", hint=_LOADING_HINT)
-    if isinstance(problem, RuntimeError) and str(problem).startswith(_NO_THREAD):
+    if str(problem).startswith(_NO_THREAD):
         return WorldError("no-threads", f"the system starts no more threads: {problem}", hint=_MEMORY_HINT)
     words = f"this is a fault in archiver: {type(problem).__name__}: {problem}"
     return WorldError(
@@ -236,8 +236,8 @@ def _told(problem: Exception, run: Run) -> ArchiverError:
 
 
 _STOPPED: Final = "interrupted; what was finished is kept, and the same command goes on from there"
-_NO_THREAD: Final = "can't start new thread"
-"""What Python says where memory, processes or threads that this process may have are used up."""
+_NO_THREAD: Final = ("can't start new thread", "Unknown error: Failed to launch worker thread")
+"""What Python and Arrow say where memory, processes or threads that this process may have are used up."""
 _MEMORY_HINT: Final = (
     "give it more memory or processes (`ulimit`, the limits of a container), or take fewer --jobs; "
     "then run the same command again: it goes on from where it was"

@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 import pytest
 from answer_schema import demand_published, validator
+from pyarrow import ArrowException
 
 from archiver.cli import answers, entry, schemas
 from archiver.cli.commands import COMMANDS, GROUPS, program
@@ -251,6 +252,10 @@ def test_a_fault_is_one_clear_line_and_a_traceback_only_when_asked_for(here, cap
         (MemoryError(), "no-memory"),
         (MemoryError("malloc of size 64 failed"), "no-memory"),
         (RuntimeError("can't start new thread"), "no-threads"),
+        (
+            ArrowException("Unknown error: Failed to launch worker thread: Resource temporarily unavailable"),
+            "no-threads",
+        ),
         (ImportError("_compute.so: failed to map segment from shared object"), "not-loaded"),
     ],
 )
