@@ -3,12 +3,14 @@
     python tests/benchmarks/bench_growth.py log 1000 10000 100000     # statements in the log
     python tests/benchmarks/bench_growth.py runs 1000 10000 100000    # the same, made in the years before
     python tests/benchmarks/bench_growth.py turns 1000 10000 100000   # the same, where another host goes on
+    python tests/benchmarks/bench_growth.py reads 1000 10000 100000   # the same, read by an auditor
     python tests/benchmarks/bench_growth.py status 1000 1000000       # items in the catalog
     python tests/benchmarks/bench_growth.py help
 
 The archive lies in a folder. `log` finds the newest checkpoint from nothing and from the catalog, and appends; `runs`
 is a `snapshot` that finds nothing new, and `status`; `turns` is one that meets what another host, with a state folder
-of its own, has added since this one's last; `status` and `help` are the commands, as a person starts them.
+of its own, has added since this one's last; `reads` are commands that judge the whole log before they answer, the
+objects left out; `status` and `help` are the commands, as a person starts them.
 Milliseconds of the clock and of the processor.
 """
 
@@ -88,6 +90,21 @@ def turns(root: Path, statements: int) -> dict[str, Any]:
     return {"statements": statements, "snapshot": medians(costs)}
 
 
+def reads(root: Path, statements: int) -> dict[str, Any]:
+    """Ask an archive with so many statements what it has, and verify them, with a trust file alone."""
+    policy = begin(root)
+    fill(policy, root, 4 * statements, a_day=100)
+    place = ["--archive", str(root / "archive"), "--trust", str(root / "keys" / "trust.json")]
+    with closing(Catalog(policy.state / "catalog.sqlite")) as catalog:
+        last = catalog.last_snapshot()
+        assert last is not None
+    asked = {"list": ["snapshots"], "show": [last.id], "verify": ["--only", "statements"]}
+    return {
+        "statements": statements,
+        **{name: commands([*PROGRAM, name, *place, *words]) for name, words in asked.items()},
+    }
+
+
 def status(root: Path, items: int) -> dict[str, Any]:
     """Ask how an archive with so many items stands."""
     policy = begin(root)
@@ -128,7 +145,7 @@ def timed(work: Callable[[], object]) -> dict[str, float]:
     return {"wall_ms": round(statistics.median(wall), 3), "cpu_ms": round(statistics.median(cpu), 3)}
 
 
-MODES = {"log": log, "runs": runs, "turns": turns, "status": status}
+MODES = {"log": log, "runs": runs, "turns": turns, "reads": reads, "status": status}
 
 
 def main(arguments: list[str]) -> None:
