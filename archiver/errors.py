@@ -20,6 +20,7 @@ __all__ = [
     "KeyExistsError",
     "LockError",
     "NotStoredError",
+    "OvertakenError",
     "UsageError",
     "WorldError",
     "printable",
@@ -103,6 +104,10 @@ class NotStoredError(WorldError):
 
 class KeyExistsError(WorldError):
     """A key is already there, with bytes that are not the ones to be put."""
+
+
+class OvertakenError(WorldError):
+    """The log has gone on meanwhile, so that a statement does not follow the one that it was made to follow."""
 
 
 def printable(key: str) -> str:

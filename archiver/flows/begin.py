@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
+from archiver.errors import OvertakenError
 from archiver.flows.hold import in_force
 from archiver.flows.instrument import order_of
 from archiver.flows.readme import readme
@@ -63,9 +64,28 @@ def check_policy(session: Session) -> policy_change.Change:
 
 
 def bring_into_force(session: Session, change: policy_change.Change) -> Began:
-    """Begin the log if it is empty, and enter the policy if it is not the one in force."""
+    """Begin the log if it is empty, and enter the policy if it is not the one in force.
+
+    Another host may do so at the same time, or have done so while the sources were looked at.
+    """
+    if _is_new(session, session.catalog.policy()):
+        known = session.catalog.log_size()
+        session.everywhere(lambda vault: vault.log.catch_up())
+        if session.catalog.log_size() != known:
+            change = check_policy(session)
+    try:
+        return _bring_into_force(session, change)
+    except OvertakenError:
+        return bring_into_force(session, check_policy(session))
+
+
+def _is_new(session: Session, last: PolicyPredicate | None) -> bool:
+    return last is None or last.sha256 != session.policy.sha256
+
+
+def _bring_into_force(session: Session, change: policy_change.Change) -> Began:
     last = session.catalog.policy()
-    is_new = last is None or last.sha256 != session.policy.sha256
+    is_new = _is_new(session, last)
     for matter in session.policy.matters if is_new else ():
         order_of(matter)  # read before anything is put: where one is missing, nothing was done
     stored = _begin_archive(session) if session.catalog.log_size() == 0 else None
@@ -156,7 +176,11 @@ def _keep_and_enter(
     key, envelope = session.seal.seal(kind, subjects, predicate)
     # A crash after this line leaves the signed envelope in the journal; the next run enters it before anything else.
     session.keep(key, envelope)
-    session.enter(key, envelope)
+    try:
+        session.enter(key, envelope)
+    except OvertakenError:
+        session.journal.envelope_logged(key)  # the next run has nothing to do with it
+        raise
 
 
 def _put_policy(session: Session) -> Subject:

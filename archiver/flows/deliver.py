@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from archiver.catalog.compare import missing
-from archiver.errors import WorldError
+from archiver.errors import OvertakenError, WorldError
 from archiver.flows.sealing import enter_sealed, put_sealed
 from archiver.flows.session import Session
 from archiver.flows.subjects import objects_of
@@ -83,7 +83,7 @@ def deliver_rest(session: Session) -> int:
     for key, envelope, only in envelopes:
         if len(session.vaults) == 1 or _is_derivation(key):
             session.everywhere(lambda vault, it=envelope: place_kept(session, vault, it))  # type: ignore[misc] # as below
-            session.enter(key, envelope)
+            _enter_kept(session, key, envelope)
             for subject in objects_of(envelope) if _is_derivation(key) else ():
                 # A crash before here leaves a spool file that nothing waits for; the next run sweeps it away.
                 (session.state.spool / subject.name.rpartition("/")[2]).unlink(missing_ok=True)
@@ -169,7 +169,14 @@ def _enter_in(session: Session, vault: Vault, key: str, envelope: bytes, only: s
     if only == vault.id:
         place_kept(session, vault, envelope)
     if only in (None, vault.id) and all(versions_of(vault.store, one.name) for one in objects_of(envelope)):
-        session.on(vault).enter(key, envelope)
+        _enter_kept(session.on(vault), key, envelope)
+
+
+def _enter_kept(session: Session, key: str, envelope: bytes) -> None:
+    try:
+        session.enter(key, envelope)
+    except OvertakenError:
+        session.journal.envelope_logged(key)  # nobody waits for it: the run signs what is to follow now
 
 
 def _has_room(session: Session) -> bool:

@@ -14,11 +14,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import field, replace
 from datetime import datetime
+from functools import partial
 from typing import Final, TypeVar
 
 from archiver.catalog.catalog import Catalog
 from archiver.errors import ArchiverError, EvidenceError, LockError, WorldError
 from archiver.events import Listener, Said
+from archiver.flows.chain import follows
 from archiver.flows.hold import in_force
 from archiver.flows.state import StateFolder
 from archiver.flows.vault import Vault
@@ -34,8 +36,8 @@ from archiver.writer.seal import Seal
 
 __all__ = ["Session"]
 
-_EVERYWHERE: Final = {"log-fork", "statement-conflict", "spool-changed"}
-"""What is not about one destination: keys that were used elsewhere, a damaged spool. It stops the run."""
+_EVERYWHERE: Final = {"log-fork", "statement-conflict", "spool-changed", "log-overtaken"}
+"""What is not about one destination: keys that were used elsewhere, a damaged spool, another host. It stops the run."""
 
 T = TypeVar("T")
 
@@ -164,7 +166,7 @@ class Session:
         def enter_in(vault: Vault) -> None:
             self.place(vault, key, envelope)
             # A crash here leaves a stored statement that the journal, or whoever finds it, enters.
-            vault.log.append(key, envelope)
+            vault.log.append(key, envelope, follows=partial(follows, vault.catalog, key, envelope))
 
         self.everywhere(enter_in)
         # A crash before here leaves it in some logs; the next run enters it in the others.

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from hashlib import sha256
 
-from archiver.errors import EvidenceError, KeyExistsError, NotStoredError, WorldError
+from archiver.errors import EvidenceError, KeyExistsError, NotStoredError, OvertakenError, WorldError
 from archiver.late import dataclass
 from archiver.model import layout
 from archiver.model.statement import Statement
@@ -137,8 +137,11 @@ class Log:
             self._close(size, found)
         return found is not None
 
-    def append(self, key: str, envelope: bytes) -> None:
-        """Enter a statement that is stored under `key`; entering it again changes nothing."""
+    def append(self, key: str, envelope: bytes, *, follows: Callable[[], bool] = lambda: True) -> None:
+        """Enter a statement that is stored under `key`; entering it again changes nothing.
+
+        It is entered right behind a log of which it was asked whether the statement `follows` it: `OvertakenError`.
+        """
         if layout.statement_of_key(key) is None:
             raise WorldError("log-key", f"{key}: expected the key of a statement")
         mine = entry.encode(key, sha256(envelope).hexdigest())
@@ -146,6 +149,12 @@ class Log:
         for attempt in range(_MAX_ATTEMPTS):
             size = self.catch_up()
             if self._book.entry_of(key) is None:
+                if not follows():
+                    raise OvertakenError(
+                        "log-overtaken",
+                        f"{key}: expected the log that it was made to follow, found that another host went on first",
+                        hint="run the same command again",
+                    )
                 found, receipt = self._reserve(size, mine)
                 if found.data != mine:  # its writer is mostly about to close the position; if not, it is done here
                     self._pause(attempt)

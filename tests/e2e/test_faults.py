@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from contextlib import suppress
+from io import IOBase
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,9 @@ class Faulty:
             return verb(*arguments, **named)
         if self.kept:
             with suppress(WorldError):  # the answer is lost, whatever it was
-                verb(*arguments, **named)
+                answer = verb(*arguments, **named)
+                if isinstance(answer, IOBase):
+                    answer.close()
         raise WorldError("store-unreachable", "the connection was cut")
 
     def put(self, *arguments, **named):

@@ -20,6 +20,7 @@ from archiver.flows.rebuild import rebuild
 from archiver.flows.session import open_session
 from archiver.flows.snapshot.snapshot import snapshot
 from archiver.flows.state import StateFolder
+from archiver.flows.writing import Session
 
 STAGES = ("look at papers", "look at logs", "capture papers", "capture logs", "account for every item")
 
@@ -49,8 +50,10 @@ class Hosts:
                 deed()
 
         self._now.append(f"host-{host}")
-        made = snapshot(self.policy(host), **self.words(listener))
-        self._now.pop()
+        try:
+            made = snapshot(self.policy(host), **self.words(listener))
+        finally:
+            self._now.pop()
         assert not waiting
         return made
 
@@ -139,6 +142,46 @@ def test_what_is_said_again_by_a_run_that_ends_last_is_what_counts(hosts, verifi
     hosts.take("a", capture_papers=meanwhile)
     hosts.catch_up("a")
     assert hosts.known("a") == hosts.rebuilt("a")
+    verified(hosts.place)
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["the archive", "a policy"])
+def test_what_another_host_has_begun_meanwhile_is_not_begun_again(hosts, verified, first):
+    if not first:
+        hosts.take("a")
+        hosts.take("b")
+        hosts.place.write_policy(lambda text: text.replace("title: A case", "title: The case"))
+    hosts.take("a", look_at_papers=lambda: hosts.take("b"))
+    verified(hosts.place)
+
+
+@pytest.mark.parametrize("kind", ["archive", "policy"])
+@pytest.mark.parametrize("killed", [False, True])
+def test_of_two_hosts_that_begin_the_same_at_once_one_does(hosts, verified, monkeypatch, kind, killed):
+    """The other one has signed its statement already when the first one enters it; then it may be killed."""
+    trust_times(hosts.place)
+    if kind == "policy":
+        hosts.take("a")
+        hosts.take("b")
+        hosts.place.write_policy(lambda text: text.replace("title: A case", "title: The case"))
+    enter, overtaking = Session.enter, [lambda: hosts.take("b")]
+
+    def overtaken(session, key, envelope):
+        if key.startswith(f"statements/{kind}/") and overtaking:
+            overtaking.pop()()
+            if killed:
+                raise KeyboardInterrupt
+        enter(session, key, envelope)
+
+    monkeypatch.setattr(Session, "enter", overtaken)
+    if killed:
+        with pytest.raises(KeyboardInterrupt):
+            hosts.take("a")
+    hosts.take("a")
+    assert not overtaking
+    hosts.place.later(hours=1)  # so that the statement that is in no log is named by whoever finds it
+    hosts.take("b")
+    assert len(list((hosts.place.archive / "statements" / "incident").iterdir())) == 1
     verified(hosts.place)
 
 
