@@ -3,7 +3,7 @@ r"""The lock file of a folder store: `.locks.jsonl` at its root, the record of w
 Laws: canonical JSON lines, appended under flock and flushed before the object is linked; the highest values over a
 key's lines count, but for the legal hold only the lines behind the last one that says that it is released; a last line
 without its end counts for nothing, and the next writer begins a new one; a line that cannot be read changes nothing.
-No file, or one that may not be read, means unknown; no line means that there is no lock.
+No file, something else in its place, or one that may not be read, means unknown; no line means that there is no lock.
 
 A writer asks about what it has just written, so that the end of a long file is read first, and the whole of it only for
 who asks about a key that is not there, or wants to know all that is said of one. Every writer says the highest values;
@@ -15,10 +15,12 @@ b'{"key":"a","legal_hold":true,"mode":"COMPLIANCE","retain_until":"2027-01-01T00
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import io
 import json
 import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -49,6 +51,7 @@ _END: Final = 1 << 20
 """What is read first of a file: the lines of some thousand keys."""
 _MEMBERS: Final = {"key", "legal_hold", "mode", "retain_until"}
 _READ: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_NO_FILE: Final = (errno.ELOOP, errno.ENXIO)  # of a link, and of a socket
 _APPEND: Final = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
 Raise = Callable[[str, Lock], None]
@@ -124,7 +127,13 @@ class LockBook:
             handle = os.open(LOCKS, _READ, dir_fd=root)
         except (FileNotFoundError, PermissionError):
             return UNKNOWN
+        except OSError as error:
+            if error.errno in _NO_FILE:
+                return UNKNOWN
+            raise
         try:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                return UNKNOWN
             return self._present(handle, key, whole=whole) or UNLOCKED
         finally:
             os.close(handle)

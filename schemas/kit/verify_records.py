@@ -431,7 +431,7 @@ class Locks:
         path = self.verifier.root / ".locks.jsonl"
         if not self.verifier.asked.locks:
             return
-        if not path.is_file():
+        if not path.is_file() or path.is_symlink():
             self.find("lock-unknown", "locks", "a copy has none; ask the store itself", "unknown")
             return
         locks = read_locks(path.read_bytes())

@@ -572,7 +572,7 @@ class Archive:
         judge_derived(self.of_kind("derivation"), self.stated, self.root, self.digests, self.find)
 
     def open_batch(self, statement: Statement) -> pq.ParquetFile:
-        return pq.ParquetFile(self.root / next(iter(statement.subjects)))
+        return pq.ParquetFile(self.root / next(iter(statement.subjects)), page_checksum_verification=True)
 
     def read_group(self, batch: str, group: int) -> list[tuple[str, int, bytes | None, dict[str, Any] | None, int]]:
         """Return item text, offset, raw, withheld and record number of a row group."""
@@ -760,7 +760,7 @@ class Archive:
             else:
                 self.find("object-missing", key)
         path = self.root / ".locks.jsonl"
-        if not path.is_file():
+        if not path.is_file() or path.is_symlink():
             self.find("lock-unknown", ".locks.jsonl", UNKNOWN)
             return
         self.find("lock-not-enforced", ".locks.jsonl", NOTE)

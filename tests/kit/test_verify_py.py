@@ -82,3 +82,13 @@ def test_without_a_package_nothing_is_called_forged_and_the_package_is_named(pac
     command = [sys.executable, stranger.__file__, "--trust", str(tmp_path / "trust.json"), str(tmp_path / "archive")]
     done = subprocess.run(command, env={"PYTHONPATH": str(absent)}, capture_output=True, text=True, check=False)
     assert (done.returncode, f"python3 -m pip install {package}" in done.stdout + done.stderr) == (3, True)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("../elsewhere")])
+def test_both_take_locks_for_unknown_where_a_link_or_no_file_is_in_the_place_of_theirs(make, tmp_path):
+    world, root = World(), tmp_path / "archive"
+    world.write_folder(root)
+    (root / ".locks.jsonl").rename(tmp_path / "elsewhere")
+    make(root / ".locks.jsonl")
+    trust, now = world.trust().encode(), lambda: datetime(2026, 11, 22, 12, tzinfo=UTC)
+    assert ours(root, trust, now) == theirs(root, trust, now) == (3, set())

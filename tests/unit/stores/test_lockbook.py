@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -78,6 +79,14 @@ def test_the_highest_values_of_a_key_count_in_any_order(root: Path) -> None:
 def test_a_copy_without_the_file_has_unknown_locks(root: Path) -> None:
     put(open_folder(root), "a")
     (root / ".locks.jsonl").unlink()
+    assert open_folder(root).stat("a").lock == UNKNOWN
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: path.symlink_to("elsewhere")])
+def test_what_is_no_file_in_its_place_makes_locks_unknown(root: Path, make: Callable[[Path], None]) -> None:
+    put(open_folder(root), "a")
+    (root / ".locks.jsonl").rename(root / "elsewhere")
+    make(root / ".locks.jsonl")
     assert open_folder(root).stat("a").lock == UNKNOWN
 
 
