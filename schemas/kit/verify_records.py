@@ -6,9 +6,11 @@ A part of `verify.py`. It needs pyarrow to open the Parquet objects. Numbers in 
 import hashlib
 import io
 import re
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from datetime import datetime, timezone
 from functools import lru_cache
+from itertools import accumulate
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -134,25 +136,27 @@ class Records:
         self.tallies, self.sources = defaultdict(Counter), defaultdict(set)
         self.marked = defaultdict(set)
         self.named = defaultdict(set)  # batch to the batches of items, and sources, of the lines that name it
-        self.group = lru_cache(maxsize=4)(self.read_group)
+        self.file, self.group = lru_cache(maxsize=4)(self.open), lru_cache(maxsize=4)(self.read_group)
 
-    def file(self, batch):
+    def open(self, batch):
+        """Open a batch; return it, and the number of the first row of each of its groups, and of the row behind all."""
         one = self.batches[batch]
-        return open_parquet(self.verifier.root / next(iter(one.subjects)), one.said)
+        file = open_parquet(self.verifier.root / next(iter(one.subjects)), one.said)
+        groups = range(file.metadata.num_row_groups)
+        return file, list(accumulate((file.metadata.row_group(group).num_rows for group in groups), initial=0))
 
     def read_group(self, batch, group):
-        table, metadata = self.file(batch).read_row_group(group, columns=COLUMNS), self.file(batch).metadata
-        require(len(table) == metadata.row_group(group).num_rows, f"other rows in group {group}", "record-order")
+        file, starts = self.file(batch)
+        table = file.read_row_group(group, columns=COLUMNS)
+        require(len(table) == starts[group + 1] - starts[group], f"other rows in group {group}", "record-order")
         return list(zip(*(table[name].to_pylist() for name in COLUMNS), strict=True))
 
     def rows(self, batch, first, count):
         """Yield item text, offset, raw, withheld and number of some rows."""
-        metadata, start = self.file(batch).metadata, 0
-        for group in range(metadata.num_row_groups):
-            end = start + metadata.row_group(group).num_rows
-            if start < first + count and end > first:
-                yield from self.group(batch, group)[max(first - start, 0) : first + count - start]
-            start = end
+        starts = self.file(batch)[1]
+        for group in range(bisect_right(starts, first) - 1, bisect_left(starts, first + count)):
+            start = starts[group]
+            yield from self.group(batch, group)[max(first - start, 0) : first + count - start]
 
     def check_batches(self):
         for name, one in self.batch_of.items():
@@ -167,7 +171,7 @@ class Records:
                 self.find(getattr(error, "code", "record-schema"), name, str(error).partition("\n")[0])
 
     def check_batch(self, said):
-        salt = bytes.fromhex(self.file(said["id"]).metadata.metadata[b"archiver.salt"].decode())
+        salt = bytes.fromhex(self.file(said["id"])[0].metadata.metadata[b"archiver.salt"].decode())
         salts, tree, texts, total = hashlib.shake_256(salt).digest(16 * said["records"]), Tree(), set(), 0
         hidden = [0, 0]  # withheld rows and their bytes
         for place, (text, offset, raw, withheld, record) in enumerate(self.rows(said["id"], 0, said["records"])):
