@@ -93,7 +93,7 @@ def _asked(code: str, subject: str, expected: str, look: Callable[[], Item]) -> 
 def _permission(problem: WorldError) -> str:
     if problem.code != "store-denied":
         return problem.hint
-    return f"give these credentials the permission, or {_OWNER} (`archiver doctor policy` prints what is needed)"
+    return f"give these credentials the permission, or {_OWNER} (`archiver doctor policy writer` prints what is needed)"
 
 
 def _object_lock(inspector: Inspector, bucket: str) -> Item:

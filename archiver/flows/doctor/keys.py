@@ -44,7 +44,7 @@ def _look(policy: Policy, role: str, key: KeyUri, environ: Mapping[str, str]) ->
     except ArchiverError as problem:
         return Item("signing-key", State.UNKNOWN, str(key), _EXPECTED, problem.message, problem.hint)
     if known is not None and found not in known:
-        remedy = "name the key of this archive in the policy, or see `archiver key rotate`"
+        remedy = f"name the key of this archive in the policy, or see `archiver key rotate {role} --help`"
         return Item("signing-key", State.FAILED, str(key), _EXPECTED, f"the key {found}, not in the trust file", remedy)
     return Item("signing-key", State.OK, str(key), _EXPECTED, f"the key {found}")
 

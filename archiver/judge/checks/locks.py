@@ -272,7 +272,7 @@ def _sum_up(case: Case, facts: LockFacts) -> None:
             place.location,
             "a date in the future, as a hold that passed without release is still a hold",
             f"the legal hold alone on {facts.alone} objects that were written when the date had passed",
-            hint="extend the hold: `archiver hold extend`",
+            hint="extend the hold: `archiver hold extend MATTER --until T --instrument ORDER`",
             severity=Severity.UNKNOWN,
         )
     if place.enforces_locks:
