@@ -66,3 +66,37 @@ def test_a_footer_that_is_none_is_refused_or_read_and_nothing_else(data):
     bent = footer[:place] + data.draw(st.binary(max_size=3)) + footer[place + data.draw(st.integers(0, 3)) :]
     with contextlib.suppress(ValueError):  # where it ends within a member
         assert key_twice(bent, KEYS) in {None, "archiver.salt"}
+
+
+def with_footer(file: io.BytesIO, footer: bytes) -> io.BytesIO:
+    data = file.getvalue()
+    body = data[: len(data) - 8 - len(footer_of(file))]
+    return io.BytesIO(body + footer + len(footer).to_bytes(4, "little") + b"PAR1")
+
+
+def hidden() -> dict[str, bytes]:
+    """Return footers that Arrow reads with a key twice, and a reader that knows no better without any."""
+    footer = footer_of(written(("archiver.salt", "1"), ("archiver.salt", "2")))
+    place = footer.index(b"\x18\x0darchiver.salt") - 2  # where the list of the metadata begins, as member 5 behind 4
+    before, entries = footer[:place], footer[place + 1 :]
+    assert footer[place] == 0x19
+    size = len(entries) + 12
+    swallows = b"\x01\x18" + bytes([size & 127 | 128, size >> 7]) + bytes(12)  # 16 bytes, or a text to the end
+    rest = b"\x09\x0a" + entries
+    return {
+        "a list of texts": before + b"\x19" + bytes([entries[0] & 0xF0 | 8]) + entries[1:],
+        "a list of numbers": before + b"\x19" + bytes([entries[0] & 0xF0 | 5]) + entries[1:],
+        "behind what has 16 bytes": before + b"\x0d\xb4\x01" + swallows + rest,
+        "by a number of 16 bits": before + b"\x09\x8a\x80\x08" + entries,
+    }
+
+
+@pytest.mark.parametrize(
+    "how", ["a list of texts", "a list of numbers", "behind what has 16 bytes", "by a number of 16 bits"]
+)
+def test_a_key_that_is_hidden_by_a_second_way_to_read_the_footer_is_refused(how):
+    footer = hidden()[how]
+    read = pq.ParquetFile(with_footer(written(("archiver.salt", "1"), ("archiver.salt", "2")), footer))
+    assert b"archiver.salt" in read.metadata.metadata
+    with pytest.raises(ValueError, match="footer"):
+        key_twice(footer, KEYS)
