@@ -320,6 +320,7 @@ class _Reader:
             for place, (listed, _) in enumerate(found):
                 self._inventory.take(listed, Role.RACE if place else Role.CACHE)
             key, position = layout.entry_key(position), position + 1
+            log.is_unread_ahead = log.is_unread_ahead or position in self._unread
             expected, actual = f"a checkpoint of size {position}", "an entry that no checkpoint covers"
             hint = "a writer was stopped here, whose next run finishes the entry, or the end of the log was cut off"
             self._say("log-tail-unfinished", key, expected, actual, hint=hint)

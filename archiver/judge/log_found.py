@@ -43,6 +43,7 @@ class Log:
         self.tail: list[bytes] = []  # entries behind the newest checkpoint, which are not in the log yet
         self.unread_heads: set[int] = set()  # sizes whose checkpoint the store lists and does not hand out
         self.is_unread = False  # the store lists the entry of some position and does not hand it out
+        self.is_unread_ahead = False  # or the checkpoint of an entry of the tail, which may be in the log after all
 
     @property
     def root(self) -> bytes:

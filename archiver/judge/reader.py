@@ -99,7 +99,8 @@ class Archive:
     def is_unread(self, kind: str | None = None) -> bool:
         """Say whether the log has statements, of a kind, that the store lists and does not hand out: more may exist."""
         below = "" if kind is None else layout.statement_key(kind, "").removesuffix(".json")
-        return self.log.is_unread or any(key.startswith(below) for key in self._statements.unread)
+        is_unread = self.log.is_unread or self.log.is_unread_ahead
+        return is_unread or any(key.startswith(below) for key in self._statements.unread)
 
     def demand(self) -> None:
         """Raise for the first failed finding about log and statements, and where one is unread: the door for gates."""

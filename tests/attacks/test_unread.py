@@ -7,12 +7,14 @@ from attack import Refusing, until
 from world import FIRST, SECOND, World
 
 from archiver.errors import WorldError
+from archiver.flows.reading import finished_snapshot
 from archiver.judge.reader import open_archive
 from archiver.model import layout, trust
 from archiver.stores.base import Lock
 
 KEYS = sorted(key for key in World().store.versions if key != layout.README)  # which is for people
-OF_LOG = [key for key in KEYS if key.startswith(("log/entries/", "statements/"))]
+NEWEST = max(key for key in KEYS if key.startswith("log/checkpoints/"))
+OF_LOG = [*(key for key in KEYS if key.startswith(("log/entries/", "statements/"))), NEWEST]
 
 
 def refusing(key) -> tuple[World, trust.TrustFile]:
@@ -51,6 +53,14 @@ def test_a_statement_that_was_not_handed_out_is_not_said_to_be_missing(table):
     with open_archive(world.store, trusted) as archive, pytest.raises(WorldError, match="can be read") as stopped:
         archive.stated(batch)
     assert stopped.value.code == "object-unreadable"
+
+
+def test_the_newest_snapshot_is_not_known_where_the_newest_checkpoint_is_not_handed_out():
+    world, trusted = refusing(NEWEST)
+    with open_archive(world.store, trusted) as archive:
+        with pytest.raises(WorldError, match=NEWEST):
+            finished_snapshot(archive, None)
+        assert finished_snapshot(archive, FIRST).id == FIRST
 
 
 def test_a_stranger_that_is_not_handed_out_stops_nobody():
