@@ -408,6 +408,9 @@ def checkpoint_of(data, log, more=False):
     """Return size and root that a checkpoint of this log signs, else None; `more`: other signatures may follow."""
     text, _, rest = data.partition(b"\n\n")
     lines, words = text.split(b"\n"), rest.partition(b"\n")[0].split(b" ")
+    others = rest.split(b"\n")[1:-1]
+    if not all(re.fullmatch(rb"\xe2\x80\x94 [^ +\x00-\x1f]+ [A-Za-z0-9+/]+={0,2}", one) for one in others):
+        return None
     if len(lines) != 3 or len(words) != 3 or not rest.endswith(b"\n") or (rest.count(b"\n") > 1 and not more):
         return None
     try:
