@@ -73,6 +73,15 @@ class Told:
     def statement(self, kind: str, identity: str) -> tuple[int, str, bytes] | None:
         return (0, identity, b"") if identity in self.rows else None
 
+    def stated(self, batch: str) -> tuple[int, str, bytes]:
+        found = self.statement("batch", batch)
+        if found is None:
+            raise EvidenceError("statement-missing", f"batch {batch}: none")
+        return found
+
+    def demand_read(self, kind: str | None = None) -> None:
+        """Do nothing: all that it says was read."""
+
     def items_batches(self, snapshot: str) -> list[str]:
         return [snapshot]
 
