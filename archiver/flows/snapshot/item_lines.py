@@ -40,6 +40,7 @@ __all__ = [
     "passed_over_line",
     "read_line",
     "said",
+    "same_family",
     "shared_inside",
     "shared_line",
     "unchanged_line",
@@ -184,7 +185,7 @@ def shared_line(sight: Sight, twin: ItemLine, loss: tuple[str, str] | None = Non
 
     That its name goes from file to file is what rotation is, and no loss.
     """
-    rotated = twin.table == "model_logs" and _same_family(twin.item, sight.item)
+    rotated = twin.table == "model_logs" and same_family(twin.item, sight.item)
     reason, detail = "rotated" if rotated else "duplicate", bytes_of(twin)
     if loss is not None and not (rotated and loss[0] == "replaced"):
         reason, detail = loss[0], f"{loss[1]}; now it has {detail}"
@@ -237,7 +238,8 @@ def what_became(sight: Sight, table: str, begun: Beginning | None, now: Facts) -
     return loss_of(known, now) or (None, None)
 
 
-def _same_family(one: Item, other: Item) -> bool:
+def same_family(one: Item, other: Item) -> bool:
+    """Say whether two names are of one rotated log."""
     return one.source == other.source and family(one.path) == family(other.path)
 
 

@@ -22,10 +22,11 @@ from archiver.flows.snapshot.contents import Contents
 from archiver.flows.snapshot.item_lines import (
     captured_line,
     read_line,
+    same_family,
     shared_line,
     what_became,
 )
-from archiver.flows.snapshot.losses import loss_of
+from archiver.flows.snapshot.losses import is_another_file, loss_of
 from archiver.flows.snapshot.marking import Marker
 from archiver.flows.snapshot.open_item import PrefixChangedError
 from archiver.flows.snapshot.sight import Sight
@@ -79,7 +80,7 @@ class WholeFiles:
             return _said(sight, opened, replace(known, status="unchanged", reason=None, detail=None))
         twin = None if sight.stands_still else self._twin(sight, opened, table)
         if twin is not None:
-            loss = self._loss(sight, opened) if table == "model_logs" else None
+            loss = self._loss(sight, opened, twin) if table == "model_logs" else None
             return _said(sight, opened, shared_line(sight, twin, loss))
         captured, steady, begun = self._steadily(sight, opened, table, head)
         now = opened.stat_now()
@@ -121,8 +122,14 @@ class WholeFiles:
         withheld = self._marker.withholds(sight.item, digest)
         return found if all(part.sealed == withheld for part in found.parts) else None
 
-    def _loss(self, sight: Sight, opened: Reading) -> tuple[str, str] | None:
-        """Return reason and detail for a log that has not what was archived of it any more, None for all others."""
+    def _loss(self, sight: Sight, opened: Reading, twin: ItemLine) -> tuple[str, str] | None:
+        """Return reason and detail for a log that has not what was archived of it any more, None for all others.
+
+        One whose name has come to another file by rotation, as each of a family does, is not read for that.
+        """
+        known = sight.known
+        if known is not None and same_family(twin.item, sight.item) and is_another_file(known, opened.stat_now()):
+            return None
         own = candidates(sight.item, sight.known, (), self._location)
         begun = longest(opened.blocks(), own, sight.item) if own else None
         return loss_of(sight.known, opened.stat_now()) if begun is None else None
