@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from archiver.flows.snapshot import snapshot as run
+from archiver.writer.journal import Journal
 
 FIRST = b"".join(b'{"request_id":"r%d","model":"m"}\n' % number for number in range(50))
 MORE = b"".join(b'{"request_id":"s%d","model":"m"}\n' % number for number in range(7))
@@ -161,3 +162,26 @@ def test_a_log_that_was_not_there_when_a_run_was_killed_is_taken_if_that_is_not_
         organisation.take()
     assert became(organisation)["chat.log",] == ("captured", "replaced")
     verified(organisation)
+
+
+def test_a_run_goes_on_that_was_killed_when_only_what_is_inside_a_compressed_log_was_on_record(organisations, verified):
+    place = organisations(records=10)
+    (place.logs / "a.log.gz").write_bytes(gzip.compress(FIRST))
+    (place.logs / "b.log").write_bytes(FRESH)
+    entered = []
+
+    def enter(self, batch, lines, progress=None):
+        lines = list(lines)
+        real(self, batch, lines, progress)
+        entered.extend(line.item for line in lines)
+        if any("gzip" in item for item in entered):
+            raise KeyboardInterrupt
+
+    real = Journal.enter
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Journal, "enter", enter)
+        with pytest.raises(KeyboardInterrupt):
+            place.take()
+    assert not any("a.log.gz" in item and "gzip" not in item for item in entered)
+    assert stored(place, place.take().id) == FIRST + FRESH
+    verified(place)

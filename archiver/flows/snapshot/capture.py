@@ -193,7 +193,7 @@ class Capture:
                     reason = "damaged" if container is None else "container"
                     line = replace(line, detail=self._selection.kept_whole(reason))
                 yield self._enter(sight, line, mime.guess(sight.found.path, head) if table == "documents" else None)
-                if encoding is not None:
+                if encoding is not None and not self._accounted(sight.item.inside(encoding).text()):
                     yield from self._compressed.lines(sight, opened, encoding, line)
                 elif container is not None:
                     yield from self._members(sight, opened, container, line)
