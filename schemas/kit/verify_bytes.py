@@ -112,6 +112,13 @@ line       item:item kind:file|directory|symlink|fifo|socket|device|object|messa
            object!:object marks!:mark*
 mark       by:marked_by handling:mark|quarantine mark:csam_suspected|ncii_suspected|personal|privileged reason:words
            records!:positive
+of_s3      store:s3 key:escaped version? latest:flag deleted:flag etag? modified:instant? storage_class:text? owner?
+           read:read?
+read       at headers:headers tags:texts?
+of_sql     store:sql system:text server:text query:text columns:column* isolation:text? snapshot:text? plan:text?
+           rows:count? began:instant ended:instant?
+column     name type:text?
+of_pipe    store:pipe began:instant ended:instant?
 part       batch:batch_id first count of!:item sealed!:true
 file       dev ino nlink mode:count uid gid owner? group? atime_ns? mtime_ns? ctime_ns? btime_ns? link_target:escaped?
            holes:holes xattrs:xattrs
@@ -155,6 +162,8 @@ TESTS = {
     "numbers": lambda v: type(v) is dict and all(fits(name, "counted") and fits(v[name], "count") for name in v),
     "holes": lambda v: type(v) is list and len(v) <= 10_000 and all(fits(one, "count*") and len(one) == 2 for one in v),
     "xattrs": lambda v: type(v) is dict and all(escaped(name) and fits(v[name], "base64") for name in v),
+    "headers": lambda v: type(v) is dict and all(fits(one, "escaped") for one in v.values()),
+    "texts": lambda v: type(v) is dict and all(fits(one, "text") for one in v.values()),
     "batches": lambda v: type(v) is dict and all(fits(name, "table") and fits(v[name], "positive") for name in v),
 }  # fmt: skip
 

@@ -14,7 +14,7 @@ from itertools import accumulate
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from verify_bytes import Fault, Tree, canonical, fits, item_of, leaf_of, parse, require, sha256
+from verify_bytes import FORMS, Fault, Tree, canonical, fits, item_of, leaf_of, parse, require, sha256
 from verify_derived import check_derived
 from verify_footer import keys_of
 
@@ -112,7 +112,9 @@ def line_of(raw):
     require(within or (line["kind"] != "inner" and line["status"] != "damaged"), "kind and members")
     elsewhere = line["kind"] == "object" and line["status"] != "absent"
     require(("object" in line) == elsewhere and not (elsewhere and line["file"]), "kind and object")
-    require(not elsewhere or fits(line["object"].get("store"), "reason"), "object")
+    if elsewhere:
+        store = line["object"].get("store")
+        require(fits(store, "reason") and (f"of_{store}" not in FORMS or fits(line["object"], f"of_{store}")), "object")
     require(line["reason"] in REASONS.get(line["status"], {line["reason"]}), "reason")
     account_of(line)
     require(line["reason"] != "include" or line["detail"] == "include", "detail")

@@ -124,6 +124,11 @@ def line_with_an_unknown_kind(world):
     """a line of items is not as published"""
 
 
+@attacks("item-malformed", line=line_of(MEMO, kind="object", file=None, object={"store": "pipe", "began": None}))
+def line_with_half_of_what_another_system_said(world):
+    """a line of items has not the members of its store"""
+
+
 @attacks("item-parts", line=line_of(MEMO, parts=[{"batch": DOCUMENTS, "first": 0, "count": 3}]))
 def parts_outside_the_batch(world):
     """a part names rows that the batch does not have"""
