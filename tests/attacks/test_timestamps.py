@@ -84,8 +84,7 @@ def test_what_is_not_handed_out_is_unknown_and_accuses_no_authority(begins):
     whole, trust_file = world.store, trusted(world, Authority())
     assert int(world.verify(trust_file).exit) == 0
     for name in [one for one in whole.versions if one.startswith(begins)]:
-        world.store = Refusing(whole, name)
-        report = world.verify(trust_file)
+        report = world.verify(trust_file, store=Refusing(whole, name))
         assert ([one for one in report.findings if one.severity is Severity.FAILED], int(report.exit)) == ([], 3), name
 
 
