@@ -172,6 +172,10 @@ class Journal:
         row = self._db.execute(f"SELECT {_LINE} FROM item_lines WHERE item = ?", [item]).fetchone()  # noqa: S608 - a constant
         return Line(*row) if row else None
 
+    def take_back(self, item: str) -> None:
+        """Forget the line of an item whose bytes have changed since: the rows that it names are leftovers now."""
+        self._db.execute("DELETE FROM item_lines WHERE item = ?", [item])
+
     def lines(self) -> Iterator[Line]:
         """Yield all lines in the order of their entry, those that are said again in packs behind the others."""
         for first, after, pack in _stretches(self._packs):

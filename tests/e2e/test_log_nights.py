@@ -39,7 +39,10 @@ from archiver.flows.state import StateFolder
 from archiver.sources.rotation import family
 from archiver.writer.journal import Journal
 
-SEEDS = range(int(os.environ.get("LOG_NIGHTS", "16")))
+SEEDS = (
+    *range(int(os.environ.get("LOG_NIGHTS", "16"))),
+    161,
+)  # in the last one a file changes while its content is on record
 LOSSES = ("truncated", "rewritten", "replaced")
 
 

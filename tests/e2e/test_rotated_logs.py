@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
+import io
 import os
 import shutil
+import tarfile
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -164,9 +167,28 @@ def test_a_log_that_was_not_there_when_a_run_was_killed_is_taken_if_that_is_not_
     verified(organisation)
 
 
-def test_a_run_goes_on_that_was_killed_when_only_what_is_inside_a_compressed_log_was_on_record(organisations, verified):
+def packed_in_gzip(data: bytes) -> bytes:
+    return gzip.compress(data)
+
+
+def packed_in_tar(data: bytes) -> bytes:
+    file = io.BytesIO()
+    with tarfile.open(fileobj=file, mode="w") as tar:
+        one = tarfile.TarInfo("a.log")
+        one.size = len(data)
+        tar.addfile(one, io.BytesIO(data))
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("packed", [packed_in_gzip, packed_in_tar])
+@pytest.mark.parametrize("then", [FIRST, FIRST + MORE, MORE], ids=["as-it-was", "grown", "others"])
+def test_a_run_goes_on_that_was_killed_when_only_what_is_inside_a_log_was_on_record(
+    organisations, verified, packed, then
+):
     place = organisations(records=10)
-    (place.logs / "a.log.gz").write_bytes(gzip.compress(FIRST))
+    place.write_policy(lambda text: text.replace("kind: model_logs", "kind: model_logs\n    unpack: [tar]"))
+    path = place.logs / "a.packed"
+    path.write_bytes(packed(FIRST))
     (place.logs / "b.log").write_bytes(FRESH)
     entered = []
 
@@ -174,7 +196,7 @@ def test_a_run_goes_on_that_was_killed_when_only_what_is_inside_a_compressed_log
         lines = list(lines)
         real(self, batch, lines, progress)
         entered.extend(line.item for line in lines)
-        if any("gzip" in item for item in entered):
+        if any("members" in item for item in entered):
             raise KeyboardInterrupt
 
     real = Journal.enter
@@ -182,6 +204,12 @@ def test_a_run_goes_on_that_was_killed_when_only_what_is_inside_a_compressed_log
         patch.setattr(Journal, "enter", enter)
         with pytest.raises(KeyboardInterrupt):
             place.take()
-    assert not any("a.log.gz" in item and "gzip" not in item for item in entered)
-    assert stored(place, place.take().id) == FIRST + FRESH
+    assert not any("a.packed" in item and "members" not in item for item in entered)
+    path.write_bytes(packed(then))
+    kept = then + FRESH + (b"" if then == FIRST else FIRST)  # rows of a killed run stay
+    assert sorted(stored(place, place.take().id).splitlines()) == sorted(kept.splitlines())
+    for _ in range(2):
+        (line,) = (line for line in place.said() if line.item.members)
+        assert (line.size, line.sha256) == (len(then), hashlib.sha256(then).hexdigest())
+        place.take()
     verified(place)

@@ -13,6 +13,7 @@ from pathlib import Path
 from archiver.catalog.catalog import Catalog
 from archiver.catalog.recall import Known
 from archiver.events import Listener, Said
+from archiver.flows.snapshot.accounted import Accounted
 from archiver.flows.snapshot.ahead import ahead
 from archiver.flows.snapshot.at_once import AtOnce
 from archiver.flows.snapshot.compressed_log import HEAD, CompressedLog
@@ -66,7 +67,7 @@ class Capture:
         contents: Contents,
         recognise: Callable[[list[bytes]], str],
         account: Callable[[Line], None],
-        accounted: Callable[[str], bool] | None,
+        accounted: Accounted,
         known_by: str,
         marker: Marker,
         unpacking: tuple[UnpackLimits, Path],
@@ -76,9 +77,8 @@ class Capture:
         """Bind to a source and the place where it is.
 
         `recognise` names the dialect of first lines, `account` enters the line of an item that relies on no rows of
-        this run, `accounted` says whether an item has its line already, where any may. `known_by` is the destination
-        whose catalog `catalog` is. `unpacking` has limits and a scratch folder, `selection` reads logs of which a part
-        is kept.
+        this run, `accounted` says whether an item has its line already. `known_by` is the destination whose catalog
+        `catalog` is. `unpacking` has limits and a scratch folder, `selection` reads logs of which a part is kept.
         """
         self._location = location
         self._kind = source.kind
@@ -86,8 +86,7 @@ class Capture:
         self._catalog = catalog
         self._contents = contents
         self._account = account
-        self._is_fresh = accounted is None
-        self._accounted = accounted = accounted or (lambda _item: False)
+        self._accounted = accounted
         self._known_by = known_by
         self._marker = marker
         self._listener = listener
@@ -122,6 +121,7 @@ class Capture:
             catalog,
             contents,
             marker,
+            accounted=accounted,
             candidates=self._files.candidates,
             facts=self._files.facts,
             enter=self._enter,
@@ -145,7 +145,7 @@ class Capture:
     def takes_at_once(self, sight: Sight) -> bool:
         """Say whether a file may be read in one piece, by another process or here."""
         takes = self._takes_at_once and sight.decision == "read"
-        return takes and (self._is_fresh or not self._accounted(sight.item.text()))
+        return takes and (self._accounted.has_none or not self._accounted(sight.item.text()))
 
     def left(self, turn: Turn) -> Iterator[tuple[Sight, Document | None]]:
         """Account for the files of a turn of which nothing is to be said but what nearly all have; yield the others."""
@@ -193,7 +193,7 @@ class Capture:
                     reason = "damaged" if container is None else "container"
                     line = replace(line, detail=self._selection.kept_whole(reason))
                 yield self._enter(sight, line, mime.guess(sight.found.path, head) if table == "documents" else None)
-                if encoding is not None and not self._accounted(sight.item.inside(encoding).text()):
+                if encoding is not None and not self._compressed.is_on_record(sight, opened, encoding):
                     yield from self._compressed.lines(sight, opened, encoding, line)
                 elif container is not None:
                     yield from self._members(sight, opened, container, line)
@@ -287,7 +287,7 @@ class Capture:
         known = iter(()) if again else self.reuse_inside(sight)
         first = next(known, None)
         if first is None:
-            yield from self._inside.lines(sight, opened, container, outer)
+            yield from self._inside.lines(sight, opened, container, outer, compares=not self._accounted.has_none)
         else:
             yield first
             yield from known

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Self
 
 from archiver.events import Stage
 from archiver.flows.session import Session
+from archiver.flows.snapshot.accounted import Accounted
 from archiver.flows.snapshot.contents import Contents
 from archiver.flows.snapshot.early import Early
 from archiver.flows.snapshot.first_look import FirstLook, taken_up
@@ -161,7 +162,7 @@ class Collecting:
             contents=self._contents,
             recognise=self._dialects.recogniser(source.dialect),
             account=self._account,
-            accounted=session.journal.has_line if goes_on else None,
+            accounted=Accounted(session.journal if goes_on else None),
             known_by=session.lead.id,
             marker=self._marker,
             unpacking=(unpack_limits(session.policy.limits), session.state.spool),

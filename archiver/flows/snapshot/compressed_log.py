@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import Final
 
 from archiver.catalog.catalog import Catalog
+from archiver.flows.snapshot.accounted import Accounted
 from archiver.flows.snapshot.beginnings import Beginning, longest
 from archiver.flows.snapshot.contents import Contents
 from archiver.flows.snapshot.item_lines import failed_inside, inner_line, shared_inside
@@ -23,7 +24,7 @@ from archiver.flows.snapshot.stream import Captured, Stream
 from archiver.model.item import Item
 from archiver.model.items import ItemLine
 from archiver.model.policy import Source
-from archiver.proof.digest import hashed
+from archiver.proof.digest import hashed, sha256_of_blocks
 from archiver.sources.base import ReadProblem
 from archiver.sources.decode import Damage, decode
 from archiver.sources.location import Reading
@@ -47,6 +48,7 @@ class CompressedLog:
         contents: Contents,
         marker: Marker,
         *,
+        accounted: Accounted,
         candidates: Callable[[Item, ItemLine | None], list[ItemLine]],
         facts: Callable[[Sight, str, bytes], Facts],
         enter: Callable[[Sight, ItemLine], ItemLine],
@@ -62,10 +64,23 @@ class CompressedLog:
         self._catalog = catalog
         self._contents = contents
         self._marker = marker
+        self._accounted = accounted
         self._candidates = candidates
         self._facts = facts
         self._enter = enter
         self._again = again
+
+    def is_on_record(self, sight: Sight, opened: Reading, encoding: str) -> bool:
+        """Say whether what a file holds has its line from before a kill, though the file itself had none."""
+        text = sight.item.inside(encoding).text()
+        if not self._accounted(text):
+            return False
+        opened.rewind()
+        try:
+            found = sha256_of_blocks(decode(encoding, opened.blocks()))
+        except ReadProblem:
+            found = None  # what cannot be read now is not known to be what was read then
+        return self._accounted.of_bytes(text, found)
 
     def lines(self, sight: Sight, opened: Reading, encoding: str, outer: ItemLine) -> Iterator[ItemLine]:
         """Capture what a compressed log holds; its container is on record already."""

@@ -22,6 +22,7 @@ from typing import Final
 
 from archiver.catalog.catalog import Catalog
 from archiver.events import Advanced, Listener
+from archiver.flows.snapshot.accounted import Accounted
 from archiver.flows.snapshot.beginnings import shared_parts
 from archiver.flows.snapshot.contents import Contents
 from archiver.flows.snapshot.item_lines import bytes_of, said
@@ -71,7 +72,7 @@ class Inside:
     contents: Contents
     recognise: Callable[[bytes], str]
     enter: Callable[[Sight, ItemLine, str | None], ItemLine]
-    accounted: Callable[[str], bool]
+    accounted: Accounted
     limits: UnpackLimits
     scratch: Path
     marker: Marker
@@ -94,9 +95,15 @@ class Inside:
         """Say whether something in a file could not be taken apart by what was installed then."""
         return any(line.reason == "unsupported" for line in self.catalog.latest_inside(item.source, item.path))
 
-    def lines(self, sight: Sight, opened: Reading, kind: str, outer: ItemLine) -> Iterator[ItemLine]:
-        """Take a file apart that is on record as `outer`, and enter a line for all that is inside."""
-        walk = Walk(self, sight, lambda: _is_as(outer, opened), Budget(self.limits, opened.first.size))
+    def lines(
+        self, sight: Sight, opened: Reading, kind: str, outer: ItemLine, *, compares: bool = False
+    ) -> Iterator[ItemLine]:
+        """Take a file apart that is on record as `outer`, and enter a line for all that is inside.
+
+        It `compares` what is accounted for with what is there where the file was read anew behind a kill.
+        """
+        budget = Budget(self.limits, opened.first.size)
+        walk = Walk(self, sight, lambda: _is_as(outer, opened), budget, compares=compares)
         yield from walk.container(sight.item, kind, Whole(opened), 1)
 
 
@@ -157,12 +164,15 @@ class _Open:
 class Walk:
     """One file of the source, and everything inside it."""
 
-    def __init__(self, place: Inside, sight: Sight, steady: Callable[[], bool], budget: Budget) -> None:
+    def __init__(
+        self, place: Inside, sight: Sight, steady: Callable[[], bool], budget: Budget, *, compares: bool = False
+    ) -> None:
         """Bind to the file; `steady` says whether it is still as it was archived."""
         self._place = place
         self._sight = sight
         self._steady = steady
         self._budget = budget
+        self._compares = compares
         self._exports: dict[str, exports.Export] = {}
 
     def container(self, item: Item, kind: str, file: Bytes, depth: int) -> Iterator[ItemLine]:
@@ -251,7 +261,14 @@ class Walk:
     def _rows(self, item: Item, member: Member, coming: Coming, whole: Scratch | None) -> Iterator[ItemLine]:
         """Capture a member; `whole` has its bytes where they are needed again."""
         if self._place.accounted(item.text()):
-            return
+            if not self._compares:
+                return
+            if whole is None:  # its bytes are needed twice
+                with keep(coming, self._place.scratch) as kept:
+                    yield from self._rows(item, member, coming, kept)
+                return
+            if self._place.accounted.of_bytes(item.text(), sha256_of_blocks(span(whole, 0, whole.size))):
+                return
         media = mime.guess(member.name, coming.head)
         is_log = self._place.is_log(media)
         facts = Facts(
