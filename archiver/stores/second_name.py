@@ -48,6 +48,8 @@ def second_name(root: int, spool: Path) -> Iterator[Scratch | None]:
 def _taken(root: int, spool: Path, stack: ExitStack) -> Scratch | None:
     """Return the file under its hidden name, to be let go by the stack."""
     try:
+        if not stat.S_ISREG(os.lstat(spool).st_mode):
+            return None  # to open it may be seen: who writes to a FIFO would take this for its reader
         file = os.open(spool, _READ)
         stack.callback(os.close, file)
         folder = open_folder(root)
