@@ -172,7 +172,7 @@ def test_a_verification_is_stated_with_its_verdict(shell, verified):
 def test_what_a_killed_restore_left_is_brought_into_the_log_by_the_next_run(shell, tmp_path, verified, monkeypatch):
     from archiver.writer.append import Log
 
-    def die(*_):
+    def die(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Log, "append", die)
