@@ -176,11 +176,7 @@ def _keep_and_enter(
     key, envelope = session.seal.seal(kind, subjects, predicate)
     # A crash after this line leaves the signed envelope in the journal; the next run enters it before anything else.
     session.keep(key, envelope)
-    try:
-        session.enter(key, envelope)
-    except OvertakenError:
-        session.journal.envelope_logged(key)  # the next run has nothing to do with it
-        raise
+    session.enter(key, envelope)
 
 
 def _put_policy(session: Session) -> Subject:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Final
 
@@ -83,7 +84,8 @@ def deliver_rest(session: Session) -> int:
     for key, envelope, only in envelopes:
         if len(session.vaults) == 1 or _is_derivation(key):
             session.everywhere(lambda vault, it=envelope: place_kept(session, vault, it))  # type: ignore[misc] # as below
-            _enter_kept(session, key, envelope)
+            with suppress(OvertakenError):  # the run signs what is to follow now
+                session.enter(key, envelope)
             for subject in objects_of(envelope) if _is_derivation(key) else ():
                 # A crash before here leaves a spool file that nothing waits for; the next run sweeps it away.
                 (session.state.spool / subject.name.rpartition("/")[2]).unlink(missing_ok=True)
@@ -169,14 +171,8 @@ def _enter_in(session: Session, vault: Vault, key: str, envelope: bytes, only: s
     if only == vault.id:
         place_kept(session, vault, envelope)
     if only in (None, vault.id) and all(versions_of(vault.store, one.name) for one in objects_of(envelope)):
-        _enter_kept(session.on(vault), key, envelope)
-
-
-def _enter_kept(session: Session, key: str, envelope: bytes) -> None:
-    try:
-        session.enter(key, envelope)
-    except OvertakenError:
-        session.journal.envelope_logged(key)  # nobody waits for it: the run signs what is to follow now
+        with suppress(OvertakenError):
+            session.on(vault).enter(key, envelope)
 
 
 def _has_room(session: Session) -> bool:

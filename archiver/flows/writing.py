@@ -18,7 +18,7 @@ from functools import partial
 from typing import Final, TypeVar
 
 from archiver.catalog.catalog import Catalog
-from archiver.errors import ArchiverError, EvidenceError, LockError, WorldError
+from archiver.errors import ArchiverError, EvidenceError, LockError, OvertakenError, WorldError
 from archiver.events import Listener, Said
 from archiver.flows.chain import follows
 from archiver.flows.hold import in_force
@@ -161,14 +161,21 @@ class Session:
         return self.journal.keep(key, envelope, only=self.only)
 
     def enter(self, key: str, envelope: bytes) -> None:
-        """Store a statement and enter it in the logs; doing it again changes nothing."""
+        """Store a statement and enter it in the logs; doing it again changes nothing.
+
+        One that follows no more raises `OvertakenError`, and nobody waits for it from then on.
+        """
 
         def enter_in(vault: Vault) -> None:
             self.place(vault, key, envelope)
             # A crash here leaves a stored statement that the journal, or whoever finds it, enters.
             vault.log.append(key, envelope, follows=partial(follows, vault.catalog, key, envelope))
 
-        self.everywhere(enter_in)
+        try:
+            self.everywhere(enter_in)
+        except OvertakenError:
+            self.journal.envelope_logged(key)
+            raise
         # A crash before here leaves it in some logs; the next run enters it in the others.
         self.journal.envelope_logged(key)
 
