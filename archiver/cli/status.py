@@ -126,8 +126,9 @@ def _hold(run: Run, hold: HoldStatus) -> list[str]:
     title = f", {hold.title}" if hold.title else ""
     lines = [f"hold {hold.matter}{title}", _until(run, hold)]
     if hold.soon and not hold.passed:
-        extend = f"archiver hold extend {hold.matter} --until T --instrument ORDER"
-        lines.append(f"  this is soon: is the date still right? `{extend}` moves it")
+        from archiver.model.hold import extend_command  # noqa: PLC0415 - loaded with the answer
+
+        lines.append(f"  this is soon: is the date still right? {extend_command(hold.matter)} moves it")
     if hold.named is not None:
         lines.append(
             f"  the policy names {instant(hold.named)}, earlier than this signed hold; write this date into it"

@@ -25,6 +25,7 @@ __all__ = [
     "NotAnInstantError",
     "Reading",
     "end_of_day",
+    "extend_command",
     "last_day",
     "parse_offset_instant",
     "readings",
@@ -175,3 +176,8 @@ def _impossible(day: str, clock: str, offset: str) -> NotAnInstantError:
     except (ValueError, OverflowError):
         pass  # the day does not exist either: answered below
     return NotAnInstantError("there is no such day or time of day", 'such as "2027-01-01T12:00:00Z"')
+
+
+def extend_command(matter: str = "MATTER") -> str:
+    """Return what to type to make a hold longer; capitals stand for what is to be written there."""
+    return f"`archiver hold extend {matter} --until T --instrument ORDER`"

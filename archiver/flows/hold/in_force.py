@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from archiver.errors import UsageError
+from archiver.model.hold import extend_command
 from archiver.model.instant import format_instant, parse_instant, round_up
 from archiver.model.policy import Policy
 from archiver.model.statement_holds import ReleasePredicate
@@ -77,7 +78,7 @@ def passed(policy: Policy, signed: Mapping[str, str], now: datetime) -> list[str
     """Return a line for every matter whose date has passed, though nobody has released it."""
     return [
         f"matter {matter.id}: its hold date {format_instant(until)} has passed without a signed release; "
-        f"it is still a hold: `archiver hold extend {matter.id} --until T --instrument ORDER`"
+        f"it is still a hold: {extend_command(matter.id)}"
         for matter in policy.matters
         if (until := retain_until(policy, signed, (matter.id,))) <= now
     ]

@@ -145,11 +145,10 @@ def judged(found: Status, expected_every_hours: int | None, now: datetime) -> St
     if found.below_hold:
         number = len(found.below_hold)
         text = "1 batch is" if number == 1 else f"{number:,} batches are"
-        extend = "`archiver hold extend MATTER --until T --instrument ORDER`"
-        reasons.append((Exit.LOCK, f"{text} locked below the hold: {extend} raises all locks"))
+        reasons.append((Exit.LOCK, f"{text} locked below the hold: {hold.extend_command()} raises all locks"))
     for one in found.holds:
         if one.passed:
-            extend = f"`archiver hold extend {one.matter} --until T --instrument ORDER`"
+            extend = hold.extend_command(one.matter)
             text = f"the hold of {one.matter} has passed its date without a signed release: {extend}"
             reasons.append((Exit.INCOMPLETE, text))
     if found.last_success is None:

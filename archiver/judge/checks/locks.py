@@ -267,12 +267,14 @@ def _compare(case: Case, key: str, need: Need, lock: Lock) -> None:
 def _sum_up(case: Case, facts: LockFacts) -> None:
     place = case.archive.store.destination
     if facts.alone:
+        from archiver.model.hold import extend_command  # noqa: PLC0415 - few archives outlive their date
+
         case.say(
             "lock-date",
             place.location,
             "a date in the future, as a hold that passed without release is still a hold",
             f"the legal hold alone on {facts.alone} objects that were written when the date had passed",
-            hint="extend the hold: `archiver hold extend MATTER --until T --instrument ORDER`",
+            hint=f"extend the hold: {extend_command()}",
             severity=Severity.UNKNOWN,
         )
     if place.enforces_locks:
